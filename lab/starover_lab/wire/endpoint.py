@@ -1,0 +1,104 @@
+"""The seam between the wire and what runs behind it; knows neither SOAP nor Exchange.
+
+The wire turns messages into calls of these protocols, the sessions of `starover_lab.cmdlets` implement them. All of it
+runs in the one thread of the lab's event loop; a pipeline runs as a coroutine of `starover_lab.world.clock.Scheduler`
+(a greenlet), so it may wait for simulated time in the middle of a plain call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from starover_lab.powershell.values import Value
+
+__all__ = ["Command", "Emit", "Endpoint", "EndpointRefused", "Pipeline", "Principal", "Runspace", "Stream"]
+
+Stream = Literal["output", "error", "warning", "verbose", "debug", "information", "progress"]
+Emit = Callable[[Stream, Value], None]
+"""Takes one record of one stream as soon as it exists. Error records are `values.ErrorRecord`, warnings are text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Principal:
+    """Who logged on, and how."""
+
+    name: str
+    """`EXAMPLE\\operator`."""
+    logon: Literal["network", "service", "interactive"] = "network"
+    """A network logon has nothing to delegate: no second hop (simulator.md section 11)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command of a pipeline as PSRP's CreatePipeline carries it."""
+
+    text: str
+    is_script: bool
+    use_local_scope: bool | None = None
+    parameters: tuple[tuple[str | None, Value], ...] = ()
+    """Name (None: positional argument) and value, in order."""
+    end_of_statement: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """What one client call wants run."""
+
+    commands: tuple[Command, ...]
+    input: tuple[Value, ...] = ()
+    add_to_history: bool = False
+    is_nested: bool = False
+    invocation: int = 0
+    """Number of this pipeline in its shell, from 1."""
+    extra: dict[str, Value] = field(default_factory=dict)
+
+
+class Runspace(Protocol):
+    """One open PowerShell session on one host."""
+
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
+        """Run to the end, in the caller's coroutine.
+
+        Raises `values.Terminated` with the error record when the pipeline ends with a terminating error, and
+        `values.Stopped` when `stop` ended it.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ask the pipeline under way to stop at its next wait or statement; called from outside its coroutine."""
+        ...
+
+    def close(self) -> None:
+        """The shell is gone: release what the session held (imported Exchange sessions among it)."""
+        ...
+
+
+class EndpointRefused(Exception):
+    """The endpoint does not open a session: the wire answers the fault with this code and text."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """`code` is WSMan's decimal fault code (`facts/winrm.md`)."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Endpoint(Protocol):
+    """What opens sessions on a host."""
+
+    def authenticate(self, host: str, user: str, /) -> str | None:
+        """The password of `user` (`DOMAIN\\name`, `name@domain` or `name`) on this host, or None if unknown."""
+        ...
+
+    def open(self, host: str, configuration: str, principal: Principal, /) -> Runspace:
+        """Open a session.
+
+        `configuration` is `Microsoft.PowerShell` or `Microsoft.Exchange`. Raises `EndpointRefused`. May wait.
+        """
+        ...
+
+    def modes(self, host: str, /) -> Sequence[str]:
+        """Faults of this host's listener now: any of `off`, `refused`, `silent`, `slow` (`simulator.md` section 8)."""
+        ...

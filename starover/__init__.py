@@ -1,0 +1,1 @@
+"""starover: runbooks for Microsoft Exchange Database Availability Groups."""

@@ -1,0 +1,77 @@
+"""The seam to the hosts: what a driver hands to a transport and gets back; knows no step, no plan and no journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starover.errors import ErrorRecord, StaroverError
+from starover.inventory import Server
+
+__all__ = ["Answer", "Attempt", "Script", "Transport"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """One rendered script for one host, exactly as the journal has it."""
+
+    id: str
+    """Names the answer: the operation id of a write, the batch's id and host of a read."""
+    server: Server
+    text: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    """Arguments of the pipeline by name: (parameter of the script's `param()`, reference of a credential). The
+    transport resolves the reference and passes a PSCredential; the secret is in no text."""
+    deadline: float
+    """Seconds of real time from the start of `run`, connecting included, after which the answer no longer counts."""
+    mutates: bool
+    """A write is sent at most once, whatever happens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try that did not succeed, for the journal."""
+
+    what: str
+    """The error in one sentence."""
+    sent: bool
+    """Whether the script may have reached the host."""
+    waited: float
+    """Seconds waited before the next try."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back for one script."""
+
+    id: str
+    output: str = ""
+    """Everything the pipeline wrote, one line an object."""
+    errors: tuple[ErrorRecord, ...] = ()
+    """Non-terminating errors in order, then the terminating one."""
+    warnings: tuple[str, ...] = ()
+    failed: bool = False
+    """The pipeline ended with a terminating error."""
+    error: StaroverError | None = None
+    """Unreachable or OutcomeUnknown when there is no whole answer; then `output` holds what had come until then."""
+    road: str = ""
+    """What was used, such as `psrp+https`."""
+    attempts: tuple[Attempt, ...] = ()
+    seconds: float = 0.0
+    """Real time from sending to the end of the answer."""
+
+
+class Transport(Protocol):
+    """One way to run scripts. Called by drivers only."""
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        """Run each script on its host, side by side, and give answers as they come, one for each script.
+
+        Never raises for a host: what goes wrong is in `Answer.error`. A silent host costs its own deadline only.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back every connection and session; never raises."""
+        ...
