@@ -1,0 +1,49 @@
+# The one door for every chore. Needs python3 (3.11 or newer), its venv module and make; installs all the rest into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test lint types layers unit fix clean
+help:                ## these lines
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 22
+
+$(VENV)/.stamp-base:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-lab: $(VENV)/.stamp-base pyproject.toml constraints.txt
+	@echo "installing starover and its lab into $(VENV) ..."
+	$(PIP) install --constraint constraints.txt --editable '.[lab]'
+	@touch $@
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-base pyproject.toml constraints.txt
+	@echo "installing starover, its lab and the tools of its tests into $(VENV) ..."
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.stamp-lab
+
+demo: $(VENV)/.stamp-lab  ## the first five minutes of a new user, on a lab of Windows servers on loopback
+	$(BIN)/python -m starover_cli.demo
+
+test: lint types layers unit  ## everything that .ci/run calls
+
+lint: $(VENV)/.stamp-dev  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.stamp-dev  ## mypy --strict and pyright strict
+	$(BIN)/mypy
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+
+layers: $(VENV)/.stamp-dev  ## import-linter
+	$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.stamp-dev  ## pytest with branch coverage of starover/
+	$(BIN)/python -m pytest --cov --cov-report=term -q
+
+fix: $(VENV)/.stamp-dev  ## format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:               ## forget the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* dist build
