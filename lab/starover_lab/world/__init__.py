@@ -1,1 +1,1 @@
-"""The simulated estate: clock, AD, servers, cluster, DAG, databases, faults, invariants; knows no PowerShell, no wire."""
+"""The simulated estate: clock, AD, servers, cluster, DAG, databases, faults, invariants; no PowerShell, no wire."""
