@@ -1,0 +1,98 @@
+"""The command `starover`: one group, its global options, and what becomes of an error. Each family has its own module."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from starover.errors import Mistake, StaroverError
+from starover_cli import cmd_do, cmd_estate, cmd_lab, cmd_look, cmd_prove
+from starover_cli.console import Console
+from starover_cli.crash import write_crash
+from starover_cli.settings import Settings, common, settings_of
+from starover_cli.views import json as machine
+from starover_cli.views.error import error_data, error_text, exit_line
+from starover_cli.wrong_usage import as_mistake
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+class Starover(click.Group):
+    """The root group. Whatever goes wrong below ends here as one message and one exit code, never as a traceback."""
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = False,  # `--db *` is ours to understand, also in cmd.exe
+        **extra: Any,
+    ) -> Any:
+        """Run and, in standalone mode, exit with the code of `design.md`."""
+        settings = extra.setdefault("obj", Settings())
+        given = list(sys.argv[1:] if args is None else args)
+        code = self._guarded(given, settings, prog_name or "starover", complete_var, extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _guarded(
+        self, given: list[str], settings: Settings, prog_name: str, complete_var: str | None, extra: dict[str, Any]
+    ) -> int:
+        console = settings.console
+        if "--format=json" in given or "json" in [b for a, b in zip(given, given[1:], strict=False) if a == "--format"]:
+            settings.format = "json"  # so that even a wrong command line is answered in the form that was asked for
+        try:
+            value = super().main(
+                given, prog_name, complete_var, standalone_mode=False, windows_expand_args=False, **extra
+            )
+            sys.stdout.flush()
+        except click.UsageError as error:
+            return _report(as_mistake(error), console, settings)
+        except click.ClickException as error:
+            return _report(Mistake(error.format_message()), console, settings)
+        except StaroverError as error:
+            return _report(error, console, settings)
+        except (click.Abort, KeyboardInterrupt):
+            console.note(exit_line(INTERRUPTED))
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read us has gone (`| head`). Python would complain once more while it shuts down.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as error:  # noqa: BLE001 - a bug of ours: said in one sentence, kept in a file
+            return _report(write_crash(error, settings.state), console, settings)
+        return value if isinstance(value, int) else 0
+
+
+def _report(error: StaroverError, console: Console, settings: Settings) -> int:
+    if settings.json:
+        console.raw(machine.line(error_data(error)))
+    console.note(error_text(error, console.width))
+    return error.exit
+
+
+@click.group(
+    cls=Starover,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@common(shown=True)
+@click.version_option(package_name="starover", prog_name="starover", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> int:
+    """Runbooks for Exchange DAGs: plan, prove, apply, verify."""
+    if ctx.invoked_subcommand is None:
+        return cmd_look.overview(settings_of(ctx))
+    return 0
+
+
+for _command in (*cmd_look.COMMANDS, *cmd_do.COMMANDS, *cmd_prove.COMMANDS, *cmd_estate.COMMANDS, *cmd_lab.COMMANDS):
+    main.add_command(_command)

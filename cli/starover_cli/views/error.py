@@ -1,0 +1,77 @@
+"""An error as a person and as a machine read it: what happened, what is certain, what is not, what to type."""
+
+from __future__ import annotations
+
+from starover.errors import RemoteFailure, StaroverError
+from starover_cli.views.head import next_block
+from starover_cli.views.text import label_block, wrap
+
+__all__ = ["EXIT_WORDS", "error_data", "error_text", "exit_line"]
+
+EXIT_WORDS = {
+    1: "failed",
+    2: "bad input",
+    3: "changes are planned",
+    4: "refused",
+    5: "unknown",
+    6: "unreachable",
+    75: "locked",
+    130: "interrupted",
+}
+
+
+def exit_line(code: int, word: str = "") -> str:
+    """`exit 4 refused`."""
+    return f"exit {code} {word or EXIT_WORDS.get(code, 'failed')}"
+
+
+def error_text(error: StaroverError, width: int = 100) -> str:
+    """The four parts of an error, the exit code at the end of the first."""
+    mark = "?" if error.exit == 5 and error.word == "unknown" else "!"
+    tail = exit_line(error.exit, error.word)
+    what = f"{mark} {error.word}: {error.what}"
+    lines = wrap(what, width, "  ")
+    if len(lines[-1]) + 2 + len(tail) <= width:
+        lines[-1] = f"{lines[-1]}{' ' * max(2, min(width - len(lines[-1]) - len(tail), 2))}{tail}"
+    else:
+        lines.append(tail.rjust(width))
+    pairs: list[tuple[str, str]] = [("host", error.host)] if error.host and error.host not in error.what else []
+    if isinstance(error, RemoteFailure):
+        for record in error.records:
+            where = f" (line {record.line} of the script)" if record.line else ""
+            said = f"{record.command}: {record.message}" if record.command else record.message
+            pairs.append(("" if pairs and pairs[-1][0] in ("said", "") else "said", f"{said}{where}"))
+            if record.fqid:
+                pairs.append(("", f"[{record.fqid}]"))
+    pairs += _named("certain", error.certain) + _named("not certain", error.uncertain)
+    block = label_block(pairs, width)
+    parts = ["\n".join(lines)]
+    if block:
+        parts.append("\n".join(block))
+    if error.next:
+        parts.append(next_block(error.next))
+    return "\n\n".join(parts)
+
+
+def _named(name: str, lines: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name if position == 0 else "", line) for position, line in enumerate(lines)]
+
+
+def error_data(error: StaroverError) -> dict[str, object]:
+    """The same, for `--format json`."""
+    data: dict[str, object] = {
+        "error": type(error).__name__,
+        "exit": error.exit,
+        "word": error.word,
+        "what": error.what,
+        "certain": list(error.certain),
+        "uncertain": list(error.uncertain),
+        "next": list(error.next),
+    }
+    if error.host:
+        data["host"] = error.host
+    if isinstance(error, RemoteFailure):
+        data["records"] = [
+            {name: getattr(record, name) for name in record.__struct_fields__} for record in error.records
+        ]
+    return data

@@ -1,0 +1,66 @@
+"""The first line of every screen, and the last block: where am I, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from starover_cli.views.text import moment, plural
+
+__all__ = ["Where", "first_line", "next_block"]
+
+
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """What the first line says. None means: not asked or not answered, and is printed as `?` where it must be known."""
+
+    lab: bool
+    estate: str
+    dag: str = ""
+    members: int | None = None
+    votes: int | None = None
+    """Votes present now."""
+    votes_total: int | None = None
+    """Votes that count now."""
+    votes_needed: int | None = None
+    dac: str | None = None
+    """`Off` or `DagOnly`."""
+    witness_lost: bool = False
+    """The witness has no say (its dynamic weight is 0 in a DAG that has one)."""
+    at: datetime
+    """When this was true."""
+
+    @property
+    def quorum(self) -> str:
+        """`quorum 3/3`, `quorum LOST 1/3`, `quorum 2/2 (witness 0)` or `quorum ?`."""
+        if self.votes is None or self.votes_total is None:
+            return "quorum ?"
+        lost = self.votes_needed is not None and self.votes < self.votes_needed
+        text = f"quorum {'LOST ' if lost else ''}{self.votes}/{self.votes_total}"
+        return f"{text} (witness 0)" if self.witness_lost and not lost else text
+
+
+def first_line(where: Where, width: int = 100) -> str:
+    """`LAB   estate   DAG name   2 members  quorum 3/3   DAC Off        Fri 20 Nov 14:00:07 (sim)`."""
+    left = f"{'LAB ' if where.lab else 'LIVE'}  {where.estate}"
+    if where.dag:
+        left += f"   DAG {where.dag}"
+        if where.members is not None:
+            left += f"   {plural(where.members, 'member')}"
+        left += f"  {where.quorum}   DAC {where.dac or '?'}"
+    time = moment(where.at, simulated=where.lab)
+    room = width - len(left) - len(time)
+    if room >= 2:
+        return left + " " * room + time
+    return f"{left}\n{time.rjust(min(width, len(time) + 6))}"
+
+
+def next_block(lines: Sequence[tuple[str, str]] | Sequence[str]) -> str:
+    """The `next:` block: at most three commands, each with an optional word on what it is for."""
+    pairs = [(line, "") if isinstance(line, str) else line for line in lines][:3]
+    if not pairs:
+        return ""
+    widest = max(len(command) for command, _ in pairs)
+    rows = [f"  {command.ljust(widest)}   {meaning}".rstrip() for command, meaning in pairs]
+    return "\n".join(["next:", *rows])
