@@ -6,9 +6,8 @@ reads it, and carries its rule where msgspec (and a JSON Schema) finds it.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
@@ -92,7 +91,7 @@ Comment: TypeAlias = Annotated[
 """Free text that a person wrote. `free_text` makes one line of it before it is rendered."""
 
 
-class CopyId(msgspec.Struct, frozen=True, kw_only=False, forbid_unknown_fields=True):
+class CopyId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One copy of a database: printed `DB01/EX4`, given to cmdlets as `DB01\\EX4` (catalogue, section 1)."""
 
     database: DbName
@@ -104,7 +103,21 @@ class CopyId(msgspec.Struct, frozen=True, kw_only=False, forbid_unknown_fields=T
 
         Raises `BadParameter`, with a hint where a shell has eaten the backslash.
         """
-        raise NotImplementedError
+        database, slash, server = text.replace("\\", "/").partition("/")
+        if not slash:
+            raise BadParameter(
+                f"`{text}` is not a copy: a copy is written DATABASE/SERVER",
+                next=("write it as DB01/EX4; a backslash must be quoted, the shell has perhaps eaten it",),
+            )
+        try:
+            return msgspec.convert({"database": database, "server": server}, cls)
+        except msgspec.ValidationError as error:
+            wrong, wish = (
+                (f"`{server}` as its server", _wish(ServerName))
+                if "server" in str(error)
+                else (f"`{database}` as its database", _wish(DbName))
+            )
+            raise BadParameter(f"the copy `{text}` has {wrong}; the rule: {wish}") from None
 
     def __str__(self) -> str:
         """As a person writes it."""
@@ -131,4 +144,6 @@ def free_text(text: str) -> str:
     return "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
 
 
-_ = (re, BadParameter)
+def _wish(kind: object) -> str:
+    """The sentence that describes a name type."""
+    return next((m.description for m in get_args(kind) if isinstance(m, msgspec.Meta) and m.description), "")
