@@ -13,7 +13,7 @@ from starover.errors import StaroverError
 __all__ = ["Bug", "write_crash"]
 
 
-class Bug(StaroverError):
+class Bug(StaroverError):  # noqa: N818 - the word of the field
     """starover itself failed in a way that it does not know."""
 
     word = "failed"
@@ -22,10 +22,9 @@ class Bug(StaroverError):
 def write_crash(error: BaseException, state: Path) -> Bug:
     """Write the trace to a file below `state` (or where temporary files go) and tell where it is."""
     text = "".join(traceback.format_exception(error))
-    body = (
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z  Python {platform.python_version()} on {platform.system()}\n\n{text}"
-    )
-    name = f"{datetime.now(UTC):crash-%Y%m%d-%H%M%S-%f}.txt"
+    now = datetime.now(UTC)
+    body = f"{now:%Y-%m-%d %H:%M:%S}Z  Python {platform.python_version()} on {platform.system()}\n\n{text}"
+    name = f"{now:crash-%Y%m%d-%H%M%S-%f}.txt"
     where = ""
     for folder in (state / "crash", Path(tempfile.gettempdir())):
         try:

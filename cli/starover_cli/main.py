@@ -1,7 +1,8 @@
-"""The command `starover`: one group, its global options, and what becomes of an error. Each family has its own module."""
+"""The command `starover`: one group, its global options, what becomes of an error. Families have their own modules."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class Starover(click.Group):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        windows_expand_args: bool = False,  # `--db *` is ours to understand, also in cmd.exe
+        windows_expand_args: bool = False,  # noqa: ARG002 - `--db *` is ours to understand, also in cmd.exe
         **extra: Any,
     ) -> Any:
         """Run and, in standalone mode, exit with the code of `design.md`."""
@@ -47,7 +48,7 @@ class Starover(click.Group):
         self, given: list[str], settings: Settings, prog_name: str, complete_var: str | None, extra: dict[str, Any]
     ) -> int:
         console = settings.console
-        if "--format=json" in given or "json" in [b for a, b in zip(given, given[1:], strict=False) if a == "--format"]:
+        if "--format=json" in given or "json" in [b for a, b in itertools.pairwise(given) if a == "--format"]:
             settings.format = "json"  # so that even a wrong command line is answered in the form that was asked for
         try:
             value = super().main(
@@ -67,7 +68,7 @@ class Starover(click.Group):
             # Whoever read us has gone (`| head`). Python would complain once more while it shuts down.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except Exception as error:  # noqa: BLE001 - a bug of ours: said in one sentence, kept in a file
+        except Exception as error:  # a bug of ours: said in one sentence, kept in a file
             return _report(write_crash(error, settings.state), console, settings)
         return value if isinstance(value, int) else 0
 

@@ -61,7 +61,7 @@ class CopyCell(msgspec.Struct, frozen=True, kw_only=True):
         """It could take over now, or, if it is lagged, does what it is for."""
         if self.active:
             return self.status == "Mounted"
-        queue = self.copy_queue is not None and self.copy_queue <= GOOD_QUEUE
+        queue = self.copy_queue is not None and 0 <= self.copy_queue <= GOOD_QUEUE
         return self.status == "Healthy" and queue and (not self.activation_suspended or bool(self.lag))
 
 
