@@ -52,7 +52,7 @@ class Pipeline:
     is_nested: bool = False
     invocation: int = 0
     """Number of this pipeline in its shell, from 1."""
-    extra: dict[str, Value] = field(default_factory=dict)
+    extra: dict[str, Value] = field(default_factory=dict[str, Value])
 
 
 class Runspace(Protocol):
@@ -75,7 +75,7 @@ class Runspace(Protocol):
         ...
 
 
-class EndpointRefused(Exception):
+class EndpointRefused(Exception):  # noqa: N818 - said of the endpoint
     """The endpoint does not open a session: the wire answers the fault with this code and text."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -97,6 +97,10 @@ class Endpoint(Protocol):
 
         `configuration` is `Microsoft.PowerShell` or `Microsoft.Exchange`. Raises `EndpointRefused`. May wait.
         """
+        ...
+
+    def boot(self, host: str, /) -> int:
+        """A number that changes with every boot of the host: the shells of an earlier boot are gone."""
         ...
 
     def modes(self, host: str, /) -> Sequence[str]:
