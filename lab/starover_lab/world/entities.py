@@ -1,0 +1,385 @@
+"""What exists in the simulated estate, as plain dataclasses (simulator.md section 1); knows no transition.
+
+Times are simulated UTC, durations seconds, sizes bytes. Names compare case-insensitively.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from starover_lab.world.files import FileStore
+from starover_lab.world.logs import LogStream
+from starover_lab.world.names import Names
+from starover_lab.world.quorum import Quorum
+
+__all__ = [
+    "Account",
+    "AdSite",
+    "AuditRecord",
+    "Az",
+    "Cluster",
+    "ClusterNode",
+    "Component",
+    "Copy",
+    "CopyError",
+    "DagObject",
+    "Database",
+    "DatabaseState",
+    "ExchangeServer",
+    "NodeState",
+    "Seed",
+    "Server",
+    "Service",
+    "Subnet",
+    "Volume",
+    "Year",
+]
+
+Year = Literal["2013", "2016", "2019", "SE"]
+NodeState = Literal["Up", "Down", "Paused", "Joining"]
+DatabaseState = Literal["Mounted", "Mounting", "Dismounted", "Dismounting"]
+ServiceStatus = Literal["Running", "Stopped", "StartPending", "StopPending"]
+StartType = Literal["Automatic", "Manual", "Disabled"]
+
+
+@dataclass(eq=False)
+class Az:
+    """An Availability Zone."""
+
+    name: str
+    state: Literal["up", "lost", "isolated"] = "up"
+
+
+@dataclass(eq=False)
+class Subnet:
+    """A subnet of one AZ."""
+
+    cidr: str
+    az: str
+    site: str = ""
+    purpose: str = ""
+
+
+@dataclass(eq=False)
+class AdSite:
+    """An Active Directory site."""
+
+    name: str
+    az: str = ""
+
+
+@dataclass(eq=False)
+class Account:
+    """A person or service that may log on."""
+
+    name: str
+    """sAMAccountName."""
+    netbios: str
+    dns_name: str
+    password: str = field(repr=False)
+    groups: tuple[str, ...] = ()
+    role_groups: tuple[str, ...] = ()
+    """Exchange role groups (RBAC); they decide over `/PowerShell` only."""
+    roles: tuple[str, ...] = ()
+    """Single management roles beside those of the role groups."""
+    administrator: bool = True
+    """Member of the local Administrators of every host."""
+    expired: bool = False
+
+    @property
+    def down_level(self) -> str:
+        """`EXAMPLE\\operator`."""
+        return f"{self.netbios}\\{self.name}"
+
+    @property
+    def upn(self) -> str:
+        """`operator@example.com`."""
+        return f"{self.name}@{self.dns_name}"
+
+
+@dataclass(eq=False)
+class Service:
+    """A Windows service."""
+
+    name: str
+    display_name: str
+    start_type: StartType = "Automatic"
+    status: ServiceStatus = "Running"
+    crashed: bool = False
+    """It ended unexpectedly (a fault) and starts no more until that is mended."""
+
+
+@dataclass(eq=False)
+class Volume:
+    """A volume of a host; what databases and logs use on it is computed from them."""
+
+    mount: str
+    """`D:` or a mount point."""
+    fs: str
+    size: int
+    other: int
+    """Bytes used by anything else than databases and logs of the lab."""
+    failed: bool = False
+    stuffed: bool = False
+    """Fault `disk_full`: not a byte free."""
+
+
+@dataclass(eq=False)
+class Component:
+    """A server component's requesters, on the server and in AD: requester to (state, since)."""
+
+    name: str
+    local: dict[str, tuple[str, datetime]] = field(default_factory=dict[str, tuple[str, datetime]])
+    remote: dict[str, tuple[str, datetime]] = field(default_factory=dict[str, tuple[str, datetime]])
+    always_inactive: bool = False
+    """Inactive on healthy servers too (facts/exchange.md point 10)."""
+
+
+@dataclass(eq=False)
+class ExchangeServer:
+    """Exchange on a host."""
+
+    year: Year
+    cu: str
+    build: str
+    """`15.2.2562.37`."""
+    edition: str
+    guid: UUID
+    components: Names[Component]
+    activation_policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] = "Unrestricted"
+    activation_disabled_and_move_now: bool = False
+    auto_mount_dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] = "GoodAvailability"
+    max_active: int | None = None
+    vdir_broken: bool = False
+    """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
+    dacp_bit: int = 1
+    app_pool: str = "MSExchangePowerShellAppPool"
+
+
+@dataclass(eq=False)
+class Server:
+    """A Windows host."""
+
+    name: str
+    fqdn: str
+    domain: str
+    site: str
+    az: str
+    subnet: str
+    address: str
+    secondary_addresses: tuple[str, ...]
+    os: str
+    """`2012R2`, `2016`, `2019`, `2022` or `2025`."""
+    instance: str
+    instance_type: str
+    cores: int
+    memory_gb: int
+    roles: tuple[str, ...]
+    guid: UUID
+    boot_time: datetime
+    files: FileStore
+    services: Names[Service] = field(default_factory=Names[Service])
+    volumes: Names[Volume] = field(default_factory=Names[Volume])
+    shares: dict[str, str] = field(default_factory=dict[str, str])
+    """SMB share name to path."""
+    local_groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    power: Literal["on", "booting", "off"] = "on"
+    hung: bool = False
+    """Answers ping and nothing else."""
+    listener_faults: set[str] = field(default_factory=set[str])
+    """Of `refused`, `silent`, `slow`."""
+    exchange: ExchangeServer | None = None
+
+    @property
+    def is_dc(self) -> bool:
+        """A domain controller."""
+        return "dc" in self.roles
+
+
+@dataclass(frozen=True, kw_only=True)
+class DagObject:
+    """The Database Availability Group as Active Directory keeps it; every DC has its own replica."""
+
+    name: str
+    guid: UUID
+    members: tuple[str, ...] = ()
+    """Server names in the order they were added."""
+    started: tuple[str, ...] = ()
+    """FQDNs."""
+    stopped: tuple[str, ...] = ()
+    """FQDNs."""
+    witness_server: str = ""
+    """FQDN."""
+    witness_directory: str = ""
+    alternate_witness_server: str = ""
+    alternate_witness_directory: str = ""
+    dac_mode: Literal["Off", "DagOnly"] = "Off"
+    ip_addresses: tuple[str, ...] = ()
+    manual_networks: bool = False
+    preference_move_frequency_s: float | None = 3600.0
+    """None: never (Timeout.InfiniteTimeSpan)."""
+    replay_lag_manager: bool = False
+    auto_reseed: bool = True
+    replication_port: int = 64327
+    created: datetime
+    changed: datetime
+
+
+@dataclass(eq=False)
+class ClusterNode:
+    """A server as member of a cluster."""
+
+    server: str
+    id: int
+    state: NodeState = "Up"
+    paused: bool = False
+    """Wish of `Suspend-ClusterNode`; survives while the node is up."""
+    missed_since: datetime | None = None
+    """Its heartbeats are missing since then."""
+    joining_since: datetime | None = None
+
+
+@dataclass(eq=False)
+class Cluster:
+    """A failover cluster with the votes it last agreed on."""
+
+    name: str
+    nodes: Names[ClusterNode]
+    votes: Quorum
+    witness_server: str = ""
+    """Name of the server with the file share witness in use; empty: none."""
+    witness_path: str = ""
+    witness_missed_since: datetime | None = None
+    quorate: bool = True
+    core_owner: str = ""
+    """Node that owns the core group: the Primary Active Manager. Empty while nobody does."""
+    owner_lost_since: datetime | None = None
+    retry_since: datetime | None = None
+    """Since then enough nodes are there to form the cluster again."""
+    forced: bool = False
+
+    @property
+    def quorum_type(self) -> str:
+        """`NodeMajority` or `NodeAndFileShareMajority`."""
+        return "NodeAndFileShareMajority" if self.votes.witness else "NodeMajority"
+
+
+@dataclass(frozen=True)
+class CopyError:
+    """What is wrong with a copy."""
+
+    message: str
+    event_id: int
+    needs_reseed: bool
+    """True: FailedAndSuspended until it is seeded; False: Failed, and it tries again by itself."""
+
+
+@dataclass(eq=False)
+class Seed:
+    """A seed under way into a copy."""
+
+    source: str
+    total: int
+    """Bytes."""
+    done: float
+    """Bytes that had been copied at `since`."""
+    since: datetime
+    speed: float
+    """Bytes per second since then."""
+    started: datetime
+    from_generation: int
+    manual_resume: bool = False
+    fails_at: float | None = None
+    """Fault `seed_fail`: bytes at which it breaks."""
+
+
+@dataclass(eq=False)
+class Copy:
+    """One copy of a database; its log counters stand as they were at `since` and are computed on from there."""
+
+    server: str
+    preference: int
+    replay_lag_s: float = 0.0
+    truncation_lag_s: float = 0.0
+    replay_lag_max_delay_s: float = 86_400.0
+    replication_suspended: bool = False
+    activation_suspended: bool = False
+    comment: str = ""
+    initiator: str = "Unknown"
+    """`Unknown`, `Service`; `Administrator` is unverified (never seen in an output)."""
+    error: CopyError | None = None
+    seed: Seed | None = None
+    phase: Literal["", "initializing", "resynchronizing"] = ""
+    phase_until: datetime | None = None
+    """None while the phase waits for a connection."""
+    connected: bool = True
+    flowing: bool = True
+    """Logs are being copied."""
+    replaying: bool = True
+    since: datetime = field(kw_only=True)
+    copied: int = field(kw_only=True)
+    inspected: int = field(kw_only=True)
+    replayed: int = field(kw_only=True)
+    branch: int = 1
+    """Branch of the log stream that its logs belong to."""
+    notified: int = 0
+    """Newest log of which it heard from the active, while it hears nothing."""
+    registry_generation: int | None = None
+    """Newest log in the cluster registry as it last read it, while it cannot read it; None: it can."""
+    ci_state: str = "Healthy"
+    status: str = ""
+    """As it was recorded last."""
+    status_since: datetime | None = None
+    started: datetime | None = None
+
+
+@dataclass(eq=False)
+class Database:
+    """A mailbox database."""
+
+    name: str
+    guid: UUID
+    edb_path: str
+    log_path: str
+    log_prefix: str
+    size: int
+    active: str
+    """Server with the active copy."""
+    copies: Names[Copy]
+    stream: LogStream
+    dag: str = ""
+    circular_logging: bool = False
+    mount_at_startup: bool = True
+    mailboxes: int = 0
+    state: DatabaseState = "Mounted"
+    wanted: bool = True
+    """Whether Active Manager should have it mounted; a dismount by an administrator makes it False."""
+    down_since: datetime | None = None
+    """Active Manager saw it go down then."""
+    retry_at: datetime | None = None
+    state_until: datetime | None = None
+    """End of `Mounting` or `Dismounting`."""
+    moves: list[datetime] = field(default_factory=list[datetime])
+    """Automatic moves."""
+    stale_log_info: bool = False
+    """Fault `lastlog_stale`."""
+    last_full_backup: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRecord:
+    """One mutating cmdlet, as the admin audit log keeps it."""
+
+    cmdlet: str
+    parameters: dict[str, str]
+    caller: str
+    """The person over `/PowerShell`, `SERVER$` over the snap-in."""
+    server: str
+    """Where it ran."""
+    time: datetime
+    succeeded: bool = True
+    error: str = ""
+    object_modified: str = ""

@@ -1,0 +1,110 @@
+"""Transaction logs as functions of time: how many a database has written, and which number was written when.
+
+Nothing is counted one by one: a stream is a list of pieces, each a closed formula. Knows no copy and no server state.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+__all__ = ["LOG_BYTES", "LogStream", "Rate"]
+
+LOG_BYTES = 1_048_576
+"""One log file."""
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Logs per minute over the day: `peak` in the busy hour, `quiet` times that twelve hours later, sinus between."""
+
+    peak: float
+    busy_hour: float
+    quiet: float
+
+    def per_minute(self, when: datetime) -> float:
+        """The rate at one moment."""
+        return self.peak * (self._mean + self._swing * math.cos(self._angle(when)))
+
+    def logs(self, since: datetime, until: datetime) -> float:
+        """How many logs are written between two moments (the integral)."""
+        seconds = (until - since).total_seconds()
+        waves = (math.sin(self._angle(until)) - math.sin(self._angle(since))) * _DAY / (2 * math.pi)
+        whole = self._mean * seconds + self._swing * waves
+        return self.peak / 60 * max(whole, 0.0)
+
+    @property
+    def _mean(self) -> float:
+        return (1 + self.quiet) / 2
+
+    @property
+    def _swing(self) -> float:
+        return (1 - self.quiet) / 2
+
+    def _angle(self, when: datetime) -> float:
+        midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
+        return 2 * math.pi * ((when - midnight).total_seconds() - self.busy_hour * 3600) / _DAY
+
+
+@dataclass
+class Piece:
+    """A time during which one server wrote the stream."""
+
+    server: str
+    first: int
+    """The newest log that existed when it began."""
+    since: datetime
+    until: datetime | None = None
+    """None: still writing."""
+
+
+@dataclass
+class LogStream:
+    """All logs of one database; `branch` counts how often logs were lost and others written in their place."""
+
+    rate: Rate
+    pieces: list[Piece] = field(default_factory=list["Piece"])
+    branch: int = 1
+
+    def open(self, server: str, first: int, when: datetime) -> None:
+        """`server` mounts the database at `when`; its newest log is `first`."""
+        self.pieces.append(Piece(server, first, when))
+
+    def close(self, when: datetime) -> None:
+        """The database stops writing (dismount or crash)."""
+        if self.pieces and self.pieces[-1].until is None:
+            self.pieces[-1].until = when
+
+    def generated(self, when: datetime) -> int:
+        """Number of the newest log at `when`."""
+        for piece in reversed(self.pieces):
+            if piece.since <= when:
+                return self._in(piece, when)
+        return self.pieces[0].first if self.pieces else 0
+
+    def time_of(self, generation: int) -> datetime | None:
+        """When that log was written, or None when it lies before the stream's memory. To the second."""
+        for piece in reversed(self.pieces):
+            if generation <= piece.first:
+                continue
+            low, high = piece.since, piece.until
+            if high is None:
+                high = piece.since + timedelta(days=1)
+                while self._in(piece, high) < generation:
+                    high += high - piece.since
+            elif self._in(piece, high) < generation:
+                continue
+            while high - low > timedelta(milliseconds=500):
+                middle = low + (high - low) / 2
+                if self._in(piece, middle) >= generation:
+                    high = middle
+                else:
+                    low = middle
+            return high.replace(microsecond=0)
+        return None
+
+    def _in(self, piece: Piece, when: datetime) -> int:
+        end = min(when, piece.until) if piece.until is not None else when
+        return piece.first + math.floor(self.rate.logs(piece.since, end))

@@ -1,0 +1,167 @@
+"""The whole estate in one place, for the parts that move it; holds no rule but who hears of a change.
+
+The parts are level-triggered: a transition sets plain facts (this host is off, that copy is suspended) and calls
+`review`; each part then compares facts with what should follow from them, and asks with `poke` to look again at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from starover_lab.world.clock import Scheduler
+from starover_lab.world.dice import Dice
+from starover_lab.world.directory import Directory
+from starover_lab.world.entities import (
+    Account,
+    AdSite,
+    AuditRecord,
+    Az,
+    Cluster,
+    Database,
+    Server,
+    Service,
+    Subnet,
+)
+from starover_lab.world.errors import WorldError
+from starover_lab.world.events import EventLog
+from starover_lab.world.names import Names
+from starover_lab.world.tuning import Tuning
+
+__all__ = ["State", "first_label"]
+
+
+def first_label(name: str) -> str:
+    """`EX1` of `EX1`, `ex1.example.com` or `EX1$`: how servers are told apart."""
+    return name.partition(".")[0].rstrip("$")
+
+
+def _servers() -> Names[Server]:
+    return Names(first_label)
+
+
+@dataclass(eq=False)
+class State:
+    """Everything that exists, and the clock."""
+
+    name: str
+    dns_name: str
+    netbios: str
+    region: str
+    scheduler: Scheduler
+    tuning: Tuning
+    dice: Dice
+    log: EventLog
+    directory: Directory
+    azs: Names[Az] = field(default_factory=Names[Az])
+    sites: Names[AdSite] = field(default_factory=Names[AdSite])
+    subnets: Names[Subnet] = field(default_factory=Names[Subnet])
+    servers: Names[Server] = field(default_factory=_servers)
+    accounts: Names[Account] = field(default_factory=Names[Account])
+    databases: Names[Database] = field(default_factory=Names[Database])
+    dags: list[str] = field(default_factory=list[str])
+    clusters: Names[Cluster] = field(default_factory=Names[Cluster])
+    """By name of their DAG."""
+    audit: list[AuditRecord] = field(default_factory=list[AuditRecord])
+    partition: tuple[frozenset[str], ...] = ()
+    """Groups of server names (case-folded) that do not reach each other; empty: all do."""
+    witness_faults: set[str] = field(default_factory=set[str])
+    """Hosts whose witness share does not answer."""
+    noise: dict[str, int] = field(default_factory=dict[str, int])
+    """Fault `ps_noise`: host to level."""
+    ui_culture: str = "en-US"
+    rbac_missing: set[str] = field(default_factory=set[str])
+    seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
+    reviewers: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    _reviewing: bool = False
+    _again: bool = False
+    _pokes: set[datetime] = field(default_factory=set[datetime])
+
+    @property
+    def now(self) -> datetime:
+        """The simulated moment."""
+        return self.scheduler.now
+
+    def server(self, name: str) -> Server:
+        """The host of that name (short, FQDN or computer account). Raises `not_found`."""
+        server = self.servers.get(name)
+        if server is None:
+            raise WorldError("not_found", f"there is no server {name}", object="server", name=name)
+        return server
+
+    def database(self, name: str) -> Database:
+        """The database of that name. Raises `not_found`."""
+        database = self.databases.get(name)
+        if database is None:
+            raise WorldError("not_found", f"there is no database {name}", object="database", name=name)
+        return database
+
+    def service(self, server: Server, name: str) -> Service | None:
+        """A service of a host, by name or display name, or None."""
+        service = server.services.get(name)
+        if service is not None:
+            return service
+        return next((one for one in server.services if one.display_name.casefold() == name.casefold()), None)
+
+    def runs(self, server: Server, service: str) -> bool:
+        """Whether the host answers and that service runs on it."""
+        found = server.services.get(service)
+        return self.answers(server) and found is not None and found.status == "Running"
+
+    def answers(self, server: Server) -> bool:
+        """Whether a host is up and its services can be asked over the network at all."""
+        return server.power == "on" and not server.hung
+
+    def linked(self, one: Server, other: Server) -> bool:
+        """Whether packets pass between two hosts, up or not."""
+        if one is other:
+            return True
+        if one.az != other.az and any(
+            (az := self.azs.get(name)) is not None and az.state == "isolated" for name in (one.az, other.az)
+        ):
+            return False
+        names = (one.name.casefold(), other.name.casefold())
+        return not self.partition or any(all(name in group for name in names) for group in self.partition)
+
+    def reaches(self, one: Server, other: Server) -> bool:
+        """Whether `one` gets an answer from `other`."""
+        return self.answers(one) and self.answers(other) and self.linked(one, other)
+
+    def review(self) -> None:
+        """Let every part see what has changed, until nothing follows any more."""
+        if self._reviewing:
+            self._again = True
+            return
+        self._reviewing = True
+        try:
+            for _ in range(20):
+                self._again = False
+                for reviewer in self.reviewers:
+                    reviewer()
+                if not self._again:
+                    return
+            raise AssertionError("the parts of the world do not come to rest")
+        finally:
+            self._reviewing = False
+
+    def again(self) -> None:
+        """A part changed something that the others must see in the same moment."""
+        self._again = True
+
+    def poke(self, when: datetime) -> None:
+        """Review again at `when`."""
+        if when not in self._pokes:
+            self._pokes.add(when)
+            self.scheduler.at(when, lambda: self._poked(when))
+
+    def poke_after(self, seconds: float) -> datetime:
+        """Review again after that many seconds; returns the moment."""
+        when = self.now + timedelta(seconds=seconds)
+        self.poke(when)
+        return when
+
+    def _poked(self, when: datetime) -> None:
+        self._pokes.discard(when)
+        self.review()

@@ -1,0 +1,86 @@
+"""Every number of the simulated world that may be turned, with its default; knows no transition that uses it.
+
+The defaults are those of simulator.md section 5. A topology file sets others under `tuning`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["Tuning"]
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Durations are simulated seconds, speeds as their names say."""
+
+    read_s: float = 0.5
+    """A cmdlet that reads."""
+    write_s: float = 2.0
+    """A cmdlet that writes."""
+    rpc_timeout_s: float = 21.0
+    """How long a caller waits before it learns that a dead server does not answer (three TCP attempts of Windows)."""
+    slow_factor: float = 10.0
+    """How much longer everything takes on a host with the fault `winrm_slow`."""
+
+    ad_intra_site_s: float = 15.0
+    ad_inter_site_s: float = 180.0
+    """Change notification is on; without it an interval of 900 s is usual."""
+
+    busy_hour: float = 14.0
+    """Hour of the day (UTC) at which databases write their full `log_rate_per_min`."""
+    quiet_share: float = 0.2
+    """Share of that rate written twelve hours later; sinus between."""
+    ship_latency_s: float = 1.0
+    """From a log's closing to its arrival on a passive copy, beside the round trip."""
+    inspect_s: float = 0.5
+    ship_logs_per_s: float = 40.0
+    """While catching up; a log is 1 MB."""
+    replay_logs_per_s: float = 20.0
+    """The documented floor for planning is 2/s."""
+    replay_latency_s: float = 0.5
+    initializing_s: float = 15.0
+    """Typical; 30 s is the most that is documented."""
+    resynchronizing_s: float = 20.0
+    seed_mb_per_s_same_az: float = 80.0
+    seed_mb_per_s_cross_az: float = 60.0
+    """Shared by all seeds of one source."""
+
+    heartbeat_same_subnet_s: float = 10.0
+    heartbeat_cross_subnet_s: float = 20.0
+    witness_check_s: float = 20.0
+    """Until the cluster notices that its file share witness is gone."""
+    join_s: float = 15.0
+    """A node that starts while the cluster runs: from `Joining` to `Up`."""
+    cluster_restart_s: float = 60.0
+    """The service control manager starts the cluster service again after it gave up."""
+    pam_election_s: float = 5.0
+
+    failover_min_s: float = 15.0
+    failover_max_s: float = 30.0
+    mount_s: float = 5.0
+    """Plus the replay queue at replay speed."""
+    dismount_s: float = 3.0
+    switchover_s: float = 10.0
+    moves_before_suppression: int = 3
+    """So many automatic moves of one database within an hour suppress the next (facts/exchange.md point 5)."""
+    lost_log_resilience: int = 1
+    """Logs beyond the branch point that a returning copy mends by itself."""
+    divergence_mend_s: float = 60.0
+
+    service_stop_s: float = 5.0
+    service_start_s: float = 20.0
+    store_start_s: float = 30.0
+    transport_start_s: float = 40.0
+    reboot_s: float = 240.0
+    services_after_boot_s: float = 60.0
+    """From the first possible login until automatic services run."""
+
+    exchange_open_s: float = 3.0
+    exchange_import_s: float = 1.0
+    exchange_import_per_command_s: float = 0.4
+    exchange_import_all_min_s: float = 8.0
+    exchange_import_all_max_s: float = 30.0
+    exchange_sessions_per_user: int = 18
+    shells_per_user: int = 30
+    audit_s: float = 5.0
+    """Until a cmdlet stands in the admin audit log."""
