@@ -1,16 +1,32 @@
-"""Prologue and epilogue of every script, and the strict reading of what comes back; knows no template and no transport."""
+"""Prologue and epilogue of every script, and the strict reading of the answer; knows no template and no transport.
+
+The PowerShell lies in `wrapper/`, in the order in which a script is put together: prologue, provider block, parts (or
+one write with its receipt, or probes), epilogue. Values enter by `render.literal` alone. A nonce, operation ids and
+what was before stand outside the bodies, so that the hash of a body is the same in every run (`powershell.md` 8, 15).
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Literal
 
-from starover.errors import ErrorRecord
+import msgspec
+
+from starover.errors import BadInventory, BadReport, ErrorRecord, OutputTruncated
 from starover.inventory import Server
-from starover.render import Body
+from starover.render import Arg, Body, Renderer
 
 __all__ = ["Composed", "Decoded", "Lease", "Receipt", "decode", "probe", "reads", "write"]
+
+_FOLDER = "C:\\ProgramData\\Starover"
+_CREDENTIAL = "ExchangeCredential"
+_NONCE = re.compile(r"[0-9a-f]{16}")
+_OPERATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +46,19 @@ class Lease:
     token: int
 
 
+ReceiptState = Literal["ran", "ran-before", "in-progress", "absent", "refused"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
     """What a host knows of one operation."""
 
-    state: Literal["ran", "ran-before", "in-progress", "absent", "refused"]
+    state: ReceiptState
     """`ran`: by this very script. `ran-before`: an earlier sending ended, its result is in `Decoded.results`.
     `in-progress`: begun and not ended: still running, or killed. `absent`: never begun on this host, so certainly not
     applied. `refused`: the host has seen a higher lease token; not begun."""
     prev: bytes | None = None
-    """JSON of what was before, as kept beside the receipt; None when absent or none was given."""
+    """JSON of what was before, as the first sending kept it beside the receipt; None when there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,39 +68,268 @@ class Decoded:
     host: str
     """Computer name as the host gave it."""
     results: Mapping[str, bytes | ErrorRecord]
-    """Facts as raw JSON, or the error that ended the part. A write's id is its operation id; its facts are `null`."""
+    """Facts as raw JSON, or the error that ended the part. A write's id is its operation id; its facts are `null`.
+    An operation whose receipt is `in-progress` has none; one found `absent` has none or the error that kept it from
+    beginning."""
     receipts: Mapping[str, Receipt]
     """By operation id; empty for reads."""
     warnings: tuple[str, ...] = ()
     provider: str = ""
     """How Exchange cmdlets got into the session: `remote`, `snapin` (unsupported), or empty."""
+    elevated: bool = True
+    """Whether the account acts as an administrator of the host."""
 
 
 def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Composed:
     """One script that runs every part as a function of its own: a bad one fails alone.
 
-    `nonce` is 16 hex digits, drawn by the caller. Ids must be unique in the script.
+    `nonce` is 16 hex digits, drawn by the caller; ids are unique in the script.
     Raises `BadInventory` when a part needs Exchange cmdlets and the server has no way to get them.
     """
-    raise NotImplementedError
+    if len({part for part, _ in parts}) != len(parts):
+        raise ValueError("the ids of the parts of one script must differ")
+    wanted = [body.exchange for _, body in parts if body.exchange]
+    provider = _Provider(server, wanted)
+    pieces = [provider.prologue(nonce)]
+    pieces += [
+        _wrap("part", body=body, allowed=provider.allowed(body), opening=_json_opening(part)) for part, body in parts
+    ]
+    return Composed(text="".join([*pieces, _wrap("epilogue")]), arguments=provider.arguments)
 
 
 def write(
     server: Server, body: Body, operation: str, nonce: str, prev: bytes | None = None, *, lease: Lease | None = None
 ) -> Composed:
-    """A script that runs `body` at most once under the receipt `operation` (a UUID); `prev` is kept beside it."""
-    raise NotImplementedError
+    """A script that runs `body` at most once under the receipt `operation` (a UUID); `prev` is JSON, kept beside it.
+
+    Raises `BadInventory` as `reads` does.
+    """
+    provider = _Provider(server, [body.exchange] if body.exchange else [])
+    opening = _json_opening(operation)
+    kept = f'{{"operation":"{operation}","prev":{_ascii_json(prev)}'
+    text = _wrap(
+        "write",
+        body=body,
+        allowed=provider.allowed(body),
+        opening=opening,
+        lease=None if lease is None else f"{_FOLDER}\\lease\\dag-{lease.dag}.token",
+        token=0 if lease is None else lease.token,
+        begun=kept + "}",
+        ended=kept + ',"result":',
+        **_receipt_paths(operation),
+    )
+    pieces = [provider.prologue(nonce), text, _wrap("receipt", opening=opening), _wrap("epilogue")]
+    return Composed(text="".join(pieces), arguments=provider.arguments)
 
 
 def probe(server: Server, operations: Sequence[str], nonce: str) -> Composed:
     """A script that reads the receipts of these operations and changes nothing."""
-    raise NotImplementedError
+    pieces = [_Provider(server, []).prologue(nonce)]
+    for operation in operations:
+        pieces.append(_wrap("probe", **_receipt_paths(operation)))
+        pieces.append(_wrap("receipt", opening=_json_opening(operation)))
+    return Composed(text="".join([*pieces, _wrap("epilogue")]))
+
+
+class _Provider:
+    """How the Exchange cmdlets that the parts name get into the session (`powershell.md` 2.1)."""
+
+    def __init__(self, server: Server, wanted: Sequence[tuple[str, ...]]) -> None:
+        self.kind = ""
+        self.arguments: tuple[tuple[str, str], ...] = ()
+        self._block = ""
+        if not wanted:
+            return
+        exchange = server.exchange
+        if exchange is None:
+            raise BadInventory(
+                f"{server.name} is asked for Exchange cmdlets ({', '.join(wanted[0])}), "
+                "and the inventory gives it no `exchange:`",
+                next=(f"give {server.name} an `exchange:` with `server:` naming a member whose /PowerShell to ask",),
+                host=server.name,
+            )
+        self.kind = "snapin" if exchange.provider == "snapin" else "remote"
+        if self.kind == "snapin":
+            self._block = _wrap("snapin")
+            return
+        reference = exchange.credential or server.credential
+        if not reference:
+            raise BadInventory(
+                f"{server.name} has no credential, and `exchange.provider: remote` needs one for the second hop",
+                next=(f"give {server.name} a `credential:`, or its `exchange:` one of its own",),
+                host=server.name,
+            )
+        self.arguments = ((_CREDENTIAL, reference),)
+        fqdn = server.fqdn if exchange.server == "local" else exchange.server
+        together = sorted({name for names in wanted for name in names})
+        self._block = _wrap("remote", fqdn=fqdn, want=together, together=len(wanted) > 1)
+
+    def prologue(self, nonce: str) -> str:
+        """Everything before the first part."""
+        if not _NONCE.fullmatch(nonce):
+            raise ValueError("a nonce is 16 hex digits")
+        return _wrap("prologue", credential=bool(self.arguments), nonce=nonce, provider=self.kind) + self._block
+
+    def allowed(self, body: Body) -> Body:
+        """What a part checks before it begins."""
+        text = _wrap("allowed", want=list(body.exchange), remote=self.kind == "remote") if body.exchange else ""
+        return Body(text=text, sha256="")
+
+
+@functools.cache
+def _wrapper() -> Renderer:
+    folder = resources.files("starover").joinpath("wrapper")
+    sources = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".ps1.j2")}
+    return Renderer(sources, wrapper=True)
+
+
+def _wrap(name: str, **arguments: Arg | Body) -> str:
+    return _wrapper().fragment(f"{name}.ps1.j2", arguments)
+
+
+def _receipt_paths(operation: str) -> dict[str, str]:
+    if not _OPERATION.fullmatch(operation):
+        raise ValueError("an operation id is a UUID in lower case")
+    stem = f"{_FOLDER}\\receipts\\{operation}"
+    return {"begin": f"{stem}.begin", "end": f"{stem}.end"}
+
+
+def _json_opening(part: str) -> str:
+    return '{"id":' + msgspec.json.encode(part).decode()
+
+
+def _ascii_json(document: bytes | None) -> str:
+    """A JSON document in ASCII, so that it fits a literal whatever its strings hold."""
+    text = msgspec.json.format(document or b"null", indent=-1).decode()
+    units = re.compile(r"[^\x20-\x7e]")
+    return units.sub(lambda match: "".join(f"\\u{unit:04x}" for unit in _utf16(match[0])), text)
+
+
+def _utf16(character: str) -> list[int]:
+    data = character.encode("utf-16-be")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    ok: bool
+    facts: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: ErrorRecord | msgspec.UnsetType = msgspec.UNSET
+
+
+class _ReceiptPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    state: ReceiptState
+    begin: str | None
+    end: str | None
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A receipt file."""
+
+    operation: str
+    prev: msgspec.Raw = msgspec.Raw(b"null")
+    result: _Part | None = None
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: Literal[1]
+    host: str
+    utc: str
+    ps: str
+    elevated: bool
+    provider: Literal["", "remote", "snapin"]
+    warnings: tuple[str, ...]
+    parts: tuple[_Part, ...]
+    receipts: tuple[_ReceiptPart, ...]
 
 
 def decode(output: str, nonce: str) -> Decoded:
     """Read the report between the markers of `nonce`.
 
-    Raises `OutputTruncated` (BEGIN without END, or a length that does not fit) and `BadReport` (no report, wrong
+    Raises `OutputTruncated` (BEGIN without END, or less between them than END says) and `BadReport` (no report, wrong
     checksum, not the promised shape); both carry what came.
     """
-    raise NotImplementedError
+    document = _document(_payload(output, nonce), output)
+    results: dict[str, bytes | ErrorRecord] = {}
+    for part in document.parts:
+        if part.id in results:
+            raise _bad(f"the report answers `{part.id}` twice", output)
+        results[part.id] = _result(part, output)
+    receipts: dict[str, Receipt] = {}
+    for found in document.receipts:
+        state = found.state
+        prev = _kept(found.begin, found.id).prev
+        if state == "ran-before":
+            # The first sending's result. A receipt that was cut while it was written proves no end.
+            kept = _kept(found.end, found.id)
+            if kept.result is None or kept.result.id != found.id:
+                state = "in-progress"
+            else:
+                results[found.id] = _result(kept.result, output)
+        if state == "in-progress":
+            results.pop(found.id, None)
+        receipts[found.id] = Receipt(state=state, prev=None if bytes(prev) == b"null" else bytes(prev))
+    return Decoded(
+        host=document.host,
+        results=results,
+        receipts=receipts,
+        warnings=document.warnings,
+        provider=document.provider,
+        elevated=document.elevated,
+    )
+
+
+def _payload(output: str, nonce: str) -> str:
+    lines = output.splitlines()
+    begins = [at for at, line in enumerate(lines) if line.strip() == f"@@STAROVER-BEGIN {nonce}"]
+    if not begins:
+        raise _bad("the host's answer holds no report", output)
+    if len(begins) > 1:
+        raise _bad("the host's answer holds more than one report", output)
+    end = re.compile(rf"@@STAROVER-END {nonce} (\d+) ([0-9a-f]{{8}})")
+    for at in range(begins[0] + 1, len(lines)):
+        match = end.fullmatch(lines[at].strip())
+        if match is None:
+            continue
+        payload = "".join(lines[begins[0] + 1 : at])
+        if len(payload) < int(match[1]):
+            raise _bad(f"the report was cut: {len(payload)} of {match[1]} characters came", output, cut=True)
+        if len(payload) > int(match[1]) or hashlib.sha256(payload.encode()).hexdigest()[:8] != match[2]:
+            raise _bad("the report was changed on the way: its length or checksum is wrong", output)
+        return payload
+    raise _bad("the report was cut: its end did not come", output, cut=True)
+
+
+def _document(payload: str, output: str) -> _Document:
+    try:
+        return msgspec.json.decode(payload, type=_Document)
+    except msgspec.DecodeError as error:
+        raise _bad(f"the report is not of the promised shape: {error}", output) from error
+
+
+def _result(part: _Part, output: str) -> bytes | ErrorRecord:
+    if part.ok and isinstance(part.facts, msgspec.Raw) and part.error is msgspec.UNSET:
+        return bytes(part.facts)
+    if not part.ok and isinstance(part.error, ErrorRecord) and part.facts is msgspec.UNSET:
+        return part.error
+    raise _bad(f"the report's part `{part.id}` has neither facts nor an error, or both", output)
+
+
+def _kept(text: str | None, operation: str) -> _Kept:
+    """A receipt file's content; an empty one where it cannot be read or is another operation's."""
+    try:
+        kept = msgspec.json.decode(text or "", type=_Kept)
+    except msgspec.DecodeError:
+        return _Kept(operation="")
+    return kept if kept.operation == operation else _Kept(operation="")
+
+
+_SHOWN = 600
+
+
+def _bad(what: str, output: str, *, cut: bool = False) -> BadReport | OutputTruncated:
+    """The error, with the two ends of what came."""
+    came = output if len(output) <= _SHOWN else f"{output[: _SHOWN // 2]} ... {output[-_SHOWN // 2 :]}"
+    kind = OutputTruncated if cut else BadReport
+    return kind(what, certain=(f"what came ({len(output)} characters): {came!a}",))

@@ -78,7 +78,7 @@ def literal(value: Arg) -> str:
     if isinstance(value, bool):
         return "$true" if value else "$false"
     if isinstance(value, enum.Enum):
-        inner: object = value.value
+        inner: object = value.value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # any Enum
         if isinstance(inner, bool | int | str):
             return literal(inner)
         raise BadParameter(f"{value!r} has no PowerShell literal: its value must be text or a whole number")
@@ -186,7 +186,7 @@ _ALLOWED: frozenset[type[nodes.Node]] = frozenset(
         nodes.Getattr,
     }
 )
-_TESTS = ("none", "true", "false")
+_TESTS = frozenset({"none", "true", "false"})
 _LOOP = frozenset({"first", "last", "index", "index0"})
 
 
@@ -299,7 +299,7 @@ def _finalize(value: object) -> str:
 
 
 def _finalize_wrapper(value: object) -> str:
-    return value.text if isinstance(value, Body) else _finalize(value)
+    return value.text.rstrip("\n") if isinstance(value, Body) else _finalize(value)
 
 
 def _environment(finalize: Callable[[object], str]) -> jinja2.Environment:
@@ -314,8 +314,10 @@ def _environment(finalize: Callable[[object], str]) -> jinja2.Environment:
         optimized=False,
     )
     environment.globals.clear()
-    environment.filters = {"text": _text_filter}
-    environment.tests = {name: environment.tests[name] for name in _TESTS}
+    environment.filters.clear()
+    environment.filters["text"] = _text_filter  # pyright: ignore[reportArgumentType] # typed as a union of its own
+    for name in environment.tests.keys() - _TESTS:
+        del environment.tests[name]
     return environment
 
 
