@@ -26,6 +26,7 @@ __all__ = [
     "Unsupported",
     "exception_is",
     "failure",
+    "known_exceptions",
 ]
 
 _RUNTIME = "System.Management.Automation.RuntimeException"
@@ -121,6 +122,12 @@ def exception_is(type_name: str, wanted: str) -> bool | None:
         known = known or current in _BASES
         current = _BASES.get(current)
     return False if known or type_name == "System.Exception" else None
+
+
+def known_exceptions() -> dict[str, str]:
+    """Exception types with a known place in the hierarchy: lower-cased full name to exact full name."""
+    names = {"System.Exception", *_BASES, *_BASES.values()}
+    return {name.casefold(): name for name in names}
 
 
 @dataclass(eq=False)
