@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import base64
 import enum
+import functools
 import hashlib
 import ipaddress
 import json
 import re
 import unicodedata
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
-
-import jinja2
-import jinja2.meta
-from jinja2 import nodes
+from typing import TYPE_CHECKING, TypeAlias
 
 from starover.errors import BadParameter, BadTemplate
 from starover.names import CopyId, free_text
 from starover.skeleton import VALUE, Spot, values
+
+if TYPE_CHECKING:  # Jinja is loaded when the first template is, so that `--help` need not wait for it
+    import jinja2
+    from jinja2 import nodes
 
 __all__ = ["Arg", "Body", "Renderer", "literal", "quoted", "skeleton"]
 
@@ -167,25 +168,12 @@ def quoted_key(key: str) -> str:
     return rendered
 
 
-_ALLOWED: frozenset[type[nodes.Node]] = frozenset(
-    {
-        nodes.Template,
-        nodes.Output,
-        nodes.TemplateData,
-        nodes.Name,
-        nodes.Const,
-        nodes.If,
-        nodes.For,
-        nodes.Compare,
-        nodes.Operand,
-        nodes.Not,
-        nodes.And,
-        nodes.Or,
-        nodes.Test,
-        nodes.Filter,
-        nodes.Getattr,
-    }
+_ALLOWED = frozenset(
+    {"Template", "Output", "TemplateData", "Name", "Const", "If", "For", "Compare", "Operand", "Not", "And", "Or"}
+    | {"Test", "Filter", "Getattr"}
 )
+"""The kinds of Jinja nodes that cannot change text after `literal` has made it."""
+
 _TESTS = frozenset({"none", "true", "false"})
 _LOOP = frozenset({"first", "last", "index", "index0"})
 
@@ -207,7 +195,6 @@ class Renderer:
         self._templates = templates
         self._wrapper = wrapper
         self._loaded: dict[str, tuple[jinja2.Template, frozenset[str]]] = {}
-        self._environment = _environment(_finalize_wrapper if wrapper else _finalize)
 
     def body(self, template: str, arguments: Mapping[str, Arg]) -> Body:
         """Render one template. Arguments the template does not use are ignored: a step may need them itself.
@@ -219,6 +206,8 @@ class Renderer:
 
     def fragment(self, template: str, arguments: Mapping[str, Arg] | Mapping[str, Arg | Body]) -> str:
         """Render one template to text. Raises as `body` does."""
+        import jinja2
+
         compiled, names = self._load(template)
         missing = sorted(names - arguments.keys())
         if missing:
@@ -238,18 +227,21 @@ class Renderer:
 
     def _load(self, name: str) -> tuple[jinja2.Template, frozenset[str]]:
         if name not in self._loaded:
+            from jinja2 import meta
+
             if name not in self._templates:
                 raise BadTemplate(f"there is no template {name}")
+            environment = _environment(wrapper=self._wrapper)
             source = self._templates[name].replace("\r\n", "\n")
-            tree = _parse(self._environment, name, source)
+            tree = _parse(environment, name, source)
             for spot in values("" if self._wrapper else skeleton_of(tree)):
                 if spot.where is not Spot.CODE:
                     raise BadTemplate(
                         f"the template {name} puts a value {spot.where.value} (line {spot.line}): "
                         "a value brings its own quotes and stands alone"
                     )
-            names = frozenset(jinja2.meta.find_undeclared_variables(tree))
-            self._loaded[name] = (self._environment.from_string(source), names)
+            names = frozenset(meta.find_undeclared_variables(tree))
+            self._loaded[name] = (environment.from_string(source), names)
         return self._loaded[name]
 
 
@@ -281,11 +273,13 @@ def skeleton(name: str, source: str) -> str:
 
     Raises `BadTemplate`.
     """
-    return skeleton_of(_parse(_environment(_finalize), name, source.replace("\r\n", "\n")))
+    return skeleton_of(_parse(_environment(), name, source.replace("\r\n", "\n")))
 
 
 def skeleton_of(tree: nodes.Node) -> str:
     """As `skeleton`, of a parsed template."""
+    from jinja2 import nodes
+
     parts: list[str] = []
     for output in tree.find_all(nodes.Output):
         parts += [part.data if isinstance(part, nodes.TemplateData) else VALUE for part in output.nodes]
@@ -293,8 +287,6 @@ def skeleton_of(tree: nodes.Node) -> str:
 
 
 def _finalize(value: object) -> str:
-    if isinstance(value, jinja2.Undefined):
-        str(value)  # StrictUndefined says which one
     return literal(value)  # type: ignore[arg-type] # literal refuses what is not an Arg
 
 
@@ -302,10 +294,13 @@ def _finalize_wrapper(value: object) -> str:
     return value.text.rstrip("\n") if isinstance(value, Body) else _finalize(value)
 
 
-def _environment(finalize: Callable[[object], str]) -> jinja2.Environment:
+@functools.cache
+def _environment(*, wrapper: bool = False) -> jinja2.Environment:
+    import jinja2
+
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        finalize=finalize,
+        finalize=_finalize_wrapper if wrapper else _finalize,
         autoescape=False,  # noqa: S701 - not HTML; `literal` does the quoting
         trim_blocks=True,
         lstrip_blocks=True,
@@ -322,12 +317,15 @@ def _environment(finalize: Callable[[object], str]) -> jinja2.Environment:
 
 
 def _parse(environment: jinja2.Environment, name: str, source: str) -> nodes.Template:
+    import jinja2
+    from jinja2 import nodes
+
     try:
         tree = environment.parse(source, name)
     except jinja2.TemplateSyntaxError as error:
         raise BadTemplate(f"the template {name} cannot be read: {error.message} (line {error.lineno})") from error
     for node in tree.find_all(nodes.Node):
-        allowed = type(node) in _ALLOWED
+        allowed = type(node).__name__ in _ALLOWED
         if isinstance(node, nodes.Getattr):
             allowed = isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr in _LOOP
         if isinstance(node, nodes.For):
