@@ -46,6 +46,7 @@ __all__ = [
     "CmdletFailed",
     "ConnectFailed",
     "ErrorRecord",
+    "Fault",
     "Locked",
     "Mistake",
     "NotApproved",
@@ -102,6 +103,8 @@ class StaroverError(Exception):
         self.uncertain = tuple(uncertain)
         self.next = tuple(next)
         self.host = host
+        self.attempted = False
+        """A runbook has taken this error as a value (`runbook.attempt`)."""
 
 
 class Mistake(StaroverError):
@@ -233,6 +236,59 @@ class NotVerified(StaroverError):
     exit = 5
     word = "not verified"
 
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error as data: what journals, events and answers carry."""
+
+    error: str
+    """Name of the class."""
+    what: str
+    certain: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    host: str = ""
+    records: tuple[ErrorRecord, ...] = ()
+    after: float | None = None
+
+    @classmethod
+    def of(cls, error: StaroverError) -> Fault:
+        """The data of an error."""
+        return cls(
+            error=type(error).__name__,
+            what=error.what,
+            certain=error.certain,
+            uncertain=error.uncertain,
+            next=error.next,
+            host=error.host,
+            records=error.records if isinstance(error, RemoteFailure) else (),
+            after=error.after if isinstance(error, Throttled) else None,
+        )
+
+    def raised(self) -> StaroverError:
+        """The error again, of the same class; a class that is not known any more is a `StaroverError`."""
+        kind = _CLASSES.get(self.error, StaroverError)
+        if issubclass(kind, Throttled):
+            return kind(self.what, after=self.after, host=self.host, next=self.next)
+        if issubclass(kind, RemoteFailure):
+            return kind(
+                self.what,
+                records=self.records,
+                certain=self.certain,
+                uncertain=self.uncertain,
+                next=self.next,
+                host=self.host,
+            )
+        return kind(self.what, certain=self.certain, uncertain=self.uncertain, next=self.next, host=self.host)
+
+
+def _family(kind: type[StaroverError]) -> dict[str, type[StaroverError]]:
+    found = {kind.__name__: kind}
+    for child in kind.__subclasses__():
+        found |= _family(child)
+    return found
+
+
+_CLASSES = _family(StaroverError)
 
 _WEIGHT = (0, 1, 4, 6, 5, 75, 2, 130)
 

@@ -1,0 +1,216 @@
+"""Runbooks: generators with a name, parameters from the signature, and the ways to combine parts; contacts nothing."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeAlias, get_type_hints, overload
+
+import msgspec
+from typing_extensions import ParamSpec, TypeVar
+
+from starover.errors import BadParameter, StaroverError
+from starover.inventory import Estate, Server
+from starover.parameters import Parameter, fill, parameter
+from starover.render import Arg, Body
+from starover.step import Joined, Kind, R, Recall, Reply, Risk, StepKind, Steps, Together, arguments_of
+from starover.step import P as KindP
+from starover.values import Plain
+
+__all__ = [
+    "AnyRunbook",
+    "Beyond",
+    "Bound",
+    "Content",
+    "Finding",
+    "Findings",
+    "Parameter",
+    "Runbook",
+    "Steps",
+    "attempt",
+    "recall",
+    "runbook",
+    "together",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True, default=None)
+P = ParamSpec("P")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a report: what was looked at, where, and how it is."""
+
+    check: str
+    """What was looked at: an id of the catalogue (`P38`) or a word."""
+    on: str
+    """Server, copy, database or DAG."""
+    level: Literal["ok", "info", "warn", "fail", "unknown"]
+    says: str
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runbook that looks returns; subclass it to say more. The journal keeps it as JSON."""
+
+    findings: tuple[Finding, ...] = ()
+
+
+class Beyond(msgspec.Struct, frozen=True, kw_only=True):
+    """What may happen after the first reading that a plan cannot make yet; apply refuses whatever exceeds it."""
+
+    kinds: tuple[str, ...] = ()
+    """Names of step kinds."""
+    targets: tuple[str, ...] = ()
+    """Names of servers."""
+    risk: Risk = Risk.READ
+    """The highest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound(Generic[T_co]):
+    """A runbook with its parameters, ready to be started (once or often: each start is a new generator)."""
+
+    runbook: str
+    summary: str
+    parameters: Mapping[str, Plain]
+    """Normalised, defaults filled in: what a plan keeps and its digest covers."""
+    beyond: Beyond
+    start: Callable[[], Steps[T_co]]
+
+
+class Runbook(Generic[P, T_co]):
+    """A generator function that `@runbook` gave a name and parameters."""
+
+    def __init__(self, function: Callable[P, Steps[T_co]], beyond: Sequence[Kind] = ()) -> None:
+        """Made by `runbook`. Raises `BadParameter` for a parameter that cannot be asked for."""
+        self.function = function
+        self.name = function.__name__.replace("_", "-")
+        self.doc = inspect.getdoc(function) or ""
+        self.beyond = tuple(beyond)
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+        hints = get_type_hints(function, include_extras=True)
+        self.parameters: tuple[Parameter, ...] = tuple(
+            parameter(self.name, one, hints.get(one.name, str), self.doc)
+            for one in inspect.signature(function).parameters.values()
+        )
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring: what is done."""
+        return self.doc.partition("\n")[0]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Steps[T_co]:
+        """The steps themselves, to be used by another runbook with `yield from`, or in a test."""
+        return self.function(*args, **kwargs)
+
+    def bind(self, given: Mapping[str, Plain], estate: Estate) -> Bound[T_co]:
+        """Turn text and numbers (command line, job, chat, saved plan) into what the function wants.
+
+        Servers and DAGs are looked up in `estate`; the only DAG need not be named. Raises `BadParameter`.
+        """
+        unknown = sorted(given.keys() - {one.name for one in self.parameters})
+        if unknown:
+            raise BadParameter(
+                f"{self.name} has no parameter `{'`, `'.join(unknown)}`",
+                next=(f"it takes: {', '.join(one.option for one in self.parameters) or 'none'}",),
+            )
+        values: dict[str, object] = {}
+        normal: dict[str, Plain] = {}
+        targets: set[str] = set()
+        for one in self.parameters:
+            filled = fill(self.name, one, given.get(one.name), estate)
+            values[one.name], normal[one.name] = filled.value, filled.plain
+            targets.update(filled.targets)
+        beyond = Beyond(
+            kinds=tuple(sorted(kind.name for kind in self.beyond)),
+            targets=tuple(sorted(targets)) if self.beyond else (),
+            risk=Risk.highest(*(kind.risk for kind in self.beyond)),
+        )
+        function: Callable[..., Steps[T_co]] = self.function
+        return Bound(
+            runbook=self.name,
+            summary=self.summary,
+            parameters=normal,
+            beyond=beyond,
+            start=lambda: function(**values),
+        )
+
+    def __repr__(self) -> str:
+        return f"<runbook {self.name}>"
+
+
+AnyRunbook: TypeAlias = Runbook[..., object]
+
+
+@overload
+def runbook(function: Callable[P, Steps[T]], /) -> Runbook[P, T]: ...
+@overload
+def runbook(*, beyond: Sequence[Kind]) -> Callable[[Callable[P, Steps[T]]], Runbook[P, T]]: ...
+def runbook(
+    function: Callable[P, Steps[T]] | None = None, /, *, beyond: Sequence[Kind] = ()
+) -> Runbook[P, T] | Callable[[Callable[P, Steps[T]]], Runbook[P, T]]:
+    """Make a runbook of a generator function: its name is what is done, its parameters become options.
+
+    `beyond` names the step kinds that may follow a reading which comes after a change, so that a plan can state them.
+    Without it a plan must be complete: what the plan could not foresee is refused when it is applied.
+    """
+    if function is not None:
+        return Runbook(function)
+    return lambda function: Runbook(function, beyond)
+
+
+class Content(Protocol):
+    """Where runbooks and templates come from; handed in from outside (`starover.content`)."""
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest over every runbook and template: plans and journals carry it."""
+        ...
+
+    def runbook(self, name: str, /) -> AnyRunbook:
+        """The runbook of that name. Raises `BadParameter` with the nearest names."""
+        ...
+
+    def body(self, template: str, arguments: Mapping[str, Arg], /) -> Body:
+        """Render a template. Raises `BadTemplate` and `BadParameter`."""
+        ...
+
+
+def together(parts: Iterable[Steps[T]]) -> Steps[list[T]]:
+    """Run parts side by side; what they return, in their order: `yield from together(one(s) for s in servers)`.
+
+    When one fails, the others end the step they are in, none begins another, and the failure is raised here.
+    """
+    results: dict[int, T] = {}
+
+    def part(index: int, steps: Steps[T]) -> Steps:
+        results[index] = yield from steps
+
+    answer = yield Together(parts=tuple(part(index, steps) for index, steps in enumerate(parts)))
+    assert isinstance(answer, Joined)
+    return [results[index] for index in sorted(results)]
+
+
+def attempt(part: Steps[T]) -> Steps[T | StaroverError]:
+    """Take an error as a value: `now = yield from attempt(copy_status.read(s))`.
+
+    A host that did not answer a *reading* is then a fact like any other. A step that failed stays failed: the run ends
+    with its error, and after `Unreachable` or `OutcomeUnknown` nothing more is changed.
+    """
+    try:
+        return (yield from part)
+    except StaroverError as error:
+        error.attempted = True
+        return error
+
+
+def recall(server: Server, kind: StepKind[R, KindP], /, **args: Arg) -> Steps[R | None]:
+    """What an earlier run read before it brought about this kind on `server`; None when no run did.
+
+    Only steps whose arguments have the values of `args` count; the latest one wins.
+    """
+    answer = yield Recall(server=server, kind=kind.name, arguments=arguments_of(args))
+    assert isinstance(answer, Reply)
+    return kind.query.decode(answer.payload) if answer.payload else None

@@ -1,0 +1,471 @@
+"""What a runbook is made of: reports, queries, step kinds and the asks they turn into; knows no engine and no run.
+
+A runbook is a generator. It *asks* by yielding data (`Read`, `Step`, `Together`, `Wait`, `Recall`) and is *answered*
+with data (`Reply`, `Outcome`, `Joined`). Nothing here ever touches a server. The types are arranged so that an author
+needs no `Any`, no cast and no ignore: payloads cross the seam as bytes and are decoded on this side of it.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Concatenate, Generic, Literal, TypeAlias, overload
+
+import msgspec
+from typing_extensions import ParamSpec, TypeVar, dataclass_transform
+
+from starover.errors import BadParameter, BadReport
+from starover.inventory import Server
+from starover.names import CopyId
+from starover.render import Arg
+from starover.values import argument
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "Blocked",
+    "Change",
+    "Joined",
+    "Kind",
+    "Outcome",
+    "Query",
+    "Read",
+    "Recall",
+    "Reply",
+    "Report",
+    "Risk",
+    "Settle",
+    "Step",
+    "StepKind",
+    "Steps",
+    "Together",
+    "Verdict",
+    "Wait",
+    "arguments_of",
+    "step",
+    "wait",
+]
+
+T = TypeVar("T", default=None)
+R = TypeVar("R", bound="Report")
+P = ParamSpec("P")
+
+READ_DEADLINE = 60.0
+"""Seconds for one reading; the first one of a session may import Exchange's cmdlets, which takes up to 30."""
+WRITE_DEADLINE = 300.0
+"""Seconds for one write."""
+
+
+class Risk(enum.Enum):
+    """What a step may cost (catalogue, section 1)."""
+
+    READ = "R"
+    LOW = "L"
+    SERVICE = "S"
+    """Interrupts the service."""
+    DATA = "D"
+    """May lose data."""
+    SPLIT = "X"
+    """May make two brains of one cluster."""
+
+    @property
+    def rank(self) -> int:
+        """0 for READ, rising with the danger."""
+        return "RLSDX".index(self.value)
+
+    @classmethod
+    def highest(cls, *risks: Risk) -> Risk:
+        """The most dangerous of several; READ of none."""
+        return max(risks, key=lambda risk: risk.rank, default=cls.READ)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(msgspec.field,))
+class ReportMeta(msgspec.StructMeta):
+    """Makes every report frozen, with fields by keyword, camel case in JSON and no unknown fields."""
+
+    def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, object], /) -> ReportMeta:
+        return super().__new__(
+            mcls, name, bases, namespace, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+        )
+
+
+class Report(msgspec.Struct, metaclass=ReportMeta):
+    """What a template reports: subclass it with the fields of the JSON, in snake case here and camel case there.
+
+    Decoding is strict: a missing or unknown field, or text where a number is due, is a `BadReport`. Parts of a report
+    (a row, a nested object) are Reports too.
+    """
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a step would change: `Change(identity, now.status, "Suspended")`.
+
+    It is part of the plan's digest, so whatever must bind an approval belongs in it, and nothing that moves by itself.
+    """
+
+    what: str | CopyId
+    """The thing, in the field's words: a copy, a server, a setting. Kept as text."""
+    now: str
+    wanted: str
+    note: str = ""
+    """Shown behind the line: a comment, a bound on what may be lost."""
+    action: Literal["add", "change", "remove"] = "change"
+    """Which mark a plan shows: `+`, `~` or `-`."""
+
+    def __post_init__(self) -> None:
+        """A copy's id becomes text."""
+        msgspec.structs.force_setattr(self, "what", str(self.what))
+
+
+class Blocked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The step may not be done and needs a human; the plan shows why, apply refuses (`NotSafe`, exit 4)."""
+
+    why: str
+    """One sentence in the field's words."""
+    guard: str = ""
+    """The guard's name, such as `G-COPIES`, where one spoke."""
+    certain: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    """What to type, or what would make it pass."""
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """How long to wait for a fact after a change: a reading every `every` seconds, for `limit` seconds at most."""
+
+    every: float = 5.0
+    limit: float = 120.0
+    stall: float | None = None
+    """Give up when `progress` has not fallen for this many seconds; None: only the limit counts."""
+
+
+# -- asks and answers: the inner seam ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """Ask for a template to be run on a server; the answer is a `Reply`."""
+
+    template: str
+    server: Server
+    arguments: Mapping[str, Arg]
+    deadline: float = READ_DEADLINE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one reading means for those who wait."""
+
+    done: bool
+    blocked: Blocked | None = None
+    """Waiting longer is of no use."""
+    left: int | None = None
+    """How much is left, in any unit, falling to 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Ask for a fact to be made true on a server; the answer is an `Outcome`. Data, and pure functions on readings."""
+
+    kind: Kind
+    server: Server
+    arguments: Mapping[str, Arg]
+    change: Callable[[bytes], Change | Blocked | None] = field(repr=False, compare=False)
+    """The kind's `change`, bound to these arguments, on a reading as JSON. Raises `BadReport`."""
+    left: Callable[[bytes], int | None] = field(repr=False, compare=False)
+    revert: Callable[[bytes], Step | None] | None = field(repr=False, compare=False)
+    """The step that undoes this one, from what the first reading found; None where the kind has no undo."""
+
+    @property
+    def check(self) -> Read:
+        """The reading that tells whether the step is done."""
+        return Read(
+            template=self.kind.check, server=self.server, arguments=self.arguments, deadline=self.kind.check_deadline
+        )
+
+    def verdict(self, payload: bytes) -> Verdict:
+        """What a reading after the change means."""
+        change = self.change(payload)
+        return Verdict(
+            done=change is None, blocked=change if isinstance(change, Blocked) else None, left=self.left(payload)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """Ask to wait until a reading satisfies; the answer is an `Outcome`."""
+
+    what: str
+    read: Read
+    settle: Settle
+    verdict: Callable[[bytes], Verdict] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Ask for several parts to be run side by side; the answer is `Joined`."""
+
+    parts: tuple[Generator[Ask, Answer, None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall:
+    """Ask what an earlier run's first reading was, before it changed something; the answer is a `Reply`."""
+
+    server: Server
+    kind: str
+    arguments: Mapping[str, Arg]
+    """Only a step whose arguments have these values counts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """The facts that were asked for, as JSON; empty when a `Recall` found nothing."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a step or a wait. Failures are not outcomes, they are raised at the yield."""
+
+    state: Literal["right", "changed", "planned"]
+    """`right`: nothing had to be done. `planned`: this is a plan, and the step would change something."""
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Every part has ended well."""
+
+
+Ask: TypeAlias = Read | Step | Together | Wait | Recall
+Answer: TypeAlias = Reply | Outcome | Joined
+Steps: TypeAlias = Generator[Ask, Answer, T]
+"""What a runbook (or a part of one) is: `Steps` gives nothing back, `Steps[Copies]` gives copies."""
+
+
+# -- what authors write ------------------------------------------------------------------------------------------------
+
+
+class Query(Generic[R]):
+    """A template that reads, and the report it answers with."""
+
+    def __init__(self, template: str, report: type[R], *, deadline: float = READ_DEADLINE) -> None:
+        """`deadline` is in seconds, connecting included."""
+        self.template = template
+        self.report = report
+        self.deadline = deadline
+        self._decoder = msgspec.json.Decoder(report)
+
+    def read(self, server: Server, /, **args: Arg) -> Steps[R]:
+        """Read on `server`: `copies = yield from copies_on.read(server)`. Arguments go to the template.
+
+        Raises `Unreachable`, `OutcomeUnknown` (nothing was changed) and `RemoteFailure`.
+        """
+        answer = yield Read(template=self.template, server=server, arguments=arguments_of(args), deadline=self.deadline)
+        assert isinstance(answer, Reply)
+        return self.decode(answer.payload)
+
+    def decode(self, payload: bytes) -> R:
+        """JSON to the report, strictly. Raises `BadReport`."""
+        try:
+            return self._decoder.decode(payload)
+        except msgspec.MsgspecError as error:
+            raise BadReport(
+                f"the answer of {self.template} is not what {self.report.__name__} says: {error}",
+                certain=("nothing was changed by reading",),
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"Query({self.template!r}, {self.report.__name__})"
+
+
+class Kind:
+    """A step kind without its types: what engine, plan and journal need to know of it."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        doc: str,
+        check: str,
+        check_deadline: float,
+        apply: str,
+        risk: Risk,
+        settle: Settle,
+        deadline: float,
+    ) -> None:
+        """`check` and `apply` are template names, deadlines seconds."""
+        self.name = name
+        self.doc = doc
+        """First line of the docstring: the state this kind brings about."""
+        self.check = check
+        self.check_deadline = check_deadline
+        self.apply = apply
+        self.risk = risk
+        self.settle = settle
+        self.deadline = deadline
+
+    def __repr__(self) -> str:
+        return f"<step kind {self.name}>"
+
+
+class StepKind(Kind, Generic[R, P]):
+    """A step that `@step` made of a pure function. Its name is a state, and the function says what is missing to it."""
+
+    def __init__(
+        self,
+        function: Callable[Concatenate[R, P], Change | Blocked | None],
+        *,
+        check: Query[R],
+        apply: str,
+        risk: Risk,
+        settle: Settle,
+        progress: Callable[[R], int] | None,
+        undo: Callable[Concatenate[R, Server, P], Step | None] | None,
+        deadline: float,
+    ) -> None:
+        """Made by `step`."""
+        super().__init__(
+            name=function.__name__,
+            doc=(inspect.getdoc(function) or "").partition("\n")[0],
+            check=check.template,
+            check_deadline=check.deadline,
+            apply=apply,
+            risk=risk,
+            settle=settle,
+            deadline=deadline,
+        )
+        self.query = check
+        self.function = function
+        self.progress = progress
+        self.undo = undo
+        self.signature = _keyword_signature(function)
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+
+    def __call__(self, now: R, /, *args: P.args, **kwargs: P.kwargs) -> Change | Blocked | None:
+        """The pure function itself: None when nothing is missing. For tests."""
+        return self.function(now, *args, **kwargs)
+
+    def on(self, server: Server, /, *args: P.args, **kwargs: P.kwargs) -> Step:
+        """Ask for this state on `server`: `yield suspended.on(server, identity=copy.identity, comment=comment)`.
+
+        Raises `BadParameter` for an argument that no template can take.
+        """
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        query, progress, undo = self.query, self.progress, self.undo
+
+        def revert(prev: bytes) -> Step | None:
+            return undo(query.decode(prev), server, *args, **kwargs) if undo is not None else None
+
+        return Step(
+            kind=self,
+            server=server,
+            arguments=arguments_of(bound.arguments),
+            change=lambda payload: self.function(query.decode(payload), *args, **kwargs),
+            left=lambda payload: None if progress is None else progress(query.decode(payload)),
+            revert=None if undo is None else revert,
+        )
+
+
+@overload
+def step(
+    *,
+    check: Query[R],
+    apply: str,
+    risk: Risk,
+    settle: Settle = ...,
+    progress: Callable[[R], int] | None = ...,
+    deadline: float = ...,
+) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
+@overload
+def step(
+    *,
+    check: Query[R],
+    apply: str,
+    risk: Risk,
+    settle: Settle = ...,
+    progress: Callable[[R], int] | None = ...,
+    undo: Callable[Concatenate[R, Server, P], Step | None],
+    deadline: float = ...,
+) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
+def step(
+    *,
+    check: Query[R],
+    apply: str,
+    risk: Risk,
+    settle: Settle = Settle(),  # noqa: B008 - frozen
+    progress: Callable[[R], int] | None = None,
+    undo: Callable[Concatenate[R, Server, P], Step | None] | None = None,
+    deadline: float = WRITE_DEADLINE,
+) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]:
+    """Make a step kind of a pure function `change(now, /, *, ...)`: None when the state holds, else what would change.
+
+    `check` reads, the template `apply` writes; both get the function's keyword arguments. After writing, readings go on
+    until the function returns None or `settle` is over; `progress(now)` is what is left then, falling to 0.
+    `undo(prev, server, /, *, ...)` gives the step that restores what `prev`, the first reading, found; None: nothing
+    to restore. `deadline` is in seconds, for the write.
+    """
+
+    def make(function: Callable[Concatenate[R, P], Change | Blocked | None]) -> StepKind[R, P]:
+        return StepKind(
+            function,
+            check=check,
+            apply=apply,
+            risk=risk,
+            settle=settle,
+            progress=progress,
+            undo=undo,
+            deadline=deadline,
+        )
+
+    return make
+
+
+def wait(
+    query: Query[R],
+    server: Server,
+    /,
+    *,
+    until: Callable[[R], bool],
+    settle: Settle,
+    what: str,
+    progress: Callable[[R], int] | None = None,
+    **args: Arg,
+) -> Steps:
+    """Wait until a reading satisfies: `yield from wait(copy_status, s, until=caught_up, settle=..., what="...")`.
+
+    `what` says in a few words what is waited for. Raises `NotVerified` when `settle` is over.
+    """
+
+    def verdict(payload: bytes) -> Verdict:
+        now = query.decode(payload)
+        return Verdict(done=until(now), left=None if progress is None else progress(now))
+
+    yield Wait(
+        what=what,
+        read=Read(template=query.template, server=server, arguments=arguments_of(args), deadline=query.deadline),
+        settle=settle,
+        verdict=verdict,
+    )
+
+
+def arguments_of(values: Mapping[str, object]) -> dict[str, Arg]:
+    """Every value as an argument. Raises `BadParameter` for what no template can take."""
+    return {name: argument(name, value) for name, value in values.items()}
+
+
+def _keyword_signature(function: Callable[..., object]) -> inspect.Signature:
+    """The parameters after `now`, all of which must be given by keyword."""
+    first, *rest = inspect.signature(function).parameters.values()
+    wrong = [one.name for one in rest if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+    if first.kind is not inspect.Parameter.POSITIONAL_ONLY or wrong:
+        raise BadParameter(
+            f"the step {function.__name__} must be written `def {function.__name__}(now: ..., /, *, ...)`: "
+            "the reading comes by position, everything else by keyword"
+        )
+    return inspect.Signature(rest)
