@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +14,7 @@ __all__ = ["Mode", "ParseError", "Part", "Scanner", "Token"]
 
 Mode = Literal["command", "expression", "typename"]
 
+_NEW_LINE = re.compile(r"\r\n|\r|\n")
 _ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -52,10 +55,12 @@ class Token:
 class Scanner:
     """A text and a position in it."""
 
-    def __init__(self, text: str, base_line: int = 1) -> None:
+    def __init__(self, text: str, base: tuple[int, int] = (1, 1)) -> None:
+        """`base` is line and column of the text's begin in the script that it is a part of."""
         self.text = text
-        self.base_line = base_line
+        self.base_line, self.base_column = base
         self.length = len(text)
+        self._lines = [0, *(found.end() for found in _NEW_LINE.finditer(text))]
         self.pos = 0
         self.mode: Mode = "command"
         self.signed = False
@@ -67,16 +72,18 @@ class Scanner:
 
     def line(self, offset: int) -> int:
         """The line of an offset, from 1."""
-        return self._place(offset)[0]
+        return self.base_line + bisect_right(self._lines, offset) - 1
 
-    def _place(self, offset: int) -> tuple[int, int]:
-        before = self.text[:offset].replace("\r\n", "\n\n")
-        line = before.count("\n") + before.count("\r") - self.text[:offset].count("\r\n")
-        return self.base_line + line, offset - max(before.rfind("\n"), before.rfind("\r"))
+    def place(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, from 1."""
+        row = bisect_right(self._lines, offset) - 1
+        column = offset - self._lines[row]
+        return self.base_line + row, column + (self.base_column if row == 0 else 1)
 
     def error(self, error_id: str, offset: int) -> ParseError:
         """The error of that id at that offset, ready to be raised."""
-        return ParseError(error_id, *self._place(max(0, min(offset, self.length))))
+        offset = max(0, min(offset, self.length))
+        return ParseError(error_id, *self.place(offset))
 
     # -- characters
 

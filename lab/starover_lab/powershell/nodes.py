@@ -1,0 +1,482 @@
+"""The syntax tree: what the parser makes of a script; knows neither how it was scanned nor how it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from starover_lab.powershell.values import Value
+
+__all__ = [
+    "ArrayExpression",
+    "ArrayLiteral",
+    "Assignment",
+    "Attribute",
+    "Attributed",
+    "Binary",
+    "Block",
+    "Catch",
+    "Command",
+    "Constant",
+    "Convert",
+    "DataSection",
+    "DoLoop",
+    "Expandable",
+    "Expression",
+    "ExpressionCommand",
+    "Flow",
+    "For",
+    "ForEach",
+    "Function",
+    "HashLiteral",
+    "If",
+    "Increment",
+    "Index",
+    "Invoke",
+    "Member",
+    "NamedArgument",
+    "Node",
+    "ParamBlock",
+    "Parameter",
+    "ParameterElement",
+    "Paren",
+    "Pipeline",
+    "Redirection",
+    "Script",
+    "ScriptBlockExpression",
+    "Statement",
+    "SubExpression",
+    "Switch",
+    "Trap",
+    "Try",
+    "TypeExpression",
+    "Unary",
+    "Using",
+    "Variable",
+    "While",
+    "children",
+    "walk",
+]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Node:
+    """Anything in the tree. `start` and `end` are offsets in the text that was parsed, `line` is from 1."""
+
+    start: int
+    end: int
+    line: int
+
+
+class Expression(Node):
+    """What has a value."""
+
+    __slots__ = ()
+
+
+class Statement(Node):
+    """What can stand in a block."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Constant(Expression):
+    """A number, or a string without anything to expand."""
+
+    value: Value
+    bare: bool = False
+    """A word without quotes, as an argument or a member's name."""
+    text: str = ""
+    """As written; a number keeps it when it is a command's argument."""
+    single_quoted: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Expandable(Expression):
+    """A double-quoted string, or a bare word, with variables or sub-expressions."""
+
+    parts: tuple[str | Expression, ...]
+    bare: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Variable(Expression):
+    """`$name`, `$scope:name`, `@name`."""
+
+    name: str
+    """With its scope or drive, as written."""
+    splatted: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Unary(Expression):
+    """`-not`, `!`, `-`, `+`, `-bnot`, `-split`, `-csplit`, `-join`."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Increment(Expression):
+    """`$x++`, `--$x`."""
+
+    operator: Literal["++", "--"]
+    prefix: bool
+    operand: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Binary(Expression):
+    """Two operands; `operator` is canonical: `-eq` for `-ieq` too, `-ceq`, `..`, `+`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ArrayLiteral(Expression):
+    """`1, 2` and `, 1`."""
+
+    items: tuple[Expression, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Index(Expression):
+    """`$a[0]`."""
+
+    target: Expression
+    index: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Member(Expression):
+    """`$a.b`, `[type]::b`."""
+
+    target: Expression
+    name: Expression
+    static: bool
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Invoke(Expression):
+    """`$a.b(1)`, `[type]::b(1)`."""
+
+    target: Expression
+    name: Expression
+    arguments: tuple[Expression, ...]
+    static: bool
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Paren(Expression):
+    """`( pipeline )`."""
+
+    pipeline: Statement
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SubExpression(Expression):
+    """`$( statements )`."""
+
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ArrayExpression(Expression):
+    """`@( statements )`."""
+
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class HashLiteral(Expression):
+    """`@{ key = statement }`."""
+
+    pairs: tuple[tuple[Expression, Statement], ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ScriptBlockExpression(Expression):
+    """`{ ... }` as a value."""
+
+    script: Script
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Convert(Expression):
+    """`[type] operand`."""
+
+    type: str
+    operand: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class TypeExpression(Expression):
+    """`[type]` by itself."""
+
+    type: str
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class NamedArgument(Node):
+    """`Name = value` in an attribute; without a value it is true."""
+
+    name: str
+    value: Expression | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Attribute(Node):
+    """`[Parameter(Mandatory = $true)]`."""
+
+    name: str
+    positional: tuple[Expression, ...]
+    named: tuple[NamedArgument, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Attributed(Expression):
+    """`[ValidateSet('a')] operand`."""
+
+    attribute: Attribute
+    operand: Expression
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Redirection(Node):
+    """`2>$null`, `2>&1`; stream 0 is all of them."""
+
+    stream: int
+    to: int | None
+    target: Expression | None
+    append: bool
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ParameterElement(Node):
+    """`-Name` or `-Name:argument` behind a command."""
+
+    name: str
+    argument: Expression | None
+    text: str
+    """As written, with its dash and colon."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Command(Node):
+    """A command in a pipeline; its first element is its name."""
+
+    invocation: Literal["", "&", "."]
+    elements: tuple[Expression | ParameterElement, ...]
+    redirections: tuple[Redirection, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ExpressionCommand(Node):
+    """An expression in a pipeline."""
+
+    expression: Expression
+    redirections: tuple[Redirection, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Pipeline(Statement):
+    """`a | b | c`."""
+
+    elements: tuple[Command | ExpressionCommand, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Assignment(Statement):
+    """`target = statement`; `operator` is `=`, `+=`, `-=`, `*=`, `/=` or `%=`."""
+
+    target: Expression
+    operator: str
+    value: Statement
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Block(Node):
+    """Statements between braces."""
+
+    statements: tuple[Statement, ...]
+    traps: tuple[Trap, ...] = ()
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class If(Statement):
+    """`if`, `elseif`, `else`."""
+
+    clauses: tuple[tuple[Statement, Block], ...]
+    otherwise: Block | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Switch(Statement):
+    """`switch`; `mode` says how strings are compared."""
+
+    label: str
+    mode: Literal["exact", "regex", "wildcard"]
+    case_sensitive: bool
+    refused: str
+    """A flag that is parsed and not run (`-File`, `-Parallel`)."""
+    condition: Statement | None
+    clauses: tuple[tuple[Expression, Block], ...]
+    default: Block | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ForEach(Statement):
+    """`foreach ($variable in pipeline) { }`."""
+
+    label: str
+    variable: Variable
+    values: Statement
+    body: Block
+    refused: str = ""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class For(Statement):
+    """`for (first; condition; next) { }`."""
+
+    label: str
+    first: Statement | None
+    condition: Statement | None
+    following: Statement | None
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class While(Statement):
+    """`while (condition) { }`."""
+
+    label: str
+    condition: Statement
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class DoLoop(Statement):
+    """`do { } while (condition)`, `do { } until (condition)`."""
+
+    label: str
+    condition: Statement
+    body: Block
+    until: bool
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Parameter(Node):
+    """One parameter of a param block."""
+
+    name: str
+    types: tuple[str, ...]
+    attributes: tuple[Attribute, ...]
+    default: Expression | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ParamBlock(Node):
+    """`param(...)` with the attributes before it."""
+
+    attributes: tuple[Attribute, ...]
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Script(Node):
+    """A script block: a whole script, a function's body, or `{ ... }`."""
+
+    parameters: ParamBlock | None
+    begin: Block | None
+    process: Block | None
+    end_block: Block | None
+    dynamic: Block | None
+    text: str
+    """Between the braces, as written."""
+    source: str = field(repr=False)
+    """The whole text that was parsed."""
+    is_filter: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Function(Statement):
+    """`function name { }`, `filter name { }`."""
+
+    name: str
+    kind: Literal["function", "filter", "workflow"]
+    script: Script
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Flow(Statement):
+    """`return`, `throw`, `exit`, `break`, `continue`."""
+
+    kind: Literal["return", "throw", "exit", "break", "continue"]
+    value: Statement | None = None
+    label: Expression | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Catch(Node):
+    """One `catch` with the types it takes; none: all."""
+
+    types: tuple[str, ...]
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Try(Statement):
+    """`try`, `catch`, `finally`."""
+
+    body: Block
+    catches: tuple[Catch, ...]
+    final: Block | None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Trap(Statement):
+    """`trap { }`: parsed, never run."""
+
+    type: str
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class DataSection(Statement):
+    """`data { }`: parsed, never run."""
+
+    name: str
+    body: Block
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Using(Statement):
+    """A `using` statement or another one that is known by its keyword alone: parsed, never run."""
+
+    keyword: str
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes right below one, in the order in which they were written."""
+    for one in fields(node):
+        yield from _nodes(getattr(node, one.name))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all nodes below it, in the order in which they were written."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def _nodes(value: object) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from _nodes(item)  # pyright: ignore[reportUnknownArgumentType]
