@@ -1,7 +1,7 @@
 """What a run tells, as a closed list of structs, and who listens; knows no step, no plan and no way to show anything.
 
-An event is data for a live view, JSON lines, a chat thread. Those that the journal keeps come from the engine as records
-(`effects.Record`); the others are only told. Times come beside the event, from the clock handed in.
+An event is data for a live view, JSON lines, a chat thread. Those that the journal keeps come from the engine as
+records (`effects.Record`); the others are only told. Times come beside the event, from the clock handed in.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     pass
 
 
-class RunBegan(_Event, tag="run-began"):
+class RunBegan(_Event, frozen=True, kw_only=True, tag="run-began"):
     """First of every run."""
 
     runbook: str
@@ -53,7 +53,7 @@ class RunBegan(_Event, tag="run-began"):
     reason: str = ""
 
 
-class RunResumed(_Event, tag="run-resumed"):
+class RunResumed(_Event, frozen=True, kw_only=True, tag="run-resumed"):
     """A run goes on, after its journal was replayed."""
 
     who: str = ""
@@ -63,7 +63,7 @@ class RunResumed(_Event, tag="run-resumed"):
     """Operations that were sent and have no answer; each is probed before anything else is done on its host."""
 
 
-class Approved(_Event, tag="approved"):
+class Approved(_Event, frozen=True, kw_only=True, tag="approved"):
     """The plan was approved."""
 
     digest: str
@@ -72,14 +72,14 @@ class Approved(_Event, tag="approved"):
     """`confirmed` at the terminal, or `digest` given."""
 
 
-class Asked(_Event, tag="asked"):
+class Asked(_Event, frozen=True, kw_only=True, tag="asked"):
     """Hosts are asked, side by side. Not journalled by itself."""
 
     hosts: tuple[str, ...]
     what: Literal["read", "write", "probe"] = "read"
 
 
-class Answered(_Event, tag="answered"):
+class Answered(_Event, frozen=True, kw_only=True, tag="answered"):
     """One host answered, or did not. Not journalled by itself."""
 
     host: str
@@ -90,7 +90,7 @@ class Answered(_Event, tag="answered"):
     fault: Fault | None = None
 
 
-class Retrying(_Event, tag="retrying"):
+class Retrying(_Event, frozen=True, kw_only=True, tag="retrying"):
     """A try did not succeed and another follows."""
 
     host: str
@@ -99,7 +99,7 @@ class Retrying(_Event, tag="retrying"):
     """Seconds until the next try."""
 
 
-class StepBegan(_Event, tag="step-began"):
+class StepBegan(_Event, frozen=True, kw_only=True, tag="step-began"):
     """The intent: journalled before the script is sent."""
 
     step: int
@@ -125,7 +125,7 @@ class StepBegan(_Event, tag="step-began"):
     """Yielded by the runbook after something failed, to put it right."""
 
 
-class StepSent(_Event, tag="step-sent"):
+class StepSent(_Event, frozen=True, kw_only=True, tag="step-sent"):
     """The script is on its way, once. Not journalled by itself: the sending is."""
 
     step: int
@@ -133,7 +133,7 @@ class StepSent(_Event, tag="step-sent"):
     operation: str
 
 
-class StepUnsure(_Event, tag="step-unsure"):
+class StepUnsure(_Event, frozen=True, kw_only=True, tag="step-unsure"):
     """Sent, and no answer: the step may or may not be done. The receipt is looked for next."""
 
     step: int
@@ -142,7 +142,7 @@ class StepUnsure(_Event, tag="step-unsure"):
     fault: Fault
 
 
-class StepEnded(_Event, tag="step-ended"):
+class StepEnded(_Event, frozen=True, kw_only=True, tag="step-ended"):
     """What became of a step."""
 
     step: int
@@ -162,7 +162,7 @@ class StepEnded(_Event, tag="step-ended"):
     fault: Fault | None = None
 
 
-class WaitBegan(_Event, tag="wait-began"):
+class WaitBegan(_Event, frozen=True, kw_only=True, tag="wait-began"):
     """The runbook, or a step's verification, waits for a fact."""
 
     host: str
@@ -173,7 +173,7 @@ class WaitBegan(_Event, tag="wait-began"):
     """0: a wait of the runbook's own."""
 
 
-class Progress(_Event, tag="progress"):
+class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     """One reading while waiting; the heartbeat of a long step. Not journalled."""
 
     host: str
@@ -187,7 +187,7 @@ class Progress(_Event, tag="progress"):
     """Seconds that `left` will take at the pace so far."""
 
 
-class WaitEnded(_Event, tag="wait-ended"):
+class WaitEnded(_Event, frozen=True, kw_only=True, tag="wait-ended"):
     """A wait of the runbook's own is over."""
 
     host: str
@@ -196,13 +196,13 @@ class WaitEnded(_Event, tag="wait-ended"):
     fault: Fault | None = None
 
 
-class Looked(_Event, tag="looked"):
+class Looked(_Event, frozen=True, kw_only=True, tag="looked"):
     """What a runbook that looks returned, as JSON."""
 
     report: msgspec.Raw
 
 
-class Stopping(_Event, tag="stopping"):
+class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
     """Ctrl-C: `after-step` ends when the steps under way are done, `now` at once."""
 
     when: Literal["after-step", "now"]
@@ -210,7 +210,7 @@ class Stopping(_Event, tag="stopping"):
     """What was sent and is not known to be done."""
 
 
-class RunEnded(_Event, tag="run-ended"):
+class RunEnded(_Event, frozen=True, kw_only=True, tag="run-ended"):
     """Last of every leg of a run that ended by itself."""
 
     state: Literal["done", "nothing", "planned", "looked", "failed", "refused", "unreachable", "unknown"]

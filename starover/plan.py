@@ -119,10 +119,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def foresees(self, position: Position) -> bool:
         """Whether the plan reaches this position; a step beyond needs `beyond` to allow it."""
         return not any(
-            len(position) >= len(stop)
-            and position[: len(stop) - 1] == stop[:-1]
-            and position[len(stop) - 1] >= stop[-1]
+            len(position) >= len(stop) and position[:depth] == stop[:depth] and position[depth] >= stop[depth]
             for stop in self.stops
+            for depth in (len(stop) - 1,)
         )
 
 

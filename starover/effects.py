@@ -1,0 +1,216 @@
+"""The outer seam: what the engine wants done and what it is told, as data; knows neither engine nor driver.
+
+The engine emits batches of numbered effects and is told of one that ended at a time (`Done`). Everything here can be
+written as JSON, so a journal or a workflow engine's history can hold it. An answer carries the digest of the effect it
+answers: on replay a mismatch stops the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from starover.errors import ErrorRecord, Fault, StaroverError
+from starover.events import Event
+from starover.plan import Plan
+from starover.step import Settle, Verdict
+from starover.values import Plain
+
+__all__ = [
+    "Approval",
+    "Approve",
+    "Done",
+    "Effect",
+    "Facts",
+    "Failed",
+    "Find",
+    "Found",
+    "Machine",
+    "Ok",
+    "Poll",
+    "Record",
+    "Result",
+    "Script",
+    "Send",
+    "Until",
+    "digest_of",
+]
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole rendered script for one server."""
+
+    host: str
+    """Name of the server in the inventory."""
+    text: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    """As `transport.Script.arguments`: names of credentials, never secrets."""
+    nonce: str
+    """Finds the report in the output."""
+    deadline: float
+    """Seconds of real time."""
+    parts: tuple[Part, ...] = ()
+    """What the script is made of, for people and for fakes."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One rendered template within a script."""
+
+    id: str
+    template: str
+    sha256: str
+    """Of the body."""
+    arguments: dict[str, Plain] = {}
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send", tag_field="effect"):
+    """Run a script once. Answered by `Facts` or `Failed`."""
+
+    what: Literal["read", "write", "probe"]
+    script: Script
+    operation: str = ""
+    """UUID of a write; a write is sent at most once, whatever happens. Empty for others."""
+
+    @property
+    def mutates(self) -> bool:
+        """Whether it changes something."""
+        return self.what == "write"
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True, tag="poll", tag_field="effect"):
+    """Run a reading again and again until it satisfies. Answered by `Facts` of the last one, or `Failed`.
+
+    One effect however long it takes, so that a long wait is not history.
+    """
+
+    what: str
+    step: int
+    script: Script
+    settle: Settle
+
+
+class Until(msgspec.Struct, frozen=True, kw_only=True, tag="until", tag_field="effect"):
+    """Let time pass. Answered by `Ok`."""
+
+    seconds: float
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True, tag="approve", tag_field="effect"):
+    """Ask for the approval of a plan. Answered by `Approval`, or `Failed` when there is none."""
+
+    digest: str
+    risk: str
+
+
+class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find", tag_field="effect"):
+    """Look into the journals of earlier runs for what was before a change (`step.Recall`). Answered by `Found`."""
+
+    host: str
+    kind: str
+    arguments: dict[str, Plain]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record", tag_field="effect"):
+    """Write an event into the journal, durably, before anything that follows from it. Answered by `Ok`."""
+
+    event: Event
+
+
+Effect: TypeAlias = Send | Poll | Until | Approve | Find | Record
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, tag="facts", tag_field="answer"):
+    """What a script said, decoded and redacted."""
+
+    host: str = ""
+    results: dict[str, msgspec.Raw] = {}
+    """Facts as JSON, by id of the part."""
+    errors: dict[str, ErrorRecord] = {}
+    """Parts that ended with an error."""
+    receipts: dict[str, Held] = {}
+    """By operation id, for writes and probes."""
+    warnings: tuple[str, ...] = ()
+    provider: str = ""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host knows of an operation, as `envelope.Receipt`."""
+
+    state: Literal["ran", "ran-before", "in-progress", "absent", "refused"]
+    prev: msgspec.Raw | None = None
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="answer"):
+    """No whole answer."""
+
+    fault: Fault
+    earlier: bool = False
+    """Not sent now, because an earlier leg of this run, whose answer does not count, had sent the operation."""
+    blocked: str = ""
+    """A poll ended because waiting longer is of no use; why."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found", tag_field="answer"):
+    """What a `Find` found; `prev` is None when nothing."""
+
+    run: str = ""
+    prev: msgspec.Raw | None = None
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_field="answer"):
+    """Who approved which digest, and how."""
+
+    by: str
+    digest: str
+    """What the person gave or was shown: the plan's id (8 digits) or its full digest."""
+    how: Literal["confirmed", "digest"]
+    at: datetime
+
+
+class Ok(msgspec.Struct, frozen=True, kw_only=True, tag="ok", tag_field="answer"):
+    """Done, with nothing to say."""
+
+
+Reaction: TypeAlias = Facts | Failed | Found | Approval | Ok
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """One effect has ended."""
+
+    number: int
+    digest: str
+    """Of the effect (`digest_of`)."""
+    answer: Reaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a run (or one leg of it) ended."""
+
+    state: Literal["done", "nothing", "planned", "looked", "failed", "refused", "unreachable", "unknown"]
+    plan: Plan | None = None
+    """The plan that was made, when planning; without `run`."""
+    value: msgspec.Struct | None = None
+    """What the runbook returned."""
+    error: StaroverError | None = None
+    """The gravest failure."""
+    changed: int = 0
+    exit: int = 0
+    ended: tuple[Event, ...] = field(default=())
+    """Every `StepEnded`, in the order they ended."""
+
+
+Machine: TypeAlias = Generator[tuple[tuple[int, Effect], ...], Done, Result]
+"""Batches of new effects out, one ended effect in, a result at last."""
+
+Judge: TypeAlias = Verdict
+
+
+def digest_of(effect: Effect) -> str:
+    """Hex digest of an effect as JSON."""
+    return hashlib.sha256(msgspec.json.encode(effect, order="deterministic")).hexdigest()
