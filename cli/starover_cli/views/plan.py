@@ -1,0 +1,180 @@
+"""A plan as a person reads it: the verdict, the steps with what is and what is wanted, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starover.plan import Plan, PlannedStep
+from starover.step import Risk
+from starover_cli.views.head import Where, first_line, next_block
+from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
+
+__all__ = ["next_of_plan", "plan_text", "plan_verdict", "plans_text", "step_script"]
+
+RISKS = {
+    Risk.READ: "reads only",
+    Risk.LOW: "low",
+    Risk.SERVICE: "interrupts service",
+    Risk.DATA: "may lose data",
+    Risk.SPLIT: "may split the brain",
+}
+
+
+def subject(step: PlannedStep) -> str:
+    """The thing a step is about, also when it is right already: what changes, else its first argument that is a name."""
+    if step.change is not None:
+        return str(step.change.what)
+    for value in step.arguments.values():
+        if isinstance(value, str) and value:
+            return value
+    return step.title.rstrip(".") or words(step.kind)
+
+
+def words(kind: str) -> str:
+    """A step kind's name as words: `activation_blocked` is `activation blocked`."""
+    return kind.replace("_", " ")
+
+
+def plan_id_line(plan: Plan, good_for: str = "") -> str:
+    """`plan  b3f1c07a        copies-add        risk L            facts of 14:02:09, good for 30 min`."""
+    facts = f"facts of {clock_time(plan.made, simulated=plan.lab)}"
+    if good_for:
+        facts += f", good for {good_for}"
+    return f"plan  {plan.id.ljust(15)} {plan.runbook.ljust(17)} risk {plan.risk.value}            {facts}"
+
+
+def plan_verdict(plan: Plan, done_by: str = "") -> str:
+    """One sentence: what would happen, or that nothing needs to, or what stands in the way."""
+    if plan.nothing:
+        return f"Nothing to do: {_what_holds(plan)}{done_by}."
+    if plan.blocked:
+        first = plan.blocked[0]
+        more = f" ({len(plan.blocked)} steps are blocked)" if len(plan.blocked) > 1 else ""
+        assert first.blocked is not None
+        return f"Blocked: {first.blocked.why.rstrip('.')}{more}."
+    sentence = f"{plan.summary.rstrip('.')}: {plural(len(plan.changes), 'change')}" if plan.summary else ""
+    if not plan.complete:
+        sentence += ", and more that only shows once these are done"
+    return f"{sentence}."
+
+
+def _what_holds(plan: Plan) -> str:
+    count = len(plan.steps)
+    if not count:
+        return f"{plan.runbook} found nothing that it applies to"
+    if count == 1:
+        only = plan.steps[0]
+        return f"{subject(only)} is {words(only.kind)} already"
+    return f"{plural(count, 'step')} hold already"
+
+
+def plan_lines(plan: Plan, width: int = 100) -> list[str]:
+    """The table of steps."""
+    head = ("#", "", "on", "step", "now", "wanted")
+    rows: list[tuple[str, ...]] = []
+    for step in plan.steps:
+        change = step.change
+        if step.blocked is not None:
+            rows.append((str(step.number), "!", step.host, subject(step), "blocked", words(step.kind)))
+        elif change is None:
+            rows.append((str(step.number), "=", step.host, subject(step), "right already", words(step.kind)))
+        else:
+            wanted = f"{change.wanted}   {change.note}" if change.note else change.wanted
+            rows.append((str(step.number), step.mark, step.host, subject(step), change.now, wanted))
+    if not rows:
+        return []
+    lines = table([head, *rows], indent=2)
+    return [line for long in lines for line in wrap(long, width, " " * 10)] if _too_wide(lines, width) else lines
+
+
+def _too_wide(lines: Sequence[str], width: int) -> bool:
+    return any(len(line) > width for line in lines)
+
+
+def plan_text(plan: Plan, where: Where, *, width: int = 100, done_by: str = "", good_for: str = "") -> str:
+    """The whole screen of `starover plan` and `starover plans show`."""
+    if plan.nothing and len(plan.steps) <= 1:
+        return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
+    parts = [
+        f"{first_line(where, width)}\n{plan_id_line(plan, good_for)}",
+        "\n".join(wrap(plan_verdict(plan, done_by), width)),
+        "\n".join(plan_lines(plan, width)),
+        "\n".join(label_block(_remarks(plan), width)),
+        _count(plan),
+        next_block(next_of_plan(plan)),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _remarks(plan: Plan) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for step in plan.blocked:
+        assert step.blocked is not None
+        label = step.blocked.guard or "blocked"
+        pairs.append((label, f"step {step.number}: {step.blocked.why}"))
+        pairs += [("", line) for line in step.blocked.certain]
+        pairs += [("" if position else "so that", line) for position, line in enumerate(step.blocked.next)]
+    pairs += [("note", note) for note in plan.notes]
+    if not plan.complete:
+        kinds = ", ".join(words(kind) for kind in plan.beyond.kinds) or "nothing more than this"
+        on = f" on {', '.join(plan.beyond.targets)}" if plan.beyond.targets else ""
+        pairs.append(("ends at", f"{plan.frontier}: read only after what is above is done."))
+        pairs.append(("beyond it", f"at most {kinds}{on}, risk {plan.beyond.risk.value}; anything else is refused."))
+    undone = [step for step in plan.changes if step.undo]
+    if plan.changes:
+        if len(undone) == len(plan.changes):
+            text = "starover undo RUN restores what was before"
+        elif undone:
+            numbers = ", ".join(str(step.number) for step in undone)
+            text = f"starover undo RUN restores step {numbers}; the others have no way back"
+        else:
+            text = "there is no way back by starover undo"
+        pairs.append(("undo", text))
+    return pairs
+
+
+def _count(plan: Plan) -> str:
+    right = len(plan.steps) - len(plan.changes) - len(plan.blocked)
+    parts = [plural(len(plan.changes), "change")]
+    if right:
+        parts.append(f"{right} already right")
+    if plan.blocked:
+        parts.append(f"{len(plan.blocked)} blocked")
+    return f"{', '.join(parts)}. Nothing was sent but reads."
+
+
+def next_of_plan(plan: Plan) -> list[tuple[str, str]]:
+    """What to type after a plan."""
+    if plan.nothing:
+        return []
+    lines: list[tuple[str, str]] = []
+    if not plan.blocked:
+        lines.append((f"starover apply {plan.id}", "exactly this, if the facts still hold"))
+    if plan.changes:
+        lines.append((f"starover plans show {plan.id} --step {plan.changes[0].number} --script", "what would be sent"))
+    return lines
+
+
+def step_script(plan: Plan, step: PlannedStep, text: str, hidden_lines: int) -> str:
+    """`plans show --script`: the script of a step under a comment that says whose it is."""
+    head = f"# step {step.number} of {plan.id}   on {step.host}   sha256 {step.sha256[:8]}   template {step.template}"
+    tail = ""
+    if hidden_lines:
+        tail = f"\n# (+ {hidden_lines} lines of prologue and epilogue, the same in every script: --full shows them)"
+    return f"{head}\n{text.rstrip()}{tail}"
+
+
+def plans_text(rows: Sequence[tuple[Plan, int]], width: int = 100) -> str:
+    """The list of saved plans, newest first, with how many runs each had."""
+    body = [("plan", "runbook", "parameters", "changes", "risk", "facts of", "runs")]
+    for plan, runs in rows:
+        given = " ".join(
+            f"--{name.replace('_', '-')} {_shown(value)}" for name, value in plan.parameters.items() if value
+        )
+        when = clock_time(plan.made, simulated=plan.lab)
+        body.append((plan.id, plan.runbook, clip(given, 40), str(len(plan.changes)), plan.risk.value, when, str(runs)))
+    return "\n".join(clip(line, width) for line in table(body))
+
+
+def _shown(value: object) -> str:
+    return ",".join(str(part) for part in value) if isinstance(value, list) else str(value)
