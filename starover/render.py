@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # Jinja is loaded when the first template is, so that `--help
     import jinja2
     from jinja2 import nodes
 
-__all__ = ["Arg", "Body", "Renderer", "literal", "quoted", "skeleton"]
+__all__ = ["Arg", "Body", "Renderer", "expanded", "literal", "quoted", "skeleton"]
 
 Scalar: TypeAlias = (
     bool | int | str | timedelta | enum.Enum | uuid.UUID | ipaddress.IPv4Address | ipaddress.IPv6Address | CopyId | None
@@ -232,7 +232,7 @@ class Renderer:
             if name not in self._templates:
                 raise BadTemplate(f"there is no template {name}")
             environment = _environment(wrapper=self._wrapper)
-            source = self._templates[name].replace("\r\n", "\n")
+            source = expanded(self._templates, name)
             tree = _parse(environment, name, source)
             for spot in values("" if self._wrapper else skeleton_of(tree)):
                 if spot.where is not Spot.CODE:
@@ -266,6 +266,25 @@ def make_body(template: str, text: str) -> Body:
         exchange=tuple(dict.fromkeys(exchange)),
         single=single,
     )
+
+
+_INCLUDE = re.compile(r"""^\{% include "([^"]+)" %\}\n""", re.MULTILINE)
+
+
+def expanded(templates: Mapping[str, str], name: str) -> str:
+    """A template's source with what it includes in its place; an include is a whole line and names no variable.
+
+    Raises `BadTemplate` where a template is missing or includes itself.
+    """
+
+    def source(one: str, within: tuple[str, ...]) -> str:
+        if one in within or one not in templates:
+            why = "includes itself" if one in within else f"includes {one}, which is not there"
+            raise BadTemplate(f"the template {name} {why}")
+        text = templates[one].replace("\r\n", "\n")
+        return _INCLUDE.sub(lambda found: source(found[1], (*within, one)), text)
+
+    return source(name, ())
 
 
 def skeleton(name: str, source: str) -> str:

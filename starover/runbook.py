@@ -94,7 +94,10 @@ class Runbook(Generic[P, T_co]):
         self.parameters: tuple[Parameter, ...] = tuple(
             parameter(self.name, one, hints.get(one.name, str), self.doc)
             for one in inspect.signature(function).parameters.values()
+            if hints.get(one.name) is not Estate
         )
+        self.estates = tuple(name for name, hint in hints.items() if hint is Estate)
+        """Arguments that are the inventory itself: given by `bind`, never asked for."""
 
     @property
     def summary(self) -> str:
@@ -116,7 +119,7 @@ class Runbook(Generic[P, T_co]):
                 f"{self.name} has no parameter `{'`, `'.join(unknown)}`",
                 next=(f"it takes: {', '.join(one.option for one in self.parameters) or 'none'}",),
             )
-        values: dict[str, object] = {}
+        values: dict[str, object] = dict.fromkeys(self.estates, estate)
         normal: dict[str, Plain] = {}
         targets: set[str] = set()
         for one in self.parameters:
