@@ -24,6 +24,7 @@ __all__ = [
     "first_label",
     "free_text",
     "same_host",
+    "wishes",
 ]
 
 _END = r"(?![\s\S])"  # the end of the text, in Python's and ECMAScript's regular expressions alike; `$` lets a LF pass
@@ -142,6 +143,13 @@ def same_host(one: str, other: str) -> bool:
 def free_text(text: str) -> str:
     """One line of what a person wrote: control characters, line separators and lone surrogates become a blank."""
     return "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
+
+
+def wishes(*more: object) -> dict[str, str]:
+    """The sentence of every name type (and of `more`) by its pattern, since msgspec's errors tell the pattern."""
+    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, *more)
+    metas = [m for kind in kinds for m in get_args(kind) if isinstance(m, msgspec.Meta)]
+    return {m.pattern: m.description for m in metas if m.pattern and m.description}
 
 
 def _wish(kind: object) -> str:

@@ -1,0 +1,185 @@
+"""The estate as typed structs: forest, sites, servers, DAGs, names; knows no file and contacts nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from starover.errors import BadParameter
+from starover.names import DagName, ServerName, SiteName, WitnessDirectory, first_label, same_host
+
+__all__ = ["Balancer", "ClientName", "Dag", "Estate", "Exchange", "Forest", "Road", "Server", "Site", "Subnet"]
+
+Role = Literal["mailbox", "dc", "witness"]
+CredentialRef = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|command:\s*\S.*|keyring:\S+|lab:\S+)?(?![\s\S])",
+        title="CredentialRef",
+        description="a reference: `env:NAME` (reads NAME_USER and NAME_PASSWORD), `command:PROGRAM ARGUMENTS` (prints "
+        "user and password on two lines), or `keyring:SERVICE`; never the secret itself",
+    ),
+]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="a TCP port; 0: the usual one")]
+
+
+class Forest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Active Directory forest."""
+
+    name: str = ""
+    """DNS name of its root domain, such as example.com."""
+    netbios: str = ""
+    """EXAMPLE."""
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An AD site; on AWS one for each Availability Zone."""
+
+    name: SiteName
+    az: str = ""
+    """Such as eu-west-1a."""
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A subnet of the VPC."""
+
+    cidr: str
+    site: str = ""
+    az: str = ""
+    id: str = ""
+    """AWS's id."""
+
+
+class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to a server; the inventory lists them in order of preference."""
+
+    kind: Literal["psrp", "winrm", "ssm"] = "psrp"
+    scheme: Literal["http", "https"] = "https"
+    address: str = ""
+    """Host name or address to connect to; empty: the server's own address, else its FQDN."""
+    port: Port = 0
+    """TCP port; 0: 5985 for http, 5986 for https."""
+    auth: Literal["negotiate", "ntlm", "kerberos", "basic"] = "negotiate"
+    """`basic` only with https."""
+    ca_file: str = ""
+    """PEM file, relative to the inventory file; empty: the system's authorities."""
+
+    def endpoint(self, server: Server) -> tuple[str, int]:
+        """Where to connect: host and port."""
+        host = self.address or server.address or server.fqdn
+        return host, self.port or (5985 if self.scheme == "http" else 5986)
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How Exchange cmdlets get into a session on this server (`powershell.md` 2.1)."""
+
+    version: str = ""
+    """Build, such as 15.2.2562.37."""
+    provider: Literal["remote", "direct", "snapin"] = "remote"
+    server: str = "local"
+    """`local`, or the FQDN of the member whose /PowerShell is asked."""
+    credential: CredentialRef = ""
+    """Reference to a credential; empty: that of the server."""
+    allow_unsupported_snapin: bool = False
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Windows host of the estate."""
+
+    name: ServerName
+    """NetBIOS name, at most 15 characters; compared by first DNS label, ignoring case."""
+    fqdn: str
+    roles: Annotated[tuple[Role, ...], msgspec.Meta(min_length=1, description="a list of mailbox, dc, witness")]
+    address: str = ""
+    """Its IP address in the estate."""
+    site: str = ""
+    az: str = ""
+    subnet: str = ""
+    """CIDR."""
+    os: str = ""
+    """Such as 2022."""
+    instance: str = ""
+    """EC2 instance id."""
+    exchange: Exchange | None = None
+    """None where Exchange is not installed."""
+    roads: tuple[Road, ...] = ()
+    credential: CredentialRef = ""
+    """Reference to a credential, never the secret."""
+
+
+class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Database Availability Group as the inventory knows it; what it is *now* is read live."""
+
+    name: DagName
+    members: Annotated[tuple[ServerName, ...], msgspec.Meta(max_length=16, description="at most 16 servers")] = ()
+    """Server names, in the inventory's order."""
+    witness: str = ""
+    alternate_witness: str = ""
+    witness_directory: WitnessDirectory | Literal[""] = ""
+
+
+class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A load balancer in front of the members."""
+
+    name: str
+    kind: Literal["nlb", "alb", "clb", "zevenet"] = "nlb"
+    fqdn: str = ""
+    """The DNS name that it answers to, the aim of a CNAME."""
+    target_group: str = ""
+
+
+class ClientName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name by which clients find mail."""
+
+    name: str
+    """mail.example.com."""
+    balancer: str = ""
+    dag: str = ""
+
+
+class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole inventory."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="a short name for the screens")]
+    lab: bool = False
+    """Written by the lab: every screen says LAB. What is not a lab is LIVE."""
+    region: str = ""
+    """AWS region."""
+    forest: Forest = Forest()
+    sites: tuple[Site, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    servers: tuple[Server, ...] = ()
+    dags: tuple[Dag, ...] = ()
+    client_names: tuple[ClientName, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
+
+    def server(self, name: str) -> Server:
+        """The server of that name, short or full, in any case. Raises `BadParameter` with the names there are."""
+        for server in self.servers:
+            if same_host(server.name, name):
+                return server
+        known = ", ".join(server.name for server in self.servers) or "none"
+        raise BadParameter(f"the inventory has no server `{name}`", next=(f"it has: {known}",))
+
+    def dag(self, name: str = "") -> Dag:
+        """The DAG of that name, in any case; without a name the only one. Raises `BadParameter`."""
+        known = ", ".join(dag.name for dag in self.dags) or "none"
+        if not name:
+            if len(self.dags) == 1:
+                return self.dags[0]
+            raise BadParameter(
+                "the inventory has no DAG" if not self.dags else "which DAG?", next=(f"it has: {known}",)
+            )
+        for dag in self.dags:
+            if first_label(dag.name) == first_label(name):
+                return dag
+        raise BadParameter(f"the inventory has no DAG `{name}`", next=(f"it has: {known}",))
+
+    def members(self, dag: Dag) -> tuple[Server, ...]:
+        """The servers of a DAG's members, in the inventory's order."""
+        return tuple(self.server(name) for name in dag.members)
+
+    def having(self, role: Role) -> tuple[Server, ...]:
+        """The servers of a role: domain controllers, witness hosts."""
+        return tuple(server for server in self.servers if role in server.roles)
