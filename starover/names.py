@@ -18,6 +18,7 @@ __all__ = [
     "CopyId",
     "DagName",
     "DbName",
+    "DbSelector",
     "ServerName",
     "SiteName",
     "WitnessDirectory",
@@ -64,6 +65,16 @@ DbName: TypeAlias = Annotated[
     ),
 ]
 """A mailbox database."""
+
+DbSelector: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?:\*|{_DB}){_END}",
+        title="DbName",
+        description="a database's name, or * for every database",
+    ),
+]
+"""A mailbox database, or all of them."""
 
 SiteName: TypeAlias = Annotated[
     str,

@@ -1,0 +1,342 @@
+"""A DAG as its hosts see it now: AD object, cluster, copies, databases, members' health; reads only, grades nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+
+from starover.errors import StaroverError
+from starover.inventory import Dag, Estate, Server
+from starover.names import same_host
+from starover.runbook import Steps, attempt, together
+from starover.step import Query, Report
+from starover.steps.copies import CopyStatus, DatabaseCopies, copies_on
+
+__all__ = [
+    "ClusterState",
+    "DagFacts",
+    "DagState",
+    "DatabaseInfo",
+    "HostFacts",
+    "MemberHealth",
+    "Node",
+    "look_at",
+    "members_of",
+    "server_named",
+    "short",
+]
+
+T = TypeVar("T")
+
+
+class DagState(Report):
+    """The DAG object with its live fields (`dag/state.ps1.j2`)."""
+
+    name: str
+    members: tuple[str, ...]
+    witness_server: str
+    witness_directory: str
+    witness_share: str
+    """`Primary`, `Alternate`, `None`, `InvalidConfiguration`."""
+    activation_mode: str
+    """`Off` or `DagOnly`."""
+    active_manager: str
+    started: tuple[str, ...]
+    """FQDNs."""
+    stopped: tuple[str, ...]
+
+
+class Node(Report):
+    """A cluster node."""
+
+    name: str
+    state: str
+    information: str
+    """`Normal`, `Isolated`, `Quarantined`; empty before Windows Server 2016."""
+    weight: int
+    dynamic: int
+
+
+class ClusterState(Report):
+    """The cluster as one of its nodes sees it (`cluster/state.ps1.j2`)."""
+
+    name: str
+    dynamic_quorum: bool
+    witness_weight: int
+    witness_state: str
+    """`Online`, `Offline`, `Failed`; empty: no file share witness."""
+    nodes: tuple[Node, ...]
+
+    @property
+    def votes(self) -> int:
+        """Votes present: of nodes that are up or paused, and of the witness."""
+        there = sum(node.dynamic for node in self.nodes if node.state in ("Up", "Paused"))
+        return there + (self.witness_weight if self.witness_state == "Online" else 0)
+
+    @property
+    def total(self) -> int:
+        """Votes that count now."""
+        return sum(node.dynamic for node in self.nodes) + self.witness_weight
+
+    @property
+    def needed(self) -> int:
+        """Votes that keep quorum: more than half."""
+        return self.total // 2 + 1
+
+
+class Pair(Report):
+    """A pair of a key/value list, in every form it may have (`powershell.md` section 7)."""
+
+    key: str
+    name: str
+    value: str
+    text: str
+
+    @property
+    def server(self) -> str:
+        """The key's last part."""
+        if self.name or self.key:
+            return short(self.name or self.key)
+        found = re.fullmatch(r"\[(.+), [^,]*\]", self.text)
+        return short(found[1]) if found else ""
+
+
+class DatabaseInfo(Report):
+    """A database as AD has it (`database/list.ps1.j2`)."""
+
+    name: str
+    mounted: bool
+    server: str
+    preferences: tuple[Pair, ...]
+    lags: tuple[Pair, ...]
+    circular_logging: bool
+    log_folder: str
+
+
+class Databases(Report):
+    """Every database of the organization."""
+
+    databases: tuple[DatabaseInfo, ...]
+
+
+class Check(Report):
+    """One check of Test-ReplicationHealth."""
+
+    name: str
+    result: str
+    error: str
+
+
+class Checks(Report):
+    """What Test-ReplicationHealth says of a server."""
+
+    checks: tuple[Check, ...]
+
+
+class Component(Report):
+    """A server component's effective state."""
+
+    name: str
+    state: str
+
+
+class Components(Report):
+    """What Get-ServerComponentState says of a server."""
+
+    components: tuple[Component, ...]
+
+
+class Services(Report):
+    """What Test-ServiceHealth says of a server."""
+
+    not_running: tuple[str, ...]
+
+
+class Volume(Report):
+    """A fixed volume; sizes in bytes."""
+
+    name: str
+    capacity: int
+    free: int
+
+
+class Volumes(Report):
+    """The fixed volumes of a server."""
+
+    volumes: tuple[Volume, ...]
+
+
+class Hello(Report):
+    """A host that answers."""
+
+    name: str
+    boot_time: str
+    """ISO 8601, UTC."""
+
+
+dag_state = Query("dag/state.ps1.j2", DagState)
+"""Argument: `dag`."""
+cluster_state = Query("cluster/state.ps1.j2", ClusterState)
+"""As the node that is asked sees it."""
+databases = Query("database/list.ps1.j2", Databases)
+"""Of the whole organization."""
+replication_health = Query("server/replication_health.ps1.j2", Checks)
+"""Argument: `name`."""
+components = Query("server/components.ps1.j2", Components)
+"""Argument: `name`."""
+services = Query("server/services.ps1.j2", Services)
+"""Argument: `name`."""
+volumes = Query("server/volumes.ps1.j2", Volumes)
+"""Of the host that is asked."""
+hello = Query("server/hello.ps1.j2", Hello)
+"""Of the host that is asked."""
+
+
+class MemberHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """What only a health report asks; None: not read, `HostFacts.errors` says why."""
+
+    checks: Checks | None
+    components: Components | None
+    services: Services | None
+    volumes: Volumes | None
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one host answered; None: not read, `errors` says why."""
+
+    server: str
+    boot_time: str | None
+    cluster: ClusterState | None = None
+    dag: DagState | None = None
+    copies: tuple[CopyStatus, ...] | None = None
+    health: MemberHealth | None = None
+    errors: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        """It said something."""
+        return self.boot_time is not None
+
+
+class DagFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A DAG as seen now. Order as in the inventory."""
+
+    name: str
+    members: tuple[HostFacts, ...]
+    others: tuple[HostFacts, ...]
+    """Witness hosts and domain controllers."""
+    databases: tuple[DatabaseInfo, ...] | None
+    """Those with a copy on a member; None: nobody could be asked."""
+
+    @property
+    def dag(self) -> DagState | None:
+        """The DAG object, by the first member that could read it."""
+        return next((host.dag for host in self.members if host.dag), None)
+
+    @property
+    def cluster(self) -> ClusterState | None:
+        """The cluster, by the first member whose cluster service answers."""
+        return next((host.cluster for host in self.members if host.cluster), None)
+
+
+def short(name: str) -> str:
+    """The last part of a directory name, up to the first dot: `contoso.com/.../EX1` is `EX1`."""
+    return name.rpartition("/")[2].partition(".")[0]
+
+
+def server_named(estate: Estate, name: str) -> Server | None:
+    """The server of that name, short or full."""
+    return next((server for server in estate.servers if same_host(server.name, name)), None)
+
+
+def members_of(dag: Dag, estate: Estate) -> list[Server]:
+    """The members as the inventory lists them."""
+    return [server for name in dag.members if (server := server_named(estate, name))]
+
+
+def look_at(dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool) -> Steps[DagFacts]:
+    """Ask `servers` (members of `dag`), its witnesses and the domain controllers, side by side.
+
+    A host that does not answer is a fact, not an error. `health` asks for the checks of members too.
+    """
+    others = [
+        server
+        for server in estate.servers
+        if server not in servers
+        and (
+            "dc" in server.roles
+            or any(name and same_host(name, server.name) for name in (dag.witness, dag.alternate_witness))
+        )
+    ]
+    count = len(servers)
+    seen = yield from together(
+        [_member(dag, server, health) for server in servers] + [_other(server) for server in others]
+    )
+    known: tuple[DatabaseInfo, ...] | None = None
+    for server, facts in zip(servers, seen[:count], strict=True):
+        if facts.copies is not None:
+            listed = yield from attempt(databases.read(server))
+            if isinstance(listed, Databases):
+                known = tuple(one for one in listed.databases if _has_copy_on(one, servers))
+                break
+    return DagFacts(name=dag.name, members=tuple(seen[:count]), others=tuple(seen[count:]), databases=known)
+
+
+def _has_copy_on(database: DatabaseInfo, servers: Sequence[Server]) -> bool:
+    return any(same_host(pair.server, server.name) for pair in database.preferences for server in servers)
+
+
+def _member(dag: Dag, server: Server, health: bool) -> Steps[HostFacts]:
+    name = server.name
+    parts: list[Steps[Report | StaroverError]] = [
+        attempt(hello.read(server)),
+        attempt(cluster_state.read(server)),
+        attempt(dag_state.read(server, dag=dag.name)),
+        attempt(copies_on.read(server, name=name)),
+    ]
+    if health:
+        parts += [
+            attempt(replication_health.read(server, name=name)),
+            attempt(components.read(server, name=name)),
+            attempt(services.read(server, name=name)),
+            attempt(volumes.read(server)),
+        ]
+    answers = yield from together(parts)
+    first, copies = _one(answers, Hello), _one(answers, DatabaseCopies)
+    return HostFacts(
+        server=name,
+        boot_time=None if first is None else first.boot_time,
+        cluster=_one(answers, ClusterState),
+        dag=_one(answers, DagState),
+        copies=None if copies is None else copies.copies,
+        health=MemberHealth(
+            checks=_one(answers, Checks),
+            components=_one(answers, Components),
+            services=_one(answers, Services),
+            volumes=_one(answers, Volumes),
+        )
+        if health
+        else None,
+        errors=_errors(answers),
+    )
+
+
+def _other(server: Server) -> Steps[HostFacts]:
+    answer = yield from attempt(hello.read(server))
+    return HostFacts(
+        server=server.name,
+        boot_time=answer.boot_time if isinstance(answer, Hello) else None,
+        errors=_errors([answer]),
+    )
+
+
+def _one(answers: Sequence[Report | StaroverError], kind: type[T]) -> T | None:
+    return next((answer for answer in answers if isinstance(answer, kind)), None)
+
+
+def _errors(answers: Sequence[Report | StaroverError]) -> tuple[str, ...]:
+    """Each thing that went wrong once, in order."""
+    return tuple(dict.fromkeys(answer.what for answer in answers if isinstance(answer, StaroverError)))
