@@ -105,7 +105,8 @@ class Writer:
             self._open(value, attribute, (value.type_name, "System.Object"))
             self._items("LST", value.items, depth)
         elif isinstance(value, PSHashtable | OrderedHashtable):
-            self._open(value, attribute, (value.type_name, "System.Object"))
+            hashtable = ("System.Collections.Hashtable",) if isinstance(value, records.PrimitiveDictionary) else ()
+            self._open(value, attribute, (value.type_name, *hashtable, "System.Object"))
             self._entries(value.pairs(), depth)
         elif isinstance(value, PSObject):
             self._object(value, attribute, depth)

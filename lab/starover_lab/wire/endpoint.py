@@ -8,12 +8,24 @@ runs in the one thread of the lab's event loop; a pipeline runs as a coroutine o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal, Protocol
 
 from starover_lab.powershell.values import Value
 
-__all__ = ["Command", "Emit", "Endpoint", "EndpointRefused", "Pipeline", "Principal", "Runspace", "Stream"]
+__all__ = [
+    "Command",
+    "Emit",
+    "Endpoint",
+    "EndpointRefused",
+    "Pipeline",
+    "Principal",
+    "Runspace",
+    "ScriptTask",
+    "Scripts",
+    "Stream",
+]
 
 Stream = Literal["output", "error", "warning", "verbose", "debug", "information", "progress"]
 Emit = Callable[[Stream, Value], None]
@@ -53,6 +65,10 @@ class Pipeline:
     invocation: int = 0
     """Number of this pipeline in its shell, from 1."""
     extra: dict[str, Value] = field(default_factory=dict[str, Value])
+
+    def with_input(self, given: tuple[Value, ...]) -> Pipeline:
+        """The same pipeline with its input."""
+        return replace(self, input=given)
 
 
 class Runspace(Protocol):
@@ -105,4 +121,43 @@ class Endpoint(Protocol):
 
     def modes(self, host: str, /) -> Sequence[str]:
         """Faults of this host's listener now: any of `off`, `refused`, `silent`, `slow` (`simulator.md` section 8)."""
+        ...
+
+
+class ScriptTask(Protocol):
+    """One script under way (`world.clock.Task`)."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it ended with, if it raised."""
+        ...
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Raise `error` in it, at its present or next wait."""
+        ...
+
+
+class Scripts(Protocol):
+    """What takes scripts in: the scheduler, made to run whenever something has happened to it."""
+
+    @property
+    def now(self) -> datetime:
+        """Simulated time, aware, UTC."""
+        ...
+
+    def spawn(
+        self, host: str, body: Callable[[], None], done: Callable[[ScriptTask], None], *, preliminary: bool = False
+    ) -> ScriptTask:
+        """Run `body` as a coroutine of the simulation and call `done` when it has ended, neither before this returns.
+
+        `preliminary`: it opens a session, and is not one of the scripts that a client announced.
+        """
+        ...
+
+    def absent(self, host: str) -> None:
+        """A client tried the host in vain: the script that it announced will not come."""
+        ...
+
+    def kick(self) -> None:
+        """Run soon what can run now: after a task was told to stop."""
         ...

@@ -3,14 +3,17 @@ sends (rules G); writes no CLIXML and knows no pipeline."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, exception_is
 from starover_lab.powershell.values import (
     DateTime,
     Long,
     NetObject,
+    OrderedHashtable,
     Property,
-    PSCredential,
     PSArray,
+    PSCredential,
     PSEnum,
     PSHashtable,
     PSList,
@@ -23,7 +26,16 @@ from starover_lab.powershell.values import (
 )
 from starover_lab.wire.clixml_text import plain_text
 
-__all__ = ["CATEGORIES", "as_object", "error", "host_call", "information", "informational", "progress"]
+__all__ = [
+    "CATEGORIES",
+    "PrimitiveDictionary",
+    "as_object",
+    "error",
+    "host_call",
+    "information",
+    "informational",
+    "progress",
+]
 
 CATEGORIES = (
     "NotSpecified",
@@ -67,6 +79,20 @@ _DICTIONARY = f"System.Collections.Generic.Dictionary`2[[System.String, {_MSCORL
 _OBJECT_LIST = f"System.Collections.Generic.List`1[[System.Object, {_MSCORLIB}]]"
 _STRING_LIST = f"System.Collections.Generic.List`1[[System.String, {_MSCORLIB}]]"
 _COR_E_EXCEPTION = -2146233087
+
+
+class PrimitiveDictionary(OrderedHashtable):
+    """What the two sides tell each other about themselves; it is also a Hashtable, with its own order here."""
+
+    type_name = "System.Management.Automation.PSPrimitiveDictionary"
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, Value]]) -> PrimitiveDictionary:
+        """From Python pairs, in their order."""
+        made = cls()
+        for name, value in pairs:
+            made.set(name, value)
+        return made
 
 
 class _Dictionary(PSHashtable):

@@ -1,0 +1,181 @@
+"""One Windows host on the line: its listeners, who may log on, message encryption, and the accidents of the line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections import Counter
+from dataclasses import dataclass, field
+
+from starover_lab.wire import sealing
+from starover_lab.wire.auth import Authentication, Refused, TokenWanted
+from starover_lab.wire.endpoint import Endpoint, Scripts
+from starover_lab.wire.http1 import Connection, Fate, HttpRequest, HttpResponse, Line, Listener
+from starover_lab.wire.plans import Kind, Plans
+from starover_lab.wire.service import Caller, Limits, Service
+
+__all__ = ["Host", "Options"]
+
+_LOG = logging.getLogger(__name__)
+_SOAP = "application/soap+xml;charset=UTF-8"
+_ACTION = re.compile(rb"Action[^>]*>[^<]*/([A-Za-z]+)<")
+_FATES: dict[Kind | None, Fate] = {"reset-after": "reset", "half": "half", "silent-after": "never"}
+_PATHS = {"/wsman": "", "/powershell": "Microsoft.Exchange"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the service is configured."""
+
+    allow_unencrypted: bool = False
+    """Service/AllowUnencrypted: plain bodies and Basic over http too."""
+    slow_seconds: float = 0.25
+    """How long each answer takes, in real time, while the line is slow."""
+    limits: Limits = field(default_factory=Limits)
+
+
+class Host:
+    """A host of the lab as clients meet it: WinRM over http and https on two ports of one address."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        scripts: Scripts,
+        *,
+        address: str = "127.0.0.1",
+        tls: tuple[ssl.SSLContext, bytes] | None = None,
+        options: Options | None = None,
+        ports: tuple[int, int] = (0, 0),
+    ) -> None:
+        """`tls` is the server's context and the SHA-256 of its certificate; without it there is no https listener.
+        `ports` are those of http and https, 0: any that is free."""
+        self.name = name
+        self.plans = Plans()
+        self.requests: Counter[str] = Counter()
+        """Requests that came, by action: for tests and for who wants to know what a client costs."""
+        self._endpoint = endpoint
+        self._scripts = scripts
+        self._options = options or Options()
+        self.service = Service(name, endpoint, scripts, self._options.limits)
+        self.http = self._listener(address, ports[0], None)
+        self.https = self._listener(address, ports[1], tls) if tls is not None else None
+
+    def _listener(self, address: str, port: int, tls: tuple[ssl.SSLContext, bytes] | None) -> Listener:
+        context, digest = tls or (None, None)
+        return Listener(
+            address,
+            port,
+            self._handle,
+            tls=context,
+            certificate_hash=digest,
+            line=self.line,
+            on_swallowed=lambda: self._scripts.absent(self.name),
+        )
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Both, or the one there is."""
+        return [self.http] if self.https is None else [self.http, self.https]
+
+    def line(self) -> Line:
+        """What the line does now. A host that is off swallows packets, as a network does; it does not refuse."""
+        modes = self._endpoint.modes(self.name)
+        if "off" in modes or "silent" in modes:
+            return "silent"
+        return "refused" if "refused" in modes else "up"
+
+    async def start(self) -> None:
+        """Listen. Raises `OSError` when a port is taken."""
+        for listener in self.listeners:
+            await listener.serve()
+
+    async def follow(self) -> None:
+        """Close or open the listeners as the host's state wants it, and tear down what its death cut."""
+        line = self.line()
+        for listener in self.listeners:
+            if line == "refused" and listener.serving:
+                await listener.refuse()
+                self._scripts.absent(self.name)
+            elif line != "refused" and not listener.serving:
+                await listener.serve()
+
+    def close(self) -> None:
+        """Give the ports back and close all shells."""
+        for listener in self.listeners:
+            listener.close()
+        self.service.close()
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    async def _handle(self, connection: Connection, request: HttpRequest) -> HttpResponse:
+        line = self.line()
+        if line == "silent":
+            self._scripts.absent(self.name)
+            return HttpResponse(200, fate="never")
+        if line == "refused":
+            return HttpResponse(200, fate="reset")
+        if "slow" in self._endpoint.modes(self.name):
+            await asyncio.sleep(self._options.slow_seconds)
+        configuration = _PATHS.get(request.path.partition("?")[0].rstrip("/").lower())
+        if configuration is None:
+            return HttpResponse(404)
+        if request.method != "POST":
+            return HttpResponse(405)
+        state = connection.state
+        if not isinstance(state, Authentication):
+            state = connection.state = self._authentication(connection)
+        try:
+            user, headers = state.check(request.headers.get("authorization"))
+        except (Refused, TokenWanted) as wanted:
+            return HttpResponse(401, headers=wanted.headers)
+        if not request.body:
+            return HttpResponse(200, headers=headers)
+        answer = await self._open(connection, request, state, Caller(user, connection.peer, configuration))
+        if self.line() == "silent":  # it went down while it worked
+            return HttpResponse(200, fate="never")
+        return HttpResponse(answer.status, answer.body, (*headers, *answer.headers), answer.fate)
+
+    def _authentication(self, connection: Connection) -> Authentication:
+        secure = connection.certificate_hash is not None
+        return Authentication(
+            lambda user: self._endpoint.authenticate(self.name, user),
+            certificate_hash=connection.certificate_hash,
+            basic=secure or self._options.allow_unencrypted,
+        )
+
+    async def _open(
+        self, connection: Connection, request: HttpRequest, state: Authentication, caller: Caller
+    ) -> HttpResponse:
+        """Decrypt, do, and encrypt."""
+        kind = request.headers.get("content-type", "")
+        if not sealing.is_sealed(kind):
+            if connection.certificate_hash is None and not self._options.allow_unencrypted:
+                return HttpResponse(500)
+            return await self._do(caller, request.body, None, "")
+        if state.context is None:
+            return HttpResponse(400)
+        try:
+            document = sealing.open_sealed(state.context, request.body)
+        except sealing.Unreadable as error:
+            _LOG.info("%s: a body cannot be decrypted: %s", self.name, error)
+            return HttpResponse(400)
+        return await self._do(caller, document, state, sealing.protocol_of(kind))
+
+    async def _do(self, caller: Caller, document: bytes, state: Authentication | None, protocol: str) -> HttpResponse:
+        found = _ACTION.search(document)
+        action = found[1].decode() if found else ""
+        self.requests[action] += 1
+        accident = self.plans.strike(action)
+        if accident == "reset-before":
+            return HttpResponse(200, fate="reset")
+        if accident is not None and accident.startswith("http-"):
+            return HttpResponse(int(accident.removeprefix("http-")))
+        status, body = await self.service.answer(caller, document)
+        content = _SOAP
+        if state is not None:
+            assert state.context is not None
+            content, body = sealing.seal(state.context, protocol, body)
+        return HttpResponse(status, body, (("Content-Type", content),), _FATES.get(accident, "whole"))

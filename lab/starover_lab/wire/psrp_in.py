@@ -1,0 +1,166 @@
+"""The client's PSRP messages as data: pools, pipelines and their commands; answers nothing.
+
+Property names are looked up without case: clients write `CI` and `ci` for the same thing, and Windows takes both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starover_lab.powershell.values import Value
+from starover_lab.wire.clixml_in import BadClixml, Element, Reader, parse
+from starover_lab.wire.endpoint import Command, Pipeline, Stream
+from starover_lab.wire.keys import SessionKey
+
+__all__ = ["CallForAvailability", "Opening", "Wanted", "availability", "opening", "public_key", "value", "wanted"]
+
+_OUTPUT = 1
+_MERGES: tuple[tuple[str, Stream], ...] = (
+    ("mergeerror", "error"),
+    ("mergewarning", "warning"),
+    ("mergeverbose", "verbose"),
+    ("mergedebug", "debug"),
+    ("mergeinformation", "information"),
+)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """INIT_RUNSPACEPOOL or CONNECT_RUNSPACEPOOL."""
+
+    least: int
+    most: int
+    has_host: bool
+
+
+@dataclass(frozen=True)
+class CallForAvailability:
+    """SET_MAX_RUNSPACES, SET_MIN_RUNSPACES, GET_AVAILABLE_RUNSPACES or RESET_RUNSPACE_STATE."""
+
+    call_id: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """CREATE_PIPELINE."""
+
+    pipeline: Pipeline
+    takes_input: bool
+    has_host: bool
+    merged: frozenset[Stream] = field(default_factory=frozenset[Stream])
+    """Streams of the last command that go into its output."""
+
+
+def _message(body: bytes, key: SessionKey | None = None) -> tuple[Reader, dict[str, Element]]:
+    root = parse(body)
+    reader = Reader(root, key)
+    return reader, reader.members(root)
+
+
+def _flag(element: Element | None) -> bool:
+    return element is not None and element.tag == "B" and (element.text or "").strip().lower() == "true"
+
+
+def _integer(reader: Reader, element: Element | None, otherwise: int) -> int:
+    found = reader.number(element)
+    return otherwise if found is None else found
+
+
+def _has_host(reader: Reader, element: Element | None) -> bool:
+    return element is not None and not _flag(reader.members(element).get("_ishostnull"))
+
+
+def opening(body: bytes) -> Opening:
+    """Raises `BadClixml`."""
+    reader, members = _message(body)
+    return Opening(
+        least=_integer(reader, members.get("minrunspaces"), 1),
+        most=_integer(reader, members.get("maxrunspaces"), 1),
+        has_host=_has_host(reader, members.get("hostinfo")),
+    )
+
+
+def availability(body: bytes) -> CallForAvailability:
+    """Raises `BadClixml`."""
+    reader, members = _message(body)
+    counts = members.get("maxrunspaces", members.get("minrunspaces"))
+    return CallForAvailability(_integer(reader, members.get("ci"), 0), _integer(reader, counts, 0))
+
+
+def public_key(body: bytes) -> str:
+    """Raises `BadClixml`."""
+    _, members = _message(body)
+    found = members.get("publickey")
+    if found is None or not found.text:
+        raise BadClixml("there is no public key")
+    return found.text
+
+
+def value(body: bytes, key: SessionKey) -> Value:
+    """One object of a pipeline's input. Raises `BadClixml`."""
+    root = parse(body)
+    return Reader(root, key).value(root)
+
+
+def wanted(body: bytes, key: SessionKey, invocation: int) -> Wanted:
+    """Raises `BadClixml`."""
+    reader, members = _message(body, key)
+    shell = members.get("powershell")
+    if shell is None:
+        raise BadClixml("there is no PowerShell in it")
+    inner = reader.members(shell)
+    extra = [] if (found := inner.get("extracmds")) is None else found.findall("LST/Obj")
+    statements = [reader.members(one).get("cmds") for one in extra] or [inner.get("cmds")]
+    commands: list[Command] = []
+    merged: frozenset[Stream] = frozenset()
+    for statement in statements:
+        parts = [] if statement is None else statement.findall("LST/Obj")
+        if not parts:
+            raise BadClixml("a statement has no command")
+        for number, part in enumerate(parts, 1):
+            fields = reader.members(part)
+            commands.append(_command(reader, fields, last=number == len(parts)))
+            merged = _merged(reader, fields)
+    pipeline = Pipeline(
+        commands=tuple(commands),
+        add_to_history=_flag(members.get("addtohistory")),
+        is_nested=_flag(inner.get("isnested")),
+        invocation=invocation,
+    )
+    return Wanted(
+        pipeline,
+        takes_input=not _flag(members.get("noinput")),
+        has_host=_has_host(reader, members.get("hostinfo")),
+        merged=merged,
+    )
+
+
+def _command(reader: Reader, fields: dict[str, Element], *, last: bool) -> Command:
+    text = fields.get("cmd")
+    if text is None or text.tag != "S":
+        raise BadClixml("a command has no text")
+    scope = fields.get("uselocalscope")
+    arguments: list[tuple[str | None, Value]] = []
+    for one in [] if (given := fields.get("args")) is None else given.findall("LST/Obj"):
+        pair = reader.members(one)
+        name = reader.value(pair["n"]) if "n" in pair else None
+        content = reader.value(pair["v"]) if "v" in pair else None
+        arguments.append((name.removeprefix("-").removesuffix(":") if isinstance(name, str) else None, content))
+    words = reader.value(text)
+    assert isinstance(words, str)
+    return Command(
+        text=words,
+        is_script=_flag(fields.get("isscript")),
+        use_local_scope=None if scope is None or scope.tag != "B" else _flag(scope),
+        parameters=tuple(arguments),
+        end_of_statement=last,
+    )
+
+
+def _merged(reader: Reader, fields: dict[str, Element]) -> frozenset[Stream]:
+    found: set[Stream] = {stream for name, stream in _MERGES if _integer(reader, fields.get(name), 0) & _OUTPUT}
+    # Clients of protocol 2.1 say it with two fields: what is merged (2 is the error stream), and into what.
+    if _integer(reader, fields.get("mergemyresult"), 0) & 2 and _integer(reader, fields.get("mergetoresult"), 0) & 1:
+        found.add("error")
+    return frozenset(found)

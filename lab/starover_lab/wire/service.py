@@ -1,0 +1,301 @@
+"""The WinRM service of one host: actions on shells in, envelopes out; knows no HTTP and no user's password."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+
+from starover_lab.wire import faults, soap
+from starover_lab.wire.clixml_in import Element
+from starover_lab.wire.config import CONFIG
+from starover_lab.wire.endpoint import Endpoint, EndpointRefused, Principal, Runspace, Scripts, ScriptTask
+from starover_lab.wire.psrp import PsrpShell
+from starover_lab.wire.shells import Shell, command_xml
+
+__all__ = ["Caller", "Limits", "Service"]
+
+_LOG = logging.getLogger(__name__)
+_POWERSHELL = "http://schemas.microsoft.com/powershell/"
+_CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
+_XML = "{http://schemas.microsoft.com/powershell}"
+_SELECTOR = "{http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd}Selector"
+_TERMINATE = "/signal/terminate"
+_FIRST_PROCESS = 2464
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Quotas of the service; Windows' own defaults."""
+
+    shells_per_user: int = 30
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, from where, and over which virtual directory."""
+
+    user: str
+    ip: str
+    configuration: str = ""
+    """What the path alone decides: `Microsoft.Exchange` under /PowerShell; empty: the resource names it."""
+
+
+@dataclass(eq=False)
+class Service:
+    """All shells of one host."""
+
+    host: str
+    endpoint: Endpoint
+    scripts: Scripts
+    limits: Limits = field(default_factory=Limits)
+    shells: dict[str, Shell] = field(default_factory=dict[str, Shell])
+    opened: int = 0
+    """Shells opened so far."""
+    _boot: int = -1
+
+    async def answer(self, caller: Caller, document: bytes) -> tuple[int, bytes]:
+        """HTTP status and envelope for one request."""
+        relates_to, machine = "", ""
+        try:
+            request = soap.parse(document)
+            relates_to, machine = request.message_id, request.machine
+            return 200, await self._do(caller, request)
+        except faults.Fault as fault:
+            return 500, fault.answer(relates_to, machine)
+        except soap.BadEnvelope as error:
+            return 500, faults.unreadable(str(error)).answer(relates_to, machine)
+        except Exception:
+            # A closed connection would look like HTTP 400 for ever to a client that encrypts (gotcha 10).
+            _LOG.exception("the service failed")
+            return 500, faults.Fault(1359, "An internal error occurred. ").answer(relates_to, machine)
+
+    async def _do(self, caller: Caller, request: soap.Request) -> bytes:
+        self._forget_earlier_boots()
+        limit = soap.duration(request.timeout) if request.timeout else 60.0
+        if limit is None or limit <= 0:
+            raise faults.bad_header(request.timeout)
+        if request.action == "Create":
+            return await self._create(caller, request)
+        if request.action == "Receive":
+            body = await self._receive(caller, request, limit)
+        elif request.action == "Get" and request.resource == _CONFIG:
+            body = CONFIG
+        elif request.action == "Enumerate":
+            body = self._enumerate(caller, request)
+        elif request.action in ("Command", "Send", "Signal", "Delete", "Get", "Connect", "Disconnect", "Reconnect"):
+            shell = self._shell(caller, request)
+            actions = {
+                "Get": self._describe,
+                "Command": self._command,
+                "Send": self._send,
+                "Signal": self._signal,
+                "Delete": self._delete,
+                "Connect": self._connect,
+                "Disconnect": self._disconnect,
+                "Reconnect": self._reconnect,
+            }
+            now = self.scripts.now
+            body = (
+                shell.describe(now, more=True) if request.action == "Get" else actions[request.action](shell, request)
+            )
+            shell.last_used = self.scripts.now
+            self.scripts.kick()
+        else:
+            raise faults.unknown_action(request.action)
+        return soap.answer(request.action, request.message_id, body)
+
+    def close(self) -> None:
+        """Close every shell: the host's service stops."""
+        for shell in list(self.shells.values()):
+            shell.close()
+        self.shells.clear()
+        self.scripts.kick()
+
+    # -- shells --------------------------------------------------------------------------------------------------
+
+    def _forget_earlier_boots(self) -> None:
+        boot = self.endpoint.boot(self.host)
+        if boot != self._boot:
+            self._boot = boot
+            self.close()
+
+    def _shell(self, caller: Caller, request: soap.Request) -> Shell:
+        shell = self.shells.get(request.shell)
+        if shell is None:
+            raise faults.no_shell(request.shell)
+        if shell.owner.lower() != caller.user.lower():
+            raise faults.access_denied()
+        return shell
+
+    async def _create(self, caller: Caller, request: soap.Request) -> bytes:
+        wanted = request.only("Shell")
+        if wanted is None:
+            raise faults.unreadable("Shell")
+        if not request.resource.startswith(_POWERSHELL):
+            raise faults.unknown_resource(request.resource)
+        mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
+        if len(mine) >= self.limits.shells_per_user:
+            raise faults.too_many_shells(self.limits.shells_per_user)
+        configuration = caller.configuration or request.resource.removeprefix(_POWERSHELL)
+        principal = Principal(name=caller.user)
+        runspace = await self._open(configuration, principal)
+        now = self.scripts.now
+        timeout = soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
+        self.opened += 1
+        shell = PsrpShell(
+            id=(wanted.get("ShellId") or soap.new_id()).upper(),
+            resource=request.resource,
+            owner=caller.user,
+            client_ip=caller.ip,
+            address=request.to,
+            created=now,
+            last_used=now,
+            process_id=_FIRST_PROCESS + 4 * self.opened,
+            idle_timeout=timeout or 7200.0,
+            locale=request.locale,
+            data_locale=request.data_locale,
+            input_streams=_child(wanted, "InputStreams") or "stdin pr",
+            output_streams=_child(wanted, "OutputStreams") or "stdout",
+            host=self.host,
+            endpoint=self.endpoint,
+            scripts=self.scripts,
+            principal=principal,
+            configuration=configuration,
+        )
+        shell.adopt(runspace)
+        try:
+            shell.feed(soap.octets(wanted.find(_XML + "creationXml")))
+        except faults.Fault:
+            shell.close()
+            raise
+        self.shells[shell.id] = shell
+        return soap.answer("Create", request.message_id, _resource_created(shell) + shell.describe(now))
+
+    async def _open(self, configuration: str, principal: Principal) -> Runspace:
+        """A session of the endpoint, which may take its (simulated) time. Raises `Fault`."""
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        made: list[Runspace] = []
+
+        def body() -> None:
+            made.append(self.endpoint.open(self.host, configuration, principal))
+
+        def done(task: ScriptTask) -> None:
+            if opened.cancelled():  # the client has gone
+                for runspace in made:
+                    runspace.close()
+            elif isinstance(task.error, EndpointRefused):
+                opened.set_exception(faults.refused(task.error.code, task.error.message))
+            elif task.error is not None:
+                _LOG.error("a session could not be opened", exc_info=task.error)
+                opened.set_exception(faults.Fault(1359, "An internal error occurred. "))
+            else:
+                opened.set_result(None)
+
+        self.scripts.spawn(self.host, body, done, preliminary=True)
+        await opened
+        return made[0]
+
+    async def _receive(self, caller: Caller, request: soap.Request, limit: float) -> str:
+        shell = self._shell(caller, request)
+        wanted = request.only("Receive")
+        stream = None if wanted is None else wanted.find(soap.RSP + "DesiredStream")
+        if stream is None:
+            raise faults.unreadable("Receive")
+        command_id = stream.get("CommandId") or ""
+        outbox = shell.find(command_id).outbox if command_id else shell.outbox
+        if outbox is None:
+            raise faults.bad_parameter("Shell cmd plugin", "%systemroot%\\system32\\winrscmd.dll")
+        shell.last_used = self.scripts.now
+        return await outbox.receive(request.message_id, limit, request.envelope_size)
+
+    # -- the other actions ---------------------------------------------------------------------------------------
+
+    def _command(self, shell: Shell, request: soap.Request) -> str:
+        made = shell.command(request)
+        return f"<rsp:CommandResponse><rsp:CommandId>{made.id}</rsp:CommandId></rsp:CommandResponse>"
+
+    def _send(self, shell: Shell, request: soap.Request) -> str:
+        wanted = request.only("Send")
+        streams = [] if wanted is None else wanted.findall(soap.RSP + "Stream")
+        if not streams:
+            raise faults.unreadable("Send")
+        for one in streams:
+            end = (one.get("End") or "").lower() in ("true", "1")
+            shell.send(one.get("Name", "stdin"), one.get("CommandId") or "", soap.octets(one), end=end)
+        return "<rsp:SendResponse/>"
+
+    def _signal(self, shell: Shell, request: soap.Request) -> str:
+        wanted = request.only("Signal")
+        if wanted is None:
+            raise faults.unreadable("Signal")
+        command = shell.find(wanted.get("CommandId") or "")
+        if (_child(wanted, "Code") or "").lower().endswith(_TERMINATE):
+            shell.forget(command)
+        else:
+            shell.stop(command)
+        return "<rsp:SignalResponse/>"
+
+    def _describe(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+        return shell.describe(self.scripts.now, more=True)
+
+    def _delete(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+        del self.shells[shell.id]
+        shell.close()
+        return ""
+
+    def _connect(self, shell: Shell, request: soap.Request) -> str:
+        wanted = request.only("Connect")
+        if wanted is None or not isinstance(shell, PsrpShell):
+            raise faults.unreadable("Connect")
+        command_id = wanted.get("CommandId") or ""
+        shell.connected = True
+        if command_id:
+            shell.find(command_id)
+            return "<rsp:ConnectResponse/>"
+        data = shell.connect(soap.octets(wanted.find(_XML + "connectXml")))
+        return (
+            f"<rsp:ConnectResponse><rsp:InputStreams>{soap.text(shell.input_streams)}</rsp:InputStreams>"
+            f"<rsp:OutputStreams>{soap.text(shell.output_streams)}</rsp:OutputStreams>"
+            f'<connectResponseXml xmlns="http://schemas.microsoft.com/powershell">{soap.base64_text(data)}'
+            "</connectResponseXml></rsp:ConnectResponse>"
+        )
+
+    def _disconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+        shell.connected = False
+        return ""
+
+    def _reconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+        shell.connected = True
+        return ""
+
+    def _enumerate(self, caller: Caller, request: soap.Request) -> str:
+        mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
+        if request.resource == soap.WSMAN_SHELL:
+            items = "".join(one.describe(self.scripts.now, more=True) for one in mine)
+        elif request.resource == soap.WSMAN_SHELL + "/Command":
+            wanted = {(one.text or "").strip().upper() for one in request.body.iter(_SELECTOR)}
+            shells = [one for one in mine if not wanted or one.id in wanted]
+            items = "".join(command_xml(one) for shell in shells for one in shell.commands.values() if one.running)
+        else:
+            raise faults.unknown_resource(request.resource)
+        inner = f"<w:Items>{items}</w:Items>" if items else ""
+        return (
+            "<n:EnumerateResponse><n:EnumerationContext></n:EnumerationContext>"
+            f"{inner}<w:EndOfSequence></w:EndOfSequence></n:EnumerateResponse>"
+        )
+
+
+def _child(element: Element, name: str) -> str | None:
+    found = element.find(soap.RSP + name)
+    return None if found is None else found.text
+
+
+def _resource_created(shell: Shell) -> str:
+    """R40."""
+    return (
+        f"<x:ResourceCreated><a:Address>{soap.text(shell.address)}</a:Address><a:ReferenceParameters>"
+        f"<w:ResourceURI>{soap.text(shell.resource)}</w:ResourceURI>"
+        f'<w:SelectorSet><w:Selector Name="ShellId">{shell.id}</w:Selector></w:SelectorSet>'
+        "</a:ReferenceParameters></x:ResourceCreated>"
+    )
