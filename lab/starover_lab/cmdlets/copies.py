@@ -1,0 +1,203 @@
+"""The cmdlets of mailbox database copies: status, suspend, resume, seed, properties; knows no session and no wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from starover_lab.cmdlets.copy_status import copy_status
+from starover_lab.cmdlets.identities import find_copies, known_server
+from starover_lab.cmdlets.machine import Machine, exchange_error, given_list, machine, mutate, reading, switch
+from starover_lab.cmdlets.objects import text_of
+from starover_lab.powershell.command import Body, Invocation
+from starover_lab.powershell.values import TimeSpan, Value
+from starover_lab.world.errors import WorldError
+
+__all__ = ["BODIES"]
+
+
+def _blocked_by_dead(call: Invocation, copies: list[tuple[str, str]]) -> None:
+    """A server that does not answer is waited for once, all of them side by side."""
+    here = machine(call)
+    longest = 0.0
+    for server in {server for _, server in copies}:
+        try:
+            here.world.reach(here.host, server)
+        except WorldError as error:
+            longest = max(longest, error.blocked_s)
+    if longest > 0:
+        call.wait(longest)
+
+
+def get_copy_status(call: Invocation) -> Iterator[Value]:
+    """Get-MailboxDatabaseCopyStatus: copies of a database, one copy, those of a server, or all."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        try:
+            here.world.dc_of(here.host, dc)
+            copies = _asked_for(here, bound.get("Identity"), bound.get("Server"), local=switch(bound.get("Local")))
+        except WorldError as error:
+            call.error(exchange_error(call, error, text_of(bound.get("Identity") or bound.get("Server")), dc))
+            continue
+        _blocked_by_dead(call, copies)
+        for database, server in copies:
+            view = here.world.copy_view(database, server, here.host)
+            if switch(bound.get("Active")) and not view.is_active:
+                continue
+            yield copy_status(here, view, connections=switch(bound.get("ConnectionStatus")))
+
+
+def _asked_for(here: Machine, identity: Value, server: Value, *, local: bool) -> list[tuple[str, str]]:
+    if server is not None:
+        name = known_server(here, text_of(server))
+        return [(database.name, name) for database in here.world.databases_on(name)]
+    copies = find_copies(here, text_of(identity) or "*")
+    return [copy for copy in copies if copy[1].casefold() == here.host.casefold()] if local else copies
+
+
+def _each(call: Invocation) -> Iterator[tuple[Machine, dict[str, Value], str, str, str]]:
+    """Each call's machine, arguments and the one copy that its Identity names: database, server, `DB\\SERVER`."""
+    for bound in call.records():
+        here = machine(call)
+        identity = text_of(bound.get("Identity"))
+        try:
+            here.world.dc_of(here.host, here.dc(bound.get("DomainController")))
+            copies = find_copies(here, identity)
+            if len(copies) != 1:
+                raise WorldError(
+                    "invalid", f"the operation couldn't be performed because '{identity}' matches multiple entries"
+                )
+        except WorldError as error:
+            call.error(exchange_error(call, error, identity, here.dc(bound.get("DomainController"))))
+            continue
+        database, server = copies[0]
+        yield here, dict(bound), database, server, f"{database}\\{server}"
+
+
+def suspend(call: Invocation) -> Iterator[Value]:
+    """Suspend-MailboxDatabaseCopy."""
+    for here, bound, database, server, name in _each(call):
+        comment = text_of(bound.get("SuspendComment"))
+        if switch(bound.get("EnableReplayLag")):
+            # Reserved for Microsoft's own use; what it does on premises is not known.
+            mutate(call, name, bound, lambda: None)
+            continue
+        only = switch(bound.get("ActivationOnly"))
+        mutate(
+            call,
+            name,
+            bound,
+            lambda h=here, d=database, s=server, c=comment, o=only: h.world.suspend_copy(  # type: ignore[misc]
+                d, s, h.host, comment=c, activation_only=o
+            ),
+        )
+    yield from ()
+
+
+def resume(call: Invocation) -> Iterator[Value]:
+    """Resume-MailboxDatabaseCopy."""
+    for here, bound, database, server, name in _each(call):
+        if switch(bound.get("DisableReplayLag")):
+            mutate(
+                call,
+                name,
+                bound,
+                lambda h=here, d=database, s=server: h.world.set_lag(d, s, h.host, replay_s=0.0),  # type: ignore[misc]
+            )
+            continue
+        only = switch(bound.get("ReplicationOnly"))
+        mutate(
+            call,
+            name,
+            bound,
+            lambda h=here, d=database, s=server, o=only: h.world.resume_copy(  # type: ignore[misc]
+                d, s, h.host, replication_only=o
+            ),
+        )
+    yield from ()
+
+
+def update(call: Invocation) -> Iterator[Value]:
+    """Update-MailboxDatabaseCopy: seed a copy; without -BeginSeed the call lasts as long as the seed does."""
+    if call.set_name == "ExplicitServer":
+        yield from _update_server(call)
+        return
+    for here, bound, database, server, name in _each(call):
+        _seed(call, here, bound, database, server, name)
+
+
+def _update_server(call: Invocation) -> Iterator[Value]:
+    """-Server: seed every suspended copy of a server."""
+    for bound in call.records():
+        here = machine(call)
+        target = text_of(bound.get("Server"))
+        try:
+            server = known_server(here, target)
+        except WorldError as error:
+            call.error(exchange_error(call, error, target))
+            continue
+        for database in here.world.databases_on(server):
+            copy = database.copies.get(server)
+            if copy is not None and copy.replication_suspended and database.active.casefold() != server.casefold():
+                _seed(call, here, dict(bound), database.name, server, f"{database.name}\\{server}")
+    yield from ()
+
+
+def _seed(call: Invocation, here: Machine, bound: dict[str, Value], database: str, server: str, name: str) -> None:
+    if switch(bound.get("CancelSeed")):
+        mutate(call, name, bound, lambda: here.world.cancel_seed(database, server, here.host))
+        return
+    if switch(bound.get("CatalogOnly")):
+        # The catalogue of 2013 and 2016 is not simulated by size: rebuilding it takes no time.
+        mutate(call, name, bound, lambda: None)
+        return
+    sources = given_list(bound.get("SourceServer"))
+    ends = here.world.now
+
+    def begin() -> None:
+        nonlocal ends
+        ends = here.world.update_copy(
+            database,
+            server,
+            here.host,
+            source=sources[0] if sources else None,
+            delete_existing=switch(bound.get("DeleteExistingFiles")) or switch(bound.get("SafeDeleteExistingFiles")),
+            manual_resume=switch(bound.get("ManualResume")),
+        )
+
+    if mutate(call, name, bound, begin) and not switch(bound.get("BeginSeed")):
+        call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+
+
+def set_copy(call: Invocation) -> Iterator[Value]:
+    """Set-MailboxDatabaseCopy."""
+    for here, bound, database, server, name in _each(call):
+        mutate(call, name, bound, lambda h=here, b=bound, d=database, s=server: _set(h, b, d, s))  # type: ignore[misc]
+    yield from ()
+
+
+def _seconds(value: Value) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, TimeSpan):
+        raise TypeError("a lag is bound as a TimeSpan")
+    return timedelta(microseconds=value.ticks / 10).total_seconds()
+
+
+def _set(here: Machine, bound: dict[str, Value], database: str, server: str) -> None:
+    replay, truncation = _seconds(bound.get("ReplayLagTime")), _seconds(bound.get("TruncationLagTime"))
+    if replay is not None or truncation is not None:
+        here.world.set_lag(database, server, here.host, replay_s=replay, truncation_s=truncation)
+    preference = bound.get("ActivationPreference")
+    if isinstance(preference, int):
+        here.world.set_preference(database, server, here.host, int(preference))
+
+
+BODIES: dict[str, Body] = {
+    "Get-MailboxDatabaseCopyStatus": get_copy_status,
+    "Suspend-MailboxDatabaseCopy": suspend,
+    "Resume-MailboxDatabaseCopy": resume,
+    "Update-MailboxDatabaseCopy": update,
+    "Set-MailboxDatabaseCopy": set_copy,
+}

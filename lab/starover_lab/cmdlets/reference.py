@@ -1,0 +1,216 @@
+"""Commands as the reference pages document them, as specifications of the evaluator; knows no body and no session.
+
+`data/cmdlets.json` holds for each cmdlet its module, parameter sets (mandatory and positional parameters), parameters
+(type, aliases, pipeline, listed values, longest text) and, for Exchange, the versions that have it. Of cmdlets that
+work on several providers it holds the file system's parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from starover_lab.cmdlets.objects import text_of
+from starover_lab.powershell.command import ALL_SETS, Body, CommandSpec, InSet, Parameter, Validation
+from starover_lab.powershell.errors import failure
+from starover_lab.powershell.values import PSEnum, PSObject, Value
+
+__all__ = ["documented", "names", "spec"]
+
+
+class _Parameter(msgspec.Struct, frozen=True):
+    type: str
+    aliases: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    pipeline: str = ""
+    values: tuple[str, ...] = ()
+    max: int = 0
+    versions: tuple[str, ...] = ()
+
+
+class _Cmdlet(msgspec.Struct, frozen=True):
+    module: str
+    family: str
+    sets: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    parameters: dict[str, _Parameter]
+    default: str = ""
+    versions: tuple[str, ...] = ()
+    whatif: bool = False
+    prompts: bool = False
+
+
+@cache
+def _file() -> dict[str, _Cmdlet]:
+    raw = (files("starover_lab.cmdlets") / "data" / "cmdlets.json").read_bytes()
+    return msgspec.json.decode(raw, type=dict[str, _Cmdlet])
+
+
+def names() -> list[str]:
+    """Every cmdlet whose parameters are known here."""
+    return list(_file())
+
+
+def documented(name: str, year: str = "") -> bool:
+    """Whether the cmdlet exists in that version of Exchange (`2016`, `SE`); without a year: at all."""
+    found = _file().get(name)
+    return found is not None and (not year or not found.versions or year in found.versions)
+
+
+_EXCHANGE_CLASSES = {
+    "Get-Queue": "Microsoft.Exchange.Management.QueueViewerTasks.GetQueueInfo",
+    "Test-ReplicationHealth": "Microsoft.Exchange.Monitoring.TestReplicationHealth",
+    "Test-ServiceHealth": "Microsoft.Exchange.Monitoring.TestServiceHealth",
+    "Get-ServerHealth": "Microsoft.Exchange.Management.Monitoring.GetServerHealth",
+}
+_CLUSTER_CLASSES = {
+    "Get-Cluster": "GetClusterCommand",
+    "Get-ClusterNode": "GetNodeCommand",
+    "Get-ClusterResource": "GetResourceCommand",
+    "Get-ClusterGroup": "GetGroupCommand",
+    "Get-ClusterQuorum": "GetQuorumCommand",
+    "Get-ClusterParameter": "GetParameterCommand",
+}
+"""`GetNodeCommand` was seen in an error id (facts/exchange.md point 18); the others follow its pattern."""
+
+
+def _class_name(name: str, found: _Cmdlet) -> str:
+    """What the engine appends to the error ids of this cmdlet."""
+    plain = name.replace("-", "")
+    if found.family == "exchange":
+        return _EXCHANGE_CLASSES.get(name, f"Microsoft.Exchange.Management.SystemConfigurationTasks.{plain}")
+    if found.module == "FailoverClusters":
+        return f"Microsoft.FailoverClusters.PowerShell.{_CLUSTER_CLASSES.get(name, plain + 'Command')}"
+    if found.module == "CimCmdlets":
+        return f"Microsoft.Management.Infrastructure.CimCmdlets.{plain}Command"
+    if found.module == "Storage":
+        return name
+    return f"Microsoft.PowerShell.Commands.{plain}Command"
+
+
+_TYPES = {
+    "string": "string",
+    "string[]": "string[]",
+    "stringcollection": "string[]",
+    "fqdn": "string",
+    "unlimited": "string",
+    "uri": "string",
+    "uri[]": "string[]",
+    "guid": "guid",
+    "guid[]": "string[]",
+    "boolean": "bool",
+    "int32": "int",
+    "int32[]": "int[]",
+    "int64": "long",
+    "uint32": "uint32",
+    "char[]": "char[]",
+    "version": "version",
+    "object": "object",
+    "object[]": "object[]",
+    "switchparameter": "switch",
+    "enhancedtimespan": "timespan",
+    "pscredential": "pscredential",
+}
+
+
+def _identity(value: Value) -> Value:
+    """What Exchange's identity parameters make of an argument: text as it is, of an object its identity."""
+    return None if value is None else text_of(value)
+
+
+def _member_of(values: tuple[str, ...], type_name: str) -> Callable[[Value], Value]:
+    known = {value.casefold(): value for value in values}
+
+    def transform(value: Value) -> Value:
+        text = value.name if isinstance(value, PSEnum) else (value.text if isinstance(value, PSObject) else str(value))
+        found = known.get((text or "").casefold())
+        if found is None:
+            listed = ",".join(values)
+            raise failure(
+                "InvalidCastFromStringToEnum",
+                "InvalidArgument",
+                f'Cannot convert value "{text}" to type "{type_name}". Error: "Unable to match the identifier name '
+                f"{text} to a valid enumerator name. Specify one of the following enumerator names and try "
+                f'again: {listed}"',
+            )
+        return found
+
+    return transform
+
+
+def _not_longer(limit: int) -> Validation:
+    def check(value: Value) -> str | None:
+        if isinstance(value, str) and len(value) > limit:
+            return (
+                f"The length of the property is too long. The maximum length is {limit} and the length of the value "
+                f"provided is {len(value)}."
+            )
+        return None
+
+    return check
+
+
+def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> Parameter:
+    every = tuple(owner.sets)
+    plain = every == ("(All)",)
+    sets: dict[str, InSet] = {}
+    for set_name in given.sets or every:
+        mandatory, positional = owner.sets[set_name]
+        sets[ALL_SETS if plain else set_name] = InSet(
+            mandatory=name in mandatory,
+            position=positional.index(name) if name in positional else None,
+            by_value=given.pipeline in {"yes", "both", "by_value"},
+            by_property=given.pipeline in {"yes", "both", "by_property_name"},
+        )
+    if len(sets) == len(every) and len(set(sets.values())) == 1:
+        sets = {ALL_SETS: next(iter(sets.values()))}
+    identity = given.type.endswith("IdParameter") or given.type in {
+        "QueueIdentity",
+        "RunspaceServerSettingsPresentationObject",
+    }
+    transform: Callable[[Value], Value] | None = None
+    if identity:
+        transform = _identity
+    elif given.values and not given.type.endswith("[]"):
+        transform = _member_of(given.values, given.type)
+    return Parameter(
+        name=name,
+        type=_TYPES.get(given.type.casefold(), "object"),
+        aliases=given.aliases,
+        sets=sets,
+        # Exchange's Get cmdlets take a null identity for none and return everything (powershell.md section 7).
+        allow_null=identity and reads,
+        allow_empty_string=given.type == "String" and owner.family == "exchange",
+        allow_empty_collection=given.type.endswith("[]") and owner.family != "exchange",
+        validations=(_not_longer(given.max),) if given.max else (),
+        transform=transform,
+    )
+
+
+def spec(name: str, body: Body, year: str = "") -> CommandSpec | None:
+    """The command `name` with this body, as that version of Exchange has it; None where it does not exist there."""
+    if not documented(name, year):
+        return None
+    found = _file()[name]
+    reads = name.startswith(("Get-", "Test-"))
+    parameters = tuple(
+        _parameter(parameter, given, found, reads=reads)
+        for parameter, given in found.parameters.items()
+        if not year or not given.versions or year in given.versions
+    )
+    default = found.default or (
+        "Identity" if "Identity" in found.sets else "FullParams" if "FullParams" in found.sets else ""
+    )
+    return CommandSpec(
+        name=name,
+        body=body,
+        module=found.module,
+        class_name=_class_name(name, found),
+        parameters=parameters,
+        default_set=default,
+        should_process=found.whatif,
+        confirm_impact="High" if found.prompts else "Medium",
+        version="15.2.0.0" if found.family == "exchange" else "",
+    )

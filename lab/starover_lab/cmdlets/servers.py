@@ -1,0 +1,210 @@
+"""The cmdlets of Exchange servers: Get-/Set-MailboxServer, Get-ExchangeServer, component states; knows no session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+from starover_lab.cmdlets.databases import ad_columns
+from starover_lab.cmdlets.identities import known_server
+from starover_lab.cmdlets.machine import Machine, exchange_error, mutate, reading, switch
+from starover_lab.cmdlets.objects import DATA, ad_id, list_of, make, moment, product, server_version, text_of, us_time
+from starover_lab.powershell.command import Body, Invocation
+from starover_lab.powershell.values import PSObject, Unsupported, Value
+from starover_lab.world.entities import Component, ExchangeServer, Server
+from starover_lab.world.errors import WorldError
+
+__all__ = ["BODIES"]
+
+_LEGACY = "/o=Exchange/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Configuration/cn=Servers/cn="
+
+
+def _selected(
+    call: Invocation, here: Machine, identity: str, dc: str | None
+) -> Iterator[tuple[Server, ExchangeServer]]:
+    """The Exchange servers that an identity names, all without one; an unknown one is reported."""
+    try:
+        names = [known_server(here, identity)] if identity else [one.name for one in here.world.state.servers]
+        here.world.dc_of(here.host, dc)
+    except WorldError as error:
+        call.error(exchange_error(call, error, identity, dc))
+        return
+    for name in sorted(names, key=str.casefold):
+        server = here.world.server(name)
+        if server.exchange is not None:
+            yield server, server.exchange
+
+
+def _columns(here: Machine, server: Server, exchange: ExchangeServer, dc: str | None) -> dict[str, Value]:
+    origin = here.world.dc_of(here.host, dc).name
+    return ad_columns(here, server.name, "server", str(server.guid), origin, "ms-Exch-Exchange-Server") | {
+        "AdminDisplayVersion": server_version(exchange.build),
+        "ServerRole": "Mailbox",
+    }
+
+
+def get_mailbox_server(call: Invocation) -> Iterator[Value]:
+    """Get-MailboxServer."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        for server, exchange in _selected(call, here, text_of(bound.get("Identity")), dc):
+            dag = here.world.dag_of(server.name)
+            yield make(
+                "Get-MailboxServer",
+                _columns(here, server, exchange, dc)
+                | {
+                    "AutoDatabaseMountDial": exchange.auto_mount_dial,
+                    "DatabaseAvailabilityGroup": ad_id(dag, "dag", here.world.state.dns_name) if dag else None,
+                    "DatabaseCopyAutoActivationPolicy": exchange.activation_policy,
+                    "DatabaseCopyActivationDisabledAndMoveNow": exchange.activation_disabled_and_move_now,
+                    "MaximumActiveDatabases": exchange.max_active,
+                },
+                text=server.name,
+            )
+
+
+def _policy(text: str) -> Literal["Unrestricted", "IntrasiteOnly", "Blocked"] | None:
+    for policy in ("Unrestricted", "IntrasiteOnly", "Blocked"):
+        if text == policy:
+            return policy
+    return None
+
+
+_SETTABLE = {
+    "Identity",
+    "DomainController",
+    "DatabaseCopyAutoActivationPolicy",
+    "DatabaseCopyActivationDisabledAndMoveNow",
+}
+
+
+def set_mailbox_server(call: Invocation) -> Iterator[Value]:
+    """Set-MailboxServer, as far as the activation policy goes."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        other = sorted(set(bound) - _SETTABLE)
+        if other:
+            raise Unsupported(f"Set-MailboxServer -{other[0]}: the lab does not simulate it")
+        disabled = bound.get("DatabaseCopyActivationDisabledAndMoveNow")
+        policy = _policy(text_of(bound.get("DatabaseCopyAutoActivationPolicy")))
+        for server, _ in _selected(call, here, text_of(bound.get("Identity")), dc):
+            mutate(
+                call,
+                server.name,
+                bound,
+                lambda h=here, s=server, p=policy, d=disabled: h.world.set_activation(  # type: ignore[misc]
+                    s.name, h.host, policy=p, disabled_and_move_now=None if d is None else bool(d)
+                ),
+                dc=dc,
+            )
+    yield from ()
+
+
+def get_exchange_server(call: Invocation) -> Iterator[Value]:
+    """Get-ExchangeServer; the live columns need -Status."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        domain = here.world.state.dns_name
+        if text_of(bound.get("Domain")).casefold() not in {"", domain.casefold()}:
+            continue
+        for server, exchange in _selected(call, here, text_of(bound.get("Identity")), dc):
+            trial = exchange.edition.endswith("Evaluation")
+            values = _columns(here, server, exchange, dc) | {
+                "Domain": domain,
+                "Edition": exchange.edition,
+                "ExchangeLegacyDN": _LEGACY + server.name,
+                "Fqdn": server.fqdn,
+                "NetworkAddress": list_of(
+                    [
+                        f"ncacn_vns_spp:{server.name}",
+                        f"netbios:{server.name}",
+                        f"ncacn_np:{server.name}",
+                        f"ncacn_spx:{server.name}",
+                        f"ncacn_ip_tcp:{server.fqdn}",
+                        f"ncalrpc:{server.name}",
+                    ],
+                    DATA + "NetworkAddressCollection",
+                ),
+                "OrganizationalUnit": f"{domain}/{server.name}",
+                "Site": ad_id(server.site, "site", domain),
+                "IsExchangeTrialEdition": trial,
+                "IsExpiredExchangeTrialEdition": False,
+            }
+            if switch(bound.get("Status")):
+                values |= _domain_controllers(here, server)
+            yield make("Get-ExchangeServer", values, text=server.name)
+
+
+def _domain_controllers(here: Machine, server: Server) -> dict[str, Value]:
+    """The DCs that a server uses now: those of its own site first."""
+    domain = here.world.state.dns_name
+    ups = [one for one in here.world.state.directory.controllers if one.up()]
+    near = [one.name for one in ups if one.site.casefold() == server.site.casefold()] or [one.name for one in ups]
+    names = [f"{name}.{domain}" for name in near]
+    return {
+        "CurrentDomainControllers": list_of(names),
+        "CurrentGlobalCatalogs": list_of(names),
+        "CurrentConfigDomainController": names[0] if names else None,
+    }
+
+
+def _requester(name: str, state: str, when: datetime, component: str) -> PSObject:
+    return product(
+        [
+            "Microsoft.Exchange.Data.Directory.Management.ServerComponentStatePresentationObject+RequesterDetails",
+            "System.Object",
+        ],
+        [("Requester", name), ("State", state), ("Timestamp", moment(when)), ("Component", component)],
+        text=f"Requestor:{name}; State:{state}; Timestamp:{us_time(when)}",
+    )
+
+
+def _requesters(component: Component, states: dict[str, tuple[str, datetime]]) -> Value:
+    return list_of(
+        [_requester(name, state, when, component.name) for name, (state, when) in states.items()],
+        "System.Collections.Generic.List`1[[Microsoft.Exchange.Data.Directory.Management."
+        "ServerComponentStatePresentationObject+RequesterDetails]]",
+    )
+
+
+def get_component_state(call: Invocation) -> Iterator[Value]:
+    """Get-ServerComponentState of one server; -Component picks one."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        identity, wanted = text_of(bound.get("Identity")), text_of(bound.get("Component"))
+        for server, _ in _selected(call, here, identity, dc):
+            try:
+                found = here.world.components(server.name, here.host)
+            except WorldError as error:
+                call.error(exchange_error(call, error, server.name, dc))
+                continue
+            offline = any(one.name == "ServerWideOffline" and state == "Inactive" for one, state in found)
+            for component, state in found:
+                if wanted and component.name.casefold() != wanted.casefold():
+                    continue
+                yield make(
+                    "Get-ServerComponentState",
+                    {
+                        "ServerFqdn": server.fqdn,
+                        "Component": component.name,
+                        "State": state,
+                        "ServerWideOfflineIsOffline": offline,
+                        "LocalStates": _requesters(component, component.local),
+                        "RemoteStates": _requesters(component, component.remote),
+                        "Identity": ad_id(server.name, "server", here.world.state.dns_name),
+                    },
+                    text=server.name,
+                )
+
+
+BODIES: dict[str, Body] = {
+    "Get-MailboxServer": get_mailbox_server,
+    "Set-MailboxServer": set_mailbox_server,
+    "Get-ExchangeServer": get_exchange_server,
+    "Get-ServerComponentState": get_component_state,
+}
