@@ -173,9 +173,9 @@ def _member(host: HostFacts) -> Iterator[Finding]:
         if not failed:
             yield _finding("replication", host.server, "ok", f"{len(health.checks.checks)} checks passed")
     if health.components is not None:
-        for one in health.components.components:
-            if one.state != "Active" and one.name.casefold() not in ALWAYS_INACTIVE:
-                yield _finding("component", host.server, "warn", f"{one.name} is {one.state}")
+        for component in health.components.components:
+            if component.state != "Active" and component.name.casefold() not in ALWAYS_INACTIVE:
+                yield _finding("component", host.server, "warn", f"{component.name} is {component.state}")
     if health.services is not None:
         for service in health.services.not_running:
             yield _finding("service", host.server, "fail", f"{service} does not run")
