@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
+from dag_facts import status
 
 from starover.inventory import Server
 from starover.names import CopyId
@@ -13,25 +15,6 @@ from starover.steps.copies import CopyStatus, DatabaseCopies, Tag, redundancy, r
 
 EX3 = Server(name="EX3", fqdn="EX3.example.com", roles=("mailbox",))
 COPY = CopyId("DB01", "EX3")
-
-
-def status(server: str, state: str = "Healthy", **fields: object) -> CopyStatus:
-    values: dict[str, object] = {
-        "identity": f"DB01\\{server}",
-        "database": "DB01",
-        "server": server,
-        "status": state,
-        "active": state == "Mounted",
-        "activation_suspended": False,
-        "suspend_comment": "",
-        "preference": 1,
-        "copy_queue": 0,
-        "replay_queue": 0,
-        "content_index": "NotApplicable",
-        "replay_lag": "Enabled:False; Configured:00:00:00; MaxDelay:1.00:00:00; Actual:00:00:00",
-        "error_message": "",
-    }
-    return CopyStatus(**(values | fields))  # type: ignore[arg-type]
 
 
 def database(*copies: CopyStatus) -> DatabaseCopies:
@@ -112,8 +95,6 @@ def test_resuming_is_done_when_nothing_is_suspended_but_a_wanted_block() -> None
 def test_undo_asks_for_what_was_before() -> None:
     step = suspended.on(EX3, identity=COPY, database="DB01", activation_only=False, comment="[starover] x")
     assert step.revert is not None
-    import msgspec
-
     before = database(status("EX1", "Mounted"), status("EX3", activation_suspended=True))
     back = step.revert(msgspec.json.encode(before))
     assert back is not None

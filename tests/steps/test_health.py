@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from dag_facts import status
 
 from starover.runbook import Finding
 from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts, Node, Pair, short
 from starover.steps.health import findings, verdict
-from test_copies import status
 
 
 def cluster(*dynamic: int, witness: str = "Online", witness_weight: int = 1, **states: str) -> ClusterState:
