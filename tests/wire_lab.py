@@ -1,0 +1,159 @@
+"""A WinRM host over a made-up endpoint, in a thread of its own, for tests of the wire; runs no PowerShell."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated
+from starover_lab.powershell.values import Value
+from starover_lab.pump import Pump
+from starover_lab.tls import Authority
+from starover_lab.wire.endpoint import Emit, EndpointRefused, Pipeline, Principal
+from starover_lab.wire.host import Host, Options
+from starover_lab.world.clock import Scheduler
+
+USER, PASSWORD = "EXAMPLE\\operator", "Correct-Horse-7"
+
+Act = Callable[["FakeRunspace", Pipeline, Emit], None]
+T = TypeVar("T")
+
+
+def error(message: str, *, error_id: str = "Made", category: str = "InvalidOperation") -> ErrorRecord:
+    return ErrorRecord(
+        exception=PSException("System.Management.Automation.RuntimeException", message),
+        error_id=error_id,
+        category=category,
+    )
+
+
+class FakeRunspace:
+    def __init__(self, endpoint: FakeEndpoint, principal: Principal, configuration: str) -> None:
+        self.endpoint = endpoint
+        self.principal = principal
+        self.configuration = configuration
+        self.ran: list[Pipeline] = []
+        self.closed = False
+        self.stopping = False
+
+    def wait(self, seconds: float) -> None:
+        self.endpoint.scheduler.wait(seconds)
+        if self.stopping:
+            raise Stopped
+
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
+        self.ran.append(pipeline)
+        text = pipeline.commands[0].text
+        self.endpoint.executed.append(text)
+        act = self.endpoint.acts.get(text)
+        if act is not None:
+            act(self, pipeline, emit)
+            return
+        raise Terminated(error(f"The term '{text[:40]}' is not recognized", category="ObjectNotFound"))
+
+    def stop(self) -> None:
+        self.stopping = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeEndpoint:
+    """`acts` maps the text of a pipeline's first command to what it does."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.acts: dict[str, Act] = {}
+        self.executed: list[str] = []
+        self.runspaces: list[FakeRunspace] = []
+        self.users = {USER: PASSWORD, "operator": PASSWORD, "operator@example.com": PASSWORD}
+        self.faults: list[str] = []
+        self.boots = 0
+        self.refusal: EndpointRefused | None = None
+
+    def says(self, text: str, *values: Value) -> None:
+        def act(_: FakeRunspace, __: Pipeline, emit: Emit) -> None:
+            for value in values:
+                emit("output", value)
+
+        self.acts[text] = act
+
+    def authenticate(self, host: str, user: str, /) -> str | None:
+        return {name.lower(): password for name, password in self.users.items()}.get(user.lower())
+
+    def open(self, host: str, configuration: str, principal: Principal, /) -> FakeRunspace:
+        if self.refusal is not None:
+            raise self.refusal
+        made = FakeRunspace(self, principal, configuration)
+        self.runspaces.append(made)
+        return made
+
+    def boot(self, host: str, /) -> int:
+        return self.boots
+
+    def modes(self, host: str, /) -> Sequence[str]:
+        return tuple(self.faults)
+
+
+class WireLab:
+    """One host, EX1, with its loop in a thread; used as a context manager."""
+
+    def __init__(self, directory: Path, options: Options | None = None) -> None:
+        self.scheduler = Scheduler(datetime(2026, 3, 7, 22, 0, tzinfo=UTC))
+        self.endpoint = FakeEndpoint(self.scheduler)
+        self.ca_file = directory / "ca.pem"
+        self._options = options
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> WireLab:
+        authority = Authority("test lab")
+        self.ca_file.write_bytes(authority.pem)
+        tls = authority.server(["ex1.example.com", "localhost"], ["127.0.0.1"])
+        self.pump = Pump(self.scheduler)
+        self.host = Host("EX1", self.endpoint, self.pump, tls=tls, options=self._options)
+        self._thread.start()
+        self.call(self.host.start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.now(self.host.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._loop.run_until_complete(asyncio.sleep(0))
+
+    def call(self, make: Callable[[], asyncio.Future[T]] | Callable[[], object]) -> object:
+        """Run a coroutine function in the lab's loop."""
+        return asyncio.run_coroutine_threadsafe(make(), self._loop).result(20)  # type: ignore[arg-type]
+
+    def now(self, act: Callable[[], T]) -> T:
+        """Run a plain function in the lab's thread."""
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(act())
+            except BaseException as problem:
+                done.set_exception(problem)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result(20)
+
+    def set(self, *faults: str) -> None:
+        """The line's modes from now on; listeners follow."""
+        self.endpoint.faults = list(faults)
+        self.call(self.host.follow)
