@@ -9,7 +9,9 @@ from starover_lab.powershell.values import (
     ErrorRecord,
     InvocationInfo,
     Nothing,
+    OrderedHashtable,
     PSEnum,
+    PSHashtable,
     PSObject,
     TypeLiteral,
     Unsupported,
@@ -18,7 +20,7 @@ from starover_lab.powershell.values import (
     type_name,
 )
 
-__all__ = ["ENUMS", "element_type", "enum_member", "is_a", "resolve", "short_name"]
+__all__ = ["ENUMS", "element_type", "enum_member", "is_a", "literal", "resolve", "short_name"]
 
 _SMA = "System.Management.Automation"
 
@@ -274,6 +276,11 @@ def resolve(name: str) -> str:
     raise Unsupported(f"type [{name}]")
 
 
+def literal(name: str) -> TypeLiteral:
+    """A type literal as a value: `[int]`. Raises as `resolve`."""
+    return TypeLiteral(_full(resolve(name)))
+
+
 def _full(name: str) -> str:
     return f"{_SMA}.PSObject" if name == "pscustomobject" else name
 
@@ -326,7 +333,7 @@ def is_a(value: Value, wanted: str) -> bool:
     if wanted in ("pscustomobject", f"{_SMA}.PSObject"):
         if isinstance(inner, PSObject):
             return True
-        if wanted == "pscustomobject" and value is inner:
+        if isinstance(inner, PSHashtable | OrderedHashtable):
             return False
         raise Unsupported("-is [psobject]: true for what came through a pipeline, else false")
     if wanted == "System.Object" or own.casefold() == wanted.casefold():
