@@ -27,7 +27,7 @@ INTERRUPTED = 130
 class Starover(click.Group):
     """The root group. Whatever goes wrong below ends here as one message and one exit code, never as a traceback."""
 
-    def main(  # type: ignore[override]
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,

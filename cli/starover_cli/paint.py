@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 __all__ = ["paint"]
 
@@ -31,11 +32,11 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 def paint(text: str) -> str:
     """`text` with marks and verdict words coloured; without the codes it is `text` again."""
     for pattern, code in _RULES:
-        text = pattern.sub(lambda found, code=code: _around(found, code), text)
+        text = pattern.sub(partial(_around, code), text)
     return text
 
 
-def _around(found: re.Match[str], code: str) -> str:
+def _around(code: str, found: re.Match[str]) -> str:
     start, end = found.start("hit") - found.start(), found.end("hit") - found.start()
     whole = found[0]
     return f"{whole[:start]}\x1b[{code}m{whole[start:end]}\x1b[0m{whole[end:]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from starover.errors import BadInventory
 from starover_cli.console import Console
+from starover_cli.room import Parts
 
 __all__ = ["LAB_FOLDER", "STATE_FOLDER", "Settings", "common", "settings_of"]
 
@@ -37,6 +37,8 @@ class Settings:
     reason: str = ""
     dag: str = ""
     console: Console = field(default_factory=Console)
+    parts: Parts = field(default_factory=Parts)
+    """Where inventory, content, transport and clock come from; tests hand in others."""
 
     @property
     def state(self) -> Path:
@@ -135,8 +137,3 @@ def common(*, shown: bool = False, without: tuple[str, ...] = ()) -> Callable[[_
         return function
 
     return add
-
-
-def state_note(folder: Path) -> str:
-    """How a path of the state is shown: as it was given, with forward slashes."""
-    return folder.as_posix() if os.sep != "/" else str(folder)

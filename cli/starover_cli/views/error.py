@@ -25,16 +25,16 @@ def exit_line(code: int, word: str = "") -> str:
     return f"exit {code} {word or EXIT_WORDS.get(code, 'failed')}"
 
 
-def error_text(error: StaroverError, width: int = 100) -> str:
-    """The four parts of an error, the exit code at the end of the first."""
+def error_text(error: StaroverError, width: int = 100, *, bare: bool = False) -> str:
+    """The four parts of an error, the exit code at the end of the first; `bare`: without the fourth."""
     mark = "?" if error.exit == 5 and error.word == "unknown" else "!"
     tail = exit_line(error.exit, error.word)
     what = f"{mark} {error.word}: {error.what}"
-    lines = wrap(what, width, "  ")
-    if len(lines[-1]) + 2 + len(tail) <= width:
-        lines[-1] = f"{lines[-1]}{' ' * max(2, min(width - len(lines[-1]) - len(tail), 2))}{tail}"
+    lines = [part for line in what.split("\n") for part in wrap(line, width, "  ")]
+    if len(lines[0]) + 3 + len(tail) <= width:
+        lines[0] = f"{lines[0]}   {tail}"
     else:
-        lines.append(tail.rjust(width))
+        lines.append(f"  {tail}")
     pairs: list[tuple[str, str]] = [("host", error.host)] if error.host and error.host not in error.what else []
     if isinstance(error, RemoteFailure):
         for record in error.records:
@@ -48,7 +48,7 @@ def error_text(error: StaroverError, width: int = 100) -> str:
     parts = ["\n".join(lines)]
     if block:
         parts.append("\n".join(block))
-    if error.next:
+    if error.next and not bare:
         parts.append(next_block(error.next))
     return "\n\n".join(parts)
 

@@ -21,7 +21,7 @@ RISKS = {
 
 
 def subject(step: PlannedStep) -> str:
-    """The thing a step is about, also when it is right already: what changes, else its first argument that is a name."""
+    """The thing a step is about: what changes; when it is right already, its first argument that is a name."""
     if step.change is not None:
         return str(step.change.what)
     for value in step.arguments.values():
@@ -91,8 +91,10 @@ def _too_wide(lines: Sequence[str], width: int) -> bool:
     return any(len(line) > width for line in lines)
 
 
-def plan_text(plan: Plan, where: Where, *, width: int = 100, done_by: str = "", good_for: str = "") -> str:
-    """The whole screen of `starover plan` and `starover plans show`."""
+def plan_text(
+    plan: Plan, where: Where, *, width: int = 100, done_by: str = "", good_for: str = "", asking: bool = False
+) -> str:
+    """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it."""
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
     parts = [
@@ -100,8 +102,8 @@ def plan_text(plan: Plan, where: Where, *, width: int = 100, done_by: str = "", 
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
         "\n".join(label_block(_remarks(plan), width)),
-        _count(plan),
-        next_block(next_of_plan(plan)),
+        "" if asking else _count(plan),
+        "" if asking else next_block(next_of_plan(plan)),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -110,15 +110,15 @@ def clip(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """`text` over lines of at most `width`, the second and later ones beginning with `indent`; a word is never cut."""
+    """`text` over lines of at most `width`, the later ones beginning with `indent`; words and inner gaps are not cut."""
     lines: list[str] = []
     current = ""
-    for word in text.split(" "):
-        if current and len(current) + 1 + len(word) > width:
+    for word in re.findall(r" *[^ ]+", text):
+        if current.strip() and len(current) + len(word) > width:
             lines.append(current)
-            current = indent + word
+            current = indent + word.lstrip(" ")
         else:
-            current = f"{current} {word}" if current else word
+            current += word
     return [*lines, current]
 
 

@@ -1,0 +1,189 @@
+"""`plan`, `apply`, `run`, `resume`, `undo`: what changes something, or says what would."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from starover_cli import params
+from starover_cli.cmd_look import read_where
+from starover_cli.prompt import consent
+from starover_cli.report import show_plan, show_ran, show_value
+from starover_cli.room import Room, who
+from starover_cli.runbook_group import RunbookGroup
+from starover_cli.settings import Settings, common, settings_of
+
+if TYPE_CHECKING:
+    from starover.drivers.local import Local, Planned, Ran
+    from starover.plan import Plan
+    from starover.runbook import AnyRunbook
+    from starover_cli.progress import Teller
+    from starover_cli.views.head import Where
+
+__all__ = ["COMMANDS"]
+
+_yes = click.option("--yes", "-y", is_flag=True, help="Answer the question whether to do it.")
+_approve = click.option(
+    "--approve", metavar="ID", default="", help="The plan's id or digest: the answer where mail may be lost."
+)
+_exit_code = click.option(
+    "--exit-code", is_flag=True, help="Exit 3 when there is something to change, 1 when a report finds something."
+)
+
+
+@click.group(cls=RunbookGroup, subcommand_metavar="NAME [OPTIONS]")
+@common()
+def plan() -> None:
+    """What a runbook would change now; saved under an id; sends reads only."""
+
+
+@click.group(cls=RunbookGroup, subcommand_metavar="NAME [OPTIONS]")
+@common()
+def run() -> None:
+    """Plan, ask, apply."""
+
+
+def _plan(settings: Settings, runbook: AnyRunbook, values: Mapping[str, object], *, exit_code: bool) -> int:
+    with Room(settings, settings.parts) as room:
+        planned, where = _make_plan(room, runbook, values)
+        if planned.value is not None and planned.plan.nothing:
+            return show_value(room, planned, where, exit_code=exit_code)
+        return show_plan(room, planned.plan, where, exit=planned.exit, exit_code=exit_code)
+
+
+def _run(
+    settings: Settings,
+    runbook: AnyRunbook,
+    values: Mapping[str, object],
+    *,
+    yes: bool,
+    approve: str,
+    exit_code: bool = False,
+) -> int:
+    with Room(settings, settings.parts) as room:
+        planned, where = _make_plan(room, runbook, values)
+        made = planned.plan
+        if planned.value is not None and made.nothing:
+            return show_value(room, planned, where, exit_code=exit_code)
+        if made.nothing or made.blocked:
+            return show_plan(room, made, where, exit=planned.exit, exit_code=False)
+        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
+        return _apply(room, made, yes=yes, approve=approve)
+
+
+def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) -> tuple[Planned, Where]:
+    """Plan it, after everything that can be wrong with the words has been looked at."""
+    settings = room.settings
+    given = params.understood(runbook, params.typed(runbook, values, settings), room.estate)
+    runbook.bind(given, room.estate)
+    with _telling(room) as (teller, local):
+        planned = local.plan(runbook.name, given)
+    return planned, read_where(room, _answering(teller))
+
+
+def _answering(teller: Teller) -> list[str]:
+    return [host for host in teller.story.answered if host not in teller.story.silent]
+
+
+def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
+    settings = room.settings
+    dag = room.dag.name if room.dag is not None else ""
+    approval = consent(made, settings.console, yes=yes, approve=approve, dag=dag, now=room.clock.now(), who=who())
+    with _telling(room) as (teller, local):
+        ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
+    return show_ran(room, ran, teller.story)
+
+
+@click.command()
+@click.argument("plan_id", metavar="ID")
+@_yes
+@_approve
+@common()
+@click.pass_context
+def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
+    """Exactly what the plan says, if the facts still hold."""
+    settings = settings_of(ctx)
+    with Room(settings, settings.parts) as room:
+        made = room.local().load(plan_id)
+        where = read_where(room, [step.host for step in made.steps])
+        if made.nothing or made.blocked:
+            return show_plan(room, made, where, exit=4 if made.blocked else 0, exit_code=False)
+        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
+        return _apply(room, made, yes=yes, approve=approve)
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@common()
+@click.pass_context
+def resume(ctx: click.Context, run_id: str) -> int:
+    """Go on with a run after a crash, a stop or an unknown: looks first, sends nothing twice."""
+    settings = settings_of(ctx)
+    with Room(settings, settings.parts) as room:
+        with _telling(room) as (teller, local):
+            ran = _with_stop(local, lambda: local.resume(run_id))
+        return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@_yes
+@_approve
+@common()
+@click.pass_context
+def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
+    """Back to what a run found before it changed it, where that was kept; plans first, like any run."""
+    settings = settings_of(ctx)
+    with Room(settings, settings.parts) as room:
+        with _telling(room) as (teller, local):
+            planned = local.undo(run_id)
+        where = read_where(room, _answering(teller))
+        made = planned.plan
+        if made.nothing or made.blocked:
+            return show_plan(room, made, where, exit=planned.exit, exit_code=False)
+        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
+        return _apply(room, made, yes=yes, approve=approve)
+
+
+@contextmanager
+def _telling(room: Room) -> Iterator[tuple[Teller, Local]]:
+    from starover_cli.progress import Teller
+
+    settings = room.settings
+    teller = Teller(settings.console, simulated=room.estate.lab, json=settings.json)
+    with teller:
+        yield teller, room.local([teller])
+
+
+def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:
+    """Do `act`; Ctrl-C once stops after the steps under way, twice at once, a third time as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        return act()
+    before = signal.getsignal(signal.SIGINT)
+    pressed = 0
+
+    def interrupted(_number: int, _frame: Any) -> None:
+        nonlocal pressed
+        pressed += 1
+        local.stop()
+        if pressed > 1:
+            signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        return act()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+assert isinstance(plan, RunbookGroup)
+assert isinstance(run, RunbookGroup)
+plan.act, plan.flags = _plan, (_exit_code,)
+run.act, run.flags = _run, (_yes, _approve, _exit_code)
+
+COMMANDS = (plan, apply, run, resume, undo)

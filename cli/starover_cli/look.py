@@ -1,0 +1,194 @@
+"""From what the hosts answered to what the map draws: facts in, `DagMap` out; asks nobody itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from starover.names import same_host
+from starover_cli.views.dag_map import CopyCell, DagMap, DatabaseRow, HostCell, MailName, Silent
+from starover_cli.views.head import Where
+
+if TYPE_CHECKING:
+    from starover.estate import Dag, Estate
+    from starover.steps.copies import CopyStatus
+    from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, Node
+
+__all__ = ["dag_map", "plain_where", "where"]
+
+
+def plain_where(estate: Estate, dag: Dag | None, at: datetime) -> Where:
+    """The first line without asking anybody: what only the hosts know is `?`."""
+    return Where(
+        lab=estate.lab,
+        estate=estate.name,
+        dag=dag.name if dag else "",
+        members=len(dag.members) if dag else None,
+        at=at,
+    )
+
+
+def where(
+    estate: Estate, dag: Dag, at: datetime, cluster: ClusterState | None, state: DagState | None, *, heard: bool
+) -> Where:
+    """The first line, with the votes of `cluster` and the DAC mode of `state`.
+
+    `heard`: a member answered. When one did and its cluster service did not, quorum is lost: how many votes are left
+    is then not counted by anybody, so the line says what is needed of the votes that there were by design.
+    """
+    line = plain_where(estate, dag, at)
+    dac = state.activation_mode if state is not None and state.activation_mode else None
+    members = len(state.members) if state is not None else line.members
+    if cluster is None:
+        total = len(dag.members) + (len(dag.members) + 1) % 2
+        votes = (0, total, total // 2 + 1) if heard else (None, None, None)
+        return Where(
+            lab=line.lab,
+            estate=line.estate,
+            dag=line.dag,
+            members=members,
+            votes=votes[0],
+            votes_total=votes[1],
+            votes_needed=votes[2],
+            dac=dac,
+            at=at,
+        )
+    return Where(
+        lab=line.lab,
+        estate=line.estate,
+        dag=line.dag,
+        members=members,
+        votes=cluster.votes,
+        votes_total=cluster.total,
+        votes_needed=cluster.needed,
+        dac=dac,
+        witness_lost=bool(cluster.witness_state) and cluster.witness_weight == 0 and len(cluster.nodes) % 2 == 0,
+        at=at,
+    )
+
+
+def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
+    """What the hosts answered, as the map has it; what nobody answered is None there, never green."""
+    cluster, state = facts.cluster, facts.dag
+    heard = any(host.answers for host in facts.members)
+    silent = [host for host in (*facts.members, *facts.others) if not host.answers]
+    return DagMap(
+        where=where(estate, dag, at, cluster, state, heard=heard),
+        members=tuple(_member(name, facts, estate) for name in dag.members),
+        witnesses=_witnesses(facts, estate, dag),
+        controllers=tuple(
+            HostCell(name=server.name, az=server.az, state="ok" if _answers(facts, server.name) else None)
+            for server in estate.having("dc")
+        ),
+        databases=_databases(facts, estate),
+        names=tuple(
+            MailName(name=one.name, target=_target(estate, one.balancer))
+            for one in estate.client_names
+            if one.dag in ("", dag.name) and one.balancer
+        ),
+        several=len(estate.dags) > 1,
+        silent=tuple(Silent(server=host.server, why="; ".join(host.errors[:2]) or "did not answer") for host in silent),
+    )
+
+
+def _az(estate: Estate, name: str) -> str:
+    found = next((server for server in estate.servers if same_host(server.name, name)), None)
+    if found is None:
+        return ""
+    return found.az or next((site.az for site in estate.sites if site.name == found.site), "") or found.site
+
+
+def _answers(facts: DagFacts, name: str) -> bool:
+    return any(host.answers for host in (*facts.members, *facts.others) if same_host(host.server, name))
+
+
+def _member(name: str, facts: DagFacts, estate: Estate) -> HostCell:
+    nodes = facts.cluster.nodes if facts.cluster else ()
+    node = next((node for node in nodes if same_host(node.name, name)), None)
+    manager = facts.dag.active_manager if facts.dag else ""
+    note = "PAM" if manager and same_host(manager, name) else ""
+    az = _az(estate, name)
+    if node is not None:
+        return HostCell(name=name, az=az, state=_state(node), votes=node.dynamic, note=note)
+    if _answers(facts, name):
+        return HostCell(name=name, az=az, state="no cluster" if facts.cluster is None else "not in the cluster")
+    return HostCell(name=name, az=az, state=None)
+
+
+def _state(node: Node) -> str:
+    return node.state if node.information in ("", "Normal") else node.information
+
+
+def _witnesses(facts: DagFacts, estate: Estate, dag: Dag) -> tuple[HostCell, ...]:
+    state, cluster = facts.dag, facts.cluster
+    used = (state.witness_server if state else "") or dag.witness
+    if state is not None and state.witness_share == "Alternate" and dag.alternate_witness:
+        used = dag.alternate_witness
+    cells: list[HostCell] = []
+    names = [server.name for server in estate.having("witness")]
+    names += [name for name in (dag.witness, dag.alternate_witness) if name and not _listed(name, names)]
+    for name in names:
+        az = _az(estate, name)
+        if used and same_host(name, used):
+            word = None
+            if cluster is not None:
+                word = {"Online": "ok", "": "not in use"}.get(cluster.witness_state, cluster.witness_state)
+            votes = cluster.witness_weight if cluster is not None and cluster.witness_state else None
+            cells.append(HostCell(name=name, az=az, state=word, votes=votes))
+        else:
+            note = "alternate" if dag.alternate_witness and same_host(name, dag.alternate_witness) else "spare"
+            cells.append(HostCell(name=name, az=az, state=note if _answers(facts, name) else None))
+    return tuple(cells)
+
+
+def _listed(name: str, names: list[str]) -> bool:
+    return any(same_host(name, one) for one in names)
+
+
+def _databases(facts: DagFacts, estate: Estate) -> tuple[DatabaseRow, ...]:
+    copies = [copy for host in facts.members for copy in host.copies or ()]
+    if facts.databases is not None:
+        return tuple(_row(database, copies, estate) for database in facts.databases)
+    names = dict.fromkeys(copy.database for copy in copies)
+    return tuple(
+        DatabaseRow(name=name, copies=tuple(_cell(copy, estate) for copy in copies if copy.database == name))
+        for name in sorted(names)
+    )
+
+
+def _row(database: DatabaseInfo, copies: list[CopyStatus], estate: Estate) -> DatabaseRow:
+    mine = [copy for copy in copies if copy.database.casefold() == database.name.casefold()]
+    cells = [_cell(copy, estate) for copy in mine]
+    for position, pair in enumerate(database.preferences, 1):
+        if any(same_host(pair.server, copy.server) for copy in mine):
+            continue
+        cells.append(
+            CopyCell(
+                server=pair.server,
+                az=_az(estate, pair.server),
+                preference=int(pair.value) if pair.value.isdigit() else position,
+                # AD says where it was mounted last; the host itself said nothing.
+                active=not any(cell.active for cell in cells) and same_host(pair.server, database.server or "-"),
+            )
+        )
+    return DatabaseRow(name=database.name, copies=tuple(sorted(cells, key=lambda cell: cell.preference or 99)))
+
+
+def _cell(copy: CopyStatus, estate: Estate) -> CopyCell:
+    return CopyCell(
+        server=copy.server,
+        az=_az(estate, copy.server),
+        preference=copy.preference,
+        status=copy.status or None,
+        active=copy.active,
+        copy_queue=copy.queue,
+        replay_queue=copy.replay_queue,
+        lag=copy.lag,
+        activation_suspended=copy.activation_suspended,
+        comment=copy.suspend_comment,
+    )
+
+
+def _target(estate: Estate, balancer: str) -> str:
+    found = next((one for one in estate.balancers if one.name == balancer), None)
+    return (found.fqdn or found.name) if found else balancer

@@ -1,0 +1,85 @@
+"""Prints how a plan or a run came out, for a person or a machine, and gives the exit code; the words are the views'."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starover_cli.views import json as machine
+from starover_cli.views.error import error_data, error_text, exit_line
+from starover_cli.views.findings import findings_exit, value_text
+from starover_cli.views.head import Where, first_line, next_block
+from starover_cli.views.outcome import ran_data, ran_next, ran_text, what_stands
+from starover_cli.views.plan import next_of_plan, plan_text, plan_verdict
+
+if TYPE_CHECKING:
+    from starover.drivers.local import Planned, Ran
+    from starover.plan import Plan
+    from starover_cli.room import Room
+    from starover_cli.views.story import Story
+
+__all__ = ["show_plan", "show_ran", "show_value"]
+
+CHANGES = 3
+
+
+def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: bool, asking: bool = False) -> int:  # noqa: A002
+    """A plan: the whole screen; `asking`: a question follows, so there is no advice to apply it.
+
+    Gives `exit`, or with `exit_code` 3 when the plan changes something.
+    """
+    console = room.settings.console
+    code = CHANGES if exit == 0 and exit_code and plan.changes else exit
+    if room.settings.json:
+        if not asking:
+            following = [command for command, _ in next_of_plan(plan)]
+            said = {"where": where, "verdict": plan_verdict(plan), "plan": plan, "id": plan.id, "risk": plan.risk}
+            console.raw(machine.document({**said, "changed": 0, "exit": code, "next": following}))
+    else:
+        minutes = _good_for()
+        console.result(plan_text(plan, where, width=console.width, good_for=minutes, asking=asking))
+    if code:
+        console.note(exit_line(code))
+    return code
+
+
+def _good_for() -> str:
+    from starover.guard import FRESH
+
+    return f"{int(FRESH.total_seconds() // 60)} min"
+
+
+def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -> int:
+    """What a runbook that looks has found. Gives 0, or with `exit_code` 1 when it found something."""
+    console = room.settings.console
+    assert planned.value is not None
+    code = findings_exit(planned.value) if exit_code else 0
+    if room.settings.json:
+        data = {"where": where, "runbook": planned.plan.runbook, "value": planned.value, "run": planned.run}
+        console.raw(machine.document({**data, "changed": 0, "exit": code, "next": []}))
+    else:
+        parts = [first_line(where, console.width), value_text(planned.value, console.width)]
+        parts.append(next_block([("starover status", "the DAG as a map")]))
+        console.result("\n\n".join(part for part in parts if part))
+    if code:
+        console.note(exit_line(code, "findings"))
+    return code
+
+
+def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> int:
+    """A run: its steps, the last sentence, and for one that went wrong what is certain and what is not."""
+    console = room.settings.console
+    if room.settings.json:
+        data = ran_data(ran)
+        if ran.error is not None:
+            data["error"] = error_data(ran.error)
+        console.raw(machine.line(data))
+    else:
+        head = f"{first_line(where, console.width)}\n" if where is not None else ""
+        console.result(head + ran_text(ran, story.rows, console.width))
+    if ran.error is not None:
+        parts = [error_text(ran.error, console.width, bare=True), what_stands(ran, console.width)]
+        parts.append(next_block([*ran_next(ran), *((line, "") for line in ran.error.next)]))
+        console.note("\n" + "\n\n".join(part for part in parts if part))
+    elif ran.exit:
+        console.note(exit_line(ran.exit, "interrupted" if ran.state == "stopped" else ""))
+    return ran.exit

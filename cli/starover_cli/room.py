@@ -1,0 +1,136 @@
+"""Everything a command needs to touch an estate, opened in one place; decides nothing and prints nothing."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from starover.clock import Clock, SystemClock
+from starover.errors import Mistake
+
+if TYPE_CHECKING:
+    from starover.content import Content
+    from starover.drivers.local import Local
+    from starover.estate import Dag, Estate
+    from starover.events import Sink
+    from starover.runbook import Content as AnyContent
+    from starover.transport import Transport
+    from starover_cli.settings import Settings
+
+__all__ = ["Parts", "Room", "who"]
+
+
+class Parts:
+    """Where the pieces come from. Tests hand in others; each is made only when it is needed."""
+
+    def estate(self, settings: Settings) -> tuple[Estate, Path]:
+        """The inventory and its file. Raises `BadInventory`."""
+        from starover.inventory import load
+
+        file = settings.inventory_file()
+        return load(file), file
+
+    def content(self, settings: Settings) -> Content:
+        """Runbooks and templates. Raises `BadParameter` where the home has none."""
+        from starover.content import find
+
+        return find(settings.home or None)
+
+    def transport(self, estate: Estate, file: Path) -> Transport:
+        """The road to the hosts."""
+        raise NotImplementedError
+
+    def clock(self, estate: Estate, file: Path) -> Clock:
+        """The lab's time for a lab, else this machine's."""
+        if not estate.lab:
+            return SystemClock()
+        from starover_cli.lab_client import Lab
+        from starover_cli.lab_clock import LabClock
+
+        return LabClock(Lab.at(file.parent))
+
+
+@dataclass
+class Room:
+    """One invocation's estate, content, clock and transport. A context: the transport is closed at its end."""
+
+    settings: Settings
+    parts: Parts
+
+    @cached_property
+    def _inventory(self) -> tuple[Estate, Path]:
+        return self.parts.estate(self.settings)
+
+    @property
+    def estate(self) -> Estate:
+        """The inventory."""
+        return self._inventory[0]
+
+    @property
+    def file(self) -> Path:
+        """The inventory's file."""
+        return self._inventory[1]
+
+    @cached_property
+    def content(self) -> Content:
+        """Runbooks and templates."""
+        return self.parts.content(self.settings)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Time as the hosts have it."""
+        return self.parts.clock(*self._inventory)
+
+    @cached_property
+    def transport(self) -> Transport:
+        """The road to the hosts; nothing is contacted by making it."""
+        return self.parts.transport(*self._inventory)
+
+    @cached_property
+    def dag(self) -> Dag | None:
+        """The DAG that was named, or the only one; None where the inventory has none. Raises `BadParameter`."""
+        if not self.settings.dag and not self.estate.dags:
+            return None
+        return self.estate.dag(self.settings.dag)
+
+    def local(self, sinks: Sequence[Sink] = (), folder: Path | None = None, content: AnyContent | None = None) -> Local:
+        """The driver, with plans and runs in the state's folder unless another is named."""
+        from starover.drivers.local import Local, Why
+
+        return Local(
+            estate=self.estate,
+            content=content or self.content,
+            transport=self.transport,
+            clock=self.clock,
+            folder=folder or self.settings.state,
+            why=Why(who=who(), ticket=self.settings.ticket, reason=self.settings.reason),
+            sinks=sinks,
+        )
+
+    def __enter__(self) -> Self:
+        """Nothing is opened yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give back connections, if any were made."""
+        transport: Transport | None = self.__dict__.get("transport")
+        if transport is not None:
+            transport.close()
+
+
+def who(name: Callable[[], str] = getpass.getuser) -> str:
+    """The person at this machine, as its system knows them. Raises `Mistake` where it does not."""
+    try:
+        return name()
+    except (OSError, KeyError, ImportError) as error:
+        raise Mistake(
+            "this machine does not say who you are, and the journal must.",
+            next=["set the environment variable USER (or USERNAME) and type it again"],
+        ) from error

@@ -1,0 +1,75 @@
+"""`plan NAME` and `run NAME`: every runbook as a command whose options are its parameters; runs nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from starover_cli import params
+from starover_cli.settings import common, settings_of
+
+if TYPE_CHECKING:
+    from starover.runbook import AnyRunbook
+
+__all__ = ["RunbookGroup"]
+
+
+class RunbookGroup(click.Group):
+    """A group whose commands are the runbooks of the content; made anew for each invocation."""
+
+    act: Callable[..., int]
+    """Called as `act(settings, runbook, values, **flags)`."""
+    flags: tuple[Callable[[click.Command], click.Command], ...] = ()
+    """Options that every runbook gets."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every runbook by name."""
+        settings = settings_of(ctx)
+        return sorted(settings.parts.content(settings).runbooks)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The runbook as a command. Raises `BadParameter`, with near matches, for one that there is not."""
+        settings = settings_of(ctx)
+        return self._command(settings.parts.content(settings).runbook(cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but `--home` counts also where it stands behind the runbook's name."""
+        for position, word in enumerate(args):
+            if word == "--home" and position + 1 < len(args):
+                settings_of(ctx).home = args[position + 1]
+            elif word.startswith("--home="):
+                settings_of(ctx).home = word.partition("=")[2]
+        return super().resolve_command(ctx, args)
+
+    def _command(self, runbook: AnyRunbook) -> click.Command:
+        names = {one.name for one in runbook.parameters}
+
+        @click.pass_context
+        def callback(ctx: click.Context, /, **values: Any) -> int:
+            given = {name: value for name, value in values.items() if name in names}
+            flags = {name: value for name, value in values.items() if name not in names}
+            return self.act(settings_of(ctx), runbook, given, **flags)
+
+        made: list[click.Parameter] = list(params.options(runbook))
+        command = click.Command(
+            runbook.name,
+            callback=callback,
+            help=_help(runbook),
+            short_help=runbook.summary,
+            params=made,
+            context_settings={"max_content_width": 100},
+        )
+        for flag in self.flags:
+            command = flag(command)
+        return common()(command)
+
+
+def _help(runbook: AnyRunbook) -> str:
+    """The docstring without the lines that describe parameters: those stand behind their options."""
+    names = {one.name for one in runbook.parameters}
+    kept = [line for line in runbook.doc.splitlines() if line.strip().partition(":")[0].strip("`") not in names]
+    return "\n".join(kept).strip()

@@ -1,0 +1,47 @@
+"""What a runbook that looks has found: the verdict, every finding that is not well, and a line for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from starover.runbook import Finding, Findings
+from starover_cli.views.text import label_block, plural, table, wrap
+
+__all__ = ["findings_exit", "findings_text", "value_text"]
+
+_WORDS = {"fail": "! RED", "unknown": "? unknown", "warn": "~ amber", "info": "  info", "ok": "= ok"}
+
+
+def findings_exit(value: msgspec.Struct | None) -> int:
+    """What `--exit-code` makes of it: 1 when a finding is not well (unknown is not well)."""
+    found = value.findings if isinstance(value, Findings) else ()
+    return int(any(one.level in ("fail", "warn", "unknown") for one in found))
+
+
+def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = False) -> str:
+    """A table of findings, the worst first; those that are well only as a number, unless `full`."""
+    shown = [one for one in found if full or one.level != "ok"]
+    rows = [(_WORDS[one.level], one.check, one.on, one.says) for one in shown]
+    lines = [part for line in table(rows, indent=2) for part in wrap(line, width, " " * 14)]
+    well = sum(one.level == "ok" for one in found)
+    if well and not full:
+        lines.append(f"  = {plural(well, 'check')} found nothing wrong")
+    return "\n".join(lines)
+
+
+def value_text(value: msgspec.Struct, width: int = 100, *, full: bool = False) -> str:
+    """What any looking runbook returned: its sentences, its findings, its other facts by name."""
+    found = value.findings if isinstance(value, Findings) else ()
+    data = {name: getattr(value, name) for name in value.__struct_fields__ if name != "findings"}
+    parts: list[str] = []
+    verdict = data.pop("verdict", "")
+    if isinstance(verdict, str) and verdict:
+        parts.append("\n".join(wrap(verdict, width)))
+    if found:
+        parts.append(findings_text(found, width, full=full))
+    plain = {name: str(item) for name, item in data.items() if isinstance(item, bool | int | float | str)}
+    if plain:
+        parts.append("\n".join(label_block([(name.replace("_", " "), text) for name, text in plain.items()], width)))
+    return "\n\n".join(parts)

@@ -1,0 +1,80 @@
+"""How a run ended: its steps, its verdict in one sentence, what is certain and what is not, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from starover_cli.views.head import next_block
+from starover_cli.views.story import Row
+from starover_cli.views.text import label_block, plural, wrap
+
+if TYPE_CHECKING:
+    from starover.drivers.local import Ran
+
+__all__ = ["ran_data", "ran_next", "ran_text"]
+
+
+def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100) -> str:
+    """The steps and the last sentence; for a run that ended well also what to type next."""
+    parts = [row.text() for _, row in sorted(rows.items())]
+    parts += wrap(_sentence(ran), width, "  ")
+    lines = ran_next(ran) if ran.error is None else []
+    return "\n".join(parts) + (f"\n\n{next_block(lines)}" if lines else "")
+
+
+def _sentence(ran: Ran) -> str:
+    tail = f"run {ran.run}   journal {ran.journal.as_posix()}"
+    if ran.state == "nothing":
+        return f"Nothing to do: everything holds already.   {tail}"
+    if ran.state == "done":
+        return f"changed {ran.changed}, checked again: {'holds' if ran.changed < 2 else 'all hold'}.   {tail}"
+    if ran.state == "stopped":
+        return f"stopped by Ctrl-C: changed {ran.changed}{_under_way(ran)}.   {tail}"
+    return f"changed {ran.changed}, then {ran.state}.   {tail}"
+
+
+def _under_way(ran: Ran) -> str:
+    if not ran.under_way:
+        return ", nothing is under way"
+    return f"; sent and not known to be done: {', '.join(ran.under_way)}"
+
+
+def ran_next(ran: Ran) -> list[tuple[str, str]]:
+    """What to type after a run."""
+    lines: list[tuple[str, str]] = []
+    if ran.resumable:
+        meaning = "looks first, goes on only from what it finds" if ran.state == "unknown" else "go on from here"
+        lines.append((f"starover resume {ran.run}", meaning))
+    if ran.changed and any(step.undo for step in ran.plan.steps):
+        lines.append((f"starover undo {ran.run}", "back to what this run found"))
+    if lines and ran.state != "done":
+        lines.append((f"starover runs show {ran.run}", "every step of it"))
+    return lines
+
+
+def what_stands(ran: Ran, width: int = 100) -> str:
+    """For a run that did not end well: what is done and what is not known."""
+    done = [step for step in ran.steps if step.state == "changed"]
+    pairs = [("done so far", f"{plural(len(done), 'step')}, each read again and holding" if done else "nothing")]
+    unknown: Sequence[str] = ran.under_way
+    pairs += [("" if position else "not certain", text) for position, text in enumerate(unknown)]
+    return "\n".join(label_block(pairs, width))
+
+
+def ran_data(ran: Ran) -> dict[str, object]:
+    """The same for a machine: the last line of a run."""
+    return {
+        "result": ran.state,
+        "exit": ran.exit,
+        "changed": ran.changed,
+        "run": ran.run,
+        "plan": ran.plan.id,
+        "digest": ran.plan.digest,
+        "journal": ran.journal.as_posix(),
+        "steps": list(ran.steps),
+        "under_way": list(ran.under_way),
+        "resumable": ran.resumable,
+        "value": ran.value,
+        "next": [command for command, _ in ran_next(ran)],
+    }

@@ -1,0 +1,42 @@
+"""`starover` without a word behind it: the whole surface on one page."""
+
+from __future__ import annotations
+
+from starover_cli.views.text import table
+
+__all__ = ["overview_text"]
+
+_FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("look", (("status", "the DAG as a map, one screen"),)),
+    (
+        "do",
+        (
+            ("plan NAME", "what would change; saved under an id; sends reads only"),
+            ("apply ID", "exactly that plan, if the facts still hold"),
+            ("run NAME", "plan, ask, apply"),
+            ("resume RUN", "go on after a crash, a stop or an unknown"),
+            ("undo RUN", "back, where the run kept what was before"),
+        ),
+    ),
+    (
+        "prove",
+        (
+            ("plans", "list, show"),
+            ("runs", "list, show"),
+            ("audit", "verify"),
+        ),
+    ),
+    ("estate", (("runbooks", "list, show NAME"), ("inventory", "check, schema"))),
+    ("lab", (("lab", "up, down, status, state, events, clock, break, mend"),)),
+)
+
+
+def overview_text(estate: str) -> str:
+    """The page. `estate` says what the commands would act on."""
+    rows: list[tuple[str, str, str]] = []
+    for family, commands in _FAMILIES:
+        for position, (command, meaning) in enumerate(commands):
+            rows.append((family if position == 0 else "", command, meaning))
+    lines = ["Runbooks for Exchange DAGs.", estate, "", *table(rows, minimum=(8, 10))]
+    lines += ["", "Every command: starover COMMAND --help        which servers: --inventory FILE"]
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""Reads what the first line needs, votes and DAC mode, from a member or two; draws nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from starover.names import same_host
+from starover.runbook import AnyRunbook, Content, Steps, attempt, runbook, together
+from starover.steps.dag import ClusterState, DagState, cluster_state, dag_state
+
+if TYPE_CHECKING:
+    from starover.estate import Dag, Server
+    from starover.render import Arg, Body
+    from starover_cli.room import Room
+
+__all__ = ["Head", "read_head"]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read."""
+
+    cluster: ClusterState | None = None
+    state: DagState | None = None
+
+
+@dataclass(frozen=True)
+class _One:
+    """Content that knows one runbook more; plans made with it are never kept."""
+
+    content: Content
+    book: AnyRunbook
+
+    @property
+    def sha256(self) -> str:
+        return self.content.sha256
+
+    def runbook(self, name: str, /) -> AnyRunbook:
+        return self.book if name == self.book.name else self.content.runbook(name)
+
+    def body(self, template: str, arguments: Mapping[str, Arg], /) -> Body:
+        return self.content.body(template, arguments)
+
+
+def read_head(room: Room, dag: Dag, hosts: Sequence[str]) -> tuple[ClusterState | None, DagState | None, bool]:
+    """The cluster, the DAG object, and whether a member answered at all. Raises what `Local.plan` raises."""
+    members = room.estate.members(dag)
+    first = [server for server in members if any(same_host(server.name, host) for host in hosts)]
+    asked = [*first, *(server for server in members if server not in first)][:2]
+
+    def one(server: Server) -> Steps[tuple[object, object]]:
+        cluster = yield from attempt(cluster_state.read(server))
+        state = yield from attempt(dag_state.read(server, dag=dag.name))
+        return cluster, state
+
+    @runbook
+    def first_line() -> Steps[Head]:
+        """Votes and DAC mode."""
+        answers = yield from together(one(server) for server in asked)
+        parts = [part for pair in answers for part in pair]
+        return Head(
+            cluster=next((part for part in parts if isinstance(part, ClusterState)), None),
+            state=next((part for part in parts if isinstance(part, DagState)), None),
+        )
+
+    with tempfile.TemporaryDirectory(prefix="starover-") as folder:
+        planned = room.local([], Path(folder), _One(room.content, first_line)).plan(first_line.name, {})
+    value = planned.value
+    assert isinstance(value, Head)
+    return value.cluster, value.state, value.state is not None
