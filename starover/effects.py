@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from starover.errors import ErrorRecord, Fault, StaroverError
-from starover.events import Event
+from starover.events import Event, RunState, StepEnded
 from starover.plan import Plan
-from starover.step import Settle, Verdict
+from starover.step import Settle
 from starover.values import Plain
 
 __all__ = [
@@ -192,7 +192,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 class Result:
     """How a run (or one leg of it) ended."""
 
-    state: Literal["done", "nothing", "planned", "looked", "failed", "refused", "unreachable", "unknown"]
+    state: RunState
     plan: Plan | None = None
     """The plan that was made, when planning; without `run`."""
     value: msgspec.Struct | None = None
@@ -201,14 +201,12 @@ class Result:
     """The gravest failure."""
     changed: int = 0
     exit: int = 0
-    ended: tuple[Event, ...] = field(default=())
+    ended: tuple[StepEnded, ...] = ()
     """Every `StepEnded`, in the order they ended."""
 
 
 Machine: TypeAlias = Generator[tuple[tuple[int, Effect], ...], Done, Result]
 """Batches of new effects out, one ended effect in, a result at last."""
-
-Judge: TypeAlias = Verdict
 
 
 def digest_of(effect: Effect) -> str:

@@ -25,16 +25,22 @@ __all__ = [
     "RunBegan",
     "RunEnded",
     "RunResumed",
+    "RunState",
     "Sink",
     "StepBegan",
     "StepEnded",
     "StepSent",
+    "StepState",
     "StepUnsure",
     "Stopping",
     "Told",
     "WaitBegan",
     "WaitEnded",
 ]
+
+
+StepState: TypeAlias = Literal["right", "changed", "failed", "refused", "unreachable", "unknown", "not-verified"]
+RunState: TypeAlias = Literal["done", "nothing", "planned", "looked", "failed", "refused", "unreachable", "unknown"]
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
@@ -150,7 +156,7 @@ class StepEnded(_Event, frozen=True, kw_only=True, tag="step-ended"):
     host: str
     kind: str
     title: str
-    state: Literal["right", "changed", "failed", "refused", "unreachable", "unknown", "not-verified"]
+    state: StepState
     """`right`: nothing had to be done. Failed and refused: not applied, as far as is known."""
     what: str
     now: str = ""
@@ -213,7 +219,7 @@ class Stopping(_Event, frozen=True, kw_only=True, tag="stopping"):
 class RunEnded(_Event, frozen=True, kw_only=True, tag="run-ended"):
     """Last of every leg of a run that ended by itself."""
 
-    state: Literal["done", "nothing", "planned", "looked", "failed", "refused", "unreachable", "unknown"]
+    state: RunState
     exit: int
     changed: int = 0
     plan: str = ""

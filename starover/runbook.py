@@ -80,7 +80,10 @@ class Bound(Generic[T_co]):
 
 
 class Runbook(Generic[P, T_co]):
-    """A generator function that `@runbook` gave a name and parameters."""
+    """A generator function that `@runbook` gave a name and parameters.
+
+    A parameter of type `Estate` is no option: it gets the whole inventory.
+    """
 
     def __init__(self, function: Callable[P, Steps[T_co]], beyond: Sequence[Kind] = ()) -> None:
         """Made by `runbook`. Raises `BadParameter` for a parameter that cannot be asked for."""

@@ -1,0 +1,474 @@
+"""One step done for real: read again, send once, find out what became of it, verify; knows no runbook, no other step.
+
+The laws of design.md that live here: a step that no longer fits its plan is refused (4); what was sent is never sent
+again on a guess (5): receipt, then reading, then the decision. Every way out ends with a `StepEnded` in the journal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import msgspec
+
+from starover import envelope
+from starover.effects import Facts, Failed, Part, Poll, Script, Send, Until
+from starover.engine.state import Group, State
+from starover.engine.tasks import Process, perform, read, watch
+from starover.errors import (
+    BadReport,
+    CmdletFailed,
+    ConnectFailed,
+    ErrorRecord,
+    Fault,
+    Locked,
+    NotSafe,
+    NotVerified,
+    OutcomeUnknown,
+    PlanIsStale,
+    Refused,
+    RemoteFailure,
+    ReplyLost,
+    StaroverError,
+    Unreachable,
+)
+from starover.events import StepBegan, StepEnded, StepState, StepUnsure
+from starover.plan import PlannedStep, Position
+from starover.render import Body
+from starover.retry import BACKOFF, Again, GiveUp, decide, decide_probe, transient
+from starover.step import Blocked, Change, Outcome, Step
+from starover.values import plain
+
+__all__ = ["Applying", "GroupEnds"]
+
+PROBE_DEADLINE = 30.0
+"""Seconds for looking at a receipt."""
+
+
+class GroupEnds(Exception):  # noqa: N818 - no error: a neighbour failed before this step had begun
+    """The step is not begun because another part of its group has failed."""
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What is known of a write."""
+
+    done: bool
+    """It ran, or the fact holds; False: certainly not applied."""
+    holds: bool = False
+    """A reading after it has found nothing missing: no need to verify again."""
+    note: str = ""
+    record: ErrorRecord | None = None
+    """PowerShell's error, when it ran and failed."""
+    earlier: bool = False
+    """It was an earlier leg of the run that sent it."""
+
+
+class Applying:
+    """One step on its way."""
+
+    def __init__(self, state: State, step: Step, position: Position, group: Group, *, undoing: bool) -> None:
+        """`undoing`: the runbook yields it to put right what failed; then the plan does not know it."""
+        self.state = state
+        self.step = step
+        self.position = position
+        self.group = group
+        self.undoing = undoing
+        plan = state.run.plan
+        assert plan is not None
+        self.plan = plan
+        self.planned: PlannedStep | None = None if undoing else plan.at(position)
+        self.number = state.number_of(self.planned)
+        self.host = step.server.name
+        self.arguments = {name: plain(value) for name, value in step.arguments.items()}
+        self.change: Change | None = self.planned.change if self.planned is not None else None
+        self.operation = ""
+        self.note = ""
+        self.sent_at = 0
+        """Number of the last sending of the write."""
+        self.resume = 0
+        """Number of the effect from which a later leg goes on when the step fails where it is now; 0: the last one."""
+
+    def run(self) -> Process[Outcome]:
+        """Make the fact true. Raises what went wrong, after it stands in the journal."""
+        try:
+            outcome = yield from self._run()
+        except GroupEnds:
+            raise
+        except Exception as cause:
+            error = cause if isinstance(cause, StaroverError) else self._bug(cause)
+            self.state.note_failure(error, self.resume or self.state.scheduler.answered)
+            yield from self._ended(_state_of(error, sent=bool(self.operation)), error)
+            if error is cause:
+                raise
+            raise error from cause
+        yield from self._ended("changed" if outcome.state == "changed" else "right", None)
+        return outcome
+
+    # -- the way of one step -------------------------------------------------------------------------------------
+
+    def _run(self) -> Process[Outcome]:
+        self._check_foreseen()
+        before = yield from read(self.step.check)
+        attempt = 1
+        if (kept := self.state.run.earlier.get(self._operation(attempt))) is not None:
+            # An earlier leg had begun this very step: what it read first is what was before, whatever is there now.
+            before = kept
+        change = self.step.change(before)
+        if change is None:
+            self.note = "done already, not by this run" if self.change is not None else ""
+            return Outcome(state="right")
+        while True:
+            self._check_as_planned(change)
+            assert isinstance(change, Change)
+            self.change = change
+            body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
+            self._check_script(body)
+            result = yield from self._write(body, before, attempt)
+            self.note = result.note
+            if result.record is None:
+                break
+            change = yield from self._after_failure(result.record, attempt, earlier=result.earlier)
+            if change is None:
+                self.note = "PowerShell reported an error, but the fact holds"
+                return Outcome(state="changed", change=self.change)
+            attempt += 1
+        if not result.holds:
+            yield from self._verify()
+        return Outcome(state="changed", change=self.change)
+
+    def _write(self, body: Body, before: bytes, attempt: int) -> Process[_Result]:
+        """Journal the intent, send once, and find out what became of it."""
+        if self.group.ends:
+            raise GroupEnds
+        self.state.check_not_quiet()
+        self.operation = self._operation(attempt)
+        yield from self.state.record(self._began(body, before, attempt))
+        tries, resent = 1, False
+        while True:
+            script = self._script(body, before)
+            answer = yield from perform(Send(what="write", operation=self.operation, script=script))
+            self.sent_at = self.resume = self.state.scheduler.answered
+            if isinstance(answer, Facts):
+                known = self._known(answer)
+                if known is not None and known.done:
+                    return known
+                if known is not None:
+                    raise self._never_began(answer.errors.get(self.operation))
+                fault, earlier = Fault.of(ReplyLost(f"an earlier sending still runs on {self.host}")), False
+            else:
+                assert isinstance(answer, Failed)
+                fault, earlier = answer.fault, answer.earlier
+            error = fault.raised()
+            decision = decide(error, mutates=True, attempt=tries)
+            if isinstance(decision, Again):
+                tries += 1
+                yield from perform(Until(seconds=decision.seconds))
+                continue
+            if isinstance(decision, GiveUp):
+                raise error
+            found = yield from self._find_out(fault)
+            if found.done:
+                return replace(found, earlier=earlier)
+            if isinstance(error, RemoteFailure):
+                raise error
+            if resent:
+                raise ConnectFailed(
+                    f"{self.host} never began the script, though it was sent twice",
+                    certain=("the step is not applied",),
+                    next=(f"starover resume {self.state.run.id}",),
+                    host=self.host,
+                )
+            resent = True
+
+    def _after_failure(self, record: ErrorRecord, attempt: int, *, earlier: bool) -> Process[Change | Blocked | None]:
+        """PowerShell failed. None: the fact holds all the same. A change: worth another try. Else raises."""
+        what = f"{self.step.kind.name} failed on {self.host}: {record.message}"
+        passing = transient((record,)) and attempt <= len(BACKOFF)
+        self.resume = self.sent_at
+        if passing:
+            yield from perform(Until(seconds=BACKOFF[attempt - 1]))
+        try:
+            change = self.step.change((yield from read(self.step.check)))
+        except StaroverError as error:
+            raise OutcomeUnknown(
+                what,
+                certain=("PowerShell ended with that error",),
+                uncertain=(f"whether a part of it was done: {error.what}",),
+                next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
+                host=self.host,
+            ) from error
+        if change is None or passing or (earlier and change == self.change):
+            return change
+        raise CmdletFailed(
+            what,
+            records=(record,),
+            certain=("the fact was read again: it does not hold",),
+            next=(f"starover resume {self.state.run.id}   tries this step again",),
+            host=self.host,
+        )
+
+    def _verify(self) -> Process:
+        """Read until nothing is missing, or `settle` is over."""
+        kind = self.step.kind
+        body = self.state.run.content.body(kind.check, self.step.arguments)
+        poll = Poll(
+            what=str(self.change.what) if self.change else kind.doc,
+            step=self.number,
+            script=self.state.scheduler.reading(self.step.check, body),
+            settle=kind.settle,
+        )
+        answer = yield from watch(poll, self.step.verdict)
+        self.resume = self.state.scheduler.answered
+        if isinstance(answer, Facts):
+            return
+        assert isinstance(answer, Failed)
+        error = answer.fault.raised()
+        self.state.note_quiet(error)
+        raise NotVerified(
+            f"{kind.name} was applied on {self.host}, but does not hold: {answer.blocked or error.what}",
+            certain=("the script ran and reported no error",),
+            uncertain=("whether the fact still comes about",),
+            next=(f"starover resume {self.state.run.id}   looks again", *error.next),
+            host=self.host,
+        )
+
+    # -- the lost answer -----------------------------------------------------------------------------------------
+
+    def _find_out(self, fault: Fault) -> Process[_Result]:
+        """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown."""
+        yield from self.state.record(
+            StepUnsure(step=self.number, host=self.host, operation=self.operation, fault=fault)
+        )
+        waited = 0.0
+        every, limit = max(self.step.kind.settle.every, 1.0), self.step.kind.deadline
+        while True:
+            receipt = yield from self._probe(fault)
+            if receipt is not None and receipt.record is not None:
+                return receipt
+            try:
+                now = self.step.change((yield from read(self.step.check)))
+            except StaroverError as error:
+                raise self._unknown(fault, error.what) from error
+            if now is None:
+                how = "receipt found, it holds" if receipt is not None and receipt.done else "found by reading"
+                return _Result(done=True, holds=True, note=f"answer lost, {how}")
+            if receipt is not None and receipt.done:
+                return _Result(done=True, note="answer lost, receipt found")
+            if receipt is not None:
+                self._check_as_planned(now)
+                return _Result(done=False)
+            if waited >= limit:
+                raise self._unknown(fault, f"{self.host} has begun it and not ended it")
+            waited += every
+            yield from perform(Until(seconds=every))
+
+    def _probe(self, fault: Fault) -> Process[_Result | None]:
+        """What the host's receipt says; None: begun and not ended."""
+        attempt = 1
+        while True:
+            nonce = self.state.scheduler.nonce()
+            composed = envelope.probe(self.step.server, (self.operation,), nonce)
+            script = Script(
+                host=self.host,
+                text=composed.text,
+                arguments=composed.arguments,
+                nonce=nonce,
+                deadline=PROBE_DEADLINE,
+            )
+            answer = yield from perform(Send(what="probe", operation=self.operation, script=script))
+            if attempt == 1:
+                self.resume = self.state.scheduler.answered
+            if isinstance(answer, Facts) and self.operation in answer.receipts:
+                return self._known(answer)
+            error: StaroverError = (
+                answer.fault.raised()
+                if isinstance(answer, Failed)
+                else BadReport(f"{self.host} did not say what it knows of the operation", host=self.host)
+            )
+            decision = decide_probe(error, attempt=attempt)
+            if not isinstance(decision, Again):
+                raise self._unknown(fault, error.what) from error
+            attempt += 1
+            yield from perform(Until(seconds=decision.seconds))
+
+    def _known(self, facts: Facts) -> _Result | None:
+        """What a receipt says of the operation; None: begun and not ended. Raises `Locked`."""
+        operation = self.operation
+        held = facts.receipts.get(operation)
+        state = held.state if held is not None else "in-progress"
+        match state:
+            case "ran" | "ran-before":
+                note = "" if state == "ran" else "an earlier sending had done it"
+                return _Result(done=True, note=note, record=facts.errors.get(operation))
+            case "absent":
+                return _Result(done=False)
+            case "in-progress":
+                return None
+            case "refused":
+                raise Locked(
+                    f"{self.host} has seen a newer holder of the lease and refused the step",
+                    certain=("the step is not applied",),
+                    host=self.host,
+                )
+            case _:
+                assert_never(state)
+
+    # -- what must hold ------------------------------------------------------------------------------------------
+
+    def _check_foreseen(self) -> None:
+        """Raises `PlanIsStale` when the plan does not know the step, or knows another one in its place."""
+        kind, plan = self.step.kind, self.plan
+        if self.undoing:
+            hosts = {one.host for one in plan.steps} | set(plan.beyond.targets)
+            if kind.risk.rank > plan.risk.rank or self.host not in hosts:
+                raise self._stale(f"undoing would need {kind.name} on {self.host}, which the plan does not allow")
+            return
+        if self.planned is None:
+            if plan.foresees(self.position):
+                raise self._stale(f"the runbook now wants {kind.name} on {self.host}, which the plan does not have")
+            beyond = plan.beyond
+            if kind.name not in beyond.kinds or self.host not in beyond.targets or kind.risk.rank > beyond.risk.rank:
+                raise self._stale(
+                    f"the runbook wants {kind.name} (risk {kind.risk.value}) on {self.host}, which exceeds what the "
+                    "plan allows beyond its end"
+                )
+            return
+        same = (
+            self.planned.kind == kind.name
+            and self.planned.host == self.host
+            and self.planned.risk is kind.risk
+            and self.planned.arguments == self.arguments
+        )
+        if not same:
+            raise self._stale(
+                f"step {self.number} of the plan is {self.planned.kind} on {self.planned.host}; "
+                f"the runbook now wants {kind.name} on {self.host}"
+            )
+
+    def _check_as_planned(self, change: Change | Blocked) -> None:
+        """Raises `NotSafe` or `PlanIsStale` when what would change now is not what was planned."""
+        if isinstance(change, Blocked):
+            raise NotSafe(
+                f"{change.guard}: {change.why}" if change.guard else change.why,
+                certain=(*change.certain, "this step was not begun"),
+                next=change.next,
+                host=self.host,
+            )
+        was = self.change  # what was planned, or what was about to be done
+        if change == was or (self.planned is None and not self.operation):
+            return
+        if was is None:
+            raise self._stale(f"{change.what} was right when the plan was made; now it is {change.now}")
+        raise self._stale(
+            f"{change.what} is not as planned: planned {was.now} -> {was.wanted}, now {change.now} -> {change.wanted}"
+            + (f" ({was.note or 'no note'} became {change.note or 'no note'})" if was.note != change.note else "")
+        )
+
+    def _check_script(self, body: Body) -> None:
+        if self.planned is not None and body.sha256 != self.planned.sha256:
+            raise self._stale(f"the script of step {self.number} is not the one that was planned")
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def _operation(self, attempt: int) -> str:
+        arguments = msgspec.json.encode(self.arguments, order="deterministic").decode()
+        return self.state.run.operation(self.position, attempt, f"{self.step.kind.name} {self.host} {arguments}")
+
+    def _script(self, body: Body, before: bytes) -> Script:
+        nonce = self.state.scheduler.nonce()
+        composed = envelope.write(self.step.server, body, self.operation, nonce, before)
+        part = Part(id=self.operation, template=self.step.kind.apply, sha256=body.sha256, arguments=self.arguments)
+        return Script(
+            host=self.host,
+            text=composed.text,
+            arguments=composed.arguments,
+            nonce=nonce,
+            deadline=self.step.kind.deadline,
+            parts=(part,),
+        )
+
+    def _began(self, body: Body, before: bytes, attempt: int) -> StepBegan:
+        assert self.change is not None
+        return StepBegan(
+            step=self.number,
+            position=self.position,
+            host=self.host,
+            kind=self.step.kind.name,
+            title=self.step.kind.doc,
+            risk=self.step.kind.risk.value,
+            what=str(self.change.what),
+            now=self.change.now,
+            wanted=self.change.wanted,
+            note=self.change.note,
+            operation=self.operation,
+            attempt=attempt,
+            sha256=body.sha256,
+            arguments=msgspec.Raw(msgspec.json.encode(self.arguments)),
+            prev=msgspec.Raw(before),
+            undoing=self.undoing,
+        )
+
+    def _ended(self, state: StepState, error: StaroverError | None) -> Process:
+        change = self.change
+        yield from self.state.record(
+            StepEnded(
+                step=self.number,
+                position=self.position,
+                host=self.host,
+                kind=self.step.kind.name,
+                title=self.step.kind.doc,
+                state=state,
+                what=str(change.what) if change else self.step.kind.doc,
+                now=change.now if change else "",
+                wanted=change.wanted if change else "",
+                note=self.note,
+                operation=self.operation,
+                fault=Fault.of(error) if error is not None else None,
+            )
+        )
+
+    def _stale(self, what: str) -> PlanIsStale:
+        return PlanIsStale(
+            what,
+            certain=("this step was not begun",),
+            next=(f"starover plan {self.plan.runbook} ...   looks again",),
+            host=self.host,
+        )
+
+    def _unknown(self, fault: Fault, why: str) -> OutcomeUnknown:
+        change = (
+            f"{self.change.what}: {self.change.now} -> {self.change.wanted}" if self.change else self.step.kind.name
+        )
+        return OutcomeUnknown(
+            f"step {self.number} was sent once to {self.host} and may have been applied: {fault.what}",
+            certain=("it was sent once and will not be sent again before its receipt and the fact were read",),
+            uncertain=(f"whether it was done ({change}); {why}",),
+            next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
+            host=self.host,
+        )
+
+    def _bug(self, cause: Exception) -> StaroverError:
+        what = f"the step kind {self.step.kind.name} is wrong in itself: {type(cause).__name__}: {cause}"
+        if self.operation:
+            return OutcomeUnknown(what, uncertain=("what became of the step after it was sent",), host=self.host)
+        return StaroverError(what, certain=("this step was not begun",), host=self.host)
+
+    def _never_began(self, record: ErrorRecord | None) -> StaroverError:
+        what = f"{self.step.kind.name} could not begin on {self.host}"
+        return CmdletFailed(
+            f"{what}: {record.message}" if record is not None else what,
+            records=(record,) if record is not None else (),
+            certain=("the step is not applied",),
+            host=self.host,
+        )
+
+
+def _state_of(error: StaroverError, *, sent: bool) -> StepState:
+    if isinstance(error, NotVerified):
+        return "not-verified"
+    if isinstance(error, OutcomeUnknown):
+        return "unknown" if sent else "unreachable"
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    return "refused" if isinstance(error, Refused) else "failed"

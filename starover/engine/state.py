@@ -1,0 +1,129 @@
+"""What one machine knows while it runs: the run it was given, and what has happened so far; decides little itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from starover.effects import Ok, Record
+from starover.engine.tasks import Process, Scheduler, perform
+from starover.errors import NotSafe, OutcomeUnknown, StaroverError, Unreachable
+from starover.events import Event, StepEnded
+from starover.plan import Plan, PlannedStep, Position
+from starover.runbook import Bound, Content
+from starover.step import Verdict
+
+__all__ = ["Failure", "Group", "Run", "State"]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """All that a machine is given. Pure data and pure functions: the same run and answers give the same effects."""
+
+    id: str
+    """`9d20e6f4.1`."""
+    key: str
+    """A UUID drawn for this run alone: operation ids and nonces derive from it, so they never repeat."""
+    content: Content
+    version: str
+    """Of starover."""
+    bound: Bound[object]
+    estate: str
+    lab: bool
+    started: datetime
+    """When the first leg began; reading is not older."""
+    plan: Plan | None = None
+    """The plan to apply; None: make one."""
+    who: str = ""
+    ticket: str = ""
+    reason: str = ""
+    earlier: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """Operations whose intent an earlier leg journalled and a resume put aside, with what was before each."""
+    judges: dict[int, Callable[[bytes], Verdict]] = field(default_factory=dict[int, Callable[[bytes], Verdict]])
+    """Filled by the machine: what the readings of a poll mean, by the poll's number."""
+
+    def operation(self, position: Position, attempt: int, step: str) -> str:
+        """The id of the receipt: unique to run, place, try and what is done, and the same on replay."""
+        serial = ".".join(str(part) for part in position)
+        return str(uuid5(UUID(self.key), f"operation {serial} {attempt} {step}"))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong."""
+
+    error: StaroverError
+    resume: int
+    reading: bool
+
+    @property
+    def counts(self) -> bool:
+        """A step that failed always counts; a reading that failed does not where the runbook took it as a value."""
+        return not (self.reading and self.error.attempted)
+
+
+@dataclass(eq=False)
+class Group:
+    """Parts that run together: when one has failed, none begins another step."""
+
+    outer: Group | None = None
+    failed: bool = False
+
+    @property
+    def ends(self) -> bool:
+        """Whether this group, or one around it, has failed."""
+        return self.failed or (self.outer is not None and self.outer.ends)
+
+
+class State:
+    """What has happened in a run so far."""
+
+    def __init__(self, run: Run, scheduler: Scheduler) -> None:
+        """Nothing yet."""
+        self.run = run
+        self.scheduler = scheduler
+        self.planned: list[PlannedStep] = []
+        self.stops: dict[Position, str] = {}
+        """Where a sequence ended while planning, with the sentence that says at what."""
+        self.ended: list[StepEnded] = []
+        self.failures: list[Failure] = []
+        self.quiet: list[Failure] = []
+        """Hosts that did not answer and outcomes that are unknown: after one of them nothing more is changed."""
+        self._beyond = 0
+
+    def record(self, event: Event) -> Process:
+        """Journal an event, before anything that follows from it."""
+        if isinstance(event, StepEnded):
+            self.ended.append(event)
+        answer = yield from perform(Record(event=event))
+        assert isinstance(answer, Ok)
+
+    def note_failure(self, error: StaroverError, resume: int, *, reading: bool = False) -> None:
+        """Remember a failure: `resume` is the effect a later leg goes on from; `reading`: nothing was sent."""
+        self.failures.append(Failure(error, resume, reading=reading))
+        self.note_quiet(error, reading=reading)
+
+    def note_quiet(self, error: StaroverError, *, reading: bool = False) -> None:
+        """After a host that did not answer, and after an unknown outcome, nothing more is changed."""
+        if isinstance(error, Unreachable | OutcomeUnknown):
+            self.quiet.append(Failure(error, 0, reading=reading))
+
+    def check_not_quiet(self) -> None:
+        """Raises `NotSafe` when nothing may be changed any more."""
+        for failure in self.quiet:
+            if failure.counts:
+                raise NotSafe(
+                    f"nothing more is changed in this run, because of an earlier failure: {failure.error.what}",
+                    certain=("this step was not begun",),
+                    next=(f"starover resume {self.run.id}",),
+                    host=failure.error.host,
+                )
+
+    def number_of(self, planned: PlannedStep | None) -> int:
+        """The number a step is shown under: that of the plan, or the next one after it."""
+        if planned is not None:
+            return planned.number
+        self._beyond += 1
+        return (len(self.run.plan.steps) if self.run.plan else 0) + self._beyond
