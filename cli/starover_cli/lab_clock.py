@@ -1,0 +1,38 @@
+"""The lab's simulated time as a clock for the driver; asks the lab's control port, knows nothing else of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starover_cli.lab_client import Lab
+
+__all__ = ["LabClock"]
+
+HOLD = 1.0
+"""Real seconds for which one request waits at most, so that Ctrl-C is heard between two of them."""
+
+
+class LabClock:
+    """Simulated time. Raises `LabGone` when the lab has ended."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def now(self) -> datetime:
+        """The lab's present moment."""
+        return _time(self._lab.get("/clock")["now"])
+
+    def wait_until(self, when: datetime, /) -> None:
+        """Return when the lab's clock is there; it leaps as soon as nothing else is under way."""
+        until = when.astimezone(UTC).isoformat()
+        while _time(self._lab.post("/clock/wait", {"until": until, "seconds": HOLD})["now"]) < when:
+            pass
+
+    def expect(self, scripts: int, /) -> None:
+        """Announce a batch, so that no time passes before its last script has arrived."""
+        self._lab.post("/clock/expect", {"scripts": scripts})
+
+
+def _time(text: str) -> datetime:
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

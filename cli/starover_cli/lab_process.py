@@ -1,0 +1,134 @@
+"""Starts a lab as a process of its own and waits until it is ready; what it says then is asked over its control port."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from starover.errors import BadParameter, Mistake
+from starover_cli.lab_client import FILE, Lab, LabGone
+
+__all__ = ["LOG", "await_end", "running", "start", "stop"]
+
+LOG = "lab.log"
+READY = 30.0
+"""Real seconds that a lab may take to begin; two or three are usual."""
+_PACKAGE = "starover_lab"
+_NEEDED = ("psrpcore", "spnego", "greenlet", "cryptography")
+
+
+def running(folder: Path) -> Lab | None:
+    """The lab of this folder if it answers."""
+    try:
+        lab = Lab.at(folder)
+        lab.get("/clock")
+    except LabGone:
+        return None
+    return lab
+
+
+def start(topology: str, folder: Path) -> tuple[subprocess.Popen[bytes], Lab, float]:
+    """Start the lab `topology` (a name or a file) with its files in `folder`; gives it and the seconds it took.
+
+    Raises `Mistake` when the extra is not installed or a lab runs there already, `BadParameter` when the lab itself
+    refuses the topology.
+    """
+    missing = [name for name in (_PACKAGE, *_NEEDED) if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Mistake(
+            f"the lab is not installed: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing.",
+            certain=["nothing was started."],
+            next=["pip install 'starover[lab]'"],
+        )
+    if (other := running(folder)) is not None:
+        raise Mistake(
+            f"a lab runs in {folder.as_posix()} already: {other.about.get('name', '?')}.",
+            certain=["nothing was started."],
+            next=["starover lab status", "starover lab down"],
+        )
+    began = time.monotonic()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE).unlink(missing_ok=True)
+        log = (folder / LOG).open("wb")
+    except OSError as error:
+        raise BadParameter(f"{folder.as_posix()} cannot be used for a lab: {error.strerror or error}") from None
+    with log:
+        process = subprocess.Popen(  # noqa: S603 - our own package
+            [sys.executable, "-m", _PACKAGE, "up", topology, "--dir", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            **_apart(),
+        )
+    lab = _ready(process, folder, lambda: time.monotonic() - began)
+    return process, lab, time.monotonic() - began
+
+
+def _apart() -> Mapping[str, Any]:
+    """What makes a child survive us and our terminal, and keeps Ctrl-C ours."""
+    if os.name == "nt":
+        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def _ready(process: subprocess.Popen[bytes], folder: Path, passed: Callable[[], float]) -> Lab:
+    while passed() < READY:
+        if process.poll() is not None:
+            said = _last_words(folder)
+            raise BadParameter(
+                said[0] if said else f"the lab ended with {process.returncode} before it was ready.",
+                certain=["nothing is running.", *said[1:]],
+                next=["starover lab up --help"],
+            )
+        lab = running(folder)
+        if lab is not None and lab.pid == process.pid:
+            return lab
+        time.sleep(0.05)
+    process.terminate()
+    raise Mistake(
+        f"the lab was not ready within {READY:.0f} s and was stopped.",
+        uncertain=["why"],
+        next=[f"look into {(folder / LOG).as_posix()}"],
+    )
+
+
+def _last_words(folder: Path) -> list[str]:
+    try:
+        text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):
+        return [f"the lab failed to start: {lines[-1]}", f"the whole trace is in {(folder / LOG).as_posix()}"]
+    return lines[:6]
+
+
+def await_end(process: subprocess.Popen[bytes]) -> int:
+    """Wait in the foreground until the lab ends; Ctrl-C comes through as `KeyboardInterrupt`."""
+    while True:
+        try:
+            return process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def stop(lab: Lab, seconds: float = 10.0) -> None:
+    """Have the lab end, and wait until it does not answer any more. Raises `LabGone` when it did not run."""
+    lab.post("/stop")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if running(lab.folder) is None:
+            return
+        time.sleep(0.05)
+    raise Mistake(
+        f"the lab of {lab.folder.as_posix()} was told to stop and still answers.",
+        next=[f"end the process {lab.pid} by hand"],
+    )
