@@ -36,6 +36,15 @@ class Options:
     limits: Limits = field(default_factory=Limits)
 
 
+@dataclass(frozen=True)
+class _Logon:
+    """What belongs to one connection."""
+
+    authentication: Authentication
+    boot: int
+    """The host's boot in which the connection was made."""
+
+
 class Host:
     """A host of the lab as clients meet it: WinRM over http and https on two ports of one address."""
 
@@ -59,6 +68,7 @@ class Host:
         self._endpoint = endpoint
         self._scripts = scripts
         self._options = options or Options()
+        self._closed = False
         self.service = Service(name, endpoint, scripts, self._options.limits)
         self.http = self._listener(address, ports[0], None)
         self.https = self._listener(address, ports[1], tls) if tls is not None else None
@@ -92,18 +102,28 @@ class Host:
         for listener in self.listeners:
             await listener.serve()
 
+    @property
+    def out_of_step(self) -> bool:
+        """Whether the listeners are not yet as the host's state wants them."""
+        refused = self.line() == "refused"
+        return any(listener.serving == refused for listener in self.listeners)
+
     async def follow(self) -> None:
-        """Close or open the listeners as the host's state wants it, and tear down what its death cut."""
-        line = self.line()
+        """Close or open the listeners as the host's state wants it."""
+        if self._closed or not self.out_of_step:
+            return
+        refused = self.line() == "refused"
         for listener in self.listeners:
-            if line == "refused" and listener.serving:
+            if refused and listener.serving:
                 await listener.refuse()
-                self._scripts.absent(self.name)
-            elif line != "refused" and not listener.serving:
+            elif not refused and not listener.serving:
                 await listener.serve()
+        if refused:
+            self._scripts.absent(self.name)
 
     def close(self) -> None:
         """Give the ports back and close all shells."""
+        self._closed = True
         for listener in self.listeners:
             listener.close()
         self.service.close()
@@ -112,10 +132,15 @@ class Host:
 
     async def _handle(self, connection: Connection, request: HttpRequest) -> HttpResponse:
         line = self.line()
+        boot = self._endpoint.boot(self.name)
+        state = connection.state
+        if not isinstance(state, _Logon):
+            state = connection.state = _Logon(self._authentication(connection), boot)
         if line == "silent":
-            self._scripts.absent(self.name)
+            if self._brings_a_script(state.authentication, request):
+                self._scripts.absent(self.name)
             return HttpResponse(200, fate="never")
-        if line == "refused":
+        if line == "refused" or state.boot != boot:  # a host that has booted knows no connection from before
             return HttpResponse(200, fate="reset")
         if "slow" in self._endpoint.modes(self.name):
             await asyncio.sleep(self._options.slow_seconds)
@@ -124,19 +149,30 @@ class Host:
             return HttpResponse(404)
         if request.method != "POST":
             return HttpResponse(405)
-        state = connection.state
-        if not isinstance(state, Authentication):
-            state = connection.state = self._authentication(connection)
         try:
-            user, headers = state.check(request.headers.get("authorization"))
+            user, headers = state.authentication.check(request.headers.get("authorization"))
         except (Refused, TokenWanted) as wanted:
             return HttpResponse(401, headers=wanted.headers)
         if not request.body:
             return HttpResponse(200, headers=headers)
-        answer = await self._open(connection, request, state, Caller(user, connection.peer, configuration))
+        caller = Caller(user, connection.peer, configuration)
+        answer = await self._open(connection, request, state.authentication, caller)
         if self.line() == "silent":  # it went down while it worked
             return HttpResponse(200, fate="never")
+        if self._endpoint.boot(self.name) != boot:
+            return HttpResponse(200, fate="reset")
         return HttpResponse(answer.status, answer.body, (*headers, *answer.headers), answer.fate)
+
+    def _brings_a_script(self, state: Authentication, request: HttpRequest) -> bool:
+        """Whether this request is on the way to a script, as far as can be seen: a logon, Create or Command."""
+        document = request.body
+        if sealing.is_sealed(request.headers.get("content-type", "")) and state.context is not None:
+            try:
+                document = sealing.open_sealed(state.context, document)
+            except sealing.Unreadable:
+                return False
+        found = _ACTION.search(document)
+        return found is None or found[1] in (b"Create", b"Command")
 
     def _authentication(self, connection: Connection) -> Authentication:
         secure = connection.certificate_hash is not None

@@ -109,6 +109,7 @@ class _Protocol(asyncio.Protocol):
         self._head: tuple[str, str, dict[str, str]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._swallows = False
+        self._said_close = False
 
     # -- asyncio's side ------------------------------------------------------------------------------------------
 
@@ -162,6 +163,8 @@ class _Protocol(asyncio.Protocol):
         self._transport = None
         if self._task is not None:
             self._task.cancel()
+        if self._connection is not None and not self._said_close:
+            self._listener.on_lost(self._connection)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -205,7 +208,7 @@ class _Protocol(asyncio.Protocol):
 
     async def _answer(self, connection: Connection, request: HttpRequest) -> None:
         answer = await self._listener.handler(connection, request)
-        close = request.headers.get("connection", "").lower() == "close"
+        close = self._said_close = request.headers.get("connection", "").lower() == "close"
         self._task = None
         if answer.fate == "never":
             self._swallows = True
@@ -251,6 +254,8 @@ class Listener:
     """What the line does now."""
     on_swallowed: Callable[[], None] = lambda: None
     """A client connected to a silent line: it will get nothing."""
+    on_lost: Callable[[Connection], None] = lambda _: None
+    """A connection ended, and its client had not said that this was its last request."""
     open_connections: set[_Protocol] = field(default_factory=set[_Protocol], repr=False)
     _socket: socket.socket | None = field(default=None, repr=False)
     _server: asyncio.Server | None = field(default=None, repr=False)

@@ -1,0 +1,167 @@
+"""The lab as a process: world, sessions, listeners of all hosts, control and the files that clients need."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import logging
+import secrets
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from starover.errors import Mistake
+from starover_lab import written
+from starover_lab.control import Control
+from starover_lab.pump import Pump
+from starover_lab.tls import Authority
+from starover_lab.wire import auth
+from starover_lab.wire.endpoint import Endpoint
+from starover_lab.wire.host import Host, Options
+from starover_lab.world.topology_specs import Topology
+from starover_lab.world.world import World
+
+__all__ = ["LabServer", "Ready", "refuse_second", "run"]
+
+_LOG = logging.getLogger(__name__)
+_ADDRESS = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a caller is told when everything listens."""
+
+    name: str
+    servers: int
+    folder: Path
+    url: str
+
+
+@dataclass(eq=False)
+class LabServer:
+    """One lab. Everything runs in the loop that called `start`."""
+
+    topology: Topology
+    world: World
+    endpoint: Endpoint
+    folder: Path
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        self.pump = Pump(self.world.scheduler)
+        self._hosts: dict[str, Host] = {}
+        self._token = secrets.token_urlsafe(24)
+        self._control = Control(self, self._token)
+        self._stop = asyncio.Event()
+        self._following: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """The topology's name."""
+        return self.topology.name
+
+    @property
+    def hosts(self) -> Mapping[str, Host]:
+        """The hosts on the line, by name."""
+        return self._hosts
+
+    async def start(self) -> Ready:
+        """Listen everywhere, then write the files. Raises `Mistake` and `OSError`."""
+        authority = Authority(f"starover lab {self.name}")
+        fqdns: dict[str, str] = {}
+        for spec in self.topology.servers:
+            fqdn = fqdns[spec.name] = self.world.server(spec.name).fqdn
+            tls = authority.server([fqdn, spec.name, "localhost"], [_ADDRESS])
+            host = Host(spec.name, self.endpoint, self.pump, address=_ADDRESS, tls=tls, options=self.options)
+            self._hosts[spec.name] = host
+            await host.start()
+            await host.follow()
+        await self._control.listener.serve()
+        self.pump.afterwards.append(self._follow)
+        users = list(self.world.state.accounts)
+        if not users:
+            raise Mistake("the topology has no account", certain=("nothing was started",))
+        url = self._control.url
+        lab = written.lab_json(self.name, self._hosts, fqdns, users, url, self._token)
+        estate = written.estate(self.topology, self._hosts, fqdns)
+        written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
+        return Ready(self.name, len(self._hosts), self.folder, url)
+
+    async def until_down(self) -> None:
+        """Return when somebody has asked for the end."""
+        await self._stop.wait()
+
+    def down(self) -> None:
+        """End soon: the one who asked still gets an answer."""
+        asyncio.get_running_loop().call_later(0.05, self._stop.set)
+
+    def close(self) -> None:
+        """Close everything and take the files away."""
+        written.remove(self.folder)
+        self.pump.close()
+        for task in self._following:
+            task.cancel()
+        for host in self._hosts.values():
+            host.close()
+        self._control.listener.close()
+        auth.forget()
+
+    def _follow(self) -> None:
+        for host in self._hosts.values():
+            if host.out_of_step:
+                task = asyncio.ensure_future(host.follow())
+                self._following.add(task)
+                task.add_done_callback(self._following.discard)
+
+
+def refuse_second(folder: Path) -> None:
+    """Raises `Mistake` when a lab of this folder answers; one that died without a word is forgotten."""
+    try:
+        lab = msgspec.json.decode((folder / written.LAB).read_bytes(), type=_Known)
+    except (OSError, msgspec.MsgspecError):
+        return
+    address = urlsplit(lab.control.url)
+    line = http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)
+    try:
+        line.request("GET", "/v1/clock", headers={"Authorization": f"Bearer {lab.control.token}"})
+        alive = line.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        alive = False
+    finally:
+        line.close()
+    if alive:
+        raise Mistake(
+            f"the lab {lab.name} is up in {folder} already",
+            certain=("it goes on as it was",),
+            next=("starover lab down", "or give the new one another folder: --dir DIR"),
+        )
+    written.remove(folder)
+
+
+class _KnownControl(msgspec.Struct):
+    url: str
+    token: str
+
+
+class _Known(msgspec.Struct):
+    name: str
+    control: _KnownControl
+
+
+async def run(
+    make: Callable[[], LabServer], ready: Callable[[Ready], None], *, signals: Sequence[signal.Signals] = ()
+) -> None:
+    """Bring a lab up, tell `ready`, and take it down when asked to, by control or by one of the signals."""
+    lab = make()
+    loop = asyncio.get_running_loop()
+    for one in signals:
+        loop.add_signal_handler(one, lab.down)
+    try:
+        ready(await lab.start())
+        await lab.until_down()
+    finally:
+        lab.close()

@@ -1,0 +1,146 @@
+"""The files that the lab writes for its clients: inventory, CA and `lab.json`; starts nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import yaml
+
+from starover.estate import Dag, Estate, Exchange, Road, Server
+from starover_lab.wire.host import Host
+from starover_lab.world.entities import Account
+from starover_lab.world.topology_specs import ServerSpec, Topology
+
+__all__ = ["INVENTORY", "LAB", "estate", "lab_json", "remove", "write"]
+
+Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int | float | bool | None"
+INVENTORY = "inventory.yaml"
+LAB = "lab.json"
+_CA = "ca.pem"
+_HEAD = "# Written by the lab: every screen says LAB. It is good for as long as this lab is up.\n"
+
+
+def _roads(host: Host) -> tuple[Road, ...]:
+    address = host.http.address
+    roads = [Road(scheme="http", address=address, port=host.http.port, auth="negotiate")]
+    if host.https is not None:
+        roads.append(
+            Road(scheme="https", address=address, port=host.https.port, auth="negotiate", ca_file=_CA),
+        )
+    return tuple(roads)
+
+
+def _server(spec: ServerSpec, fqdn: str, host: Host) -> Server:
+    exchange = None
+    if spec.exchange is not None:
+        exchange = Exchange(version=spec.exchange.build)
+    return Server(
+        name=spec.name,
+        fqdn=fqdn,
+        roles=spec.roles,
+        address=spec.address,
+        site=spec.site,
+        az=spec.az,
+        subnet=spec.subnet,
+        os=spec.os,
+        instance=spec.instance,
+        exchange=exchange,
+        roads=_roads(host),
+    )
+
+
+def estate(topology: Topology, hosts: Mapping[str, Host], fqdns: Mapping[str, str]) -> Estate:
+    """What the lab's inventory says. `hosts` and `fqdns` by server name."""
+    return Estate(
+        name=topology.name,
+        lab=True,
+        region=topology.region,
+        forest=topology.forest,
+        sites=topology.sites,
+        subnets=topology.subnets,
+        servers=tuple(_server(spec, fqdns[spec.name], hosts[spec.name]) for spec in topology.servers),
+        dags=tuple(
+            Dag(
+                name=dag.name,
+                members=dag.members,
+                witness=dag.witness,
+                alternate_witness=dag.alternate_witness,
+                witness_directory=dag.witness_directory,
+            )
+            for dag in topology.dags
+        ),
+        client_names=topology.client_names,
+        balancers=topology.balancers,
+    )
+
+
+def lab_json(
+    name: str, hosts: Mapping[str, Host], fqdns: Mapping[str, str], users: Sequence[Account], url: str, token: str
+) -> dict[str, object]:
+    """What `lab.json` holds: where everything listens, and with whose password."""
+    return {
+        "name": name,
+        "pid": os.getpid(),
+        "control": {"url": url, "token": token},
+        "hosts": [
+            {
+                "name": host.name,
+                "fqdn": fqdns[host.name],
+                "address": host.http.address,
+                "http_port": host.http.port,
+                "https_port": host.https.port if host.https is not None else 0,
+            }
+            for host in hosts.values()
+        ],
+        "users": [{"name": user.down_level, "password": user.password} for user in users],
+    }
+
+
+def write(folder: Path, found: Estate, credential: str, ca_pem: bytes, lab: Mapping[str, object]) -> None:
+    """Write all three. Each is whole or not there; the one with secrets is readable by its owner only.
+
+    Raises `OSError`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = msgspec.convert(msgspec.to_builtins(found), dict[str, Tree])
+    tree: dict[str, Tree] = {"name": found.name, "lab": True, "defaults": {"credential": credential}}
+    tree |= {key: _lean(value) for key, value in data.items() if key not in tree and not _empty(value)}
+    text = _HEAD + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
+    _put(folder / _CA, ca_pem, 0o644)
+    _put(folder / INVENTORY, text.encode(), 0o644)
+    _put(folder / LAB, json.dumps(lab, indent=1).encode() + b"\n", 0o600)
+
+
+def remove(folder: Path) -> None:
+    """The lab is down: what pointed to it goes away, secrets with it."""
+    for name in (LAB, INVENTORY, _CA):
+        with contextlib.suppress(FileNotFoundError):
+            (folder / name).unlink()
+
+
+def _empty(tree: Tree) -> bool:
+    return tree in ("", None, [], {}, 0, False)
+
+
+def _lean(tree: Tree) -> Tree:
+    """Without what is empty: the reader of the inventory has the same defaults."""
+    if isinstance(tree, dict):
+        return {key: _lean(value) for key, value in tree.items() if not _empty(value)}
+    if isinstance(tree, list):
+        return [_lean(value) for value in tree]
+    return tree
+
+
+def _put(path: Path, data: bytes, mode: int) -> None:
+    new = path.with_name(path.name + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        new.unlink()
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(data)
+    new.replace(path)
