@@ -110,6 +110,10 @@ class Service:
     status: ServiceStatus = "Running"
     crashed: bool = False
     """It ended unexpectedly (a fault) and starts no more until that is mended."""
+    gave_up: bool = False
+    """It ended itself (a cluster service without quorum) and is started again by the service control manager."""
+    busy_until: datetime | None = None
+    """End of StartPending or StopPending."""
 
 
 @dataclass(eq=False)
@@ -187,6 +191,8 @@ class Server:
     """SMB share name to path."""
     local_groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     power: Literal["on", "booting", "off"] = "on"
+    down_causes: set[int] = field(default_factory=set[int])
+    """Numbers of the faults that keep it off."""
     hung: bool = False
     """Answers ping and nothing else."""
     listener_faults: set[str] = field(default_factory=set[str])
@@ -275,6 +281,7 @@ class CopyError:
     event_id: int
     needs_reseed: bool
     """True: FailedAndSuspended until it is seeded; False: Failed, and it tries again by itself."""
+    cause: Literal["fault", "seed", "divergence", "storage"] = "fault"
 
 
 @dataclass(eq=False)
@@ -315,6 +322,12 @@ class Copy:
     phase: Literal["", "initializing", "resynchronizing"] = ""
     phase_until: datetime | None = None
     """None while the phase waits for a connection."""
+    running: bool = True
+    """The replication service has the copy started: not suspended, not failed, not being seeded."""
+    retry_until: datetime | None = None
+    """A resume of a copy that needs a seed shows Initializing until then."""
+    block_kept: bool = False
+    """Activation was blocked already when the copy was suspended wholly: an automatic resume leaves the block."""
     connected: bool = True
     flowing: bool = True
     """Logs are being copied."""
@@ -323,8 +336,9 @@ class Copy:
     copied: int = field(kw_only=True)
     inspected: int = field(kw_only=True)
     replayed: int = field(kw_only=True)
-    branch: int = 1
-    """Branch of the log stream that its logs belong to."""
+    diverged: int = 0
+    """Logs it has beyond the point where the stream went on elsewhere."""
+    files_present: bool = True
     notified: int = 0
     """Newest log of which it heard from the active, while it hears nothing."""
     registry_generation: int | None = None
@@ -362,11 +376,15 @@ class Database:
     retry_at: datetime | None = None
     state_until: datetime | None = None
     """End of `Mounting` or `Dismounting`."""
+    moving_to: str = ""
+    """Where it is to be mounted once it is dismounted."""
+    move_decision: str = ""
+    """Who took the last move's risk of lost logs: the dial, or an administrator."""
+    mounted_since: datetime | None = None
     moves: list[datetime] = field(default_factory=list[datetime])
     """Automatic moves."""
     stale_log_info: bool = False
     """Fault `lastlog_stale`."""
-    last_full_backup: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

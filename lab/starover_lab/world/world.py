@@ -13,12 +13,37 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from starover_lab.world.active_manager import ActiveManager
+from starover_lab.world.build import build
 from starover_lab.world.clock import Scheduler
+from starover_lab.world.cluster import Clusters
+from starover_lab.world.dacp import Dacp
 from starover_lab.world.directory import DomainController
-from starover_lab.world.entities import Account, AuditRecord, Cluster, Component, Copy, DagObject, Database, Server
-from starover_lab.world.errors import Data
+from starover_lab.world.entities import (
+    Account,
+    AuditRecord,
+    Cluster,
+    ClusterNode,
+    Component,
+    Copy,
+    DagObject,
+    Database,
+    Server,
+)
+from starover_lab.world.errors import Data, WorldError
 from starover_lab.world.events import Event
-from starover_lab.world.state import State
+from starover_lab.world.faults import Faults
+from starover_lab.world.hosts import Hosts
+from starover_lab.world.invariants import Invariants
+from starover_lab.world.reading import Reading
+from starover_lab.world.replication import REPL, Replication
+from starover_lab.world.seeding import Seeding
+from starover_lab.world.server_settings import ServerSettings
+from starover_lab.world.snapshot import snapshot
+from starover_lab.world.state import State, first_label
+from starover_lab.world.storage import space
+from starover_lab.world.topology import load
+from starover_lab.world.topology_specs import Topology
 from starover_lab.world.views import CopyView, DagStatus, DatabaseView, NodeView, Space
 
 __all__ = ["World"]
@@ -28,143 +53,188 @@ class World:
     """One estate and its time."""
 
     state: State
-    """Everything as dataclasses: `state.servers`, `.databases`, `.clusters`, `.accounts`, `.azs`, `.tuning`, `.dice`."""
+    """Everything as dataclasses: `.servers`, `.databases`, `.clusters`, `.accounts`, `.azs`, `.tuning`, `.dice`."""
+
+    topology: Topology
+    """What it was made of: balancers, client names, description."""
+
+    def __init__(self, topology: Topology, *, seed: int | None = None) -> None:
+        """A world at its topology's start. Raises `FaultError` when a fault of the topology cannot be made."""
+        self.topology = topology
+        state = self.state = build(topology, seed=seed)
+        self._replication = Replication(state)
+        self._seeding = Seeding(state, self._replication)
+        self._clusters = Clusters(state)
+        self._active_manager = ActiveManager(state, self._replication)
+        self._hosts = Hosts(state, self._clusters)
+        self._servers = ServerSettings(state)
+        self._reading = Reading(state, self._replication, self._seeding)
+        self._faults = Faults(state, self._hosts, self._replication)
+        self.invariants = Invariants(state)
+        state.reviewers += [
+            self._hosts.review,
+            self._clusters.review,
+            Dacp(state).review,
+            self._active_manager.review,
+            self._seeding.review,
+            self._replication.review,
+        ]
+        state.review()
+        state.log.after.append(self.invariants.check)
+        state.log.add("lab_started", state.name, seed=state.dice.seed)
+        for fault in topology.faults:
+            self.fault(fault.kind, fault.target, **fault.params)
 
     @classmethod
     def from_topology(
         cls, topology: str | Path, *, seed: int | None = None, flags: Sequence[str] = (), dag: bool = False
     ) -> World:
         """A world from a topology by name or file; `dag` is short for the flag `dag`. Raises `TopologyError`."""
-        raise NotImplementedError
+        if dag and not load(topology, flags=flags).dags:
+            flags = [*flags, "dag"]
+        return cls(load(topology, flags=flags), seed=seed)
 
     @property
     def scheduler(self) -> Scheduler:
         """The clock."""
-        raise NotImplementedError
+        return self.state.scheduler
 
     @property
     def now(self) -> datetime:
         """The simulated moment."""
-        raise NotImplementedError
+        return self.state.now
 
     @property
     def events(self) -> list[Event]:
         """All that has happened."""
-        raise NotImplementedError
+        return self.state.log.events
 
     # -- hosts, people -------------------------------------------------------------------------------------------
 
     def server(self, name: str) -> Server:
         """A host by short name, FQDN or computer account, whether it is up or not. Raises `not_found`."""
-        raise NotImplementedError
+        return self.state.server(name)
 
     def listener(self, host: str) -> tuple[str, ...]:
-        """Faults of a host's WinRM listener now: of `off`, `refused`, `silent`, `slow` (`wire.endpoint.Endpoint.modes`)."""
-        raise NotImplementedError
+        """Faults of a host's WinRM listener now: of `off`, `refused`, `silent`, `slow`."""
+        return self._servers.listener(self.server(host))
 
     def account(self, user: str) -> Account | None:
         r"""The account behind `DOMAIN\name`, `name@domain` or `name`; None when unknown or expired."""
-        raise NotImplementedError
+        return self._servers.account(user)
 
     def reach(self, asked: str, target: str) -> Server:
         """The target, if `asked` gets an answer from it. Raises `not_found`, `server_down` (with `blocked_s`)."""
-        raise NotImplementedError
+        return self._servers.reach(self.server(asked), self.server(target))
 
     def exchange_answers(self, server: str) -> bool:
         """Whether `/PowerShell` of that server takes connections now."""
-        raise NotImplementedError
+        return self._servers.exchange_answers(self.server(server))
 
     def pending_services(self, server: str) -> Sequence[str]:
         """Automatic services that are not running."""
-        raise NotImplementedError
+        return [
+            service.name
+            for service in self.server(server).services
+            if service.start_type == "Automatic" and service.status != "Running"
+        ]
 
     def space(self, server: str, path: str) -> Space | None:
         """The volume that a path of that server lies on, now; None when there is no such volume or no server."""
-        raise NotImplementedError
+        host = self.state.servers.get(server)
+        return space(self.state, host, path) if host is not None else None
 
     def start_service(self, server: str, service: str) -> datetime:
         """Start a service; returns when it runs. Raises `not_found`, `service_down` when it does not start."""
-        raise NotImplementedError
+        return self._hosts.start(self.server(server), service)
 
     def stop_service(self, server: str, service: str) -> datetime:
         """Stop a service (clussvc: the node leaves cleanly); returns when it has stopped."""
-        raise NotImplementedError
+        return self._hosts.stop(self.server(server), service)
 
     # -- Active Directory ----------------------------------------------------------------------------------------
 
     def dc_of(self, asked: str, name: str | None = None) -> DomainController:
         """The DC that a cmdlet on `asked` uses, or the one named. Raises `no_dc`, `not_found`, `server_down`."""
-        raise NotImplementedError
+        return self._servers.dc_of(self.server(asked), name)
 
     def dag_names(self, asked: str, dc: str | None = None) -> list[str]:
         """The DAGs that this DC knows."""
-        raise NotImplementedError
+        return self._servers.dag_names(self.dc_of(asked, dc))
 
     def dag(self, name: str, asked: str, dc: str | None = None) -> DagObject:
         """A DAG as this DC knows it. Raises `not_found`."""
-        raise NotImplementedError
+        return self._servers.dag(name, self.dc_of(asked, dc))
 
     def dag_status(self, name: str, asked: str, dc: str | None = None) -> DagStatus:
         """The same with what `-Status` asks the cluster. Raises `no_quorum` when no member can tell."""
-        raise NotImplementedError
+        controller = self.dc_of(asked, dc)
+        return self._reading.dag_status(self._servers.dag(name, controller), controller.name, self.server(asked))
 
     def dag_of(self, server: str) -> str:
         """The DAG of a server; empty: none."""
-        raise NotImplementedError
+        host = self.server(server).name
+        return next((cluster.name for cluster in self.state.clusters if host in cluster.nodes), "")
 
     # -- cluster -------------------------------------------------------------------------------------------------
 
     def cluster(self, asked: str) -> Cluster:
         """The cluster as a node sees it. Raises `service_down` (no cluster service there), `no_quorum`."""
-        raise NotImplementedError
+        return self._reading.cluster(self.server(asked))
 
     def nodes(self, asked: str) -> list[NodeView]:
         """The nodes of that cluster."""
-        raise NotImplementedError
+        return self._reading.nodes(self.cluster(asked))
 
     def suspend_node(self, asked: str, node: str, *, drain: bool = False) -> None:
         """Pause a node."""
-        raise NotImplementedError
+        cluster = self.cluster(asked)
+        self._clusters.pause(cluster, _node(cluster, node), drain=drain)
 
     def resume_node(self, asked: str, node: str) -> None:
         """End a node's pause."""
-        raise NotImplementedError
+        cluster = self.cluster(asked)
+        self._clusters.resume(cluster, _node(cluster, node))
 
     def move_core_group(self, asked: str, node: str | None = None) -> str:
         """Move the core group (and with it the PAM) to a node that is up; returns its new owner."""
-        raise NotImplementedError
+        return self._clusters.move_core_group(self.cluster(asked), node)
 
     # -- databases and copies ------------------------------------------------------------------------------------
 
     def database(self, name: str) -> Database:
         """A database. Raises `not_found`."""
-        raise NotImplementedError
+        return self.state.database(name)
 
     def copy(self, database: str, server: str) -> Copy:
         """One copy. Raises `not_found`."""
-        raise NotImplementedError
+        return self._copy(database, server)[1]
 
     def databases_on(self, server: str) -> list[Database]:
         """Databases with a copy on that server, by name."""
-        raise NotImplementedError
+        host = self.server(server).name
+        return sorted((one for one in self.state.databases if host in one.copies), key=lambda one: one.name.casefold())
 
     def database_view(self, name: str, asked: str) -> DatabaseView:
         """A database now, as `Get-MailboxDatabase -Status` shows it."""
-        raise NotImplementedError
+        return self._reading.database(self.database(name), self.server(asked))
 
     def copy_view(self, database: str, server: str, asked: str) -> CopyView:
         """One copy now, as `Get-MailboxDatabaseCopyStatus` shows it; `ServiceDown` when its server does not answer."""
-        raise NotImplementedError
+        found, copy = self._copy(database, server)
+        return self._reading.copy(found, copy, self.server(asked))
 
     def suspend_copy(
         self, database: str, server: str, asked: str, *, comment: str = "", activation_only: bool = False
     ) -> None:
         """Suspend-MailboxDatabaseCopy. Raises `active_copy`, `already_suspended`, `server_down`, `service_down`."""
-        raise NotImplementedError
+        found, copy = self._asked_copy(database, server, asked)
+        self._replication.suspend(found, copy, comment=comment, activation_only=activation_only)
 
     def resume_copy(self, database: str, server: str, asked: str, *, replication_only: bool = False) -> None:
         """Resume-MailboxDatabaseCopy. A copy that needs a reseed falls back to FailedAndSuspended after a while."""
-        raise NotImplementedError
+        found, copy = self._asked_copy(database, server, asked)
+        self._replication.resume(found, copy, replication_only=replication_only)
 
     def update_copy(
         self,
@@ -180,15 +250,19 @@ class World:
 
         Raises `active_copy`, `must_be_suspended`, `files_exist`, `seed_in_progress`, `source_unhealthy`, `disk_full`.
         """
-        raise NotImplementedError
+        found, copy = self._asked_copy(database, server, asked)
+        return self._seeding.begin(
+            found, copy, source=source, delete_existing=delete_existing, manual_resume=manual_resume
+        )
 
     def cancel_seed(self, database: str, server: str, asked: str) -> None:
         """Update-MailboxDatabaseCopy -CancelSeed."""
-        raise NotImplementedError
+        self._seeding.cancel(*self._asked_copy(database, server, asked))
 
     def set_preference(self, database: str, server: str, asked: str, preference: int) -> None:
         """Set-MailboxDatabaseCopy -ActivationPreference: take out, insert, renumber 1..n. Raises `invalid`."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        self._servers.set_preference(*self._copy(database, server), preference)
 
     def set_lag(
         self,
@@ -200,27 +274,31 @@ class World:
         truncation_s: float | None = None,
     ) -> None:
         """Set-MailboxDatabaseCopy -ReplayLagTime, -TruncationLagTime; at most 14 days. Raises `invalid`."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        found, copy = self._copy(database, server)
+        self._replication.settle(found, copy)
+        self._servers.set_lag(found, copy, replay_s=replay_s, truncation_s=truncation_s)
 
-    def mount(self, database: str, asked: str, *, force: bool = False) -> datetime:
+    def mount(self, database: str, asked: str) -> datetime:
         """Mount-Database on the server with the active copy; returns when it should be mounted."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        return self._active_manager.mount(self.database(database))
 
     def dismount(self, database: str, asked: str) -> datetime:
         """Dismount-Database; returns when it is dismounted."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        return self._active_manager.dismount(self.database(database))
 
-    def move_active(
-        self, database: str, asked: str, *, target: str | None = None, dial: str = "Lossless", comment: str = ""
-    ) -> datetime:
+    def move_active(self, database: str, asked: str, *, target: str | None = None, dial: str = "Lossless") -> datetime:
         """Move-ActiveMailboxDatabase; returns when it should be mounted on the target."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        return self._active_manager.move(self.database(database), target, dial)
 
     # -- Exchange servers ----------------------------------------------------------------------------------------
 
     def components(self, server: str, asked: str) -> list[tuple[Component, str]]:
         """Each component and its effective state (`Active`, `Inactive`, `Draining`)."""
-        raise NotImplementedError
+        return self._servers.components(self.reach(asked, server))
 
     def set_component(
         self,
@@ -234,7 +312,8 @@ class World:
         remote_only: bool = False,
     ) -> None:
         """Set-ServerComponentState. Raises `not_found`, `invalid`."""
-        raise NotImplementedError
+        host = self.server(server) if remote_only else self.reach(asked, server)
+        self._servers.set_component(host, component, state, requester, local=not remote_only, remote=not local_only)
 
     def set_activation(
         self,
@@ -245,30 +324,76 @@ class World:
         disabled_and_move_now: bool | None = None,
     ) -> None:
         """Set-MailboxServer -DatabaseCopyAutoActivationPolicy, -DatabaseCopyActivationDisabledAndMoveNow."""
-        raise NotImplementedError
+        self.dc_of(asked)
+        self._servers.set_activation(self.server(server), policy=policy, disabled_and_move_now=disabled_and_move_now)
 
     # -- records and faults --------------------------------------------------------------------------------------
 
     def record_audit(self, record: AuditRecord) -> None:
         """Keep a mutating cmdlet in the admin audit log (also when it failed)."""
-        raise NotImplementedError
+        self.state.audit.append(record)
 
     def fault(self, kind: str, target: str = "", **params: Data) -> int:
-        """Break something; returns the fault's number. Raises `FaultError` with the known kinds, targets, parameters."""
-        raise NotImplementedError
+        """Break something; returns the fault's number. Raises `FaultError` with what is known."""
+        return self._faults.make(kind, target, params).number
 
     def mend(self, number: int | None = None, *, kind: str = "", target: str = "") -> list[int]:
         """Undo a fault by number, or all of a kind and target, or all; returns the numbers undone."""
-        raise NotImplementedError
+        numbers = [number] if number is not None else self._faults.matching(kind, target)
+        for one in numbers:
+            self._faults.mend(one)
+        return numbers
 
     def faults(self) -> list[Mapping[str, Data]]:
         """The faults in force: number, kind, target, params, since."""
-        raise NotImplementedError
+        return [
+            {
+                "number": one.number,
+                "kind": one.kind,
+                "target": one.target,
+                "params": dict(one.params),
+                "since": one.since.isoformat(),
+                "text": one.text or "still to come",
+            }
+            for one in self._faults.in_force.values()
+        ]
 
     def violations(self) -> list[Mapping[str, Data]]:
         """Invariants that were broken: id, time, text, event."""
-        raise NotImplementedError
+        return [
+            {
+                "id": one.id,
+                "time": one.time.isoformat(),
+                "subject": one.subject,
+                "text": one.text,
+                "event": one.event,
+            }
+            for one in self.invariants.violations
+        ]
 
     def snapshot(self) -> dict[str, Data]:
         """The whole state as JSON-able data."""
-        raise NotImplementedError
+        return snapshot(self.state, self._replication, faults=self.faults(), violations=self.violations())
+
+    def _copy(self, database: str, server: str) -> tuple[Database, Copy]:
+        found = self.database(database)
+        copy = found.copies.get(server)
+        if copy is None:
+            name = f"{found.name}\\{first_label(server)}"
+            raise WorldError("not_found", f"there is no copy {name}", object="copy", name=name)
+        return found, copy
+
+    def _asked_copy(self, database: str, server: str, asked: str) -> tuple[Database, Copy]:
+        """A copy whose replication service answers."""
+        found, copy = self._copy(database, server)
+        host = self.reach(asked, copy.server)
+        if not self.state.runs(host, REPL):
+            raise WorldError("service_down", f"{REPL} does not run on {host.name}", server=host.name, service=REPL)
+        return found, copy
+
+
+def _node(cluster: Cluster, name: str) -> ClusterNode:
+    node = cluster.nodes.get(name)
+    if node is None:
+        raise WorldError("not_found", f"there is no node {name}", object="node", name=name)
+    return node

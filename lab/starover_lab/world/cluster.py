@@ -1,0 +1,288 @@
+"""The failover cluster of a DAG: who is up, who has quorum, who owns the core group; leaves arithmetic to `quorum`.
+
+simulator.md section 3. A part of the cluster that loses quorum stops its cluster service; the service control manager
+starts it again when enough nodes are back to form the cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from starover_lab.world import quorum
+from starover_lab.world.entities import Cluster, ClusterNode, Server, Service
+from starover_lab.world.errors import WorldError
+from starover_lab.world.state import State
+
+__all__ = ["CLUSSVC", "Clusters"]
+
+CLUSSVC = "ClusSvc"
+
+
+class Clusters:
+    """Keeps every cluster's membership and votes."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    # -- what administrators do ----------------------------------------------------------------------------------
+
+    def pause(self, cluster: Cluster, node: ClusterNode, *, drain: bool) -> None:
+        """Suspend-ClusterNode: the node keeps its vote; with `drain` the core group leaves it."""
+        if node.state not in ("Up", "Paused"):
+            raise WorldError("service_down", f"node {node.server} is {node.state}", server=node.server, service=CLUSSVC)
+        node.paused, node.state = True, "Paused"
+        self._state.log.add("node_paused", node.server, cluster=cluster.name)
+        if drain and cluster.core_owner.casefold() == node.server.casefold():
+            self._elect(cluster)
+        self._state.review()
+
+    def resume(self, cluster: Cluster, node: ClusterNode) -> None:
+        """Resume-ClusterNode."""
+        node.paused = False
+        if node.state == "Paused":
+            node.state = "Up"
+            self._state.log.add("node_resumed", node.server, cluster=cluster.name)
+        self._state.review()
+
+    def move_core_group(self, cluster: Cluster, target: str | None) -> str:
+        """Move-ClusterGroup for the core group; returns the new owner."""
+        able = [node for node in cluster.nodes if node.state == "Up"]
+        if target is None:
+            able = [node for node in able if node.server.casefold() != cluster.core_owner.casefold()]
+        else:
+            able = [node for node in able if node.server.casefold() == target.partition(".")[0].casefold()]
+        if not able:
+            raise WorldError(
+                "no_candidate", "no node that is up can own the core group", cluster=cluster.name, reasons={}
+            )
+        self._own(cluster, min(able, key=lambda node: node.id).server)
+        self._state.review()
+        return cluster.core_owner
+
+    def stop(self, cluster: Cluster, node: ClusterNode) -> None:
+        """The node's cluster service stops cleanly: it hands its vote over and leaves."""
+        if cluster.quorate and node.state in ("Up", "Paused"):
+            self._lose(cluster, [node], witness=False, clean=True)
+
+    # -- following -----------------------------------------------------------------------------------------------
+
+    def review(self) -> None:
+        """Let every cluster see who is there."""
+        for cluster in self._state.clusters:
+            if cluster.quorate:
+                self._watch(cluster)
+            if cluster.quorate:
+                self._join(cluster)
+                self._watch_witness_return(cluster)
+                self._keep_owner(cluster)
+            else:
+                self._try_to_form(cluster)
+
+    def alive(self, node: ClusterNode) -> bool:
+        """Whether the node's host answers and its cluster service runs."""
+        return self._state.runs(self._state.servers[node.server], CLUSSVC)
+
+    def witness_reachable(self, cluster: Cluster, server: Server) -> bool:
+        """Whether a node reaches the share of the witness in use."""
+        host = self._state.servers.get(cluster.witness_server) if cluster.witness_server else None
+        return (
+            host is not None
+            and self._state.reaches(server, host)
+            and host.name.casefold() not in self._state.witness_faults
+        )
+
+    def _watch(self, cluster: Cluster) -> None:
+        """Notice lost heartbeats and a lost witness, and judge them when they have lasted long enough."""
+        state = self._state
+        members = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
+        parts = self._parts([node for node in members if self.alive(node)])
+        seen: set[str] = set()
+        if parts:
+            keeps = self._winner(cluster, parts)
+            seen = {node.server for node in parts[keeps if keeps is not None else 0]}
+            if keeps is None and len(parts) > 1:
+                seen = {node.server for node in max(parts, key=len)}
+        delay = timedelta(seconds=self._heartbeat(cluster))
+        for node in members:
+            if node.server in seen:
+                node.missed_since = None
+            elif node.missed_since is None:
+                node.missed_since = state.now
+                state.poke(state.now + delay)
+        witness_seen = any(self.witness_reachable(cluster, state.servers[name]) for name in seen)
+        if not cluster.votes.witness_online or witness_seen:
+            cluster.witness_missed_since = None
+        elif cluster.witness_missed_since is None:
+            cluster.witness_missed_since = state.now
+            state.poke_after(state.tuning.witness_check_s)
+        gone = [node for node in members if node.missed_since and state.now >= node.missed_since + delay]
+        check = timedelta(seconds=state.tuning.witness_check_s)
+        witness_gone = cluster.witness_missed_since is not None and (
+            state.now >= cluster.witness_missed_since + check or (bool(gone) and not witness_seen)
+        )
+        if gone or witness_gone:
+            self._lose(cluster, gone, witness=witness_gone, clean=False)
+
+    def _lose(self, cluster: Cluster, gone: list[ClusterNode], *, witness: bool, clean: bool) -> None:
+        state = self._state
+        loss = quorum.lose(cluster.votes, [node.id for node in gone], witness=witness, clean=clean)
+        cluster.votes = loss.after
+        cluster.witness_missed_since = None
+        for node in gone:
+            node.state, node.missed_since, node.joining_since = "Down", None, None
+            self._give_up(node)
+        if not loss.quorum:
+            cluster.quorate, cluster.core_owner, cluster.owner_lost_since = False, "", None
+            cluster.retry_since = None
+            for node in cluster.nodes:
+                node.state, node.missed_since, node.joining_since = "Down", None, None
+                self._give_up(node)
+        for node in gone:
+            state.log.add("node_down", node.server, cluster=cluster.name, clean=clean)
+        if witness:
+            state.log.add("witness_lost", cluster.witness_server, cluster=cluster.name)
+        if loss.quorum:
+            state.log.add("quorum_kept", cluster.name, votes=loss.votes, total=loss.total, now=self._weights(cluster))
+        else:
+            state.log.add("quorum_lost", cluster.name, votes=loss.votes, total=loss.total)
+        state.again()
+
+    def _join(self, cluster: Cluster) -> None:
+        """Nodes whose cluster service runs and who reach the others come back."""
+        state = self._state
+        ups = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
+        joining = timedelta(seconds=state.tuning.join_s)
+        for node in cluster.nodes:
+            reached = any(state.linked(state.servers[node.server], state.servers[up.server]) for up in ups)
+            if node.state == "Down" and self._would_run(node) and reached:
+                node.state, node.joining_since = "Joining", state.now
+                self._start_service(node)
+                state.poke_after(state.tuning.join_s)
+            elif node.state == "Joining" and not (self.alive(node) and reached):
+                node.state, node.joining_since = "Down", None
+            elif node.joining_since is not None and state.now >= node.joining_since + joining:
+                node.state, node.joining_since = ("Paused" if node.paused else "Up"), None
+                cluster.votes = quorum.join(cluster.votes, node.id)
+                state.log.add("node_up", node.server, cluster=cluster.name, now=self._weights(cluster))
+                state.again()
+
+    def _watch_witness_return(self, cluster: Cluster) -> None:
+        state = self._state
+        if not cluster.votes.witness or cluster.votes.witness_online:
+            return
+        if any(
+            self.witness_reachable(cluster, state.servers[node.server])
+            for node in cluster.nodes
+            if node.state in ("Up", "Paused")
+        ):
+            cluster.votes = quorum.recalc(replace(cluster.votes, witness_online=True))
+            state.log.add("witness_online", cluster.witness_server, cluster=cluster.name, now=self._weights(cluster))
+
+    def _keep_owner(self, cluster: Cluster) -> None:
+        """The core group has an owner that is up; a new one is elected a while after the old was lost."""
+        state = self._state
+        owner = cluster.nodes.get(cluster.core_owner) if cluster.core_owner else None
+        if owner is not None and owner.state in ("Up", "Paused"):
+            return
+        if cluster.owner_lost_since is None:
+            cluster.core_owner, cluster.owner_lost_since = "", state.now
+            state.poke_after(state.tuning.pam_election_s)
+        elif state.now >= cluster.owner_lost_since + timedelta(seconds=state.tuning.pam_election_s):
+            self._elect(cluster)
+
+    def _elect(self, cluster: Cluster) -> None:
+        ups = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
+        if ups:
+            self._own(cluster, min(ups, key=lambda node: (node.state == "Paused", node.id)).server)
+
+    def _own(self, cluster: Cluster, server: str) -> None:
+        cluster.core_owner, cluster.owner_lost_since = server, None
+        self._state.log.add("core_group_moved", cluster.name, owner=server)
+        self._state.again()
+
+    def _try_to_form(self, cluster: Cluster) -> None:
+        """Without quorum: when enough nodes are there, their restarted services form the cluster."""
+        state = self._state
+        waiting = [node for node in cluster.nodes if self._would_run(node)]
+        best = None
+        for part in self._parts(waiting):
+            sees = any(self.witness_reachable(cluster, state.servers[node.server]) for node in part)
+            formed = quorum.form(cluster.votes, [node.id for node in part], witness_reachable=sees)
+            if formed is not None:
+                best = (part, formed)
+                break
+        if best is None:
+            cluster.retry_since = None
+        elif cluster.retry_since is None:
+            cluster.retry_since = state.now
+            state.poke_after(state.tuning.cluster_restart_s)
+        elif state.now >= cluster.retry_since + timedelta(seconds=state.tuning.cluster_restart_s):
+            part, cluster.votes = best
+            cluster.quorate, cluster.retry_since = True, None
+            for node in part:
+                node.state = "Paused" if node.paused else "Up"
+                self._start_service(node)
+            self._elect(cluster)
+            state.log.add("quorum_formed", cluster.name, now=self._weights(cluster))
+            state.again()
+
+    # -- small things --------------------------------------------------------------------------------------------
+
+    def _service(self, node: ClusterNode) -> Service | None:
+        return self._state.servers[node.server].services.get(CLUSSVC)
+
+    def _would_run(self, node: ClusterNode) -> bool:
+        """Whether the cluster service runs, or the service control manager would start it again."""
+        service = self._service(node)
+        if service is None or not self._state.answers(self._state.servers[node.server]):
+            return False
+        return service.status == "Running" or (
+            service.gave_up and not service.crashed and service.start_type != "Disabled"
+        )
+
+    def _start_service(self, node: ClusterNode) -> None:
+        service = self._service(node)
+        if service is not None:
+            service.status, service.gave_up = "Running", False
+
+    def _give_up(self, node: ClusterNode) -> None:
+        """The node's cluster service ends itself, if it runs at all."""
+        service = self._service(node)
+        if service is not None and service.status == "Running":
+            service.status, service.gave_up = "Stopped", True
+
+    def _parts(self, nodes: list[ClusterNode]) -> list[list[ClusterNode]]:
+        """The nodes in groups that reach each other."""
+        parts: list[list[ClusterNode]] = []
+        for node in nodes:
+            server = self._state.servers[node.server]
+            for part in parts:
+                if self._state.linked(server, self._state.servers[part[0].server]):
+                    part.append(node)
+                    break
+            else:
+                parts.append([node])
+        return parts
+
+    def _winner(self, cluster: Cluster, parts: list[list[ClusterNode]]) -> int | None:
+        owner = cluster.nodes.get(cluster.core_owner) if cluster.core_owner else None
+        return quorum.split(
+            cluster.votes,
+            [[node.id for node in part] for part in parts],
+            sees_witness=[
+                any(self.witness_reachable(cluster, self._state.servers[node.server]) for node in part)
+                for part in parts
+            ],
+            owner=owner.id if owner is not None else None,
+        )
+
+    def _heartbeat(self, cluster: Cluster) -> float:
+        subnets = {self._state.servers[node.server].subnet for node in cluster.nodes}
+        tuning = self._state.tuning
+        return tuning.heartbeat_same_subnet_s if len(subnets) == 1 else tuning.heartbeat_cross_subnet_s
+
+    def _weights(self, cluster: Cluster) -> str:
+        """The votes in short, such as `EX1=1 EX2=1 witness=1`."""
+        votes = [f"{node.server}={cluster.votes.votes.get(node.id, 0)}" for node in cluster.nodes]
+        return " ".join([*votes, f"witness={cluster.votes.witness_vote}"] if cluster.votes.witness else votes)

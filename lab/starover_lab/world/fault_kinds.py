@@ -1,0 +1,418 @@
+"""What each fault breaks and how it is mended; keeps no list of those in force.
+
+A breaker gets its target and parameters, changes plain facts and returns what undoes exactly that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from starover.errors import Mistake
+from starover_lab.world.active_manager import STORE
+from starover_lab.world.entities import Az, Copy, CopyError, Database, Server
+from starover_lab.world.errors import Data
+from starover_lab.world.hosts import Hosts
+from starover_lab.world.names import Names
+from starover_lab.world.replication import Replication, is_active
+from starover_lab.world.state import State
+
+__all__ = ["KINDS", "Broken", "FaultError", "Kind", "Tools", "Undo", "kind_name", "kind_names"]
+
+Undo = Callable[[], None]
+_DIVERGENCE = (
+    "The log file stream of this copy has gone on beyond the point where the active copy continued ({logs} logs). "
+    "The copy must be seeded again."
+)
+
+
+class FaultError(Mistake):
+    """A fault cannot be made: unknown kind, target or parameter; the text lists those that are known."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What a fault did, in words, and what undoes it."""
+
+    text: str
+    undo: Undo
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What breakers work on."""
+
+    state: State
+    hosts: Hosts
+    replication: Replication
+    number: int
+    target: str
+    params: Mapping[str, Data]
+
+    def fail(self, what: str, known: list[str]) -> FaultError:
+        """The error for an unknown target or value."""
+        return FaultError(what, certain=("nothing was broken",), next=(f"known: {', '.join(known) or 'none'}",))
+
+    def text(self, key: str, default: str = "") -> str:
+        """A parameter as text."""
+        value = self.params.get(key, default)
+        return str(value)
+
+    def number_of(self, key: str, default: float) -> float:
+        """A parameter as a number."""
+        value = self.params.get(key, default)
+        try:
+            return float(value) if isinstance(value, int | float | str) else default
+        except ValueError:
+            raise FaultError(f"`{key}` is a number, and here is {value!r}", certain=("nothing was broken",)) from None
+
+    def server(self) -> Server:
+        """The target as a host."""
+        found = self.state.servers.get(self.target)
+        if found is None:
+            raise self.fail(f"there is no server `{self.target}`", [one.name for one in self.state.servers])
+        return found
+
+    def az(self) -> Az:
+        """The target as an AZ: its name or the end of it (`1a`)."""
+        ends = [az for az in self.state.azs if self.target and az.name.casefold().endswith(self.target.casefold())]
+        if len(ends) != 1:
+            raise self.fail(f"there is no Availability Zone `{self.target}`", [az.name for az in self.state.azs])
+        return ends[0]
+
+    def database(self) -> Database:
+        """The target as a database."""
+        found = self.state.databases.get(self.target)
+        if found is None:
+            raise self.fail(f"there is no database `{self.target}`", [one.name for one in self.state.databases])
+        return found
+
+    def copy(self) -> tuple[Database, Copy]:
+        r"""The target as a copy, `DB\server` or `DB/server`."""
+        name, _, server = self.target.replace("/", "\\").rpartition("\\")
+        database = self.state.databases.get(name)
+        copy = database.copies.get(server) if database is not None else None
+        if database is None or copy is None:
+            known = [f"{one.name}/{other.server}" for one in self.state.databases for other in one.copies]
+            raise self.fail(f"there is no copy `{self.target}`", known)
+        return database, copy
+
+    def passive(self) -> tuple[Database, Copy]:
+        """The target as a passive copy."""
+        database, copy = self.copy()
+        if is_active(database, copy):
+            raise FaultError(f"{self.target} is the active copy; this fault is for a passive one")
+        return database, copy
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault."""
+
+    does: str
+    target: str
+    """What the target is, in words; empty: none."""
+    act: Callable[[Tools], Broken]
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Parameter to its meaning."""
+
+
+def _host_off(tools: Tools) -> Broken:
+    server = tools.server()
+    tools.hosts.off(server, "fault", tools.number)
+    return Broken(f"{server.name} is off", lambda: tools.hosts.on(server, tools.number))
+
+
+def _host_hang(tools: Tools) -> Broken:
+    server = tools.server()
+    server.hung = True
+    return Broken(f"{server.name} answers ping and nothing else", lambda: setattr(server, "hung", False))
+
+
+def _listener(flag: str, words: str) -> Callable[[Tools], Broken]:
+    def act(tools: Tools) -> Broken:
+        server = tools.server()
+        server.listener_faults.add(flag)
+        return Broken(f"WinRM of {server.name} {words}", lambda: server.listener_faults.discard(flag))
+
+    return act
+
+
+def _az_loss(tools: Tools) -> Broken:
+    az = tools.az()
+    servers = [server for server in tools.state.servers if server.az == az.name]
+    az.state = "lost"
+    for server in servers:
+        tools.hosts.off(server, f"{az.name} is lost", tools.number)
+
+    def undo() -> None:
+        az.state = "up"
+        for server in servers:
+            tools.hosts.on(server, tools.number)
+
+    return Broken(f"{az.name} is gone: {_and([one.name for one in servers])} are off", undo)
+
+
+def _az_isolated(tools: Tools) -> Broken:
+    az = tools.az()
+    az.state = "isolated"
+    return Broken(f"{az.name} is cut off from the other zones", lambda: setattr(az, "state", "up"))
+
+
+def _partition(tools: Tools) -> Broken:
+    state = tools.state
+    groups: list[frozenset[str]] = []
+    for group in tools.text("groups", tools.target).split("|"):
+        members: set[str] = set()
+        for word in filter(None, (part.strip() for part in group.split(","))):
+            ofs = [server.name for server in state.servers if server.az.casefold().endswith(word.casefold())]
+            if word in state.servers:
+                ofs = [state.servers[word].name]
+            if not ofs:
+                known = [*(az.name for az in state.azs), *(one.name for one in state.servers)]
+                raise tools.fail(f"`{word}` is neither a zone nor a server", known)
+            members.update(name.casefold() for name in ofs)
+        groups.append(frozenset(members))
+    before, state.partition = state.partition, tuple(groups)
+    if len(groups) < 2:
+        state.partition = before
+        raise FaultError("a partition needs two groups, such as `1a|1b,1c`", certain=("nothing was broken",))
+    return Broken("the network is cut in parts", lambda: setattr(state, "partition", before))
+
+
+def _service_crash(tools: Tools) -> Broken:
+    server = tools.server()
+    wanted = tools.text("service", STORE)
+    service = tools.state.service(server, wanted)
+    if service is None:
+        raise tools.fail(f"{server.name} has no service `{wanted}`", [one.name for one in server.services])
+    tools.hosts.crash(server, service.name)
+    return Broken(
+        f"{service.name} on {server.name} has crashed", lambda: tools.hosts.mend_service(server, service.name)
+    )
+
+
+def _witness_down(tools: Tools) -> Broken:
+    state = tools.state
+    name = tools.target
+    for cluster in state.clusters:
+        if cluster.name.casefold() == name.casefold() or not name:
+            name = cluster.witness_server
+    server = state.servers.get(name) if name else None
+    if server is None:
+        known = [cluster.witness_server for cluster in state.clusters if cluster.witness_server]
+        raise tools.fail(f"there is no witness `{tools.target}`", known)
+    state.witness_faults.add(server.name.casefold())
+    return Broken(
+        f"the witness share on {server.name} does not answer",
+        lambda: state.witness_faults.discard(server.name.casefold()),
+    )
+
+
+def _dc_down(tools: Tools) -> Broken:
+    server = tools.server()
+    if not server.is_dc:
+        raise tools.fail(f"{server.name} is no DC", [one.name for one in tools.state.servers if one.is_dc])
+    return _host_off(tools)
+
+
+def _cred_expired(tools: Tools) -> Broken:
+    account = tools.state.accounts.get(tools.target.rpartition("\\")[2].partition("@")[0])
+    if account is None:
+        raise tools.fail(f"there is no account `{tools.target}`", [one.name for one in tools.state.accounts])
+    account.expired = True
+    return Broken(f"the password of {account.name} has expired", lambda: setattr(account, "expired", False))
+
+
+def _copy_failed(tools: Tools) -> Broken:
+    database, copy = tools.passive()
+    reseed = tools.text("reseed", "false").casefold() in ("true", "1", "yes")
+    message = tools.text("message") or "The Microsoft Exchange Replication service encountered an error."
+    tools.replication.fail(database, copy, CopyError(message, 2070, needs_reseed=reseed))
+    return Broken(f"{database.name}\\{copy.server} has failed", lambda: tools.replication.heal(database, copy))
+
+
+def _log_corrupt(tools: Tools) -> Broken:
+    database, copy = tools.passive()
+    log = f"{database.log_path}\\{database.log_prefix}{copy.inspected:08X}.log"
+    message = f"File check failed : Logfile '{log}' was not found or is damaged"
+    tools.replication.fail(database, copy, CopyError(message, 2070, needs_reseed=True))
+    return Broken(f"a log of {database.name}\\{copy.server} is damaged", lambda: tools.replication.heal(database, copy))
+
+
+def _divergence(tools: Tools) -> Broken:
+    database, copy = tools.passive()
+    logs = int(tools.number_of("logs", 3))
+    tools.replication.settle(database, copy)
+    copy.diverged = logs
+    error = CopyError(_DIVERGENCE.format(logs=logs), 2070, needs_reseed=True, cause="divergence")
+    tools.replication.fail(database, copy, error)
+    return Broken(
+        f"{database.name}\\{copy.server} has {logs} logs of its own", lambda: tools.replication.heal(database, copy)
+    )
+
+
+def _ci_failed(tools: Tools) -> Broken:
+    database, copy = tools.copy()
+    before, copy.ci_state = copy.ci_state, tools.text("state", "Failed")
+    return Broken(
+        f"the content index of {database.name}\\{copy.server} is {copy.ci_state}",
+        lambda: setattr(copy, "ci_state", before),
+    )
+
+
+def _lastlog_stale(tools: Tools) -> Broken:
+    database = tools.database()
+    database.stale_log_info = True
+    return Broken(f"the last log of {database.name} is not known", lambda: setattr(database, "stale_log_info", False))
+
+
+def _seed_fail(tools: Tools) -> Broken:
+    database, copy = tools.copy()
+    key = (database.name.casefold(), copy.server.casefold())
+    percent = tools.number_of("at_pct", 50)
+    tools.state.seed_failures[key] = percent
+    if copy.seed is not None:
+        copy.seed.fails_at = copy.seed.total * percent / 100
+    return Broken(
+        f"seeds of {database.name}\\{copy.server} break at {percent:g} %",
+        lambda: (tools.state.seed_failures.pop(key, None), None)[1],
+    )
+
+
+def _volume(flag: str, words: str) -> Callable[[Tools], Broken]:
+    def act(tools: Tools) -> Broken:
+        server = tools.server()
+        mount = tools.text("volume", "E:")
+        volume = server.volumes.get(mount)
+        if volume is None:
+            raise tools.fail(f"{server.name} has no volume `{mount}`", [one.mount for one in server.volumes])
+        setattr(volume, flag, True)
+        return Broken(f"{volume.mount} of {server.name} {words}", lambda: setattr(volume, flag, False))
+
+    return act
+
+
+def _vdir_down(tools: Tools) -> Broken:
+    server = tools.server()
+    exchange = server.exchange
+    if exchange is None:
+        raise tools.fail(
+            f"{server.name} has no Exchange", [one.name for one in tools.state.servers if one.exchange is not None]
+        )
+    exchange.vdir_broken = True
+    return Broken(f"/PowerShell of {server.name} is down", lambda: setattr(exchange, "vdir_broken", False))
+
+
+def _noise(tools: Tools) -> Broken:
+    state = tools.state
+    names = [tools.server().name] if tools.target else [server.name for server in state.servers]
+    level = int(tools.number_of("level", 1))
+    for name in names:
+        state.noise[name.casefold()] = level
+
+    def undo() -> None:
+        for name in names:
+            state.noise.pop(name.casefold(), None)
+
+    return Broken(f"PowerShell of {_and(names)} is noisy", undo)
+
+
+def _localized(tools: Tools) -> Broken:
+    state = tools.state
+    before, state.ui_culture = state.ui_culture, tools.text("ui", tools.target or "de-DE")
+    return Broken(f"hosts speak {state.ui_culture}", lambda: setattr(state, "ui_culture", before))
+
+
+def _ad_stopped(tools: Tools) -> Broken:
+    directory = tools.state.directory
+    directory.stopped = True
+
+    def undo() -> None:
+        directory.stopped = False
+        directory.catch_up()
+
+    return Broken("Active Directory does not replicate", undo)
+
+
+def _ad_latency(tools: Tools) -> Broken:
+    directory = tools.state.directory
+    before, directory.inter_site_s = directory.inter_site_s, tools.number_of("seconds", 1500)
+    return Broken(
+        f"Active Directory takes {directory.inter_site_s:g} s between sites",
+        lambda: setattr(directory, "inter_site_s", before),
+    )
+
+
+def _rbac_missing(tools: Tools) -> Broken:
+    if not tools.target:
+        raise FaultError("name the role, cmdlet or `cmdlet -parameter` that is missing")
+    key = tools.target.casefold()
+    tools.state.rbac_missing.add(key)
+    return Broken(f"nobody has {tools.target}", lambda: tools.state.rbac_missing.discard(key))
+
+
+def _and(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "no host"
+
+
+def _names() -> Names[Kind]:
+    found: Names[Kind] = Names(lambda name: _ALIASES.get(name.casefold(), name))
+    for name, kind in _TABLE.items():
+        found.add(name, kind)
+    return found
+
+
+_ALIASES = {
+    "az": "az_loss",
+    "host": "host_off",
+    "node_crash": "host_off",
+    "node_hang": "host_hang",
+    "host_silent": "winrm_silent",
+    "dc": "dc_down",
+    "witness": "witness_down",
+}
+_TABLE = {
+    "host_off": Kind("a host loses power", "server", _host_off),
+    "host_hang": Kind("a host answers ping and nothing else", "server", _host_hang),
+    "winrm_refused": Kind("WinRM refuses connections", "server", _listener("refused", "refuses connections")),
+    "winrm_silent": Kind("WinRM takes connections and never answers", "server", _listener("silent", "is silent")),
+    "winrm_slow": Kind("everything on a host takes ten times as long", "server", _listener("slow", "is slow")),
+    "az_loss": Kind("an Availability Zone loses power", "Availability Zone (1a is enough)", _az_loss),
+    "az_isolated": Kind("a zone's links to the others are cut", "Availability Zone", _az_isolated),
+    "partition": Kind(
+        "the network falls into parts", "groups of zones or servers, `1a|1b,1c`", _partition, {"groups": "the same"}
+    ),
+    "service_crash": Kind("a service dies", "server", _service_crash, {"service": "default MSExchangeIS"}),
+    "witness_down": Kind("the witness share does not answer", "witness server, or DAG", _witness_down),
+    "dc_down": Kind("a domain controller loses power", "DC", _dc_down),
+    "cred_expired": Kind("a password has expired", "account", _cred_expired),
+    "copy_failed": Kind(
+        "a passive copy fails", "copy, DB/SERVER", _copy_failed, {"reseed": "true: it needs a seed", "message": "text"}
+    ),
+    "log_corrupt": Kind("a log of a passive copy is damaged", "copy, DB/SERVER", _log_corrupt),
+    "divergence": Kind("a passive copy has logs of its own", "copy, DB/SERVER", _divergence, {"logs": "how many, 3"}),
+    "ci_failed": Kind("a content index fails", "copy, DB/SERVER", _ci_failed, {"state": "default Failed"}),
+    "lastlog_stale": Kind("the cluster's data on the last log is too old", "database", _lastlog_stale),
+    "seed_fail": Kind("seeds of a copy break", "copy, DB/SERVER", _seed_fail, {"at_pct": "percentage, 50"}),
+    "disk_full": Kind("a volume is full", "server", _volume("stuffed", "is full"), {"volume": "default E:"}),
+    "disk_failed": Kind("a volume fails", "server", _volume("failed", "has failed"), {"volume": "default E:"}),
+    "exchange_vdir_down": Kind("/PowerShell answers nothing", "Exchange server", _vdir_down),
+    "ps_noise": Kind("progress, warnings and banners", "server, or none: all", _noise, {"level": "1 to 3"}),
+    "localized": Kind("hosts speak another language", "culture, de-DE", _localized, {"ui": "the same"}),
+    "ad_replication_stopped": Kind("Active Directory stops replicating", "", _ad_stopped),
+    "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}),
+    "rbac_missing": Kind("a role, cmdlet or parameter is assigned to nobody", "its name", _rbac_missing),
+}
+KINDS = _names()
+"""All kinds, by name or alias."""
+
+
+def kind_names() -> list[str]:
+    """All names, without aliases."""
+    return list(_TABLE)
+
+
+def kind_name(name: str) -> str:
+    """The name behind an alias."""
+    return _ALIASES.get(name.casefold(), name.casefold())

@@ -1,0 +1,130 @@
+"""Windows hosts going down and coming up, and their services; knows no database and no cluster rule."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from starover_lab.world.cluster import CLUSSVC, Clusters
+from starover_lab.world.entities import Server, Service
+from starover_lab.world.errors import WorldError
+from starover_lab.world.replication import REPL
+from starover_lab.world.state import State
+
+__all__ = ["Hosts"]
+
+
+class Hosts:
+    """Power and services."""
+
+    def __init__(self, state: State, clusters: Clusters) -> None:
+        self._state = state
+        self._clusters = clusters
+
+    def off(self, server: Server, why: str, cause: int) -> None:
+        """The host is gone at once; `cause` is the number of the fault that keeps it off."""
+        server.down_causes.add(cause)
+        if server.power == "off":
+            return
+        server.power = "off"
+        for service in server.services:
+            service.status, service.busy_until, service.gave_up = "Stopped", None, False
+        self._state.log.add("host_off", server.name, reason=why)
+        self._state.review()
+
+    def on(self, server: Server, cause: int) -> None:
+        """The fault is mended; the host boots when nothing else keeps it off."""
+        server.down_causes.discard(cause)
+        if server.down_causes or server.power != "off":
+            return
+        state = self._state
+        server.power = "booting"
+        when = state.now + timedelta(seconds=state.tuning.reboot_s)
+        state.log.add("host_booting", server.name)
+        state.scheduler.at(when, lambda: self._booted(server, when))
+        state.review()
+
+    def start(self, server: Server, name: str) -> datetime:
+        """Start a service; returns when it runs."""
+        service = self._found(server, name)
+        if service.status in ("Running", "StartPending"):
+            return service.busy_until or self._state.now
+        if service.start_type == "Disabled" or service.crashed:
+            raise WorldError(
+                "service_down", f"{service.name} cannot be started", server=server.name, service=service.name
+            )
+        service.status, service.gave_up = "StartPending", False
+        service.busy_until = self._state.poke_after(self._start_seconds(service))
+        self._state.review()
+        return service.busy_until
+
+    def stop(self, server: Server, name: str) -> datetime:
+        """Stop a service; a cluster node leaves cleanly."""
+        service = self._found(server, name)
+        if service.status in ("Stopped", "StopPending"):
+            return service.busy_until or self._state.now
+        service.status = "StopPending"
+        service.busy_until = self._state.poke_after(self._state.tuning.service_stop_s)
+        if service.name == CLUSSVC:
+            for cluster in self._state.clusters:
+                node = cluster.nodes.get(server.name)
+                if node is not None:
+                    self._clusters.stop(cluster, node)
+                    service.status = "StopPending"
+        self._state.review()
+        return service.busy_until
+
+    def crash(self, server: Server, name: str) -> None:
+        """A service dies and does not start again until it is mended."""
+        service = self._found(server, name)
+        service.status, service.busy_until, service.crashed = "Stopped", None, True
+        self._state.log.add("service_crashed", server.name, service=service.name)
+        self._state.review()
+
+    def mend_service(self, server: Server, name: str) -> None:
+        """A crashed service may run again, and is started if the host is up."""
+        service = self._found(server, name)
+        service.crashed = False
+        if self._state.answers(server):
+            self.start(server, name)
+
+    def review(self) -> None:
+        """End what services are doing."""
+        now = self._state.now
+        for server in self._state.servers:
+            for service in server.services:
+                if service.busy_until is None or now < service.busy_until:
+                    continue
+                service.busy_until = None
+                was, service.status = service.status, "Running" if service.status == "StartPending" else "Stopped"
+                if was == "StartPending" and service.name == REPL and server.exchange is not None:
+                    server.exchange.dacp_bit = 0
+                self._state.log.add("service", server.name, service=service.name, status=service.status)
+                self._state.again()
+
+    def _booted(self, server: Server, when: datetime) -> None:
+        if server.power != "booting" or self._state.now < when:
+            return
+        state = self._state
+        server.power, server.boot_time = "on", state.now
+        ends = state.poke_after(state.tuning.services_after_boot_s)
+        for service in server.services:
+            if service.name in ("WinRM", "EventLog", "LanmanServer", "Netlogon", "NTDS", "Kdc", "DNS"):
+                service.status = "Running"
+            elif service.start_type == "Automatic" and not service.crashed:
+                service.status, service.busy_until = "StartPending", ends
+        state.log.add("host_up", server.name)
+        if server.is_dc:
+            state.directory.catch_up()
+        state.review()
+
+    def _start_seconds(self, service: Service) -> float:
+        tuning = self._state.tuning
+        if service.name == "MSExchangeIS":
+            return tuning.store_start_s
+        return tuning.transport_start_s if service.name == "MSExchangeTransport" else tuning.service_start_s
+
+    def _found(self, server: Server, name: str) -> Service:
+        service = self._state.service(server, name)
+        if service is None:
+            raise WorldError("not_found", f"{server.name} has no service {name}", object="service", name=name)
+        return service

@@ -1,0 +1,157 @@
+"""Seeding a database copy: begin, progress, end; knows replication only through the copy's fields."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from starover_lab.world.entities import Copy, CopyError, Database, Seed
+from starover_lab.world.errors import WorldError
+from starover_lab.world.replication import REPL, Replication, is_active
+from starover_lab.world.state import State
+from starover_lab.world.storage import space
+
+__all__ = ["Seeding"]
+
+_MB = 1_000_000
+_GOOD_SOURCES = ("Healthy", "Mounted", "SeedingSource")
+
+
+class Seeding:
+    """All seeds under way; those of one source share its throughput."""
+
+    def __init__(self, state: State, replication: Replication) -> None:
+        self._state = state
+        self._replication = replication
+
+    def begin(
+        self, database: Database, copy: Copy, *, source: str | None, delete_existing: bool, manual_resume: bool
+    ) -> datetime:
+        """Begin; returns when it should end. The copy must be suspended (or need the seed)."""
+        state = self._state
+        name = f"{database.name}\\{copy.server}"
+        if is_active(database, copy):
+            raise WorldError("active_copy", f"{name} is the active copy", copy=name)
+        if copy.seed is not None:
+            raise WorldError("seed_in_progress", f"{name} is being seeded", copy=name, source=copy.seed.source)
+        needs = copy.error is not None and copy.error.needs_reseed
+        if not copy.replication_suspended and not needs:
+            raise WorldError("must_be_suspended", f"{name} is not suspended", copy=name)
+        if copy.files_present and not delete_existing:
+            raise WorldError("files_exist", f"{name} has files", copy=name, path=database.edb_path)
+        giver = self._source(database, copy, source)
+        room = space(state, state.servers[copy.server], database.edb_path)
+        available = (room.free + (database.size if copy.files_present else 0)) if room is not None else 0
+        if available < database.size:
+            raise WorldError("disk_full", f"no room for {name}", copy=name, free=available, needed=database.size)
+        self._replication.settle(database, copy)
+        copy.files_present = False
+        percent = state.seed_failures.get((database.name.casefold(), copy.server.casefold()))
+        copy.seed = Seed(
+            source=giver.server,
+            total=database.size,
+            done=0.0,
+            since=state.now,
+            speed=0.0,
+            started=state.now,
+            from_generation=database.stream.generated(state.now),
+            manual_resume=manual_resume,
+            fails_at=None if percent is None else database.size * percent / 100,
+        )
+        state.log.add("seed_started", name, source=giver.server, bytes=database.size)
+        self._share(giver.server)
+        state.review()
+        return self.expected_end(copy)
+
+    def cancel(self, database: Database, copy: Copy) -> None:
+        """End a seed before its time; the copy stays suspended and without files."""
+        name = f"{database.name}\\{copy.server}"
+        if copy.seed is None:
+            raise WorldError("invalid", f"{name} is not being seeded", copy=name)
+        source, copy.seed = copy.seed.source, None
+        copy.replication_suspended = True
+        self._state.log.add("seed_cancelled", name)
+        self._share(source)
+        self._state.review()
+
+    def done(self, seed: Seed) -> float:
+        """Bytes copied by now."""
+        passed = (self._state.now - seed.since).total_seconds()
+        return min(seed.done + seed.speed * passed, float(seed.total))
+
+    def expected_end(self, copy: Copy) -> datetime:
+        """When the seed ends if nothing changes; now when there is none."""
+        seed = copy.seed
+        if seed is None or seed.speed <= 0:
+            return self._state.now
+        return self._state.now + timedelta(seconds=(seed.total - self.done(seed)) / seed.speed)
+
+    def review(self) -> None:
+        """End what is finished, break what has lost its source or meets its fault."""
+        for database in self._state.databases:
+            for copy in database.copies:
+                if copy.seed is not None:
+                    self._follow(database, copy, copy.seed)
+
+    def _follow(self, database: Database, copy: Copy, seed: Seed) -> None:
+        state = self._state
+        server, source = state.servers[copy.server], state.servers[seed.source]
+        done = self.done(seed)
+        if not (state.runs(server, REPL) and state.runs(source, REPL) and state.linked(server, source)):
+            self._break(database, copy, seed, f"communication with server {source.fqdn} was lost while seeding")
+        elif seed.fails_at is not None and done >= seed.fails_at - 1:
+            self._break(database, copy, seed, "an error occurred while seeding: the target stopped receiving data")
+        elif done >= seed.total - 1:
+            self._finish(database, copy, seed)
+
+    def _finish(self, database: Database, copy: Copy, seed: Seed) -> None:
+        copy.seed = None
+        copy.files_present = True
+        copy.error = None
+        copy.retry_until = None
+        copy.diverged = 0
+        copy.running = copy.flowing = copy.replaying = False
+        copy.copied = copy.inspected = copy.replayed = copy.notified = seed.from_generation
+        copy.since = self._state.now
+        if not seed.manual_resume:
+            copy.replication_suspended = False
+            copy.activation_suspended = copy.activation_suspended and copy.block_kept
+            if not copy.activation_suspended:
+                copy.comment, copy.initiator = "", "Unknown"
+        self._state.log.add("seed_finished", f"{database.name}\\{copy.server}", source=seed.source)
+        self._share(seed.source)
+        self._state.again()
+
+    def _break(self, database: Database, copy: Copy, seed: Seed, why: str) -> None:
+        copy.seed = None
+        self._state.log.add("seed_failed", f"{database.name}\\{copy.server}", source=seed.source, reason=why)
+        self._share(seed.source)
+        self._replication.fail(
+            database, copy, CopyError(f"The seeding operation failed. Error: {why}.", 2070, True, "seed")
+        )
+
+    def _share(self, source: str) -> None:
+        """The seeds of one source share its throughput: new speeds, and new looks at the ends."""
+        state = self._state
+        running = [
+            (copy, copy.seed)
+            for database in state.databases
+            for copy in database.copies
+            if copy.seed is not None and copy.seed.source.casefold() == source.casefold()
+        ]
+        for copy, seed in running:
+            near = state.servers[copy.server].az == state.servers[seed.source].az
+            tuning = state.tuning
+            speed = (tuning.seed_mb_per_s_same_az if near else tuning.seed_mb_per_s_cross_az) * _MB / len(running)
+            seed.done, seed.since, seed.speed = self.done(seed), state.now, speed
+            goal = min(float(seed.total), seed.fails_at if seed.fails_at is not None else float(seed.total))
+            state.poke_after(max(goal - seed.done, 0.0) / speed)
+
+    def _source(self, database: Database, copy: Copy, source: str | None) -> Copy:
+        name = source or database.active
+        giver = database.copies.get(name.partition(".")[0])
+        if giver is None:
+            raise WorldError("not_found", f"{name} has no copy of {database.name}", object="copy", name=name)
+        status = self._replication.status(database, giver)
+        if giver is copy or status not in _GOOD_SOURCES or giver.seed is not None:
+            raise WorldError("source_unhealthy", f"{giver.server} cannot give the seed", source=name, status=status)
+        return giver

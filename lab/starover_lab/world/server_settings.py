@@ -1,0 +1,181 @@
+"""What servers and AD have as plain settings: listeners, accounts, components, policies, preferences, lags; no timers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starover_lab.world.directory import DomainController
+from starover_lab.world.entities import Account, Component, Copy, DagObject, Database, ExchangeServer, Server
+from starover_lab.world.errors import WorldError
+from starover_lab.world.reading import effective_state
+from starover_lab.world.state import State
+
+__all__ = ["ServerSettings"]
+
+_MOST_LAG_S = 14 * 86_400.0
+_REQUESTERS = ("HealthAPI", "Maintenance", "Sidelined", "Functional", "Deployment")
+
+
+class ServerSettings:
+    """Plain settings, without a process of their own."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def listener(self, server: Server) -> tuple[str, ...]:
+        """Faults of the WinRM listener."""
+        if server.power != "on":
+            return ("off",)
+        az = self._state.azs.get(server.az)
+        if server.hung or (az is not None and az.state == "isolated"):
+            return ("silent",)
+        service = server.services.get("WinRM")
+        if service is None or service.status != "Running":
+            return ("refused",)
+        return tuple(sorted(server.listener_faults))
+
+    def account(self, user: str) -> Account | None:
+        r"""Who logs on as `DOMAIN\name`, `name@domain` or `name`."""
+        domain, slash, name = user.rpartition("\\")
+        if slash and domain.casefold() not in (self._state.netbios.casefold(), self._state.dns_name.casefold()):
+            return None
+        if not slash:
+            name, at, realm = user.partition("@")
+            if at and realm.casefold() not in (self._state.dns_name.casefold(), self._state.netbios.casefold()):
+                return None
+        account = self._state.accounts.get(name)
+        return None if account is None or account.expired else account
+
+    def reach(self, asked: Server, target: Server) -> Server:
+        """The target, if it answers."""
+        if not self._state.reaches(asked, target):
+            raise WorldError(
+                "server_down",
+                f"{target.name} does not answer",
+                blocked_s=self._state.tuning.rpc_timeout_s,
+                server=target.name,
+                fqdn=target.fqdn,
+            )
+        return target
+
+    def exchange_answers(self, server: Server) -> bool:
+        """Whether `/PowerShell` takes connections."""
+        exchange = server.exchange
+        return exchange is not None and not exchange.vdir_broken and self._state.runs(server, "W3SVC")
+
+    def dc_of(self, asked: Server, name: str | None) -> DomainController:
+        """The DC that a cmdlet uses."""
+        return self._state.directory.controller(name) if name else self._state.directory.closest(asked.site)
+
+    def dag_names(self, dc: DomainController) -> list[str]:
+        """The DAGs that a DC knows, by name."""
+        found = [self._state.directory.read(dc, key, DagObject) for key in self._state.directory.keys(dc, "dag:")]
+        return sorted((dag.name for dag in found if dag is not None), key=str.casefold)
+
+    def dag(self, name: str, dc: DomainController) -> DagObject:
+        """One DAG as that DC knows it."""
+        found = self._state.directory.read(dc, f"dag:{name.casefold()}", DagObject)
+        if found is None:
+            raise WorldError("not_found", f"there is no DAG {name}", object="dag", name=name, dc=dc.name)
+        return found
+
+    def set_preference(self, database: Database, copy: Copy, preference: int) -> None:
+        """Take the copy out, put it in at its new place, renumber."""
+        count = len(database.copies)
+        if not 1 <= preference <= count:
+            raise WorldError(
+                "invalid",
+                f"the activation preference must be 1 to {count}",
+                parameter="ActivationPreference",
+                value=preference,
+                allowed=f"1-{count}",
+            )
+        others = sorted((one for one in database.copies if one is not copy), key=lambda one: one.preference)
+        others.insert(preference - 1, copy)
+        for number, one in enumerate(others, start=1):
+            one.preference = number
+        self._state.log.add("preference_set", f"{database.name}\\{copy.server}", preference=preference)
+        self._state.review()
+
+    def set_lag(self, database: Database, copy: Copy, *, replay_s: float | None, truncation_s: float | None) -> None:
+        """Set the lag times, at most 14 days."""
+        for parameter, value in (("ReplayLagTime", replay_s), ("TruncationLagTime", truncation_s)):
+            if value is not None and not 0 <= value <= _MOST_LAG_S:
+                raise WorldError(
+                    "invalid",
+                    f"{parameter} is at most 14 days",
+                    parameter=parameter,
+                    value=value,
+                    allowed="14.00:00:00",
+                )
+        if replay_s is not None:
+            copy.replay_lag_s = replay_s
+        if truncation_s is not None:
+            copy.truncation_lag_s = truncation_s
+        self._state.log.add(
+            "lag_set", f"{database.name}\\{copy.server}", replay_s=copy.replay_lag_s, truncation_s=copy.truncation_lag_s
+        )
+        self._state.review()
+
+    def components(self, server: Server) -> list[tuple[Component, str]]:
+        """Each component with its effective state."""
+        exchange = self._exchange(server)
+        offline = effective_state(exchange.components["ServerWideOffline"], server_wide_offline=False) == "Inactive"
+        return [(one, effective_state(one, server_wide_offline=offline)) for one in exchange.components]
+
+    def set_component(
+        self,
+        server: Server,
+        name: str,
+        state: Literal["Active", "Inactive", "Draining"],
+        requester: str,
+        *,
+        local: bool,
+        remote: bool,
+    ) -> None:
+        """Set one requester's wish for a component, on the server, in AD, or both."""
+        exchange = self._exchange(server)
+        component = exchange.components.get(name)
+        if component is None:
+            raise WorldError("not_found", f"there is no component {name}", object="component", name=name)
+        known = next((one for one in _REQUESTERS if one.casefold() == requester.casefold()), None)
+        if known is None:
+            raise WorldError(
+                "invalid",
+                f"there is no requester {requester}",
+                parameter="Requester",
+                value=requester,
+                allowed=", ".join(_REQUESTERS),
+            )
+        spelt = "HealthApi" if known == "HealthAPI" else known
+        for wanted, states in ((local, component.local), (remote, component.remote)):
+            if wanted:
+                states[spelt] = (state, self._state.now)
+        self._state.log.add("component", server.name, component=component.name, state=state, requester=spelt)
+        self._state.review()
+
+    def set_activation(
+        self,
+        server: Server,
+        *,
+        policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] | None,
+        disabled_and_move_now: bool | None,
+    ) -> None:
+        """Set what automatic activation may do on a server."""
+        exchange = self._exchange(server)
+        if policy is not None:
+            exchange.activation_policy = policy
+        if disabled_and_move_now is not None:
+            exchange.activation_disabled_and_move_now = disabled_and_move_now
+        self._state.log.add(
+            "activation_policy",
+            server.name,
+            policy=exchange.activation_policy,
+            disabled_and_move_now=exchange.activation_disabled_and_move_now,
+        )
+        self._state.review()
+
+    def _exchange(self, server: Server) -> ExchangeServer:
+        if server.exchange is None:
+            raise WorldError("not_found", f"{server.name} is no Exchange server", object="exchange", name=server.name)
+        return server.exchange

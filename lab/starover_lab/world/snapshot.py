@@ -1,0 +1,156 @@
+"""The whole state as JSON-able data, for `lab state` and for tests; changes nothing and holds no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from starover_lab.world.entities import Cluster, Copy, DagObject, Database, Server
+from starover_lab.world.errors import Data
+from starover_lab.world.replication import Replication, is_active
+from starover_lab.world.state import State
+from starover_lab.world.storage import counters, space
+
+__all__ = ["snapshot"]
+
+
+def snapshot(
+    state: State,
+    replication: Replication,
+    *,
+    faults: Sequence[Mapping[str, Data]],
+    violations: Sequence[Mapping[str, Data]],
+) -> dict[str, Data]:
+    """Everything that can be seen now."""
+    return {
+        "topology": state.name,
+        "seed": state.dice.seed,
+        "time": _time(state.now),
+        "events": len(state.log.events),
+        "azs": {az.name: az.state for az in state.azs},
+        "servers": {server.name: _server(state, server) for server in state.servers},
+        "dags": {name: _dag(state, name) for name in state.dags},
+        "databases": {database.name: _database(state, replication, database) for database in state.databases},
+        "accounts": {account.name: {"expired": account.expired} for account in state.accounts},
+        "audit": [
+            {
+                "time": _time(record.time),
+                "cmdlet": record.cmdlet,
+                "parameters": dict(record.parameters),
+                "caller": record.caller,
+                "server": record.server,
+                "succeeded": record.succeeded,
+            }
+            for record in state.audit
+        ],
+        "faults": [dict(fault) for fault in faults],
+        "violations": [dict(violation) for violation in violations],
+    }
+
+
+def _time(when: datetime | None) -> str | None:
+    return when.isoformat().replace("+00:00", "Z") if when is not None else None
+
+
+def _server(state: State, server: Server) -> dict[str, Data]:
+    exchange = server.exchange
+    stopped: list[Data] = [
+        service.name for service in server.services if service.start_type == "Automatic" and service.status != "Running"
+    ]
+    return {
+        "fqdn": server.fqdn,
+        "az": server.az,
+        "site": server.site,
+        "address": server.address,
+        "os": server.os,
+        "roles": list(server.roles),
+        "power": server.power,
+        "hung": server.hung,
+        "listener_faults": list[Data](sorted(server.listener_faults)),
+        "boot_time": _time(server.boot_time),
+        "automatic_services_not_running": stopped,
+        "volumes": {
+            volume.mount: {"size": one.size, "free": one.free}
+            for volume in server.volumes
+            if (one := space(state, server, volume.mount)) is not None
+        },
+        "exchange": None
+        if exchange is None
+        else {
+            "year": exchange.year,
+            "build": exchange.build,
+            "activation_policy": exchange.activation_policy,
+            "dacp_bit": exchange.dacp_bit,
+            "powershell": not exchange.vdir_broken and state.runs(server, "W3SVC"),
+        },
+    }
+
+
+def _dag(state: State, name: str) -> dict[str, Data]:
+    by_dc: dict[str, Data] = {}
+    for dc in state.directory.controllers:
+        dag = state.directory.read(dc, f"dag:{name.casefold()}", DagObject)
+        by_dc[dc.name] = (
+            None
+            if dag is None
+            else {
+                "members": list(dag.members),
+                "started": list(dag.started),
+                "stopped": list(dag.stopped),
+                "witness": dag.witness_server,
+                "dac_mode": dag.dac_mode,
+            }
+        )
+    cluster = state.clusters.get(name)
+    return {"ad": by_dc, "cluster": _cluster(cluster) if cluster is not None else None}
+
+
+def _cluster(cluster: Cluster) -> dict[str, Data]:
+    return {
+        "quorate": cluster.quorate,
+        "quorum_type": cluster.quorum_type,
+        "votes": cluster.votes.present,
+        "total": cluster.votes.total,
+        "primary_active_manager": cluster.core_owner or None,
+        "witness": cluster.witness_server or None,
+        "witness_online": cluster.votes.witness_online,
+        "witness_vote": cluster.votes.witness_vote,
+        "nodes": {
+            node.server: {"id": node.id, "state": node.state, "vote": cluster.votes.votes.get(node.id, 0)}
+            for node in cluster.nodes
+        },
+    }
+
+
+def _database(state: State, replication: Replication, database: Database) -> dict[str, Data]:
+    return {
+        "guid": str(database.guid),
+        "dag": database.dag or None,
+        "active": database.active,
+        "state": database.state,
+        "size": database.size,
+        "generated": database.stream.generated(state.now),
+        "branch": database.stream.branch,
+        "copies": {copy.server: _copy(state, replication, database, copy) for copy in database.copies},
+    }
+
+
+def _copy(state: State, replication: Replication, database: Database, copy: Copy) -> dict[str, Data]:
+    now = counters(state, database, copy)
+    newest = database.stream.generated(state.now)
+    return {
+        "status": replication.status(database, copy),
+        "active": is_active(database, copy),
+        "preference": copy.preference,
+        "replication_suspended": copy.replication_suspended,
+        "activation_suspended": copy.activation_suspended,
+        "comment": copy.comment,
+        "replay_lag_s": copy.replay_lag_s,
+        "copied": now.copied,
+        "inspected": now.inspected,
+        "replayed": now.replayed,
+        "copy_queue": max(newest - now.inspected, 0),
+        "replay_queue": now.inspected - now.replayed,
+        "error": copy.error.message if copy.error is not None else None,
+        "seed_source": copy.seed.source if copy.seed is not None else None,
+    }

@@ -1,0 +1,133 @@
+"""How full the volumes are, computed from databases and logs; changes nothing.
+
+Truncation [doc, simplified]: a log may go once the nightly backup (or circular logging) allows it, every copy without
+replay lag has replayed it and every lagged copy has inspected it. So a copy that stands makes the log volumes of all
+copies grow.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from starover_lab.world.entities import Copy, Database, Server, Volume
+from starover_lab.world.files import clean_path
+from starover_lab.world.logs import LOG_BYTES
+from starover_lab.world.state import State
+from starover_lab.world.views import Space
+
+__all__ = ["Counters", "copy_storage_fails", "counters", "last_backup", "space", "volume_of"]
+
+_KEPT_LOGS = 100
+_BACKUP_HOUR = 22
+
+
+class Counters(tuple[int, int, int]):
+    """Copied, inspected and replayed logs of one copy at one moment."""
+
+    __slots__ = ()
+
+    @property
+    def copied(self) -> int:
+        """Newest log that has arrived."""
+        return self[0]
+
+    @property
+    def inspected(self) -> int:
+        """Newest log found whole."""
+        return self[1]
+
+    @property
+    def replayed(self) -> int:
+        """Newest log played into the database."""
+        return self[2]
+
+
+def counters(state: State, database: Database, copy: Copy, when: datetime | None = None) -> Counters:
+    """A copy's log counters at a moment (default: now); on the active copy all three are the newest log."""
+    now = when or state.now
+    stream, tuning = database.stream, state.tuning
+    if copy.server.casefold() == database.active.casefold():
+        newest = stream.generated(now)
+        return Counters((newest, newest, newest))
+    passed = max((now - copy.since).total_seconds(), 0.0)
+
+    def behind(seconds: float) -> int:
+        return stream.generated(now - timedelta(seconds=seconds))
+
+    copied, inspected, replayed = copy.copied, copy.inspected, copy.replayed
+    if copy.flowing:
+        shipped = int(tuning.ship_logs_per_s * passed)
+        copied = max(copied, min(behind(tuning.ship_latency_s), copied + shipped))
+        inspected = max(inspected, min(behind(tuning.ship_latency_s + tuning.inspect_s), inspected + shipped))
+    else:
+        inspected = copied if passed > tuning.inspect_s else inspected
+    if copy.replaying:
+        limit = min(inspected, replayed + int(tuning.replay_logs_per_s * passed))
+        if copy.flowing:
+            limit = min(limit, behind(tuning.ship_latency_s + tuning.inspect_s + tuning.replay_latency_s))
+        if copy.replay_lag_s:
+            limit = min(limit, behind(copy.replay_lag_s))
+        replayed = max(replayed, limit)
+    return Counters((copied, inspected, replayed))
+
+
+def last_backup(now: datetime) -> datetime:
+    """When the nightly full backup last ran."""
+    backup = now.replace(hour=_BACKUP_HOUR, minute=0, second=0, microsecond=0)
+    return backup - timedelta(days=1) if backup > now else backup
+
+
+def volume_of(server: Server, path: str) -> Volume | None:
+    """The volume with the longest mount point that leads to a path."""
+    clean = clean_path(path).casefold() + "\\"
+    fitting = [one for one in server.volumes if clean.startswith(clean_path(one.mount).casefold() + "\\")]
+    return max(fitting, key=lambda one: len(one.mount), default=None)
+
+
+def copy_storage_fails(state: State, database: Database, copy: Copy) -> str:
+    """Why a copy's volumes cannot be written, or an empty text."""
+    server = state.servers[copy.server]
+    for path in (database.log_path, database.edb_path):
+        volume = volume_of(server, path)
+        if volume is not None and volume.failed:
+            return f"volume {volume.mount} does not answer"
+        if volume is not None and _free(state, server, volume) <= 0:
+            return f"volume {volume.mount} is full"
+    return ""
+
+
+def space(state: State, server: Server, path: str) -> Space | None:
+    """Size and free bytes of the volume that a path lies on, or None when the host has no such volume."""
+    volume = volume_of(server, path)
+    if volume is None:
+        return None
+    return Space(mount=volume.mount, size=volume.size, free=max(_free(state, server, volume), 0))
+
+
+def _free(state: State, server: Server, volume: Volume) -> int:
+    if volume.stuffed:
+        return 0
+    used = volume.other
+    for database in state.databases:
+        copy = database.copies.get(server.name)
+        if copy is None:
+            continue
+        if volume_of(server, database.edb_path) is volume:
+            used += (
+                database.size if copy.seed is None and copy.files_present else int(copy.seed.done if copy.seed else 0)
+            )
+        if volume_of(server, database.log_path) is volume:
+            used += _logs_kept(state, database, copy) * LOG_BYTES
+    return volume.size - used
+
+
+def _logs_kept(state: State, database: Database, copy: Copy) -> int:
+    lowest = counters(state, database, copy).copied
+    for other in database.copies:
+        own = counters(state, database, other)
+        lowest = min(lowest, own.inspected if other.replay_lag_s else own.replayed)
+    if not database.circular_logging:
+        lowest = min(lowest, database.stream.generated(last_backup(state.now)))
+    if copy.replay_lag_s:
+        lowest = min(lowest, counters(state, database, copy).replayed)
+    return max(counters(state, database, copy).copied - lowest, _KEPT_LOGS)

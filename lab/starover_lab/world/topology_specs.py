@@ -1,0 +1,245 @@
+"""The entries of a topology file as typed structs; reads no file. `docs/lab.md` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from starover.estate import Balancer, ClientName, Forest, Role, Site, Subnet
+from starover.names import Comment, DagName, DbName, ServerName, WitnessDirectory
+from starover_lab.world.entities import Year
+from starover_lab.world.tuning import Tuning
+
+__all__ = [
+    "START",
+    "AccountSpec",
+    "CopySpec",
+    "DagSpec",
+    "DatabaseSpec",
+    "Duration",
+    "ExchangeSpec",
+    "FaultSpec",
+    "File",
+    "Part",
+    "ServerSpec",
+    "Topology",
+    "VolumeSpec",
+    "Where",
+    "seconds",
+]
+
+START = datetime(2026, 11, 20, 14, tzinfo=UTC)
+"""When a lab begins unless its topology says otherwise: Friday afternoon."""
+_DURATION = r"^(?:\d+(?:\.\d+)?[smhd]|(?:\d+\.)?\d{1,2}:\d{2}:\d{2}|0)(?![\s\S])"
+Duration = Annotated[
+    str,
+    msgspec.Meta(pattern=_DURATION, description="a time span such as 90s, 30m, 168h, 7d, 01:00:00 or 7.00:00:00"),
+]
+Size = Annotated[float, msgspec.Meta(ge=0, le=1_000_000, description="gigabytes (2^30 bytes)")]
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry of a topology."""
+
+
+class VolumeSpec(Spec, frozen=True, kw_only=True):
+    """A volume of a host."""
+
+    mount: str
+    """`D:`, or the path of a mount point."""
+    size_gb: Size
+    used_gb: Size = 20.0
+    """By other things than the lab's databases and logs."""
+    fs: Literal["NTFS", "ReFS"] = "NTFS"
+
+
+class ExchangeSpec(Spec, frozen=True, kw_only=True):
+    """Exchange on a host."""
+
+    year: Year = "SE"
+    cu: str = ""
+    """Such as CU14."""
+    build: str = "15.2.2562.37"
+    edition: Literal["Enterprise", "Standard"] = "Enterprise"
+    activation_policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] = "Unrestricted"
+    auto_mount_dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] = "GoodAvailability"
+    max_active: int | None = None
+
+
+class ServerSpec(Spec, frozen=True, kw_only=True):
+    """A Windows host."""
+
+    name: ServerName
+    roles: tuple[Role, ...] = ()
+    az: str = ""
+    site: str = ""
+    """AD site; empty: that of its subnet, else the first of its AZ."""
+    subnet: str = ""
+    """CIDR; empty: the one of `subnets` that holds its address."""
+    address: str = ""
+    secondary_addresses: tuple[str, ...] = ()
+    os: Literal["2012R2", "2016", "2019", "2022", "2025"] = "2022"
+    instance: str = ""
+    instance_type: str = "m5.xlarge"
+    cores: int = 4
+    memory_gb: int = 16
+    volumes: tuple[VolumeSpec, ...] = ()
+    """Empty: C: of 100 GB, and on Exchange servers D: and E: of 500 GB."""
+    exchange: ExchangeSpec | None = None
+    shares: dict[str, str] = {}
+    """SMB share name to local path; a witness's share is made by itself."""
+
+
+class CopySpec(Spec, frozen=True, kw_only=True):
+    """One copy of a database; the first in the list is active unless the database says otherwise."""
+
+    server: ServerName
+    preference: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    """0: its place in the list."""
+    replay_lag: Duration = "0"
+    truncation_lag: Duration = "0"
+    activation_suspended: bool = False
+    replication_suspended: bool = False
+    comment: Comment = ""
+    files: bool = True
+    """False: nothing has been seeded yet."""
+
+
+class DatabaseSpec(Spec, frozen=True, kw_only=True):
+    """A mailbox database."""
+
+    name: DbName
+    size_gb: Size = 100.0
+    copies: Annotated[tuple[CopySpec, ...], msgspec.Meta(min_length=1, max_length=16)]
+    active: str = ""
+    """Server with the active copy; empty: the copy of preference 1."""
+    mounted: bool = True
+    edb_path: str = ""
+    """Empty: D:\\Databases\\NAME\\NAME.edb."""
+    log_path: str = ""
+    """Empty: E:\\Databases\\NAME."""
+    log_rate_per_min: Annotated[float, msgspec.Meta(ge=0, le=6000)] = 6.0
+    """In the busy hour."""
+    circular_logging: bool = False
+    mount_at_startup: bool = True
+    mailboxes: int = 250
+
+
+class DagSpec(Spec, frozen=True, kw_only=True):
+    """A Database Availability Group with its cluster."""
+
+    name: DagName
+    members: Annotated[tuple[ServerName, ...], msgspec.Meta(max_length=16)] = ()
+    witness: str = ""
+    witness_directory: WitnessDirectory | Literal[""] = ""
+    alternate_witness: str = ""
+    alternate_witness_directory: WitnessDirectory | Literal[""] = ""
+    dac_mode: Literal["Off", "DagOnly"] = "Off"
+    ip_addresses: tuple[str, ...] = ("255.255.255.255",)
+    """255.255.255.255: without an administrative access point."""
+    preference_move_frequency: Duration | Literal["never"] = "01:00:00"
+    replay_lag_manager: bool = False
+    dynamic_quorum: bool = True
+    primary_active_manager: str = ""
+    """Empty: the first member."""
+
+
+class AccountSpec(Spec, frozen=True, kw_only=True):
+    """Somebody who may log on."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=r"^[^\\/\"\[\]:;|=,+*?<>@\s]+(?![\s\S])")]
+    password: str = ""
+    """Empty: one that belongs to the lab's seed. `lab.json` tells it."""
+    groups: tuple[str, ...] = ("Domain Users",)
+    role_groups: tuple[str, ...] = ()
+    """Exchange role groups, such as Organization Management."""
+    roles: tuple[str, ...] = ()
+    """Single management roles, such as Database Copies."""
+    administrator: bool = True
+    """Of every host."""
+
+
+class FaultSpec(Spec, frozen=True, kw_only=True):
+    """A fault that is there from the beginning."""
+
+    kind: str
+    target: str = ""
+    params: dict[str, str] = {}
+
+
+class Part(Spec, frozen=True, kw_only=True):
+    """What a file or a flag says."""
+
+    description: str = ""
+    start: datetime | None = None
+    seed: int | None = None
+    region: str = ""
+    forest: Forest | None = None
+    azs: tuple[str, ...] = ()
+    """Empty: those of the servers."""
+    sites: tuple[Site, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    servers: tuple[ServerSpec, ...] = ()
+    dags: tuple[DagSpec, ...] = ()
+    databases: tuple[DatabaseSpec, ...] = ()
+    accounts: tuple[AccountSpec, ...] = ()
+    balancers: tuple[Balancer, ...] = ()
+    client_names: tuple[ClientName, ...] = ()
+    tuning: dict[str, float] = {}
+    """See `Tuning`."""
+    faults: tuple[FaultSpec, ...] = ()
+
+
+class File(Part, frozen=True, kw_only=True):
+    """A topology file."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    extends: str = ""
+    """Name or path of another topology."""
+    use: tuple[str, ...] = ()
+    """Flags that are always on."""
+    flags: dict[str, Part] = {}
+
+
+Where: TypeAlias = "tuple[str, int]"
+"""File and line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """A whole topology, flags and extensions worked in."""
+
+    name: str
+    description: str
+    start: datetime
+    seed: int
+    region: str
+    forest: Forest
+    azs: tuple[str, ...]
+    sites: tuple[Site, ...]
+    subnets: tuple[Subnet, ...]
+    servers: tuple[ServerSpec, ...]
+    dags: tuple[DagSpec, ...]
+    databases: tuple[DatabaseSpec, ...]
+    accounts: tuple[AccountSpec, ...]
+    balancers: tuple[Balancer, ...]
+    client_names: tuple[ClientName, ...]
+    tuning: Tuning
+    faults: tuple[FaultSpec, ...]
+    where: Mapping[tuple[str, str], Where] = field(default_factory=dict[tuple[str, str], Where])
+    """(section, name) to the place where it is defined."""
+
+
+def seconds(duration: str) -> float:
+    """The seconds of a `Duration`."""
+    if duration == "0":
+        return 0.0
+    if duration[-1] in "smhd":
+        return float(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[duration[-1]]
+    days, dot, clock = duration.rpartition(".")
+    hours, minutes, rest = (int(part) for part in clock.split(":"))
+    return timedelta(days=int(days) if dot else 0, hours=hours, minutes=minutes, seconds=rest).total_seconds()
