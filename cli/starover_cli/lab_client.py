@@ -1,29 +1,18 @@
-"""Talks to a running lab over its control port: HTTP and JSON on loopback; knows neither its world nor how it starts.
+"""Talks to a running lab through its own door: HTTP and JSON on loopback; knows neither its world nor how it starts.
 
-What it asks for, all with the token of `lab.json` as `Authorization: Bearer`:
-
-    GET  /status                    name, started, now, hosts
-    GET  /state                     the whole world as JSON
-    GET  /events?since=N            what happened, from number N on
-    GET  /clock                     {"now": "2026-11-20T14:00:00Z", ...}
-    POST /clock                     {"advance": seconds} | {"until": time} | {"speed": x}
-    POST /clock/expect              {"scripts": n}
-    POST /clock/wait                {"until": time, "seconds": how long to hold the line} -> {"now": time}
-    POST /break, /mend              {"fault": name, "arguments": [...]}
-    POST /stop                      answers, then ends
+The requests are those that the lab's `control` module lists; URL and token stand in its `lab.json`.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
-import urllib.request
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starover.errors import BadParameter, ConnectFailed, Mistake, StaroverError
 
@@ -32,25 +21,24 @@ __all__ = ["FILE", "Lab", "LabGone"]
 FILE = "lab.json"
 _SECONDS = 10.0
 
-# A lab listens on loopback; whatever proxy the environment names is not for it.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-
-class LabGone(ConnectFailed):  # noqa: N818 - the word of the field
+class LabGone(ConnectFailed):
     """There is no lab, or it does not run any more."""
 
     word = "no lab"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lab:
-    """A lab as its `lab.json` describes it; whether it runs is known when it is asked."""
+    """A lab as its `lab.json` describes it; whether it runs is known when it is asked. Threads may share it."""
 
     folder: Path
     url: str
     token: str
     pid: int
     about: Mapping[str, Any]
+    _line: http.client.HTTPConnection | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def at(cls, folder: Path) -> Lab:
@@ -61,54 +49,80 @@ class Lab:
             control = about["control"]
             return cls(folder, str(control["url"]).rstrip("/"), str(control["token"]), int(about["pid"]), about)
         except FileNotFoundError:
-            raise gone(folder, f"there is no lab in {folder.as_posix()}.") from None
+            raise gone(f"there is no lab in {folder.as_posix()}.") from None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise gone(folder, f"{file.as_posix()} is not what a lab writes ({type(error).__name__}).") from None
+            raise gone(f"{file.as_posix()} is not what a lab writes ({type(error).__name__}).") from None
 
     def get(self, path: str, **query: object) -> Any:
-        """Ask for something. Raises `LabGone` when nobody answers."""
-        tail = f"?{urlencode(query)}" if query else ""
-        return self._ask(urllib.request.Request(f"{self.url}{path}{tail}"), _SECONDS)  # noqa: S310 - http on loopback
+        """Ask for something: `get("clock")`. Raises `LabGone` when nobody answers."""
+        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, None)
 
-    def post(self, path: str, body: Mapping[str, object] | None = None, *, seconds: float = _SECONDS) -> Any:
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
         """Have something done. Raises `LabGone`, and `BadParameter` for what the lab does not understand."""
-        request = urllib.request.Request(  # noqa: S310 - http on loopback
-            f"{self.url}{path}",
-            data=json.dumps(body or {}).encode(),
-            headers={"Content-Type": "application/json"},
-            method="POST",
-        )
-        return self._ask(request, seconds)
+        return self._ask("POST", path, body or {})
 
-    def _ask(self, request: urllib.request.Request, seconds: float) -> Any:
-        request.add_header("Authorization", f"Bearer {self.token}")
+    def hold(self, path: str, body: Mapping[str, object], seconds: float) -> Any | None:
+        """As `post`, for what may take long: on a line of its own, given up after `seconds`; None then."""
+        line = self._open(seconds)
         try:
-            with _OPENER.open(request, timeout=seconds) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            raise self._refused(error) from None
+            return self._answer(line, "POST", path, body)
+        except TimeoutError:
+            return None
         except (OSError, http.client.HTTPException):
-            raise gone(
-                self.folder, f"the lab of {self.folder.as_posix()} does not answer: it is not running."
-            ) from None
-        return json.loads(text) if text.strip() else {}
+            raise gone(f"the lab of {self.folder.as_posix()} does not answer: it is not running.") from None
+        finally:
+            line.close()
 
-    def _refused(self, error: urllib.error.HTTPError) -> StaroverError:
-        text = error.read().decode("utf-8", "replace")
+    def close(self) -> None:
+        """Hang up. What was announced on the line is forgotten by the lab then, as it is when this process dies."""
+        with self._lock:
+            if self._line is not None:
+                self._line.close()
+                self._line = None
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+        with self._lock:
+            try:
+                if self._line is None:
+                    self._line = self._open(_SECONDS)
+                return self._answer(self._line, method, path, body)
+            except (OSError, http.client.HTTPException):
+                if self._line is not None:
+                    self._line.close()
+                self._line = None
+                raise gone(f"the lab of {self.folder.as_posix()} does not answer: it is not running.") from None
+
+    def _open(self, seconds: float) -> http.client.HTTPConnection:
+        parts = urlsplit(self.url)
+        return http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=seconds)
+
+    def _answer(
+        self, line: http.client.HTTPConnection, method: str, path: str, body: Mapping[str, object] | None
+    ) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        line.request(method, f"/v1/{path}", data, headers)
+        answer = line.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise self._refused(answer.status, text.decode("utf-8", "replace"))
+        return json.loads(text)
+
+    def _refused(self, status: int, text: str) -> StaroverError:
         try:
-            said = json.loads(text)
-        except ValueError:
-            said = {}
-        what = str(said.get("what") or said.get("error") or text or error.reason) if isinstance(said, dict) else text
-        wishes = said.get("next", []) if isinstance(said, dict) else []
-        if error.code in (401, 403):
-            return gone(self.folder, f"{self.url} is another lab's: it does not take the token of {FILE}.")
-        if 400 <= error.code < 500:
-            return BadParameter(what, certain=["nothing was changed."], next=[str(wish) for wish in wishes])
+            said = json.loads(text)["error"]
+            what, certain, following = str(said["what"]), list(said["certain"]), list(said["next"])
+        except (ValueError, KeyError, TypeError):
+            what, certain, following = f"the lab answered {status}: {text[:200]}", [], []
+        if status == 401:
+            return gone(f"{self.url} is another lab's: it does not take the token of {self.folder.as_posix()}.")
+        if 400 <= status < 500:
+            return BadParameter(what, certain=certain, next=following)
         return Mistake(f"the lab failed: {what}", next=["starover lab events"])
 
 
-def gone(folder: Path, what: str) -> LabGone:
+def gone(what: str) -> LabGone:
     """The one message for every way in which a lab can be missing."""
     return LabGone(
         what,

@@ -20,17 +20,17 @@ class LabClock:
 
     def now(self) -> datetime:
         """The lab's present moment."""
-        return _time(self._lab.get("/clock")["now"])
+        return _time(self._lab.get("clock")["now"])
 
     def wait_until(self, when: datetime, /) -> None:
         """Return when the lab's clock is there; it leaps as soon as nothing else is under way."""
-        until = when.astimezone(UTC).isoformat()
-        while _time(self._lab.post("/clock/wait", {"until": until, "seconds": HOLD})["now"]) < when:
+        body = {"until": when.astimezone(UTC).isoformat()}
+        while self._lab.hold("clock/wait", body, HOLD) is None:
             pass
 
     def expect(self, scripts: int, /) -> None:
         """Announce a batch, so that no time passes before its last script has arrived."""
-        self._lab.post("/clock/expect", {"scripts": scripts})
+        self._lab.post("clock/expect", {"scripts": scripts})
 
 
 def _time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Starts a lab as a process of its own and waits until it is ready; what it says then is asked over its control port."""
+"""Starts a lab as a process of its own, waits until it is ready, and ends it; knows nothing of what it simulates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def running(folder: Path) -> Lab | None:
     """The lab of this folder if it answers."""
     try:
         lab = Lab.at(folder)
-        lab.get("/clock")
+        lab.get("clock")
     except LabGone:
         return None
     return lab
@@ -122,7 +122,8 @@ def await_end(process: subprocess.Popen[bytes]) -> int:
 
 def stop(lab: Lab, seconds: float = 10.0) -> None:
     """Have the lab end, and wait until it does not answer any more. Raises `LabGone` when it did not run."""
-    lab.post("/stop")
+    lab.post("down")
+    lab.close()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if running(lab.folder) is None:

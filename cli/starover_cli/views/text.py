@@ -110,7 +110,7 @@ def clip(text: str, width: int) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """`text` over lines of at most `width`, the later ones beginning with `indent`; words and inner gaps are not cut."""
+    """`text` in lines of at most `width`, the later ones beginning with `indent`; words and gaps are not cut."""
     lines: list[str] = []
     current = ""
     for word in re.findall(r" *[^ ]+", text):
