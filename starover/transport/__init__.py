@@ -6,10 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from starover.errors import ErrorRecord, StaroverError
-from starover.inventory import Server
+import msgspec
 
-__all__ = ["Answer", "Attempt", "Script", "Transport"]
+from starover.errors import ErrorRecord, StaroverError
+from starover.estate import Server
+
+__all__ = ["Answer", "Attempt", "Part", "Script", "Transport"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One rendered template within a script: for journals and fakes; a transport that sends needs none of it."""
+
+    id: str
+    """Names the part in the report; for a write the operation."""
+    template: str
+    sha256: str
+    """Of the body."""
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+    """What it was rendered with, as a JSON object."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +41,12 @@ class Script:
     """Seconds of real time from the start of `run`, connecting included, after which the answer no longer counts."""
     mutates: bool
     """A write is sent at most once, whatever happens."""
+    parts: tuple[Part, ...] = ()
+    """What the text was made of."""
+    operation: str = ""
+    """UUID of the receipt that a write makes, or a probe (which has no parts) looks for."""
+    nonce: str = ""
+    """Marks the report in the output."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+Get-PSSession | Where-Object { $_.Name -eq 'starover-exchange' } | Remove-PSSession

@@ -1,0 +1,203 @@
+"""What goes wrong on the way to a host, as the library's own errors: was it sent, may it be tried again; sends nothing.
+
+The table is that of `facts/winrm.md` section e with its corrections: the order of the tests matters, because a failed
+certificate is a kind of connection error, and a shell that is gone has the same fault code as an unknown command.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
+from requests.exceptions import ChunkedEncodingError, ConnectTimeout, SSLError, Timeout
+from requests.exceptions import ConnectionError as Disconnected
+
+from starover.errors import AuthFailed, BadInventory, ConnectFailed, ReplyLost, StaroverError, Throttled, TimedOut
+
+__all__ = ["DeadlineOver", "Failed", "Stage", "broken", "failure", "gone"]
+
+Stage = Literal["open", "command", "receive"]
+"""`open`: nothing of the script has left; `command`: it was being handed over; `receive`: the host has it."""
+
+NO_SUCH = 2150858843
+_QUOTAS = frozenset({2150859173, 2150859174})
+_QUOTA_WORDS = ("quota", "maximum number of", "exceeded", "throttl")
+_DENIED = 5
+_NOTHING = ("nothing was sent",)
+_BUSY_SECONDS = 60.0
+"""How long Exchange and WinRM want to be left alone after a quota (`powershell.md` section 12)."""
+
+
+class DeadlineOver(Exception):  # noqa: N818 - said of the deadline
+    """The script's own deadline has passed."""
+
+
+class Failed(Exception):  # noqa: N818 - said of a try
+    """One try did not succeed."""
+
+    def __init__(self, error: StaroverError, *, again: bool, sent: bool) -> None:
+        """`again`: trying again can help; `sent`: the script may have reached the host."""
+        super().__init__(error.what)
+        self.error = error
+        self.again = again
+        self.sent = sent
+
+
+def broken(error: Exception) -> bool:
+    """Whether the connection is what failed, so that what was asked may be asked again on a new one.
+
+    HTTP 400 means that the host could not decrypt: message encryption dies with any lost connection.
+    """
+    if isinstance(error, SSLError):
+        return False
+    if isinstance(error, WinRMTransportError):
+        return error.code in {400, 500, 503}
+    return isinstance(error, Disconnected | Timeout | ChunkedEncodingError)
+
+
+def gone(error: Exception) -> Literal["shell", "command"] | None:
+    """Which of the two the host does not know. The code is the same for both; only the text differs."""
+    if not isinstance(error, WSManFaultError) or error.code != NO_SUCH:
+        return None
+    said = f"{error.reason or ''} {error.provider_fault or ''}".lower()
+    return "command" if "command identifier" in said else "shell"
+
+
+def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
+    """The library's error for `error`; `host` is the server's name, `place` where it was looked for."""
+    if isinstance(error, Failed):
+        return error
+    if isinstance(error, DeadlineOver):
+        return _late(stage, host, place)
+    refused = _refused(error, host, place)
+    if refused is not None:
+        return refused
+    if stage == "open":
+        return _unreached(error, host, place)
+    if isinstance(error, WinRMTransportError) and error.code == 400:
+        what = f"{host} could not read what was sent: its connection had been lost ({place})"
+        return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=True, sent=False)
+    if isinstance(error, WSManFaultError) and stage == "command" and gone(error) is None:
+        what = f"{host} did not take the script: {_reason(error)}"
+        return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=False, sent=False)
+    if gone(error) == "shell":
+        why = "its session there is gone (a restart, or it was closed)"
+    else:
+        why = f"the connection to {place} was lost: {_root(error)}"
+    lost = ReplyLost(
+        f"no answer from {host}: {why}",
+        certain=("the script was sent once",),
+        uncertain=("whether it was run",),
+        host=host,
+    )
+    return Failed(lost, again=True, sent=True)
+
+
+def _late(stage: Stage, host: str, place: str) -> Failed:
+    if stage == "open":
+        silent = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
+        return Failed(silent, again=False, sent=False)
+    late = TimedOut(
+        f"{host} did not answer before the deadline",
+        certain=("the script was sent once",),
+        uncertain=("whether it was run, and whether it still runs",),
+        host=host,
+    )
+    return Failed(late, again=False, sent=True)
+
+
+def _refused(error: Exception, host: str, place: str) -> Failed | None:
+    """What the host, or the way to it, turned down before anything was run; None for everything else."""
+    if isinstance(error, SSLError):
+        untrusted = ConnectFailed(
+            f"the certificate of {host} at {place} is not trusted: {_root(error)}",
+            certain=_NOTHING,
+            next=("name the authority's file as `ca_file:` of the road, or the name on the certificate as `address:`",),
+            host=host,
+        )
+        return Failed(untrusted, again=False, sent=False)
+    module = type(error).__module__
+    if isinstance(error, AuthenticationError) or module.startswith(("spnego", "gssapi")):
+        denied = AuthFailed(
+            f"{host} does not accept the user and password of its credential",
+            certain=(*_NOTHING, "it is not tried again, so that no account is locked"),
+            next=("look at `credential:` in the inventory, and at what is behind it",),
+            host=host,
+        )
+        return Failed(denied, again=False, sent=False)
+    if isinstance(error, ImportError):
+        return Failed(
+            AuthFailed(f"the road to {host} needs a package that is missing: {error}", certain=_NOTHING, host=host),
+            again=False,
+            sent=False,
+        )
+    if isinstance(error, AuthFailed | BadInventory):
+        named = AuthFailed(f"{host}: {error.what}", certain=error.certain or _NOTHING, next=error.next, host=host)
+        return Failed(named, again=False, sent=False)
+    if isinstance(error, WSManFaultError) and (error.code in _QUOTAS or _speaks_of_quota(error)):
+        return Failed(
+            Throttled(f"{host} has too much to do for this user: {_reason(error)}", after=_BUSY_SECONDS, host=host),
+            again=True,
+            sent=False,
+        )
+    if isinstance(error, WinRMTransportError) and error.code == 503:
+        busy = Throttled(f"{host} answers 503, service unavailable, at {place}", host=host)
+        return Failed(busy, again=True, sent=False)
+    if isinstance(error, ConnectTimeout):
+        quiet = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
+        return Failed(quiet, again=True, sent=False)
+    if _names(error) & {"NewConnectionError", "NameResolutionError"}:
+        closed = ConnectFailed(f"{host} cannot be reached at {place}: {_root(error)}", certain=_NOTHING, host=host)
+        return Failed(closed, again=True, sent=False)
+    return None
+
+
+def _unreached(error: Exception, host: str, place: str) -> Failed:
+    """No session could be opened."""
+    if isinstance(error, WSManFaultError):
+        if error.code == _DENIED:
+            what = f"{host} does not let this user open a session: {_reason(error)}"
+            return Failed(AuthFailed(what, certain=_NOTHING, host=host), again=False, sent=False)
+        why = f"the service refuses: {_reason(error)}"
+    elif isinstance(error, WinRMTransportError):
+        why = f"the answer is HTTP {error.code}, which is not WinRM's"
+    elif isinstance(error, Timeout):
+        why = "it takes the connection and says nothing"
+    else:
+        why = _root(error)
+    again = isinstance(error, Disconnected | ChunkedEncodingError | WinRMTransportError) or gone(error) is not None
+    lost = ConnectFailed(f"no session on {host} at {place}: {why}", certain=_NOTHING, host=host)
+    return Failed(lost, again=again, sent=False)
+
+
+def _speaks_of_quota(error: WSManFaultError) -> bool:
+    said = (error.reason or "").lower()
+    return any(word in said for word in _QUOTA_WORDS)
+
+
+def _reason(error: WSManFaultError) -> str:
+    said = (error.provider_fault or error.reason or "").strip()
+    return f"{said} (fault {error.code})" if said else f"fault {error.code}"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what it came from, also where requests hides it among the arguments."""
+    found: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and at not in found:
+        found.append(at)
+        inner = next((one for one in at.args if isinstance(one, BaseException)), None)
+        reason: object = getattr(at, "reason", None)
+        at = inner or (reason if isinstance(reason, BaseException) else None) or at.__cause__ or at.__context__
+    return found
+
+
+def _names(error: BaseException) -> set[str]:
+    return {type(one).__name__ for one in _chain(error)}
+
+
+def _root(error: BaseException) -> str:
+    """The innermost error in one line, without addresses of objects."""
+    root = _chain(error)[-1]
+    said = str(root).rpartition("object at 0x")[2].partition(">: ")[2] or str(root)
+    return " ".join(said.split()) or type(root).__name__

@@ -1,0 +1,50 @@
+"""pypsrp's objects as plain text and error records; knows no connection."""
+
+from __future__ import annotations
+
+from starover.errors import ErrorRecord
+
+__all__ = ["error_record", "line_of", "warning_text"]
+
+_CATEGORIES = """
+NotSpecified OpenError CloseError DeviceError DeadlockDetected InvalidArgument InvalidData InvalidOperation
+InvalidResult InvalidType MetadataError NotImplemented NotInstalled ObjectNotFound OperationStopped OperationTimeout
+SyntaxError ParserError PermissionDenied ResourceBusy ResourceExists ResourceUnavailable ReadError WriteError
+FromStdErr SecurityError ProtocolError ConnectionError AuthenticationError LimitsExceeded QuotaExceeded NotEnabled
+""".split()  # noqa: SIM905 - a list of 32 quoted words would be hard to read
+"""The names of System.Management.Automation.ErrorCategory, by number."""
+
+
+def line_of(item: object) -> str:
+    """One output object as a line."""
+    return "" if item is None else str(item)
+
+
+def warning_text(record: object) -> str:
+    """The message of a warning record."""
+    return _text(record, "message")
+
+
+def error_record(record: object) -> ErrorRecord:
+    """An error record as PSRP carries it, as text."""
+    exception: object = getattr(record, "exception", None)
+    adapted: object = getattr(exception, "adapted_properties", None)
+    said = adapted.get("Message") if isinstance(adapted, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    types: object = getattr(exception, "types", None)
+    kind = types[0] if isinstance(types, list) and types else ""  # pyright: ignore[reportUnknownVariableType]
+    category: object = getattr(record, "category", None)
+    line: object = getattr(record, "invocation_script_line_number", None)
+    return ErrorRecord(
+        message=str(said) if said else str(record),  # pyright: ignore[reportUnknownArgumentType]
+        fqid=_text(record, "fq_error"),
+        category=_CATEGORIES[category] if isinstance(category, int) and 0 <= category < len(_CATEGORIES) else "",
+        type=str(kind).removeprefix("Deserialized."),  # pyright: ignore[reportUnknownArgumentType]
+        target=_text(record, "target_name"),
+        command=_text(record, "command_name") or _text(record, "activity"),
+        line=line if isinstance(line, int) else 0,
+    )
+
+
+def _text(record: object, name: str) -> str:
+    value: object = getattr(record, name, None)
+    return "" if value is None else str(value)

@@ -1,0 +1,302 @@
+"""One runspace pool on one host, kept over scripts: opening, sending once, waiting, probing; knows no batch, no thread.
+
+Two requests a script are the floor: one Command, one Receive. Pipelines are not signalled one by one; the pool is
+given back well before Windows' quota of a thousand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TypeVar
+
+import tenacity
+from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp.powershell import PowerShell, RunspacePool
+from pypsrp.wsman import WSMan
+from requests.exceptions import Timeout
+
+from starover.errors import AuthFailed, ConnectFailed, StaroverError, Throttled
+from starover.inventory import Road, Server
+from starover.transport import Answer, Attempt, Script
+from starover.transport.credentials import Resolver
+from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
+from starover.transport.line import Deadline, Line
+from starover.transport.records import error_record, line_of, warning_text
+
+__all__ = ["Progress", "Session"]
+
+OPERATION_SECONDS = 20
+POLL_SECONDS = 5
+"""A Receive comes back empty after this; a host that does not even do that is silent."""
+TRIES = 3
+RECYCLE = 400
+"""Pipelines after which a pool is given back; Windows' quota is 1000 in a shell."""
+CLOSING_SECONDS = 4.0
+
+T = TypeVar("T")
+
+
+@dataclass
+class Progress:
+    """What is known of a script under way; read by another thread when its deadline passes."""
+
+    sent: bool = False
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+
+    def note(self, error: Exception, waited: float) -> None:
+        """One try did not succeed."""
+        what = error.error.what if isinstance(error, Failed) else f"{type(error).__name__} while waiting for the answer"
+        sent = error.sent if isinstance(error, Failed) else True
+        self.attempts.append(Attempt(what=what, sent=sent, waited=round(waited, 3)))
+
+
+class Session:
+    """A host as one road reaches it. Used by one thread at a time; may move between threads."""
+
+    def __init__(self, server: Server, road: Road, credentials: Resolver) -> None:
+        """Opens nothing yet."""
+        self._server = server
+        self.road = road
+        self._credentials = credentials
+        self._host, self._port = road.endpoint(server)
+        self._place = f"{self._host}:{self._port}"
+        self._line: Line | None = None
+        self._pool: RunspacePool | None = None
+        self._pipelines = 0
+        self._exchange = False
+        self._denied: AuthFailed | None = None
+        self.name = f"psrp+{road.scheme}"
+
+    def run(self, script: Script, deadline: Deadline, progress: Progress) -> Answer:
+        """Run one script; never raises for the host. A write is handed over at most once."""
+        started = time.monotonic()
+        try:
+            if script.mutates:
+                pool = self._again(deadline, progress, self._ready)
+                ran = self._once(pool, script, deadline, progress)
+            else:
+                ran = self._again(deadline, progress, lambda: self._once(self._ready(), script, deadline, progress))
+        except Failed as failed:
+            if isinstance(failed.error, AuthFailed):
+                self._denied = failed.error
+            return self._answer(script, progress, started, error=failed.error)
+        return self._answer(script, progress, started, ran)
+
+    def close(self) -> None:
+        """Give the session back: remove its Exchange session, delete the shell. Raises nothing."""
+        pool, line = self._pool, self._line
+        self._pool = self._line = None
+        if pool is not None and line is not None:
+            _give_back(pool, line, tidy=self._exchange)
+
+    # -- one try ---------------------------------------------------------------------------------------------------
+
+    def _again(self, deadline: Deadline, progress: Progress, act: Callable[[], T]) -> T:
+        """Try `act` until it succeeds, as long as that can help; every try that failed is noted."""
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            failed = state.outcome.exception() if state.outcome else None
+            error = failed.error if isinstance(failed, Failed) else None
+            wanted = (
+                error.after if isinstance(error, Throttled) and error.after else 0.3 * 3 ** (state.attempt_number - 1)
+            )
+            return min(wanted, deadline.left())
+
+        def note(state: tenacity.RetryCallState) -> None:
+            failed = state.outcome.exception() if state.outcome else None
+            if isinstance(failed, Failed):
+                progress.note(failed, state.next_action.sleep if state.next_action else 0.0)
+
+        self._begin(deadline, progress)
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: isinstance(error, Failed) and error.again),
+            stop=lambda state: state.attempt_number >= TRIES or pause(state) >= deadline.left(),
+            wait=pause,
+            before_sleep=note,
+            reraise=True,
+        )
+        return tries(act)
+
+    def _begin(self, deadline: Deadline, progress: Progress) -> None:
+        self._deadline, self._progress = deadline, progress
+        if self._line is not None:
+            self._line.deadline, self._line.on_resend = deadline, progress.note
+
+    def _ready(self) -> RunspacePool:
+        """An open pool. Raises `Failed`; nothing of a script has been sent then."""
+        if self._denied is not None:
+            raise Failed(self._denied, again=False, sent=False)
+        if self._pool is not None and self._pipelines < RECYCLE:
+            return self._pool
+        if self._pool is not None:
+            self.close()
+        try:
+            return self._open()
+        except Exception as error:
+            self._drop()
+            raise failure(error, "open", self._server.name, self._place) from error
+
+    def _open(self) -> RunspacePool:
+        road, server = self.road, self._server
+        if road.auth == "basic" and road.scheme == "http":
+            raise AuthFailed("Basic over http would send the password in clear", next=("use `scheme: https`",))
+        credential = self._credentials.resolve(server.credential)
+        wsman = WSMan(
+            self._host,
+            port=self._port,
+            username=credential.user,
+            password=credential.password,
+            ssl=road.scheme == "https",
+            auth=road.auth,
+            operation_timeout=OPERATION_SECONDS,
+            no_proxy=True,
+        )
+        line = Line(
+            self._host,
+            port=self._port,
+            username=credential.user,
+            password=credential.password,
+            ssl=road.scheme == "https",
+            auth=road.auth,
+            cert_validation=_authorities(road),
+            no_proxy=True,
+            negotiate_hostname_override=server.fqdn,
+        )
+        if not road.address and _is_address(self._host):
+            line.name = server.fqdn
+        wsman.transport = line
+        self._line, self._pipelines, self._exchange = line, 0, False
+        line.deadline, line.on_resend = self._deadline, self._progress.note
+        pool = RunspacePool(wsman)
+        pool.open()
+        self._pool = pool
+        return pool
+
+    def _once(self, pool: RunspacePool, script: Script, deadline: Deadline, progress: Progress) -> PowerShell:
+        """Hand a script over and wait for its end. Raises `Failed`."""
+        self._begin(deadline, progress)
+        stage: Stage = "open"
+        running = PowerShell(pool)
+        try:
+            running.add_script(script.text, use_local_scope=True)
+            for name, reference in script.arguments:
+                credential = self._credentials.resolve(reference)
+                pool.exchange_keys()
+                running.add_parameter(name, PSCredential(username=credential.user, password=credential.password))
+                self._exchange = True
+            stage = "command"
+            self._pipelines += 1
+            progress.sent = True
+            try:
+                running.begin_invoke()
+            except Exception as error:
+                self._find_out(running, error)
+            stage = "receive"
+            while running.state == PSInvocationState.RUNNING:
+                if deadline.over:
+                    raise DeadlineOver
+                running.poll_invoke(timeout=max(1, min(POLL_SECONDS, math.ceil(deadline.left()))))
+        except Exception as error:
+            failed = failure(error, stage, self._server.name, self._place)
+            progress.sent = failed.sent
+            self._drop(running=failed.sent and not script.mutates)
+            raise failed from error
+        finally:
+            pool.pipelines.pop(running.id, None)
+        return running
+
+    def _find_out(self, running: PowerShell, error: Exception) -> None:
+        """The connection broke while the script was handed over. Its id was chosen here, so the host can be asked.
+
+        Returns when the host has it (waiting then goes on). Raises `Failed` when the host has never begun it, which is
+        certain only if the request cannot still be on its way; otherwise the error.
+        """
+        if (
+            not broken(error)
+            or self._line is None
+            or isinstance(failure(error, "command", "", "").error, ConnectFailed)
+        ):
+            raise error
+        self._progress.note(error, 0.0)
+        self._line.reset()
+        running._command_id = running.id  # pyright: ignore[reportPrivateUsage] # no other way to ask
+        running.state = PSInvocationState.RUNNING
+        try:
+            running.poll_invoke(timeout=1)
+        except Exception as said:
+            if gone(said) == "command" and not isinstance(error, Timeout):
+                what = f"the connection to {self._server.name} broke, and the host never began the script"
+                never = ConnectFailed(what, certain=("nothing was run",), host=self._server.name)
+                raise Failed(never, again=True, sent=False) from error
+            raise
+
+    def _drop(self, *, running: bool = False) -> None:
+        """Leave the pool: after a failure its state is not known. An idle shell ends by itself, as does a write that
+        still runs; a reading that still runs is ended, without waiting for it.
+        """
+        pool, line, exchange = self._pool, self._line, self._exchange
+        self._pool = self._line = None
+        if running and pool is not None and line is not None:
+            threading.Thread(target=_give_back, args=(pool, line), kwargs={"tidy": exchange}, daemon=True).start()
+
+    def _answer(
+        self,
+        script: Script,
+        progress: Progress,
+        started: float,
+        ran: PowerShell | None = None,
+        *,
+        error: StaroverError | None = None,
+    ) -> Answer:
+        return Answer(
+            id=script.id,
+            output="" if ran is None else "\n".join(line_of(item) for item in ran.output),
+            errors=() if ran is None else tuple(error_record(item) for item in ran.streams.error),
+            warnings=() if ran is None else tuple(warning_text(item) for item in ran.streams.warning),
+            failed=ran is not None and ran.state != PSInvocationState.COMPLETED,
+            error=error,
+            road=self.name,
+            attempts=tuple(progress.attempts),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+
+def _give_back(pool: RunspacePool, line: Line, *, tidy: bool) -> None:
+    """Delete a shell, and before that the Exchange session in it. Raises nothing: an idle shell ends by itself."""
+    line.deadline = Deadline(CLOSING_SECONDS)
+    line.on_resend = None
+    with contextlib.suppress(Exception):
+        if tidy:
+            script = resources.files("starover.transport").joinpath("close.ps1").read_text("utf-8")
+            closing = PowerShell(pool).add_script(script, use_local_scope=True)
+            closing.begin_invoke()
+            while closing.state == PSInvocationState.RUNNING:
+                closing.poll_invoke(timeout=1)
+    with contextlib.suppress(Exception):
+        pool.close()
+    line.reset()
+
+
+def _authorities(road: Road) -> str | bool:
+    """What a server's certificate is checked against: the road's file, else the system's authorities."""
+    if road.ca_file:
+        return road.ca_file
+    system = ssl.get_default_verify_paths().cafile
+    return system if system and Path(system).is_file() else True
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
