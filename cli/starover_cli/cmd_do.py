@@ -37,13 +37,13 @@ _exit_code = click.option(
 
 
 @click.group(cls=RunbookGroup, subcommand_metavar="NAME [OPTIONS]")
-@common()
+@common(record=True)
 def plan() -> None:
     """What a runbook would change now; saved under an id; sends reads only."""
 
 
 @click.group(cls=RunbookGroup, subcommand_metavar="NAME [OPTIONS]")
-@common()
+@common(record=True)
 def run() -> None:
     """Plan, ask, apply."""
 
@@ -103,7 +103,7 @@ def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
 @click.argument("plan_id", metavar="ID")
 @_yes
 @_approve
-@common()
+@common(record=True)
 @click.pass_context
 def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
     """Exactly what the plan says, if the facts still hold."""
@@ -119,7 +119,7 @@ def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@common()
+@common(record=True)
 @click.pass_context
 def resume(ctx: click.Context, run_id: str) -> int:
     """Go on with a run after a crash, a stop or an unknown: looks first, sends nothing twice."""
@@ -134,7 +134,7 @@ def resume(ctx: click.Context, run_id: str) -> int:
 @click.argument("run_id", metavar="RUN")
 @_yes
 @_approve
-@common()
+@common(record=True)
 @click.pass_context
 def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
     """Back to what a run found before it changed it, where that was kept; plans first, like any run."""

@@ -49,13 +49,27 @@ def _folder(settings: Settings, given: str) -> Path:
 @lab.command()
 @click.argument("topology", metavar="TOPOLOGY|FILE")
 @click.option("--detach", "-d", is_flag=True, help="Leave it running and come back; end it with `starover lab down`.")
+@click.option("--flag", "flags", metavar="NAME", multiple=True, help="A flag of the topology, such as dag.")
+@click.option("--seed", metavar="N", type=int, default=None, help="Another chance than the topology's.")
+@click.option("--speed", metavar="X", type=float, default=None, help="Simulated seconds a real one while nobody waits.")
 @_placed
 @click.pass_context
-def up(ctx: click.Context, topology: str, detach: bool, folder: str) -> int:
+def up(
+    ctx: click.Context,
+    topology: str,
+    detach: bool,
+    flags: tuple[str, ...],
+    seed: int | None,
+    speed: float | None,
+    folder: str,
+) -> int:
     """Start a lab: a topology that comes with it (aws-2az, aws-2az-nodac, pa-4x2), or a file of your own."""
     settings = settings_of(ctx)
     where = Path(folder) if folder else settings.state / LAB_FOLDER
-    process, started, seconds = lab_process.start(topology, where)
+    options = [word for flag in flags for word in ("--flag", flag)]
+    options += ["--seed", str(seed)] if seed is not None else []
+    options += ["--speed", str(speed)] if speed is not None else []
+    process, started, seconds = lab_process.start(topology, where, options)
     default = where == Path(STATE_FOLDER) / LAB_FOLDER
     found = settings.parts.estate(Settings(inventory=str(where / "inventory.yaml")))[0]
     if settings.json:

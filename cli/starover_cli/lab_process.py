@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from starover.errors import BadParameter, Mistake
+from starover.errors import BadParameter, Mistake, StaroverError
 from starover_cli.lab_client import FILE, Lab, LabGone
 
 __all__ = ["LOG", "await_end", "running", "start", "stop"]
@@ -33,8 +33,9 @@ def running(folder: Path) -> Lab | None:
     return lab
 
 
-def start(topology: str, folder: Path) -> tuple[subprocess.Popen[bytes], Lab, float]:
-    """Start the lab `topology` (a name or a file) with its files in `folder`; gives it and the seconds it took.
+def start(topology: str, folder: Path, options: Sequence[str] = ()) -> tuple[subprocess.Popen[bytes], Lab, float]:
+    """Start the lab `topology` (a name or a file) with its files in `folder`, `options` as the lab takes
+    them; gives it and the seconds it took.
 
     Raises `Mistake` when the extra is not installed or a lab runs there already, `BadParameter` when the lab itself
     refuses the topology.
@@ -61,7 +62,7 @@ def start(topology: str, folder: Path) -> tuple[subprocess.Popen[bytes], Lab, fl
         raise BadParameter(f"{folder.as_posix()} cannot be used for a lab: {error.strerror or error}") from None
     with log:
         process = subprocess.Popen(  # noqa: S603 - our own package
-            [sys.executable, "-m", _PACKAGE, "up", topology, "--dir", str(folder)],
+            [sys.executable, "-m", _PACKAGE, "up", topology, "--dir", str(folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -83,9 +84,10 @@ def _ready(process: subprocess.Popen[bytes], folder: Path, passed: Callable[[], 
     while passed() < READY:
         if process.poll() is not None:
             said = _last_words(folder)
-            raise BadParameter(
+            kind = BadParameter if process.returncode == Mistake.exit else StaroverError
+            raise kind(
                 said[0] if said else f"the lab ended with {process.returncode} before it was ready.",
-                certain=["nothing is running.", *said[1:]],
+                certain=[*said[1:], "nothing is running."],
                 next=["starover lab up --help"],
             )
         lab = running(folder)

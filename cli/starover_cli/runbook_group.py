@@ -65,7 +65,7 @@ class RunbookGroup(click.Group):
         )
         for flag in self.flags:
             command = flag(command)
-        return common()(command)
+        return common(record=True)(command)
 
 
 def _help(runbook: AnyRunbook) -> str:

@@ -100,8 +100,10 @@ _OPTIONS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def common(*, shown: bool = False, without: tuple[str, ...] = ()) -> Callable[[_F], _F]:
-    """Adds the options of every command. They are listed by `starover --help`, elsewhere they are merely accepted."""
+def common(*, shown: bool = False, record: bool = False, without: tuple[str, ...] = ()) -> Callable[[_F], _F]:
+    """Adds the options of every command. They are listed by `starover --help`, elsewhere they are merely accepted;
+    `record` lists ticket and reason too, where the journal keeps them.
+    """
 
     def add(function: _F) -> _F:
         choice = click.Choice(["human", "json"])
@@ -125,7 +127,7 @@ def common(*, shown: bool = False, without: tuple[str, ...] = ()) -> Callable[[_
                     metavar=metavar,
                     default=None,
                     expose_value=False,
-                    hidden=not shown and name not in ("ticket", "reason"),
+                    hidden=not shown and not (record and name in ("ticket", "reason")),
                     callback=_keep(name),
                     # The variable is read once, by the group: an option given there must not lose to it here.
                     envvar=variable if shown and variable else None,
