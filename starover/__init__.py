@@ -26,8 +26,8 @@ from starover.errors import (
     TimedOut,
     Unreachable,
 )
-from starover.inventory import Dag, Estate, Server
-from starover.names import Comment, CopyId, DagName, DbName, ServerName, SiteName, same_host
+from starover.estate import Dag, Estate, Server
+from starover.names import Comment, CopyId, DagName, DbName, DbSelector, ServerName, SiteName, same_host
 from starover.runbook import Finding, Findings, Runbook, attempt, recall, runbook, together
 from starover.step import (
     Blocked,
@@ -59,6 +59,7 @@ __all__ = [
     "Dag",
     "DagName",
     "DbName",
+    "DbSelector",
     "ErrorRecord",
     "Estate",
     "Finding",

@@ -19,6 +19,7 @@ from starover.errors import ErrorRecord, Fault, StaroverError
 from starover.events import Event, RunState, StepEnded
 from starover.plan import Plan
 from starover.step import Settle
+from starover.transport import Part
 from starover.values import Plain
 
 __all__ = [
@@ -56,16 +57,6 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of real time."""
     parts: tuple[Part, ...] = ()
     """What the script is made of, for people and for fakes."""
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One rendered template within a script."""
-
-    id: str
-    template: str
-    sha256: str
-    """Of the body."""
-    arguments: dict[str, Plain] = {}
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send", tag_field="effect"):

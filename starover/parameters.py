@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Protocol, TypeVar, Union, get_args, get_o
 import msgspec
 
 from starover.errors import BadParameter, Mistake
-from starover.inventory import Dag, Estate, Server
+from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.values import Plain, argument, plain
 

@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import ParamSpec, TypeVar
 
 from starover.errors import BadParameter, StaroverError
-from starover.inventory import Estate, Server
+from starover.estate import Estate, Server
 from starover.parameters import Parameter, fill, parameter
 from starover.render import Arg, Body
 from starover.step import Joined, Kind, R, Recall, Reply, Risk, StepKind, Steps, Together, arguments_of

@@ -17,7 +17,7 @@ import msgspec
 from typing_extensions import ParamSpec, TypeVar, dataclass_transform
 
 from starover.errors import BadParameter, BadReport
-from starover.inventory import Server
+from starover.estate import Server
 from starover.names import CopyId
 from starover.render import Arg
 from starover.values import argument

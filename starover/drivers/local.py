@@ -13,7 +13,7 @@ from starover.clock import Clock
 from starover.effects import Approval
 from starover.errors import StaroverError
 from starover.events import Sink, StepEnded
-from starover.inventory import Estate
+from starover.estate import Estate
 from starover.plan import Plan
 from starover.runbook import Content
 from starover.transport import Transport

@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from starover import envelope
-from starover.effects import Facts, Failed, Part, Poll, Script, Send, Until
+from starover.effects import Facts, Failed, Poll, Script, Send, Until
 from starover.engine.state import Group, State
 from starover.engine.tasks import Process, perform, read, watch
 from starover.errors import (
@@ -37,6 +37,7 @@ from starover.plan import PlannedStep, Position
 from starover.render import Body
 from starover.retry import BACKOFF, Again, GiveUp, decide, decide_probe, transient
 from starover.step import Blocked, Change, Outcome, Step
+from starover.transport import Part
 from starover.values import plain
 
 __all__ = ["Applying", "GroupEnds"]
@@ -81,6 +82,7 @@ class Applying:
         self.number = state.number_of(self.planned)
         self.host = step.server.name
         self.arguments = {name: plain(value) for name, value in step.arguments.items()}
+        self._json = msgspec.Raw(msgspec.json.encode(self.arguments, order="deterministic"))
         self.change: Change | None = self.planned.change if self.planned is not None else None
         self.operation = ""
         self.note = ""
@@ -372,13 +374,13 @@ class Applying:
     # -- words ---------------------------------------------------------------------------------------------------
 
     def _operation(self, attempt: int) -> str:
-        arguments = msgspec.json.encode(self.arguments, order="deterministic").decode()
-        return self.state.run.operation(self.position, attempt, f"{self.step.kind.name} {self.host} {arguments}")
+        what = f"{self.step.kind.name} {self.host} {bytes(self._json).decode()}"
+        return self.state.run.operation(self.position, attempt, what)
 
     def _script(self, body: Body, before: bytes) -> Script:
         nonce = self.state.scheduler.nonce()
         composed = envelope.write(self.step.server, body, self.operation, nonce, before)
-        part = Part(id=self.operation, template=self.step.kind.apply, sha256=body.sha256, arguments=self.arguments)
+        part = Part(id=self.operation, template=self.step.kind.apply, sha256=body.sha256, arguments=self._json)
         return Script(
             host=self.host,
             text=composed.text,
@@ -404,7 +406,7 @@ class Applying:
             operation=self.operation,
             attempt=attempt,
             sha256=body.sha256,
-            arguments=msgspec.Raw(msgspec.json.encode(self.arguments)),
+            arguments=self._json,
             prev=msgspec.Raw(before),
             undoing=self.undoing,
         )

@@ -7,7 +7,7 @@ first; then the readings wanted by then are merged, one script for each server, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID, uuid5
@@ -16,13 +16,14 @@ import msgspec
 from typing_extensions import TypeVar
 
 from starover import envelope
-from starover.effects import Done, Effect, Facts, Failed, Part, Poll, Reaction, Script, Send, Until, digest_of
+from starover.effects import Done, Effect, Facts, Failed, Poll, Reaction, Script, Send, Until, digest_of
 from starover.errors import BadReport, CmdletFailed, Fault, PlanIsStale, StaroverError
-from starover.render import Body
+from starover.render import Arg, Body
 from starover.retry import Again, decide
 from starover.runbook import Content
 from starover.step import Read, Verdict
-from starover.values import Plain, plain
+from starover.transport import Part
+from starover.values import plain
 
 __all__ = ["Got", "Join", "Process", "Scheduler", "Task", "Want", "Watch", "answer_of", "perform", "read", "watch"]
 
@@ -102,7 +103,8 @@ class _Wanted:
 
     read: Read
     body: Body
-    arguments: dict[str, Plain]
+    arguments: bytes
+    """As a JSON object."""
     tasks: list[Task]
 
 
@@ -159,8 +161,7 @@ class Scheduler:
 
     def reading(self, wanted: Read, body: Body) -> Script:
         """A script with one reading."""
-        arguments = {name: plain(value) for name, value in wanted.arguments.items()}
-        return self._script([_Wanted(wanted, body, arguments, [])])
+        return self._script([_Wanted(wanted, body, _json(wanted.arguments), [])])
 
     # -- inside --------------------------------------------------------------------------------------------------
 
@@ -204,15 +205,15 @@ class Scheduler:
 
     def _merge(self) -> None:
         """Make one script of all the readings wanted of one server."""
-        wanted: dict[str, dict[bytes, _Wanted]] = {}
+        wanted: dict[str, dict[tuple[str, bytes], _Wanted]] = {}
         for task, one in self._reads:
             try:
                 body = self.content.body(one.template, one.arguments)
-                arguments = {name: plain(value) for name, value in one.arguments.items()}
             except StaroverError as error:
                 self._ready.append((task, None, error))
                 continue
-            same = msgspec.json.encode((one.template, arguments), order="deterministic")
+            arguments = _json(one.arguments)
+            same = (one.template, arguments)
             of_host = wanted.setdefault(one.server.name, {})
             if same in of_host:
                 of_host[same].tasks.append(task)
@@ -269,10 +270,19 @@ class Scheduler:
             nonce=nonce,
             deadline=max(part.read.deadline for part in parts),
             parts=tuple(
-                Part(id=_id(number), template=part.read.template, sha256=part.body.sha256, arguments=part.arguments)
+                Part(
+                    id=_id(number),
+                    template=part.read.template,
+                    sha256=part.body.sha256,
+                    arguments=msgspec.Raw(part.arguments),
+                )
                 for number, part in enumerate(parts)
             ),
         )
+
+
+def _json(arguments: Mapping[str, Arg]) -> bytes:
+    return msgspec.json.encode({name: plain(value) for name, value in arguments.items()}, order="deterministic")
 
 
 def _part(facts: Facts, part: _Wanted, number: int) -> bytes | StaroverError:
