@@ -43,7 +43,10 @@ class Parts:
 
     def transport(self, estate: Estate, file: Path) -> Transport:
         """The road to the hosts."""
-        raise NotImplementedError
+        from starover.transport.credentials import Credentials
+        from starover.transport.psrp import PsrpTransport
+
+        return PsrpTransport(Credentials(folder=file.parent, lab=estate.lab))
 
     def clock(self, estate: Estate, file: Path) -> Clock:
         """The lab's time for a lab, else this machine's."""

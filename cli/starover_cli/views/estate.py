@@ -45,7 +45,8 @@ def runbook_text(one: AnyRunbook, width: int = 100) -> str:
             text += "; may be repeated"
         rows.append((f"{parameter.option} {parameter.kind}".rstrip(), text))
     label = max((len(name) for name, _ in rows), default=0) + 1
-    parts = [f"{one.name}\n\n" + "\n".join(told).strip()]
+    paragraphs = [" ".join(part.split()) for part in "\n".join(told).split("\n\n") if part.strip()]
+    parts = [one.name, *("\n".join(wrap(paragraph, width)) for paragraph in paragraphs)]
     if rows:
         parts.append("\n".join(label_block(rows, width, label)))
     needed = " ".join(f"{each.option} {each.kind}" for each in one.parameters if each.required)

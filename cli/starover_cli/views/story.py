@@ -55,9 +55,8 @@ class Row:
         until = self.ended or at
         took = duration((until - self.began).total_seconds()) if self.began and until else ""
         notes = [note for note in (self.note if self.mark != ">" else "", self.waiting) if note]
-        tail = "   ".join([*notes, took] if took else notes)
-        head = f"{self.number:>3}  {self.mark:<2}  {self.what.ljust(22)}  {body}"
-        return f"{head.ljust(74)}  {tail}".rstrip()
+        left = "   ".join([f"{self.number:>3}  {self.mark:<2}  {self.what.ljust(22)}  {body}", *notes])
+        return f"{left.ljust(84)}  {took}" if took else left
 
 
 @dataclass
