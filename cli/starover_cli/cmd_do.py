@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +151,7 @@ def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
 
 
 @contextmanager
-def _telling(room: Room) -> Iterator[tuple[Teller, Local]]:
+def _telling(room: Room) -> Generator[tuple[Teller, Local]]:
     from starover_cli.progress import Teller
 
     settings = room.settings

@@ -126,7 +126,7 @@ def status(ctx: click.Context, folder: str) -> int:
     if settings.json:
         settings.console.raw(machine.document(found))
     else:
-        settings.console.result(view.status_text(found, settings.console.width))
+        settings.console.result(view.status_text(view.said(found, view.LabStatus), settings.console.width))
     return 0
 
 
@@ -153,7 +153,7 @@ def events(ctx: click.Context, folder: str, after: int, kind: str) -> int:
         for one in found:
             settings.console.raw(machine.line(one))
     else:
-        settings.console.result(view.events_text(found, settings.console.width))
+        settings.console.result(view.events_text(view.said(found, list[view.LabEvent]), settings.console.width))
     return 0
 
 
@@ -179,7 +179,7 @@ def clock(ctx: click.Context, folder: str, advance: str, until: str, speed: floa
     if settings.json:
         settings.console.raw(machine.document(said))
     else:
-        settings.console.result(view.clock_text(said))
+        settings.console.result(view.clock_text(view.said(said, view.LabClockSays)))
     return 0
 
 
@@ -238,7 +238,7 @@ def _broken(settings: Settings, found: Lab, numbers: list[int], word: str) -> in
     if settings.json:
         settings.console.raw(machine.document({word: numbers, "faults": in_force}))
     else:
-        settings.console.result(view.faults_text(numbers, word, in_force))
+        settings.console.result(view.faults_text(numbers, word, view.said(in_force, list[view.LabFault])))
     return 0
 
 

@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from starover.errors import BadParameter, Mistake, StaroverError
 from starover_cli.lab_client import FILE, Lab, LabGone
@@ -20,6 +19,7 @@ LOG = "lab.log"
 READY = 30.0
 """Real seconds that a lab may take to begin; two or three are usual."""
 _PACKAGE = "starover_lab"
+_WINDOWS = 0x00000200 | 0x08000000  # CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW: named on Windows only
 _NEEDED = ("psrpcore", "spnego", "greenlet", "cryptography")
 
 
@@ -61,23 +61,17 @@ def start(topology: str, folder: Path, options: Sequence[str] = ()) -> tuple[sub
     except OSError as error:
         raise BadParameter(f"{folder.as_posix()} cannot be used for a lab: {error.strerror or error}") from None
     with log:
-        process = subprocess.Popen(  # noqa: S603 - our own package
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own package
             [sys.executable, "-m", _PACKAGE, "up", topology, "--dir", str(folder), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            **_apart(),
+            # Both make a child that survives us and our terminal, and keep Ctrl-C ours.
+            start_new_session=os.name != "nt",
+            creationflags=_WINDOWS if os.name == "nt" else 0,
         )
     lab = _ready(process, folder, lambda: time.monotonic() - began)
     return process, lab, time.monotonic() - began
-
-
-def _apart() -> Mapping[str, Any]:
-    """What makes a child survive us and our terminal, and keeps Ctrl-C ours."""
-    if os.name == "nt":
-        flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        return {"creationflags": flags}
-    return {"start_new_session": True}
 
 
 def _ready(process: subprocess.Popen[bytes], folder: Path, passed: Callable[[], float]) -> Lab:

@@ -77,11 +77,17 @@ def typed(runbook: AnyRunbook, values: Mapping[str, object], settings: Settings)
         if value is None or value == ():
             continue
         if one.many:
-            texts = [str(part) for part in value] if isinstance(value, list | tuple) else [str(value)]
-            given[one.name] = [part for text in texts for part in _parts(one, text)]
+            given[one.name] = [part for text in _texts(value) for part in _parts(one, text)]
         else:
             given[one.name] = str(value)
     return given
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, tuple):
+        parts: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType] # each is made text
+        return [str(part) for part in parts]
+    return [str(value)]
 
 
 def _parts(one: Parameter, text: str) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from starover_cli.views.head import next_block
 from starover_cli.views.text import clip, clock_time, moment, plural, table
@@ -12,7 +14,72 @@ from starover_cli.views.text import clip, clock_time, moment, plural, table
 if TYPE_CHECKING:
     from starover.estate import Estate
 
-__all__ = ["clock_text", "events_text", "faults_text", "status_text", "up_text"]
+__all__ = [
+    "LabClockSays",
+    "LabEvent",
+    "LabFault",
+    "LabStatus",
+    "clock_text",
+    "events_text",
+    "faults_text",
+    "said",
+    "status_text",
+    "up_text",
+]
+
+T = TypeVar("T")
+
+
+class LabClockSays(msgspec.Struct, rename="camel"):
+    """The lab's time."""
+
+    now: datetime
+    speed: float = 0.0
+    """Simulated seconds a real one while nobody waits."""
+    stands_for: str = ""
+    """Why it may not move now."""
+    reached: bool = True
+
+
+class LabHost(msgspec.Struct):
+    """A host of the lab and what its line does: `up`, `silent`, `refused`."""
+
+    name: str
+    line: str
+
+
+class LabFault(msgspec.Struct):
+    """A fault in force."""
+
+    number: int
+    kind: str
+    target: str = ""
+    params: dict[str, object] = {}
+    text: str = ""
+
+
+class LabStatus(LabClockSays, rename="camel"):
+    """What `GET status` answers."""
+
+    name: str = ""
+    pid: int = 0
+    hosts: list[LabHost] = []
+    faults: list[LabFault] = []
+
+
+class LabEvent(msgspec.Struct):
+    """One thing that happened in the world."""
+
+    number: int
+    time: datetime
+    kind: str
+    subject: str
+    data: dict[str, object] = {}
+
+
+def said(answer: object, kind: type[T]) -> T:
+    """The lab's answer as a struct; what this view does not show is left out."""
+    return msgspec.convert(answer, kind)
 
 
 def up_text(estate: Estate, seconds: float, *, folder: str, detached: bool) -> str:
@@ -20,9 +87,9 @@ def up_text(estate: Estate, seconds: float, *, folder: str, detached: bool) -> s
     zones = {server.az for server in estate.servers if server.az}
     parts = [plural(len(estate.servers), "Windows server"), plural(len(zones), "AZ"), _dags(estate)]
     kinds = sorted({balancer.kind.upper() for balancer in estate.balancers})
-    said = f"lab   {estate.name}: {', '.join([*parts, *kinds])}, on 127.0.0.1"
+    line = f"lab   {estate.name}: {', '.join([*parts, *kinds])}, on 127.0.0.1"
     lines = [
-        f"{said.ljust(84)}  ready in {seconds:.1f} s",
+        f"{line.ljust(84)}  ready in {seconds:.1f} s",
         "      WinRM and PSRP answer like the real ones; time is simulated.",
     ]
     option = f" --dir {folder}" if folder else ""
@@ -49,55 +116,49 @@ def _dags(estate: Estate) -> str:
     return "one DAG" if len(estate.dags) == 1 else plural(len(estate.dags), "DAG")
 
 
-def _time(text: str) -> datetime:
-    when = datetime.fromisoformat(text)
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def clock_text(said: Mapping[str, Any]) -> str:
+def clock_text(clock: LabClockSays) -> str:
     """`lab   Fri 20 Nov 14:00:07 (sim)`, and why it stands, if it does."""
-    parts = [f"lab   {moment(_time(said['now']), simulated=True)}"]
-    if said.get("speed"):
-        parts.append(f"{said['speed']:g} simulated seconds a real one")
-    if said.get("standsFor"):
-        parts.append(f"stands: {said['standsFor']}")
-    if said.get("reached") is False:
+    parts = [f"lab   {moment(clock.now, simulated=True)}"]
+    if clock.speed:
+        parts.append(f"{clock.speed:g} simulated seconds a real one")
+    if clock.stands_for:
+        parts.append(f"stands: {clock.stands_for}")
+    if not clock.reached:
         parts.append("not moved all the way: a script is in flight")
     return "   ".join(parts)
 
 
-def status_text(said: Mapping[str, Any], width: int = 100) -> str:
+def status_text(status: LabStatus, width: int = 100) -> str:
     """Name, time, hosts, faults."""
-    hosts = [("host", "line"), *((str(host["name"]), str(host["line"])) for host in said["hosts"])]
-    down = [host for host in said["hosts"] if host["line"] != "up"]
-    verdict = (
-        "Every host answers." if not down else f"{plural(len(down), 'host')} of {len(said['hosts'])} do not answer."
-    )
-    faults = said.get("faults") or []
-    verdict += f" {plural(len(faults), 'fault')} in force." if faults else " Nothing is broken."
+    hosts = [("host", "line"), *((host.name, host.line) for host in status.hosts)]
+    down = [host for host in status.hosts if host.line != "up"]
+    verdict = f"{len(down)} of {plural(len(status.hosts), 'host')} do not answer." if down else "Every host answers."
+    verdict += f" {plural(len(status.faults), 'fault')} in force." if status.faults else " Nothing is broken."
     parts = [
-        f"LAB   {said['name']}   process {said['pid']}   {clock_text(said).removeprefix('lab   ')}",
+        f"LAB   {status.name}   process {status.pid}   {clock_text(status).removeprefix('lab   ')}",
         verdict,
         "\n".join(clip(line, width) for line in table(hosts, indent=2)),
     ]
-    if faults:
-        parts.append("\n".join(_fault(one) for one in faults))
+    if status.faults:
+        parts.append("\n".join(_fault(one) for one in status.faults))
         parts.append(next_block([("starover lab mend", "mend everything")]))
     return "\n\n".join(parts)
 
 
-def _fault(one: Mapping[str, Any]) -> str:
-    given = " ".join(f"{name}={value}" for name, value in (one.get("params") or {}).items())
-    words = [f"  {one['number']:>3}  {one['kind']}", str(one.get("target") or ""), given]
-    said = str(one.get("text") or "")
-    return "  ".join(word for word in [*words, said] if word)
+def _fault(one: LabFault) -> str:
+    words = [f"  {one.number:>3}  {one.kind}", one.target, _pairs(one.params), one.text]
+    return "  ".join(word for word in words if word)
 
 
-def faults_text(numbers: Sequence[int], word: str, in_force: Sequence[Mapping[str, Any]]) -> str:
+def _pairs(values: Mapping[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())
+
+
+def faults_text(numbers: Sequence[int], word: str, in_force: Sequence[LabFault]) -> str:
     """What was broken or mended, and what is broken now."""
     if not numbers:
         return f"lab   nothing was {word}: no such fault is in force"
-    named = {one["number"]: one for one in in_force}
+    named = {one.number: one for one in in_force}
     lines = [
         f"lab   {word}: {_fault(named[number]).strip() if number in named else f'fault {number}'}" for number in numbers
     ]
@@ -110,18 +171,12 @@ def faults_text(numbers: Sequence[int], word: str, in_force: Sequence[Mapping[st
     return "\n".join(lines)
 
 
-def events_text(found: Sequence[Mapping[str, Any]], width: int = 100) -> str:
+def events_text(found: Sequence[LabEvent], width: int = 100) -> str:
     """One line each."""
     if not found:
         return "lab   nothing has happened"
     rows = [
-        (
-            str(one["number"]),
-            clock_time(_time(one["time"]), simulated=True),
-            str(one["kind"]),
-            str(one["subject"]),
-            " ".join(f"{name}={value}" for name, value in (one.get("data") or {}).items()),
-        )
+        (str(one.number), clock_time(one.time, simulated=True), one.kind, one.subject, _pairs(one.data))
         for one in found
     ]
     return "\n".join(clip(line, width) for line in table(rows))

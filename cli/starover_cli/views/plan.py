@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from starover.plan import Plan, PlannedStep
 from starover.step import Risk
+from starover.values import Plain
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
 
@@ -178,5 +179,5 @@ def plans_text(rows: Sequence[tuple[Plan, int]], width: int = 100) -> str:
     return "\n".join(clip(line, width) for line in table(body))
 
 
-def _shown(value: object) -> str:
+def _shown(value: Plain) -> str:
     return ",".join(str(part) for part in value) if isinstance(value, list) else str(value)

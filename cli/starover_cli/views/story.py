@@ -64,20 +64,20 @@ class Story:
     """Everything worth showing of the legs of a run. Give it every event; it says what to print."""
 
     simulated: bool = False
-    rows: dict[int, Row] = field(default_factory=dict)
+    rows: dict[int, Row] = field(default_factory=dict[int, Row])
     run: str = ""
     mode: str = ""
     ended: events.RunEnded | None = None
     report: bytes | None = None
     """What a runbook that looks returned, as JSON."""
-    silent: dict[str, Fault] = field(default_factory=dict)
+    silent: dict[str, Fault] = field(default_factory=dict[str, Fault])
     """Hosts whose last answer was a fault."""
     asking: tuple[str, ...] = ()
     """Hosts that have been asked and have not answered."""
-    answered: dict[str, float] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds of each host's first answer."""
     heard: datetime | None = None
-    _waits: dict[tuple[str, int], str] = field(default_factory=dict)
+    _waits: dict[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
 
     def take(self, told: Told) -> list[str]:
         """Remember one event; what comes back are lines for somebody who reads along without a live block."""
