@@ -7,7 +7,7 @@ import ipaddress
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from starover.errors import BadParameter
 from starover.names import CopyId
@@ -15,8 +15,11 @@ from starover.render import Arg
 
 __all__ = ["Plain", "argument", "plain"]
 
-Plain: TypeAlias = "bool | int | str | list[Plain] | dict[str, Plain] | None"
-"""What JSON holds: how arguments stand in plans and journals, and how parameters come in."""
+if TYPE_CHECKING:
+    Plain: TypeAlias = "bool | int | str | list[Plain] | dict[str, Plain] | None"
+    """What JSON holds: how arguments stand in plans and journals, and how parameters come in."""
+else:
+    Plain = object  # msgspec reads no recursive alias; JSON holds nothing else anyway
 
 
 def argument(name: str, value: object) -> Arg:
