@@ -14,7 +14,7 @@ from requests.exceptions import ConnectionError as Disconnected
 
 from starover.errors import AuthFailed, BadInventory, ConnectFailed, ReplyLost, StaroverError, Throttled, TimedOut
 
-__all__ = ["DeadlineOver", "Failed", "Stage", "broken", "failure", "gone"]
+__all__ = ["DeadlineOver", "Failed", "Stage", "broken", "failure", "gone", "root"]
 
 Stage = Literal["open", "command", "receive"]
 """`open`: nothing of the script has left; `command`: it was being handed over; `receive`: the host has it."""
@@ -46,12 +46,13 @@ class Failed(Exception):  # noqa: N818 - said of a try
 def broken(error: Exception) -> bool:
     """Whether the connection is what failed, so that what was asked may be asked again on a new one.
 
-    HTTP 400 means that the host could not decrypt: message encryption dies with any lost connection.
+    HTTP 400 means that the host could not decrypt: message encryption dies with any lost connection. HTTP 500 with a
+    body is a fault, which is an answer.
     """
     if isinstance(error, SSLError):
         return False
     if isinstance(error, WinRMTransportError):
-        return error.code in {400, 500, 503}
+        return error.code in {400, 503} or (error.code == 500 and not error.response_text)
     return isinstance(error, Disconnected | Timeout | ChunkedEncodingError)
 
 
@@ -83,7 +84,7 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
     if gone(error) == "shell":
         why = "its session there is gone (a restart, or it was closed)"
     else:
-        why = f"the connection to {place} was lost: {_root(error)}"
+        why = f"the connection to {place} was lost: {root(error)}"
     lost = ReplyLost(
         f"no answer from {host}: {why}",
         certain=("the script was sent once",),
@@ -110,7 +111,7 @@ def _refused(error: Exception, host: str, place: str) -> Failed | None:
     """What the host, or the way to it, turned down before anything was run; None for everything else."""
     if isinstance(error, SSLError):
         untrusted = ConnectFailed(
-            f"the certificate of {host} at {place} is not trusted: {_root(error)}",
+            f"the certificate of {host} at {place} is not trusted: {root(error)}",
             certain=_NOTHING,
             next=("name the authority's file as `ca_file:` of the road, or the name on the certificate as `address:`",),
             host=host,
@@ -147,7 +148,7 @@ def _refused(error: Exception, host: str, place: str) -> Failed | None:
         quiet = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
         return Failed(quiet, again=True, sent=False)
     if _names(error) & {"NewConnectionError", "NameResolutionError"}:
-        closed = ConnectFailed(f"{host} cannot be reached at {place}: {_root(error)}", certain=_NOTHING, host=host)
+        closed = ConnectFailed(f"{host} cannot be reached at {place}: {root(error)}", certain=_NOTHING, host=host)
         return Failed(closed, again=True, sent=False)
     return None
 
@@ -164,7 +165,7 @@ def _unreached(error: Exception, host: str, place: str) -> Failed:
     elif isinstance(error, Timeout):
         why = "it takes the connection and says nothing"
     else:
-        why = _root(error)
+        why = root(error)
     again = isinstance(error, Disconnected | ChunkedEncodingError | WinRMTransportError) or gone(error) is not None
     lost = ConnectFailed(f"no session on {host} at {place}: {why}", certain=_NOTHING, host=host)
     return Failed(lost, again=again, sent=False)
@@ -196,8 +197,8 @@ def _names(error: BaseException) -> set[str]:
     return {type(one).__name__ for one in _chain(error)}
 
 
-def _root(error: BaseException) -> str:
+def root(error: BaseException) -> str:
     """The innermost error in one line, without addresses of objects."""
-    root = _chain(error)[-1]
-    said = str(root).rpartition("object at 0x")[2].partition(">: ")[2] or str(root)
-    return " ".join(said.split()) or type(root).__name__
+    inner = _chain(error)[-1]
+    said = str(inner).rpartition("object at 0x")[2].partition(">: ")[2] or str(inner)
+    return " ".join(said.split()) or type(inner).__name__

@@ -28,7 +28,7 @@ from starover.errors import AuthFailed, ConnectFailed, StaroverError, Throttled
 from starover.inventory import Road, Server
 from starover.transport import Answer, Attempt, Script
 from starover.transport.credentials import Resolver
-from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
+from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone, root
 from starover.transport.line import Deadline, Line
 from starover.transport.records import error_record, line_of, warning_text
 
@@ -38,6 +38,8 @@ OPERATION_SECONDS = 20
 POLL_SECONDS = 5
 """A Receive comes back empty after this; a host that does not even do that is silent."""
 TRIES = 3
+FIRST_PAUSE = 0.3
+"""Seconds before the second try; each further pause is three times as long."""
 RECYCLE = 400
 """Pipelines after which a pool is given back; Windows' quota is 1000 in a shell."""
 CLOSING_SECONDS = 4.0
@@ -54,7 +56,7 @@ class Progress:
 
     def note(self, error: Exception, waited: float) -> None:
         """One try did not succeed."""
-        what = error.error.what if isinstance(error, Failed) else f"{type(error).__name__} while waiting for the answer"
+        what = error.error.what if isinstance(error, Failed) else f"the connection was lost: {root(error)}"
         sent = error.sent if isinstance(error, Failed) else True
         self.attempts.append(Attempt(what=what, sent=sent, waited=round(waited, 3)))
 
@@ -107,7 +109,9 @@ class Session:
             failed = state.outcome.exception() if state.outcome else None
             error = failed.error if isinstance(failed, Failed) else None
             wanted = (
-                error.after if isinstance(error, Throttled) and error.after else 0.3 * 3 ** (state.attempt_number - 1)
+                error.after
+                if isinstance(error, Throttled) and error.after
+                else FIRST_PAUSE * 3 ** (state.attempt_number - 1)
             )
             return min(wanted, deadline.left())
 
@@ -220,11 +224,7 @@ class Session:
         Returns when the host has it (waiting then goes on). Raises `Failed` when the host has never begun it, which is
         certain only if the request cannot still be on its way; otherwise the error.
         """
-        if (
-            not broken(error)
-            or self._line is None
-            or isinstance(failure(error, "command", "", "").error, ConnectFailed)
-        ):
+        if not broken(error) or self._line is None or not failure(error, "command", "", "").sent:
             raise error
         self._progress.note(error, 0.0)
         self._line.reset()

@@ -7,27 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from known_credentials import Known
+from wire_lab import WireLab
 
-from starover.errors import AuthFailed
 from starover.inventory import Road, Server
 from starover.transport import Answer, Script
-from starover.transport.credentials import Credential
 from starover.transport.psrp import PsrpTransport
-from wire_lab import PASSWORD, USER, WireLab
 
 RunOne = Callable[..., Answer]
-
-
-class Known:
-    """Credentials by reference."""
-
-    def __init__(self, **known: Credential) -> None:
-        self.known = {"good": Credential(USER, PASSWORD), "bad": Credential(USER, "wrong"), **known}
-
-    def resolve(self, reference: str, /) -> Credential:
-        if reference not in self.known:
-            raise AuthFailed(f"nothing is behind {reference}")
-        return self.known[reference]
 
 
 @pytest.fixture
