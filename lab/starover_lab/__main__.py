@@ -1,4 +1,4 @@
-"""`python -m starover_lab up TOPOLOGY|FILE --dir DIR`: a lab in the foreground; the command line starts it like this."""
+"""`python -m starover_lab up TOPOLOGY|FILE --dir DIR`: a lab in the foreground, as the command line starts it."""
 
 from __future__ import annotations
 

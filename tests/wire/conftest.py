@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from pypsrp.wsman import WSMan
-
 from wire_lab import PASSWORD, USER, WireLab
 
 MakeClient = Callable[..., WSMan]

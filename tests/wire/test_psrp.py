@@ -10,7 +10,6 @@ from pypsrp.complex_objects import GenericComplexObject, PSCredential
 from pypsrp.exceptions import AuthenticationError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
-
 from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import Terminated
 from wire_lab import WireLab, error

@@ -223,11 +223,18 @@ class PsrpShell(Shell):
                 self._no_metadata(owner)
                 return
             self._invocations += 1
-            owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations)
+            try:
+                owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations)
+            except BadClixml as error:
+                self._end(owner, _unreadable(error))
+                return
             if not owner.wanted.takes_input:
                 self._begin(owner)
         elif message.kind is MessageType.PIPELINE_INPUT:
-            owner.input.append(psrp_in.value(message.body, self._key))
+            try:
+                owner.input.append(psrp_in.value(message.body, self._key))
+            except BadClixml as error:
+                self._end(owner, _unreadable(error))
         elif message.kind is MessageType.END_OF_PIPELINE_INPUT:
             self._begin(owner)
 
@@ -277,7 +284,7 @@ class PsrpShell(Shell):
     # -- pipelines -----------------------------------------------------------------------------------------------
 
     def _begin(self, command: _Pipeline) -> None:
-        if command.begun or command.wanted is None:
+        if command.begun or command.wanted is None or not command.running:
             return
         command.begun = True
         if self._idle or command.wanted.pipeline.is_nested or len(self._runspaces) < self._most:
@@ -378,6 +385,12 @@ class PsrpShell(Shell):
 
     def _tell(self, command: _Pipeline, kind: MessageType, payload: str, *, ends: bool = False) -> None:
         command.messages.put(self._make(kind, payload, pid=command.pid, ends=ends))
+
+
+def _unreadable(error: BadClixml) -> Terminated:
+    """A pipeline that cannot be read fails by itself; the pool lives on."""
+    exception = PSException("System.Management.Automation.Remoting.PSRemotingDataStructureException", str(error))
+    return Terminated(ErrorRecord(exception=exception, error_id="PSRemotingDataStructure", category="InvalidData"))
 
 
 def _record_of(error: BaseException | None) -> ErrorRecord | None:

@@ -1,0 +1,224 @@
+"""What recorded Windows servers answered, against what the wire answers to the same requests.
+
+The recordings are not part of this repository: they lie beside it, in ../shared/conformance/wsman.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import uuid
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from starover_lab.powershell import values as v
+from starover_lab.powershell.errors import Terminated
+from starover_lab.wire.endpoint import Emit, Pipeline
+from starover_lab.wire.service import Caller
+from wire_lab import USER, FakeRunspace, WireLab, error
+
+pytestmark = pytest.mark.wire
+
+FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "conformance" / "wsman"
+MISSING = f"NOT HELD AGAINST REAL SERVERS: the recordings are not at {FOLDER}"
+ROWS = (
+    [json.loads(line) for line in (FOLDER / "requests.jsonl").read_text("utf-8").splitlines()]
+    if FOLDER.is_dir()
+    else []
+)
+SKIPPED = {
+    "test_psrp_run_protocol_version_2.1": "the lab's servers speak protocol 2.3",
+    "test_psrp_get_command_metadata": "the lab offers no command metadata",
+    "test_psrp_pshost_ui_mocked_methods": "host calls with an answer are not made",
+    "test_psrp_pshost_raw_ui_mocked_methods": "host calls with an answer are not made",
+    "test_psrp_is_alive_state_disconnected": "idle shells are removed by no clock yet",
+    "test_psrp_reset_runspace_state_fail": "the refusal is made by hand",
+}
+FAILS = {"test_psrp_error_failed", "test_client_copy_file_failure", "test_client_execute_ps_failure"}
+# The secrets in it belong to the recorded session key, so that its pipeline must fail here.
+OTHER_KEY = {"test_psrp_multiple_commands"}
+STREAMS = {
+    "PIPELINE_OUTPUT": "output",
+    "ERROR_RECORD": "error",
+    "WARNING_RECORD": "warning",
+    "VERBOSE_RECORD": "verbose",
+    "DEBUG_RECORD": "debug",
+    "PROGRESS_RECORD": "progress",
+    "INFORMATION_RECORD": "information",
+}
+
+
+def psrp_rows() -> list[Any]:
+    if not ROWS:
+        return [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
+    found = []
+    for row in ROWS:
+        if any("/windows/shell/cmd" in step["request"] for step in row["steps"]):
+            continue  # WinRS
+        marks = [pytest.mark.skip(reason=SKIPPED[row["id"]])] if row["id"] in SKIPPED else []
+        found.append(pytest.param(row, id=row["id"], marks=marks))
+    return found
+
+
+@pytest.fixture(scope="module")
+def compare() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("wsman_compare", FOLDER / "compare.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def shapes() -> dict[str, Any]:
+    return json.loads((FOLDER / "shapes.json").read_text("utf-8"))
+
+
+class Replay:
+    """Sends one conversation's requests and keeps what came."""
+
+    def __init__(self, lab: WireLab, row: dict[str, Any], compare: ModuleType) -> None:
+        self.lab = lab
+        self.row = row
+        self.compare = compare
+        self.values: dict[str, str] = dict(row["defaults"])
+        self.types: dict[str, list[str]] = defaultdict(list)
+        self.target = ""
+
+    def send(self, step: dict[str, Any]) -> tuple[int, bytes]:
+        text: str = step["request"]
+        fresh = {"MESSAGE_ID": str(uuid.uuid4()).upper(), "TO": "https://127.0.0.1:55986/wsman"}
+        text = re.sub(r"\{\{(\w+)\}\}", lambda m: fresh.get(m[1]) or self.values.get(m[1]) or m[0], text)
+        self.target = step["target"] or ""
+        service = self.lab.host.service
+        status, body = self.lab.call(lambda: service.answer(Caller(USER, "127.0.0.1"), text.encode()))  # type: ignore[misc]
+        root = ET.fromstring(body)
+        relates = root.findtext(".//{http://schemas.xmlsoap.org/ws/2004/08/addressing}RelatesTo")
+        assert relates == f"uuid:{fresh['MESSAGE_ID']}"
+        assert body.startswith(b"<s:Envelope ")
+        for name, path in step.get("capture", {}).items():
+            self.values[name] = found(root, path, self.compare)
+        self.types[self.target] += self.compare.psrp_types(root)
+        return status, body
+
+
+def found(root: ET.Element, path: str, compare: ModuleType) -> str:
+    for where, element in compare.walk(root):
+        if where == path or where.split("[")[0] == path.split("[")[0]:
+            return element.text or ""
+    raise AssertionError(path)
+
+
+def expected(row: dict[str, Any]) -> dict[str, list[str]]:
+    """Message types per target; a pool that was taken over gets APPLICATION_PRIVATE_DATA (rule R20), where one
+    recording has an answer made by hand."""
+    found = {name: list(types) for name, types in row["expect_psrp_per_target"].items()}
+    if row["id"] == "test_psrp_disconnect_runspaces":
+        for types in found.values():
+            types[-1] = "APPLICATION_PRIVATE_DATA"
+    return found
+
+
+def scripted(lab: WireLab, row: dict[str, Any]) -> None:
+    """Let each pipeline emit records of the types that the recorded one did, and end as it did."""
+    pipelines: list[list[str]] = []
+    for name in dict.fromkeys(step["target"] for step in row["steps"] if step["action"] == "Command"):
+        pipelines.append([])
+        for kind in row["expect_psrp_per_target"].get(name, []):
+            if pipelines[-1][-1:] == ["PIPELINE_STATE"]:  # the id was used again
+                pipelines.append([])
+            pipelines[-1].append(kind)
+    began = iter(pipelines)
+
+    def invoke(runspace: FakeRunspace, pipeline: Pipeline, emit: Emit, /) -> None:
+        waited = False
+        for kind in next(began)[:-1]:
+            if kind != "PROGRESS_RECORD" and not waited:
+                waited = True
+                lab.scheduler.wait(5)
+            value: v.Value = error("an error") if kind == "ERROR_RECORD" else "x"
+            emit(STREAMS[kind], value)  # type: ignore[arg-type]
+        if row["id"] in FAILS:
+            raise Terminated(error("it failed", category="OperationStopped"))
+
+    lab.endpoint.invoke = invoke
+
+
+def kind_of(step: dict[str, Any]) -> str:
+    """The key of shapes.json."""
+    action, target = step["action"], step["target"] or ""
+    resource = re.search(r"ResourceURI[^>]*>([^<]*)<", step["request"])
+    assert resource is not None
+    if action == "Receive":
+        return f"ReceiveResponse (psrp {'pipeline' if target.startswith('COMMAND') else 'pool'})"
+    if action == "Get":
+        return "GetResponse (config)" if resource[1].endswith("/config") else "GetResponse (shell)"
+    if action == "Enumerate":
+        return f"EnumerateResponse ({'Command' if resource[1].endswith('/Command') else 'shell'})"
+    return f"{action}Response (psrp)"
+
+
+@pytest.mark.parametrize("row", psrp_rows())
+def test_answers_are_shaped_as_recorded(
+    lab: WireLab, row: dict[str, Any], compare: ModuleType, shapes: dict[str, Any]
+) -> None:
+    replay = Replay(lab, row, compare)
+    scripted(lab, row)
+    lab.now(lambda: setattr(lab.scheduler, "jump", False))
+    due: dict[str, int] = defaultdict(int)
+    for step in row["steps"]:
+        target, expect = step["target"] or "", step["expect"]
+        due[target] += len(expect.get("psrp_types", []))
+        receives = step["action"] == "Receive"
+        if receives and target.startswith("COMMAND"):
+            lab.now(lambda: go_on(lab))
+        if expect.get("fault", {}).get("subcode") == "w:TimedOut":
+            continue  # nothing is slow here
+        if receives and not expect.get("fault") and len(replay.types[target]) >= due[target]:
+            continue  # an earlier answer held it already
+        if receives and row["id"] in OTHER_KEY and replay.types[target][-1:] == ["PIPELINE_STATE"]:
+            continue
+        while True:
+            status, body = replay.send(step)
+            if expect.get("fault"):
+                assert status == 500
+                same_fault(body, expect["fault"], compare)
+                break
+            assert status == 200, body.decode()
+            entry = shapes[kind_of(step)]
+            wish = {"elements": entry["always"], "optional": sorted(entry["sometimes"])}
+            result = compare.compare(wish, body)
+            assert not any(result.values()), (step["step"], result)
+            if not receives or len(replay.types[target]) >= due[target] or row["id"] in OTHER_KEY:
+                break
+    if row["id"] in OTHER_KEY:
+        assert replay.types["COMMAND_1"] == ["PIPELINE_STATE"]
+        return
+    for name, types in expected(row).items():
+        assert replay.types[name] == types, name
+
+
+def go_on(lab: WireLab) -> None:
+    lab.scheduler.jump = True
+    lab.pump.run()
+    lab.scheduler.jump = False
+
+
+def same_fault(body: bytes, wanted: dict[str, Any], compare: ModuleType) -> None:
+    root = ET.fromstring(body)
+    texts = {where.split("[")[0].rpartition("/")[2]: element.text for where, element in compare.walk(root)}
+    values = [element.text for where, element in compare.walk(root) if where.endswith("/s:Value")]
+    assert values == [wanted["code"], wanted["subcode"]]
+    assert texts["s:Text"] == wanted["reason"]
+    assert texts.get("w:FaultDetail") == wanted["fault_detail"]
+    (detail,) = [
+        element for where, element in compare.walk(root) if "f:WSManFault[" in where and "f:Message" not in where
+    ]
+    assert dict(detail.attrib) == wanted["wsman_fault_attributes"]
+    assert texts["f:Message"] == wanted["message"]
