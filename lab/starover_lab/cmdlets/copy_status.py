@@ -155,8 +155,8 @@ def _failed_checks(view: CopyView, name: str) -> dict[str, Value]:
         "LastCopyAvailabilityCheckFailedID": "DatabaseCheckPassiveCopyStatusIsOkForAvailability",
         "LastCopyAvailabilityCheckFailedErrorMsg": (
             f"Database copy '{view.database}' is in a {view.status} state on server '{view.server}'.{reason} If you "
-            "need to activate this database copy, you can use the Move-ActiveMailboxDatabase cmdlet with the -SkipHealthChecks "
-            "parameter to forcibly activate the database copy."
+            "need to activate this database copy, you can use the Move-ActiveMailboxDatabase cmdlet with the "
+            "-SkipHealthChecks parameter to forcibly activate the database copy."
         ),
         "LastCopyRedundancyCheckFailedID": "DatabaseCheckPassiveCopyStatusIsOkForRedundancy",
         "LastCopyRedundancyCheckFailedErrorMsg": (

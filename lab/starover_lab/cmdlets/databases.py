@@ -259,12 +259,13 @@ def _database_status(here: Machine, database: Database) -> dict[str, Value]:
         # The store cannot be asked: the live columns stay blank.
         return {"Mounted": None}
     active = here.world.server(view.active_server)
+    backup = here.world.copy_view(database.name, database.active, here.host).last_full_backup
     values: dict[str, Value] = {
         "Mounted": view.mounted,
         "MountedOnServer": active.fqdn if view.mounted else None,
         "BackupInProgress": False if view.mounted else None,
-        "LastFullBackup": moment(database.last_full_backup),
-        "SnapshotLastFullBackup": None if database.last_full_backup is None else True,
+        "LastFullBackup": moment(backup),
+        "SnapshotLastFullBackup": None if backup is None else True,
     }
     if view.mounted:
         values |= {

@@ -19,7 +19,8 @@ from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
 
 if TYPE_CHECKING:
-    from starover_lab.cmdlets.remoting import RemoteSession
+    from starover_lab.cmdlets.exchange_session import Registry
+    from starover_lab.cmdlets.psremoting import RemoteSession
 
 __all__ = ["Machine", "Provider", "exchange_error", "given_list", "machine", "mutate", "reading", "switch"]
 
@@ -42,6 +43,8 @@ class Machine:
     preferred_dc: str | None = None
     """Set-ADServerSettings -PreferredServer of this session."""
     view_entire_forest: bool = False
+    registry: Registry | None = None
+    """Every session of the lab; None where none can be opened from here."""
     sessions: list[RemoteSession] = field(default_factory=list["RemoteSession"])
     """PSSessions opened from here."""
     requests: int = 0

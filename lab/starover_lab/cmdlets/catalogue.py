@@ -1,0 +1,28 @@
+"""Exchange's cmdlets by version and rights, as specifications with their bodies; runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from starover_lab.cmdlets import copies, databases, health, reference, servers
+from starover_lab.cmdlets.rbac import allowed, trimmed
+from starover_lab.powershell.command import Body, CommandSpec
+
+__all__ = ["exchange_commands", "snapin_commands"]
+
+_EXCHANGE: dict[str, Body] = copies.BODIES | databases.BODIES | servers.BODIES | health.BODIES
+
+
+def snapin_commands(year: str) -> Iterator[CommandSpec]:
+    """All cmdlets of that Exchange version that the lab has."""
+    for name, body in _EXCHANGE.items():
+        found = reference.spec(name, body, year)
+        if found is not None:
+            yield found
+
+
+def exchange_commands(year: str, roles: Collection[str], missing: Collection[str]) -> Iterator[CommandSpec]:
+    """What somebody with these roles finds at `/PowerShell`: a cmdlet or parameter without a role is not there."""
+    for found in snapin_commands(year):
+        if allowed(roles, found.name, missing):
+            yield trimmed(found, missing)

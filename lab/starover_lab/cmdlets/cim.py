@@ -1,0 +1,295 @@
+"""Get-CimInstance for the classes that scripts about Exchange servers read; knows no session and no other host.
+
+`-Filter` and `-Query` take comparisons joined by AND or OR without brackets. Classes of Windows that are not here are
+refused (`Unsupported`), names that no class of Windows has answer *Invalid class*.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from starover_lab.cmdlets.machine import Machine, given_list, reading
+from starover_lab.cmdlets.objects import guid_of, moment, product, text_of
+from starover_lab.powershell.command import Body, Invocation
+from starover_lab.powershell.values import PSObject, UInt16, UInt32, UInt64, Unsupported, Value
+from starover_lab.world.names import same
+from starover_lab.world.state import first_label
+
+__all__ = ["BODIES"]
+
+_OS = {
+    "2012R2": ("6.3.9600", "Microsoft Windows Server 2012 R2 Standard"),
+    "2016": ("10.0.14393", "Microsoft Windows Server 2016 Datacenter"),
+    "2019": ("10.0.17763", "Microsoft Windows Server 2019 Datacenter"),
+    "2022": ("10.0.20348", "Microsoft Windows Server 2022 Datacenter"),
+    "2025": ("10.0.26100", "Microsoft Windows Server 2025 Datacenter"),
+}
+
+Row = list[tuple[str, Value]]
+
+
+def _operating_system(here: Machine) -> list[Row]:
+    server = here.server
+    version, caption = _OS.get(server.os, _OS["2022"])
+    memory = server.memory_gb * 1024 * 1024
+    return [
+        [
+            ("BootDevice", "\\Device\\HarddiskVolume1"),
+            ("BuildNumber", version.rpartition(".")[2]),
+            ("Caption", caption),
+            ("CSName", server.name),
+            ("CSDVersion", None),
+            ("FreePhysicalMemory", UInt64(memory // 3)),
+            ("LastBootUpTime", moment(server.boot_time)),
+            ("LocalDateTime", moment(here.world.now)),
+            ("CurrentTimeZone", 0),
+            ("Manufacturer", "Microsoft Corporation"),
+            ("Name", f"{caption}|C:\\Windows|\\Device\\Harddisk0\\Partition2"),
+            ("OperatingSystemSKU", UInt32(7 if server.os == "2012R2" else 8)),
+            ("OSArchitecture", "64-bit"),
+            ("OSLanguage", UInt32(1033)),
+            ("ProductType", UInt32(2 if server.is_dc else 3)),
+            ("Status", "OK"),
+            ("SystemDirectory", "C:\\Windows\\system32"),
+            ("SystemDrive", "C:"),
+            ("TotalVisibleMemorySize", UInt64(memory)),
+            ("Version", version),
+            ("WindowsDirectory", "C:\\Windows"),
+        ]
+    ]
+
+
+def _computer_system(here: Machine) -> list[Row]:
+    server = here.server
+    return [
+        [
+            ("DNSHostName", server.name),
+            ("Domain", server.domain),
+            ("DomainRole", UInt16(5 if server.is_dc else 3)),
+            ("Manufacturer", "Amazon EC2"),
+            ("Model", server.instance_type),
+            ("Name", server.name),
+            ("NumberOfLogicalProcessors", UInt32(server.cores)),
+            ("NumberOfProcessors", UInt32(1)),
+            ("PartOfDomain", True),
+            ("Status", "OK"),
+            ("TotalPhysicalMemory", UInt64(server.memory_gb * 1024**3)),
+            ("Workgroup", None),
+        ]
+    ]
+
+
+def _processor(here: Machine) -> list[Row]:
+    cores = here.server.cores
+    return [
+        [
+            ("DeviceID", "CPU0"),
+            ("NumberOfCores", UInt32(max(cores // 2, 1))),
+            ("NumberOfLogicalProcessors", UInt32(cores)),
+        ]
+    ]
+
+
+def _volumes(here: Machine) -> list[Row]:
+    rows: list[Row] = []
+    for volume in sorted(here.server.volumes, key=lambda one: one.mount.casefold()):
+        space = here.world.space(here.host, volume.mount)
+        if space is None:
+            continue
+        plain = volume.mount.rstrip("\\")
+        name = plain + "\\"
+        rows.append(
+            [
+                ("BlockSize", UInt64(65536)),
+                ("BootVolume", plain.casefold() == "c:"),
+                ("Capacity", UInt64(space.size)),
+                ("Caption", name),
+                ("DeviceID", f"\\\\?\\Volume{{{guid_of('volume', here.host, volume.mount).text}}}\\"),
+                ("DriveLetter", plain if plain.endswith(":") else None),
+                ("DriveType", UInt32(3)),
+                ("FileSystem", volume.fs),
+                ("FreeSpace", UInt64(space.free)),
+                ("Label", ""),
+                ("Name", name),
+                ("SystemVolume", False),
+            ]
+        )
+    return rows
+
+
+def _logical_disks(here: Machine) -> list[Row]:
+    rows: list[Row] = []
+    for volume in _volumes(here):
+        columns = dict(volume)
+        letter = columns["DriveLetter"]
+        if letter is not None:
+            rows.append(
+                [
+                    ("DeviceID", letter),
+                    ("DriveType", columns["DriveType"]),
+                    ("FileSystem", columns["FileSystem"]),
+                    ("FreeSpace", columns["FreeSpace"]),
+                    ("Name", letter),
+                    ("Size", columns["Capacity"]),
+                    ("VolumeName", ""),
+                ]
+            )
+    return rows
+
+
+_START = {"Automatic": "Auto", "Manual": "Manual", "Disabled": "Disabled"}
+_STATE = {"StartPending": "Start Pending", "StopPending": "Stop Pending"}
+
+
+def _services(here: Machine) -> list[Row]:
+    return [
+        [
+            ("Name", one.name),
+            ("DisplayName", one.display_name),
+            ("State", _STATE.get(one.status, one.status)),
+            ("StartMode", _START[one.start_type]),
+            ("Started", one.status == "Running"),
+            ("Status", "OK"),
+            ("SystemName", here.host),
+        ]
+        for one in sorted(here.server.services, key=lambda one: one.name.casefold())
+    ]
+
+
+_CLASSES: dict[str, Callable[[Machine], list[Row]]] = {
+    "Win32_OperatingSystem": _operating_system,
+    "Win32_ComputerSystem": _computer_system,
+    "Win32_Processor": _processor,
+    "Win32_Volume": _volumes,
+    "Win32_LogicalDisk": _logical_disks,
+    "Win32_Service": _services,
+}
+_QUERY = re.compile(
+    r"\s*select\s+(?P<columns>.+?)\s+from\s+(?P<name>\w+)(?:\s+where\s+(?P<where>.+?))?\s*", re.IGNORECASE | re.DOTALL
+)
+_COMPARISON = re.compile(
+    r"""\s*(?P<name>\w+)\s*(?P<op><>|!=|<=|>=|=|<|>|\blike\b|\bis\s+not\b|\bis\b)\s*
+    (?P<value>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?\d+|true|false|null)\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def _literal(text: str) -> str | int | bool | None:
+    if text[0] in "'\"":
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    low = text.casefold()
+    if low in {"true", "false"}:
+        return low == "true"
+    return None if low == "null" else int(text)
+
+
+def _compare(value: Value, operator: str, literal: str | int | bool | None) -> bool:
+    if literal is None:
+        return (value is None) == (operator in {"is", "="})
+    if value is None:
+        return False
+    if operator == "like":
+        pattern = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in str(literal))
+        return re.fullmatch(pattern, str(value), re.IGNORECASE | re.DOTALL) is not None
+    if isinstance(value, bool) or isinstance(literal, bool):
+        left: str | int = int(bool(value))
+        right: str | int = int(literal) if isinstance(literal, bool | int) else int(literal.casefold() == "true")
+    elif isinstance(value, int):
+        left, right = int(value), int(literal)
+    else:
+        left, right = text_of(value).casefold(), str(literal).casefold()
+    order = (left > right) - (left < right)  # type: ignore[operator]  # both text or both numbers
+    return {"=": order == 0, "<>": order != 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0}.get(
+        operator, order >= 0
+    )
+
+
+def _where(text: str) -> Callable[[dict[str, Value]], bool]:
+    """A WQL condition as a test of a row with casefolded names. Raises `ValueError` for what WQL does not have."""
+    parts: list[tuple[str, str, str, str | int | bool | None]] = []
+    joiner, at = "or", 0
+    while True:
+        match = _COMPARISON.match(text, at)
+        if match is None:
+            raise ValueError(text)
+        operator = " ".join(match["op"].casefold().split())
+        parts.append((joiner, match["name"].casefold(), operator, _literal(match["value"])))
+        at = match.end()
+        if at == len(text):
+            break
+        following = re.compile(r"(and|or)\b", re.IGNORECASE).match(text, at)
+        if following is None:
+            raise ValueError(text)
+        joiner, at = following[1].casefold(), following.end()
+
+    def test(row: dict[str, Value]) -> bool:
+        groups: list[bool] = []
+        for how, name, operator, literal in parts:
+            if name not in row:
+                raise ValueError(name)
+            one = _compare(row[name], operator, literal)
+            if how == "or" or not groups:
+                groups.append(one)
+            else:
+                groups[-1] = groups[-1] and one
+        return any(groups)
+
+    return test
+
+
+def _fail(call: Invocation, number: str, category: str, message: str, target: str) -> None:
+    record = call.record(
+        f"HRESULT {number}",
+        category,
+        message,
+        type_name="Microsoft.Management.Infrastructure.CimException",
+        target=target,
+    )
+    call.error(record)
+
+
+def get_instance(call: Invocation) -> Iterator[Value]:
+    """Get-CimInstance by class or query, of this host."""
+    for bound in call.records():
+        here = reading(call)
+        for computer in given_list(bound.get("ComputerName")):
+            if not same(first_label(computer), here.host) and computer not in {".", "localhost"}:
+                _fail(call, "0x80070005", "PermissionDenied", "Access is denied. ", f"root\\cimv2:{computer}")
+                return
+        for session in ("CimSession", "ResourceUri", "InputObject"):
+            if bound.get(session) is not None:
+                raise Unsupported(f"Get-CimInstance -{session}: the lab does not simulate it")
+        name, where = text_of(bound.get("ClassName")), text_of(bound.get("Filter"))
+        query = text_of(bound.get("Query"))
+        if query:
+            match = _QUERY.fullmatch(query)
+            if match is None:
+                _fail(call, "0x80041017", "InvalidArgument", "Invalid query ", query)
+                continue
+            name, where = match["name"], match["where"] or ""
+        known = next((one for one in _CLASSES if same(one, name)), None)
+        if known is None:
+            if re.match(r"(Win32|CIM|MSFT|Msft)_", name):
+                raise Unsupported(f"the CIM class {name}: the lab does not simulate it")
+            _fail(call, "0x80041010", "MetadataError", "Invalid class ", f"root\\cimv2:{name}")
+            continue
+        try:
+            found = _matching(known, _CLASSES[known](here), where)
+        except ValueError:
+            _fail(call, "0x80041017", "InvalidArgument", "Invalid query ", where)
+            continue
+        yield from found
+
+
+def _matching(name: str, rows: list[Row], where: str) -> list[PSObject]:
+    test = _where(where) if where else None
+    type_name = f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{name}"
+    return [
+        product([type_name, "Microsoft.Management.Infrastructure.CimInstance", "System.Object"], row, text=name)
+        for row in rows
+        if test is None or test({column.casefold(): value for column, value in row})
+    ]
+
+
+BODIES: dict[str, Body] = {"Get-CimInstance": get_instance}

@@ -1,0 +1,204 @@
+"""Which commands a session has: Get-Command, modules and snap-ins; knows no remote session and runs no command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from starover_lab.cmdlets.catalogue import snapin_commands
+from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
+from starover_lab.cmdlets.objects import product
+from starover_lab.cmdlets.windows import fits, is_pattern
+from starover_lab.powershell.command import Body, CommandSpec, Invocation
+from starover_lab.powershell.values import NetObject, PSEnum, PSHashtable, PSObject, Value, Version, enumerate_
+
+__all__ = ["BODIES", "SNAPIN"]
+
+SNAPIN = "Microsoft.Exchange.Management.PowerShell.SnapIn"
+_SNAPINS = (SNAPIN, "Microsoft.Exchange.Management.PowerShell.E2010")
+_SMA = "System.Management.Automation"
+_MODULES = (
+    "CimCmdlets",
+    "FailoverClusters",
+    "Microsoft.PowerShell.Management",
+    "Microsoft.PowerShell.Security",
+    "Microsoft.PowerShell.Utility",
+    "Storage",
+)
+_KINDS = {"Function": 2, "Cmdlet": 8}
+
+
+def _info(spec: CommandSpec) -> PSObject:
+    """A CmdletInfo or FunctionInfo."""
+    parameters = PSHashtable()
+    for one in spec.parameters:
+        parameters.set(
+            one.name,
+            NetObject(
+                f"{_SMA}.ParameterMetadata",
+                f"{_SMA}.ParameterMetadata",
+                properties={"Name": one.name, "SwitchParameter": one.is_switch, "IsDynamic": False},
+            ),
+        )
+    for name in spec.common_names():
+        parameters.set(
+            name, NetObject(f"{_SMA}.ParameterMetadata", f"{_SMA}.ParameterMetadata", properties={"Name": name})
+        )
+    verb, _, noun = spec.name.partition("-")
+    version = Version(*(int(part) for part in spec.version.split("."))) if spec.version else None
+    return product(
+        [f"{_SMA}.{spec.kind}Info", f"{_SMA}.CommandInfo", "System.Object"],
+        [
+            ("Name", spec.name),
+            ("CommandType", PSEnum(f"{_SMA}.CommandTypes", spec.kind, _KINDS[spec.kind])),
+            ("Verb", verb if noun else ""),
+            ("Noun", noun),
+            ("Source", spec.module),
+            ("ModuleName", spec.module),
+            ("Version", version),
+            ("Parameters", parameters),
+            ("Visibility", PSEnum(f"{_SMA}.SessionStateEntryVisibility", "Public", 0)),
+        ],
+        text=spec.name,
+    )
+
+
+def _wanted(spec: CommandSpec, bound: Mapping[str, Value]) -> bool:
+    verb, _, noun = spec.name.partition("-")
+    given = (
+        (verb, given_list(bound.get("Verb"))),
+        (noun, given_list(bound.get("Noun"))),
+        (spec.module, given_list(bound.get("Module"))),
+        (spec.kind, [one for one in given_list(bound.get("CommandType")) if one.casefold() != "all"]),
+    )
+    parameters = given_list(bound.get("ParameterName"))
+    return all(not patterns or any(fits(text, one) for one in patterns) for text, patterns in given) and (
+        not parameters or any(fits(own.name, one) for own in spec.parameters for one in parameters)
+    )
+
+
+def get_command(call: Invocation) -> Iterator[Value]:
+    """Get-Command among what the session has now."""
+    for bound in call.records():
+        every = sorted(call.runner.commands, key=lambda spec: spec.name.casefold())
+        names = given_list(bound.get("Name"))
+        for name in names or ["*"]:
+            plain = name.rpartition("\\")[2]
+            found = [spec for spec in every if fits(spec.name, plain) and _wanted(spec, bound)]
+            yield from (_info(spec) for spec in found)
+            if not found and names and not is_pattern(plain):
+                record = call.record(
+                    "CommandNotFoundException",
+                    "ObjectNotFound",
+                    f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable "
+                    "program. Check the spelling of the name, or if a path was included, verify that the path is "
+                    "correct and try again.",
+                    type_name=f"{_SMA}.CommandNotFoundException",
+                    target=name,
+                )
+                call.error(record)
+
+
+def _module(name: str) -> NetObject:
+    return NetObject(
+        f"{_SMA}.PSModuleInfo",
+        name,
+        properties={"Name": name, "ModuleType": PSEnum(f"{_SMA}.ModuleType", "Manifest", 2), "Version": Version(1, 0)},
+    )
+
+
+def import_module(call: Invocation) -> Iterator[Value]:
+    """Import-Module: of a session's module (-ModuleInfo), or of one that the host has and that is there already."""
+    for bound in call.records():
+        for info in enumerate_(bound.get("ModuleInfo")) if bound.get("ModuleInfo") is not None else ():
+            specs = info.state if isinstance(info, NetObject) and isinstance(info.state, tuple) else ()
+            for spec in specs:
+                if isinstance(spec, CommandSpec):
+                    call.runner.commands.add(spec)
+            if switch(bound.get("PassThru")):
+                yield info
+        for name in given_list(bound.get("Name")):
+            found = [one for one in _here(call) if fits(one, name)]
+            if not found and not is_pattern(name):
+                record = call.record(
+                    "Modules_ModuleNotFound",
+                    "ResourceUnavailable",
+                    f"The specified module '{name}' was not loaded because no valid module file was found in any "
+                    "module directory.",
+                    type_name="System.IO.FileNotFoundException",
+                    target=name,
+                )
+                call.error(record)
+            if switch(bound.get("PassThru")):
+                yield from (_module(one) for one in found)
+
+
+def _here(call: Invocation) -> list[str]:
+    """The modules whose cmdlets the session has."""
+    loaded = {spec.module for spec in call.runner.commands}
+    return [name for name in _MODULES if name in loaded]
+
+
+def get_module(call: Invocation) -> Iterator[Value]:
+    """Get-Module: what is loaded, proxies of remote sessions among it."""
+    patterns = given_list(call.bound.get("Name")) or ["*"]
+    loaded = sorted({spec.module for spec in call.runner.commands if spec.module.startswith("tmp_")})
+    for name in [*_here(call), *loaded]:
+        if any(fits(name, pattern) for pattern in patterns):
+            yield _module(name)
+
+
+def _snapin(here: Machine, name: str) -> PSObject:
+    return product(
+        [f"{_SMA}.PSSnapInInfo", "System.Object"],
+        [
+            ("Name", name),
+            ("PSVersion", Version(1, 0)),
+            ("Description", "Admin Tasks for the Exchange Server"),
+            ("Host", here.host),
+        ],
+        text=name,
+    )
+
+
+def add_snapin(call: Invocation) -> Iterator[Value]:
+    """Add-PSSnapin: Exchange's own, on an Exchange server: live cmdlets that ask no role (not supported)."""
+    for bound in call.records():
+        here = machine(call)
+        exchange = here.server.exchange
+        for name in given_list(bound.get("Name")):
+            known = [one for one in _SNAPINS if fits(one, name)] if exchange is not None else []
+            if exchange is None or not known:
+                record = call.record(
+                    "AddPSSnapInRead",
+                    "InvalidArgument",
+                    f"The Windows PowerShell snap-in '{name}' is not installed on this computer.",
+                    type_name=f"{_SMA}.PSArgumentException",
+                    target=name,
+                )
+                call.error(record)
+                continue
+            call.wait(here.pace(here.world.state.tuning.exchange_import_s))
+            here.provider = "snapin"
+            here.snapins.append(known[0])
+            for spec in snapin_commands(exchange.year):
+                call.runner.commands.add(spec)
+            if switch(bound.get("PassThru")):
+                yield _snapin(here, known[0])
+
+
+def get_snapin(call: Invocation) -> Iterator[Value]:
+    """Get-PSSnapin: what is loaded, or with -Registered what could be."""
+    here = machine(call)
+    loaded = list(dict.fromkeys(here.snapins))
+    names = list(_SNAPINS) if switch(call.bound.get("Registered")) and here.server.exchange is not None else loaded
+    patterns = given_list(call.bound.get("Name")) or ["*"]
+    yield from (_snapin(here, name) for name in names if any(fits(name, pattern) for pattern in patterns))
+
+
+BODIES: dict[str, Body] = {
+    "Get-Command": get_command,
+    "Import-Module": import_module,
+    "Get-Module": get_module,
+    "Add-PSSnapin": add_snapin,
+    "Get-PSSnapin": get_snapin,
+}

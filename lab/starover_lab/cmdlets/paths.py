@@ -1,0 +1,183 @@
+"""Paths of a host's file system as PowerShell's provider sees them, and items as objects; changes nothing.
+
+Another host's share is a second hop and refused; the drives of other providers do not exist here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from starover_lab.cmdlets.machine import given_list, machine
+from starover_lab.cmdlets.objects import moment, product
+from starover_lab.cmdlets.windows import fits, is_pattern
+from starover_lab.powershell.command import Invocation
+from starover_lab.powershell.values import ErrorRecord, Long, PSEnum, PSObject, Value
+from starover_lab.world.files import Entry, FileStore, clean_path, parent_of
+
+__all__ = [
+    "Refused",
+    "asked_paths",
+    "expand",
+    "failed_io",
+    "home",
+    "item",
+    "not_found",
+    "provider_notes",
+    "provider_path",
+    "store",
+]
+
+_PROVIDER = "Microsoft.PowerShell.Core\\FileSystem"
+
+
+class Refused(Exception):  # noqa: N818 - said of the path
+    """A path cannot be used; carries the error record."""
+
+    def __init__(self, record: ErrorRecord) -> None:
+        super().__init__(record.message)
+        self.record = record
+
+
+def store(call: Invocation) -> FileStore:
+    """The host's files."""
+    return machine(call).server.files
+
+
+def not_found(call: Invocation, path: str) -> Refused:
+    """There is nothing at that path."""
+    return Refused(
+        call.record(
+            "PathNotFound",
+            "ObjectNotFound",
+            f"Cannot find path '{path}' because it does not exist.",
+            type_name="System.Management.Automation.ItemNotFoundException",
+            target=path,
+        )
+    )
+
+
+def failed_io(call: Invocation, error_id: str, category: str, message: str, type_name: str, path: str) -> Refused:
+    """An error of the file system."""
+    return Refused(call.record(error_id, category, message, type_name=type_name, target=path))
+
+
+def provider_path(call: Invocation, path: str) -> str:
+    """A path as the file system has it. Raises `Refused` for another host's share and for a drive that is not here."""
+    here = machine(call)
+    plain = path.removeprefix("Microsoft.PowerShell.Core\\").removeprefix("FileSystem::").replace("/", "\\")
+    if plain.startswith("\\\\"):
+        kind = "System.UnauthorizedAccessException"
+        raise failed_io(call, "ItemExistsUnauthorizedAccessError", "PermissionDenied", "Access is denied", kind, path)
+    drive, colon, rest = plain.partition(":")
+    if not colon:
+        return clean_path(f"{home(call)}\\{plain}")
+    mounts = {one.mount[:2].casefold() for one in here.server.volumes} | {"c:"}
+    if f"{drive}:".casefold() not in mounts:
+        kind = "System.Management.Automation.DriveNotFoundException"
+        message = f"Cannot find drive. A drive with the name '{drive}' does not exist."
+        raise failed_io(call, "DriveNotFound", "ObjectNotFound", message, kind, drive)
+    return clean_path(f"{drive}:{rest}")
+
+
+def home(call: Invocation) -> str:
+    """Where a session starts."""
+    return f"C:\\Users\\{machine(call).caller.rpartition(chr(92))[2]}\\Documents"
+
+
+def asked_paths(bound: Mapping[str, Value]) -> list[tuple[str, bool]]:
+    """The paths given, each with whether it is literal."""
+    literal = given_list(bound.get("LiteralPath"))
+    return [(path, True) for path in literal] or [(path, False) for path in given_list(bound.get("Path"))]
+
+
+def expand(call: Invocation, path: str, *, literal: bool) -> Iterator[Entry]:
+    """What a path names: itself, or all that its wildcards fit. Raises `Refused`; a pattern without a hit is none."""
+    files = store(call)
+    if literal or not is_pattern(path):
+        entry = files.get(provider_path(call, path))
+        if entry is None:
+            raise not_found(call, provider_path(call, path))
+        yield entry
+        return
+    lead, *rest = provider_path(call, path).split("\\")
+    yield from _below(files, lead, rest)
+
+
+def _below(files: FileStore, folder: str, parts: list[str]) -> Iterator[Entry]:
+    if not parts:
+        entry = files.get(folder)
+        if entry is not None:
+            yield entry
+        return
+    if not is_pattern(parts[0]):
+        yield from _below(files, f"{folder}\\{parts[0]}", parts[1:])
+        return
+    above = files.get(folder)
+    if above is None or not above.folder:
+        return
+    for child in files.children(folder):
+        if fits(child.name, parts[0]):
+            yield from _below(files, child.path, parts[1:])
+
+
+def provider_notes(path: str) -> list[tuple[str, Value]]:
+    """The members that the provider adds to everything it hands out."""
+    drive = path[:1].upper()
+    above = parent_of(path)
+    return [
+        ("PSPath", f"{_PROVIDER}::{path}"),
+        ("PSParentPath", f"{_PROVIDER}::{above}" if above else ""),
+        ("PSChildName", path.rpartition("\\")[2]),
+        (
+            "PSDrive",
+            product(["System.Management.Automation.PSDriveInfo", "System.Object"], [("Name", drive)], text=drive),
+        ),
+        (
+            "PSProvider",
+            product(
+                ["System.Management.Automation.ProviderInfo", "System.Object"], [("Name", "FileSystem")], text=_PROVIDER
+            ),
+        ),
+    ]
+
+
+def item(entry: Entry, *, listed: bool = False) -> PSObject:
+    """A FileInfo or DirectoryInfo; as text a listed one (Get-ChildItem) is its name, another its full path."""
+    kind = "DirectoryInfo" if entry.folder else "FileInfo"
+    full = entry.path + "\\" if entry.path.endswith(":") else entry.path
+    stem, dot, extension = entry.name.rpartition(".")
+    columns: list[tuple[str, Value]] = [
+        ("Name", entry.name),
+        ("FullName", full),
+        ("Exists", True),
+        ("Extension", f".{extension}" if dot else ""),
+        ("BaseName", stem if dot and not entry.folder else entry.name),
+        ("CreationTime", moment(entry.created)),
+        ("CreationTimeUtc", moment(entry.created, utc=True)),
+        ("LastAccessTime", moment(entry.modified)),
+        ("LastAccessTimeUtc", moment(entry.modified, utc=True)),
+        ("LastWriteTime", moment(entry.modified)),
+        ("LastWriteTimeUtc", moment(entry.modified, utc=True)),
+        (
+            "Attributes",
+            PSEnum("System.IO.FileAttributes", "Directory", 16)
+            if entry.folder
+            else PSEnum("System.IO.FileAttributes", "Archive", 32),
+        ),
+        ("Mode", "d-----" if entry.folder else "-a----"),
+        ("PSIsContainer", entry.folder),
+    ]
+    if not entry.folder:
+        columns += [
+            ("Length", Long(len(entry.content))),
+            ("DirectoryName", parent_of(entry.path)),
+            ("IsReadOnly", False),
+        ]
+    made = product(
+        [f"System.IO.{kind}", "System.IO.FileSystemInfo", "System.MarshalByRefObject", "System.Object"],
+        columns,
+        text=entry.name if listed else full,
+    )
+    for name, value in provider_notes(full):
+        made.set(name, value)
+    return made

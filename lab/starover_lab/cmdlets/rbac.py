@@ -1,0 +1,86 @@
+"""Who may use which Exchange cmdlet over `/PowerShell`; the snap-in asks nobody.
+
+Role groups and what their roles allow are those of the product's documentation as far as the lab has the cmdlets; the
+assignment of single cmdlets to roles is from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from starover_lab.powershell.command import CommandSpec
+from starover_lab.world.entities import Account
+
+__all__ = ["allowed", "roles_of", "trimmed"]
+
+_ROLES: dict[str, tuple[str, ...]] = {
+    "Database Availability Groups": ("Get-DatabaseAvailabilityGroup",),
+    "Database Copies": (
+        "Get-MailboxDatabase",
+        "Get-MailboxDatabaseCopyStatus",
+        "Suspend-MailboxDatabaseCopy",
+        "Resume-MailboxDatabaseCopy",
+        "Update-MailboxDatabaseCopy",
+        "Set-MailboxDatabaseCopy",
+        "Add-MailboxDatabaseCopy",
+    ),
+    "Databases": ("Get-MailboxDatabase", "Get-MailboxDatabaseCopyStatus", "Get-MailboxServer", "Set-MailboxServer"),
+    "Exchange Servers": (
+        "Get-ExchangeServer",
+        "Get-MailboxServer",
+        "Set-MailboxServer",
+        "Get-ServerComponentState",
+    ),
+    "Monitoring": (
+        "Get-ServerHealth",
+        "Get-ServerComponentState",
+        "Test-ReplicationHealth",
+        "Test-ServiceHealth",
+        "Get-MailboxDatabaseCopyStatus",
+    ),
+    "Transport Queues": ("Get-Queue",),
+    "View-Only Configuration": (
+        "Get-DatabaseAvailabilityGroup",
+        "Get-MailboxDatabase",
+        "Get-MailboxDatabaseCopyStatus",
+        "Get-MailboxServer",
+        "Get-ExchangeServer",
+        "Get-ServerComponentState",
+        "Get-TransportConfig",
+        "Get-Queue",
+    ),
+}
+_EVERYBODY = {"Get-ADServerSettings", "Set-ADServerSettings"}
+"""Part of nearly every role."""
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "organization management": tuple(_ROLES),
+    "view-only organization management": ("Monitoring", "View-Only Configuration"),
+    "server management": ("Database Copies", "Databases", "Exchange Servers", "Monitoring", "Transport Queues"),
+}
+
+
+def roles_of(account: Account, missing: Collection[str]) -> set[str]:
+    """The management roles of an account, but for those that a fault has taken from everybody."""
+    found = set(account.roles)
+    for group in account.role_groups:
+        found.update(_GROUPS.get(group.casefold(), ()))
+    return {role for role in found if role.casefold() not in missing}
+
+
+def allowed(roles: Collection[str], cmdlet: str, missing: Collection[str]) -> bool:
+    """Whether somebody with these roles finds the cmdlet in a session at `/PowerShell`."""
+    if not roles or cmdlet.casefold() in missing:
+        return False
+    folded = {role.casefold() for role in roles}
+    return cmdlet in _EVERYBODY or any(cmdlet in names for role, names in _ROLES.items() if role.casefold() in folded)
+
+
+def trimmed(spec: CommandSpec, missing: Collection[str]) -> CommandSpec:
+    """The cmdlet without the parameters that a fault has taken from everybody (`Cmdlet -Parameter`)."""
+    lead = spec.name.casefold() + " -"
+    gone = {one.removeprefix(lead) for one in missing if one.startswith(lead)}
+    if not gone:
+        return spec
+    kept = tuple(one for one in spec.parameters if one.name.casefold() not in gone)
+    return replace(spec, parameters=kept)
