@@ -107,12 +107,8 @@ class Session:
 
         def pause(state: tenacity.RetryCallState) -> float:
             failed = state.outcome.exception() if state.outcome else None
-            error = failed.error if isinstance(failed, Failed) else None
-            wanted = (
-                error.after
-                if isinstance(error, Throttled) and error.after
-                else FIRST_PAUSE * 3 ** (state.attempt_number - 1)
-            )
+            asked = failed.error.after if isinstance(failed, Failed) and isinstance(failed.error, Throttled) else None
+            wanted = asked or FIRST_PAUSE * 3 ** (state.attempt_number - 1)
             return min(wanted, deadline.left())
 
         def note(state: tenacity.RetryCallState) -> None:
