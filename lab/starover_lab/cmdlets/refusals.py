@@ -97,8 +97,8 @@ def of_session(refused: SessionRefused, domain: str) -> Reason:
         )
     return Reason(
         "-2144108477",
-        f'[FailureCategory=AuthZ-CmdletAccessDeniedException] Access is denied. The user '
-        f""{domain}/Users/{refused.detail}" isn't assigned to any management roles.",
+        "[FailureCategory=AuthZ-CmdletAccessDeniedException] Access is denied. The user "
+        f'"{domain}/Users/{refused.detail}" isn\'t assigned to any management roles.',
     )
 
 
