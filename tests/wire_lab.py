@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -157,6 +158,14 @@ class WireLab:
 
         self._loop.call_soon_threadsafe(run)
         return done.result(20)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Return when something has become true in the lab's thread."""
+        for _ in range(2000):
+            if self.now(true):
+                return
+            time.sleep(0.005)
+        raise AssertionError("it did not come true")
 
     def set(self, *faults: str) -> None:
         """The line's modes from now on; listeners follow."""

@@ -17,6 +17,7 @@ __all__ = [
     "no_command",
     "no_shell",
     "refused",
+    "shell_exists",
     "timed_out",
     "too_many_commands",
     "too_many_shells",
@@ -180,6 +181,11 @@ def aborted() -> Fault:
     """A Receive that ends because its shell or command goes away, or a newer one took its place."""
     text = "The I/O operation has been aborted because of either a thread exit or an application request. "
     return Fault(995, text)
+
+
+def shell_exists() -> Fault:
+    """The client chose the id of a shell that is there (no recording tells what Windows says)."""
+    return Fault(183, "Cannot create a file when that file already exists. ")
 
 
 def access_denied() -> Fault:

@@ -137,6 +137,9 @@ class Service:
         mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
         if len(mine) >= self.limits.shells_per_user:
             raise faults.too_many_shells(self.limits.shells_per_user)
+        shell_id = (wanted.get("ShellId") or soap.new_id()).upper()
+        if shell_id in self.shells:
+            raise faults.shell_exists()
         configuration = caller.configuration or request.resource.removeprefix(_POWERSHELL)
         principal = Principal(name=caller.user)
         runspace = await self._open(configuration, principal)
@@ -144,7 +147,7 @@ class Service:
         timeout = soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
         self.opened += 1
         shell = PsrpShell(
-            id=(wanted.get("ShellId") or soap.new_id()).upper(),
+            id=shell_id,
             resource=request.resource,
             owner=caller.user,
             client_ip=caller.ip,

@@ -60,7 +60,7 @@ class Outbox(ABC):
             return self._last[1]
         me = self._latest = object()
         self.wake()
-        while not self.ready:
+        while self._closed or not self.ready:
             if self._closed:
                 raise faults.aborted()
             waiter = self._waiter = asyncio.get_running_loop().create_future()
