@@ -20,7 +20,7 @@ A string is a Python string in which surrogate pairs are always joined; `units` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, Literal, TypeAlias, Union
@@ -262,6 +262,8 @@ class PSObject:
         self.type_names = list(type_names)
         self.text = text
         self.base_value = base_value
+        self.methods: dict[str, Callable[[list[Value]], Value]] = {}
+        """Methods of a live product object, by lower-cased name."""
 
     def __repr__(self) -> str:
         return f"PSObject({[(p.name, p.value) for p in self.properties.values()]}, {self.type_names[:1]})"
