@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
 from starover_lab.world.world import World
 
 THREE = """
@@ -14,9 +13,9 @@ start: 2026-03-01T02:00:00Z
 servers:
   - {name: dc-a, roles: [dc], az: z1, address: 192.168.1.1}
   - {name: dc-b, roles: [dc], az: z2, address: 192.168.2.1}
-  - {name: Mail-01, roles: [mailbox], az: z1, address: 192.168.1.11, exchange: {year: "2016", cu: CU23, build: 15.1.2507.6}}
-  - {name: Mail-02, roles: [mailbox], az: z2, address: 192.168.2.11, exchange: {year: "2016", cu: CU23, build: 15.1.2507.6}}
-  - {name: Mail-03, roles: [mailbox], az: z3, address: 192.168.3.11, exchange: {year: "2016", cu: CU23, build: 15.1.2507.6}}
+  - {name: Mail-01, roles: [mailbox], az: z1, address: 192.168.1.11, exchange: {year: "2016", build: 15.1.2507.6}}
+  - {name: Mail-02, roles: [mailbox], az: z2, address: 192.168.2.11, exchange: {year: "2016", build: 15.1.2507.6}}
+  - {name: Mail-03, roles: [mailbox], az: z3, address: 192.168.3.11, exchange: {year: "2016", build: 15.1.2507.6}}
 sites:
   - {name: North, az: z1}
   - {name: South, az: z2}

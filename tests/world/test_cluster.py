@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from world.conftest import Lab
-
 from starover_lab.world.errors import WorldError
+from world.conftest import Lab
 
 
 def nodes(lab: Lab, dag: str) -> dict[str, tuple[str, int]]:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from world.conftest import Lab
-
 from starover_lab.world.errors import WorldError
+from world.conftest import Lab
 
 
 def refusal(act: Callable[[], object]) -> str:
@@ -237,7 +236,7 @@ def test_a_seed_breaks_by_fault_or_with_its_source_or_by_hand(lab: Callable[...,
         one.world.update_copy("DB01", server, "EX1", delete_existing=True)
     one.world.cancel_seed("DB01", "EX4", "EX1")
     assert one.statuses("DB01")["EX4"] == "Suspended"
-    one.later(minutes=14)
+    one.later(minutes=20)
     assert one.statuses("DB01")["EX3"] == "FailedAndSuspended"
     assert one.statuses("DB01")["EX2"] == "Seeding"
     one.world.fault("host_off", "EX1")

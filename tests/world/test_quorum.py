@@ -1,4 +1,4 @@
-"""Quorum arithmetic against every vector, the worked table of the simulator's page, and properties over all clusters."""
+"""Quorum arithmetic against every vector, the simulator's worked table, and properties over all clusters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from starover_lab.world.quorum import Quorum, form, join, lose, recalc, split
 
-VECTORS = json.loads((Path(__file__).parents[1] / "data" / "quorum_vectors.json").read_text(encoding="utf-8"))["vectors"]
+VECTORS = json.loads((Path(__file__).parents[1] / "data" / "quorum_vectors.json").read_text(encoding="utf-8"))[
+    "vectors"
+]
 
 
 def cluster(nodes: int, *, witness: bool, dynamic: bool = True) -> Quorum:

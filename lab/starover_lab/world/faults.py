@@ -121,6 +121,8 @@ class Faults:
                     certain=("nothing was broken",),
                     next=(f"known: {listed}",),
                 )
+        for key in _TIMING:
+            _seconds(params, key)
         if target and not kind.target:
             raise FaultError(f"the fault `{name}` takes no target, and here is `{target}`")
 

@@ -85,7 +85,7 @@ class LogStream:
         return self.pieces[0].first if self.pieces else 0
 
     def time_of(self, generation: int) -> datetime | None:
-        """When that log was written, or None when it lies before the stream's memory. To the second."""
+        """When that log was written, or None when it lies before the stream's memory. Cut to the second."""
         for piece in reversed(self.pieces):
             if generation <= piece.first:
                 continue
@@ -96,13 +96,13 @@ class LogStream:
                     high += high - piece.since
             elif self._in(piece, high) < generation:
                 continue
-            while high - low > timedelta(milliseconds=500):
+            while high - low > timedelta(milliseconds=1):
                 middle = low + (high - low) / 2
                 if self._in(piece, middle) >= generation:
                     high = middle
                 else:
                     low = middle
-            return high.replace(microsecond=0)
+            return low.replace(microsecond=0)
         return None
 
     def _in(self, piece: Piece, when: datetime) -> int:

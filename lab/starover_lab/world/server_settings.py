@@ -1,4 +1,4 @@
-"""What servers and AD have as plain settings: listeners, accounts, components, policies, preferences, lags; no timers."""
+"""Plain settings of servers and AD: listeners, accounts, components, policies, preferences, lags; no timer."""
 
 from __future__ import annotations
 

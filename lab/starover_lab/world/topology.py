@@ -7,10 +7,12 @@ brought up (`aws-2az` with the flag `dag`). Errors name file, line and the wish.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,7 +74,7 @@ def load(topology: str | Path, *, flags: Sequence[str] = ()) -> Topology:
 _Source = tuple[str, Part, Text, Place]
 
 
-def _shipped() -> resources.abc.Traversable:
+def _shipped() -> Traversable:
     return resources.files("starover_lab") / "topologies"
 
 
@@ -173,6 +175,10 @@ def _entry(
         said, _, where = str(error).partition(" - at ")
         keys: list[tuple[str, str]] = re.findall(r"\.([A-Za-z_]\w*)|\[(\d+)\]", where)
         inner = tuple(key or int(index) for key, index in keys)
+        if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
+            inner = (*inner, unknown[1])
+            near = difflib.get_close_matches(unknown[1], _fields(kind), 1)
+            said = "this key is not known here" + (f": did you mean `{near[0]}`?" if near else "")
         wish = next((rule for pattern, rule in rules.items() if repr(pattern) in said), "")
         said = f"it is {wish}" if wish else said
         key = next((step for step in reversed(inner) if isinstance(step, str)), "")
@@ -196,7 +202,7 @@ class _Merged:
         self.scalars: dict[str, object] = {}
         self.lists: dict[str, dict[str, msgspec.Struct]] = {section: {} for section in _LISTS}
         self.azs: dict[str, None] = {}
-        self.tuning: dict[str, float] = {}
+        self.tuning: dict[str, str] = {}
         self.faults: list[FaultSpec] = []
         self.where: dict[tuple[str, str], Where] = {}
 
@@ -208,11 +214,15 @@ class _Merged:
                 self.scalars[key] = value
                 self.where[key, ""] = (label, text.line((*place, key)))
         self.azs.update(dict.fromkeys(part.azs))
-        self.tuning.update(part.tuning)
-        self.where["tuning", ""] = (label, text.line((*place, "tuning")))
+        for key, value in part.tuning.items():
+            self.tuning[key] = value
+            self.where["tuning", key] = (label, text.line((*place, "tuning", key)))
+        self.where["", ""] = (label, 1)
         self.faults += part.faults
         for section in _LISTS:
             mine: set[str] = set()
+            if getattr(part, section):
+                self.where[section, ""] = (label, text.line((*place, section)))
             for at, item in enumerate(getattr(part, section)):
                 name: str = item.cidr if isinstance(item, Subnet) else item.name
                 line = text.line((*place, section, at))
@@ -231,11 +241,18 @@ class _Merged:
         servers = of("servers", ServerSpec)
         start, forest = self.scalars.get("start"), self.scalars.get("forest")
         seed = self.scalars.get("seed")
-        try:
-            tuning = msgspec.convert(self.tuning, Tuning, strict=False)
-        except msgspec.ValidationError as error:
-            label, line = self.where["tuning", ""]
-            raise _error([(label, line, f"`tuning`: {error}")]) from None
+        wrong: list[tuple[str, str, str]] = []
+        knobs = _fields(Tuning)
+        for key in sorted(self.tuning.keys() - set(knobs)):
+            near = difflib.get_close_matches(key, knobs, 1)
+            wrong.append(("tuning", key, f"`{key}` is no knob" + (f": did you mean `{near[0]}`?" if near else "")))
+        turned: dict[str, float] = {}
+        for key in self.tuning.keys() & set(knobs):
+            try:
+                turned[key] = msgspec.convert(self.tuning[key], float, strict=False)
+            except msgspec.ValidationError:
+                wrong.append(("tuning", key, f"`{key}` is a number, and here is `{self.tuning[key]}`"))
+        tuning = msgspec.convert(turned, Tuning, strict=False)
         for az in [server.az for server in servers] + [site.az for site in of("sites", Site)]:
             if az:
                 self.azs.setdefault(az)
@@ -259,10 +276,17 @@ class _Merged:
             faults=tuple(self.faults),
             where=self.where,
         )
-        wrong = [
-            (*self.where.get((section, item.casefold()), (name, 1)), text)
-            for section, item, text in contradictions(found)
-        ]
+        wrong += contradictions(found)
         if wrong:
-            raise _error(wrong)
+            raise _error((*self._place(section, item), text) for section, item, text in wrong)
         return found
+
+    def _place(self, section: str, item: str) -> Where:
+        for key in ((section, item.casefold()), (section, item), (section, "")):
+            if key in self.where:
+                return self.where[key]
+        return self.where["", ""]
+
+
+def _fields(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind)]

@@ -189,8 +189,8 @@ class Part(Spec, frozen=True, kw_only=True):
     accounts: tuple[AccountSpec, ...] = ()
     balancers: tuple[Balancer, ...] = ()
     client_names: tuple[ClientName, ...] = ()
-    tuning: dict[str, float] = {}
-    """See `Tuning`."""
+    tuning: dict[str, str] = {}
+    """Numbers by knob; see `Tuning`."""
     faults: tuple[FaultSpec, ...] = ()
 
 

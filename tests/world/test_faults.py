@@ -1,0 +1,176 @@
+"""Faults: broken and mended exactly, listed, and refused with what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from starover_lab.world.errors import Data, WorldError
+from starover_lab.world.fault_kinds import FaultError, kind_names
+from world.conftest import Lab
+
+TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
+    "host_off": ("EX3", {}),
+    "host_hang": ("EX3", {}),
+    "winrm_refused": ("EX3", {}),
+    "winrm_silent": ("EX3", {}),
+    "winrm_slow": ("EX3", {}),
+    "az_loss": ("1b", {}),
+    "az_isolated": ("1b", {}),
+    "partition": ("1a|1b,1c", {}),
+    "service_crash": ("EX3", {"service": "MSExchangeRepl"}),
+    "witness_down": ("FSW3", {}),
+    "dc_down": ("DC2", {}),
+    "cred_expired": ("operator", {}),
+    "copy_failed": ("DB01/EX3", {"reseed": "true"}),
+    "log_corrupt": ("DB01\\EX3", {}),
+    "divergence": ("DB01/EX3", {"logs": 4}),
+    "ci_failed": ("DB01/EX3", {}),
+    "lastlog_stale": ("DB01", {}),
+    "seed_fail": ("DB01/EX3", {"at_pct": 10}),
+    "disk_full": ("EX3", {"volume": "D:"}),
+    "disk_failed": ("EX3", {}),
+    "exchange_vdir_down": ("EX3", {}),
+    "ps_noise": ("", {"level": 3}),
+    "localized": ("de-DE", {}),
+    "ad_replication_stopped": ("", {}),
+    "ad_latency": ("", {"seconds": 1500}),
+    "rbac_missing": ("Suspend-MailboxDatabaseCopy", {}),
+}
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert set(TARGETS) == set(kind_names())
+
+
+@pytest.mark.parametrize("kind", kind_names())
+def test_broken_then_mended_is_as_before(lab: Callable[..., Lab], kind: str) -> None:
+    one = lab()
+    world = one.world
+    target, params = TARGETS[kind]
+
+    def healthy() -> dict[str, object]:
+        state = world.snapshot()
+        dags, databases = state["dags"], state["databases"]
+        assert isinstance(dags, dict)
+        assert isinstance(databases, dict)
+        return {
+            "azs": state["azs"],
+            "nodes": {name: dag["cluster"]["nodes"] for name, dag in dags.items()},  # type: ignore[index,call-overload]
+            "copies": sorted(
+                (name, server, copy["status"] in ("Healthy", "Mounted"), copy["error"])
+                for name, database in databases.items()
+                for server, copy in database["copies"].items()  # type: ignore[index,union-attr,call-overload]
+            ),
+            "listeners": {server.name: world.listener(server.name) for server in world.state.servers},
+            "exchange": world.exchange_answers("EX3"),
+            "accounts": state["accounts"],
+            "other": (world.state.noise, world.state.ui_culture, set(world.state.rbac_missing), world.state.partition),
+        }
+
+    before = healthy()
+    number = world.fault(kind, target, **params)
+    assert [fault["number"] for fault in world.faults()] == [number]
+    assert world.faults()[0]["text"]
+    assert world.fault(kind, target, **params) == number, "what is broken is not broken again"
+    one.later(minutes=5)
+    assert world.mend(number) == [number]
+    one.later(hours=1)
+    assert world.faults() == []
+    assert healthy() == before
+    assert world.violations() == []
+
+
+def test_overlapping_causes_keep_a_host_off(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    host = one.world.fault("host_off", "EX3")
+    zone = one.world.fault("az", "1b")
+    one.world.mend(zone)
+    one.later(minutes=10)
+    assert one.world.server("EX3").power == "off"
+    assert one.world.server("EX4").power == "on"
+    one.world.mend(host)
+    assert one.world.server("EX3").power == "booting"
+    assert one.world.listener("EX3") == ("off",)
+    one.later(minutes=10)
+    assert one.world.listener("EX3") == ()
+    assert one.world.pending_services("EX3") == ["RemoteRegistry"] or one.world.pending_services("EX3") == []
+
+
+def test_now_later_and_for_a_while(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    one.world.fault("host_off", "EX2", after_s=60, for_s="120")
+    one.later(59)
+    assert one.world.server("EX2").power == "on"
+    one.later(2)
+    assert one.world.server("EX2").power == "off"
+    one.later(minutes=10)
+    assert one.world.server("EX2").power == "on"
+    number = one.world.fault("host_off", "EX1", after_s=60)
+    one.world.mend(number)
+    one.later(minutes=5)
+    assert one.world.server("EX1").power == "on", "mended before it came"
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "params", "says"),
+    [
+        ("az_los", "1a", {}, "did you mean `az_loss`"),
+        ("az", "1d", {}, "1d"),
+        ("az", "", {}, "Availability Zone"),
+        ("host", "EX9", {}, "EX9"),
+        ("host", "EX1", {"foo": 1}, "foo"),
+        ("dc_down", "EX1", {}, "no DC"),
+        ("copy_failed", "DB01", {}, "DB01"),
+        ("copy_failed", "DB01/EX1", {}, "active copy"),
+        ("service_crash", "EX1", {"service": "Spooler2"}, "Spooler2"),
+        ("disk_full", "EX1", {"volume": "Z:"}, "Z:"),
+        ("cred_expired", "bob", {}, "bob"),
+        ("exchange_vdir_down", "DC1", {}, "no Exchange"),
+        ("partition", "1a|moon", {}, "moon"),
+        ("partition", "1a", {}, "two groups"),
+        ("ad_latency", "DC1", {}, "no target"),
+        ("seed_fail", "DB01/EX3", {"at_pct": "half"}, "half"),
+        ("host", "EX1", {"for_s": "long"}, "long"),
+    ],
+)
+def test_what_cannot_be_broken(
+    lab: Callable[..., Lab], kind: str, target: str, params: dict[str, Data], says: str
+) -> None:
+    world = lab().world
+    with pytest.raises(FaultError) as refused:
+        world.fault(kind, target, **params)
+    assert says in " ".join([refused.value.what, *refused.value.next])
+    assert refused.value.exit == 2
+    assert world.faults() == []
+    assert [event.kind for event in world.events] == ["lab_started"]
+
+
+def test_mending_what_is_not_broken(lab: Callable[..., Lab]) -> None:
+    world = lab().world
+    with pytest.raises(FaultError):
+        world.mend(4)
+    assert world.mend() == []
+
+
+def test_an_expired_account_does_not_log_on(lab: Callable[..., Lab]) -> None:
+    world = lab().world
+    world.fault("cred_expired", "EXAMPLE\\operator")
+    assert world.account("operator") is None
+    world.mend()
+    assert world.account("operator") is not None
+
+
+def test_without_a_domain_controller_nothing_is_read(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    world = one.world
+    world.fault("dc_down", "DC1")
+    assert world.dc_of("EX1").name == "DC2"
+    with pytest.raises(WorldError) as refused:
+        world.dc_of("EX1", "DC1.example.com")
+    assert refused.value.kind == "server_down"
+    for name in ("DC2", "DC3"):
+        world.fault("dc_down", name)
+    with pytest.raises(WorldError) as refused:
+        world.dag("DAG1", "EX1")
+    assert refused.value.kind == "no_dc"
