@@ -46,16 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _up(topology: str, folder: Path, flags: list[str], seed: int | None, speed: float) -> None:
     from starover_lab.cmdlets.sessions import Sessions
     from starover_lab.server import LabServer, Ready, refuse_second, run
-    from starover_lab.world.topology import load
     from starover_lab.world.world import World
 
     refuse_second(folder)
-    read = load(topology, flags=flags)
     world = World.from_topology(topology, seed=seed, flags=flags)
     labs: list[LabServer] = []
 
     def make() -> LabServer:
-        labs.append(LabServer(read, world, Sessions(world), folder))
+        labs.append(LabServer(world, Sessions(world), folder))
         return labs[0]
 
     def ready(told: Ready) -> None:

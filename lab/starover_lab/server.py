@@ -22,7 +22,6 @@ from starover_lab.tls import Authority
 from starover_lab.wire import auth
 from starover_lab.wire.endpoint import Endpoint
 from starover_lab.wire.host import Host, Options
-from starover_lab.world.topology_specs import Topology
 from starover_lab.world.world import World
 
 __all__ = ["LabServer", "Ready", "refuse_second", "run"]
@@ -45,13 +44,13 @@ class Ready:
 class LabServer:
     """One lab. Everything runs in the loop that called `start`."""
 
-    topology: Topology
     world: World
     endpoint: Endpoint
     folder: Path
     options: Options = field(default_factory=Options)
 
     def __post_init__(self) -> None:
+        self.topology = self.world.topology
         self.pump = Pump(self.world.scheduler)
         self._hosts: dict[str, Host] = {}
         self._token = secrets.token_urlsafe(24)
@@ -72,9 +71,8 @@ class LabServer:
     async def start(self) -> Ready:
         """Listen everywhere, then write the files. Raises `Mistake` and `OSError`."""
         authority = Authority(f"starover lab {self.name}")
-        fqdns: dict[str, str] = {}
         for spec in self.topology.servers:
-            fqdn = fqdns[spec.name] = self.world.server(spec.name).fqdn
+            fqdn = self.world.server(spec.name).fqdn
             tls = authority.server([fqdn, spec.name, "localhost"], [_ADDRESS])
             host = Host(spec.name, self.endpoint, self.pump, address=_ADDRESS, tls=tls, options=self.options)
             self._hosts[spec.name] = host
@@ -86,8 +84,8 @@ class LabServer:
         if not users:
             raise Mistake("the topology has no account", certain=("nothing was started",))
         url = self._control.url
-        lab = written.lab_json(self.name, self._hosts, fqdns, users, url, self._token)
-        estate = written.estate(self.topology, self._hosts, fqdns)
+        lab = written.lab_json(self.world, self._hosts, users, url, self._token)
+        estate = written.estate(self.world, self._hosts)
         written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
         return Ready(self.name, len(self._hosts), self.folder, url)
 

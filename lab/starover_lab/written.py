@@ -15,7 +15,8 @@ import yaml
 from starover.estate import Dag, Estate, Exchange, Road, Server
 from starover_lab.wire.host import Host
 from starover_lab.world.entities import Account
-from starover_lab.world.topology_specs import ServerSpec, Topology
+from starover_lab.world.topology_specs import ServerSpec
+from starover_lab.world.world import World
 
 __all__ = ["INVENTORY", "LAB", "estate", "lab_json", "remove", "write"]
 
@@ -36,27 +37,27 @@ def _roads(host: Host) -> tuple[Road, ...]:
     return tuple(roads)
 
 
-def _server(spec: ServerSpec, fqdn: str, host: Host) -> Server:
-    exchange = None
-    if spec.exchange is not None:
-        exchange = Exchange(version=spec.exchange.build)
+def _server(spec: ServerSpec, host: Host, world: World) -> Server:
+    made = world.server(spec.name)
+    exchange = None if spec.exchange is None else Exchange(version=made.exchange.build if made.exchange else "")
     return Server(
         name=spec.name,
-        fqdn=fqdn,
+        fqdn=made.fqdn,
         roles=spec.roles,
-        address=spec.address,
-        site=spec.site,
-        az=spec.az,
-        subnet=spec.subnet,
-        os=spec.os,
-        instance=spec.instance,
+        address=made.address,
+        site=made.site,
+        az=made.az,
+        subnet=made.subnet,
+        os=made.os,
+        instance=made.instance,
         exchange=exchange,
         roads=_roads(host),
     )
 
 
-def estate(topology: Topology, hosts: Mapping[str, Host], fqdns: Mapping[str, str]) -> Estate:
-    """What the lab's inventory says. `hosts` and `fqdns` by server name."""
+def estate(world: World, hosts: Mapping[str, Host]) -> Estate:
+    """What the lab's inventory says. `hosts` by server name."""
+    topology = world.topology
     return Estate(
         name=topology.name,
         lab=True,
@@ -64,7 +65,7 @@ def estate(topology: Topology, hosts: Mapping[str, Host], fqdns: Mapping[str, st
         forest=topology.forest,
         sites=topology.sites,
         subnets=topology.subnets,
-        servers=tuple(_server(spec, fqdns[spec.name], hosts[spec.name]) for spec in topology.servers),
+        servers=tuple(_server(spec, hosts[spec.name], world) for spec in topology.servers),
         dags=tuple(
             Dag(
                 name=dag.name,
@@ -81,17 +82,17 @@ def estate(topology: Topology, hosts: Mapping[str, Host], fqdns: Mapping[str, st
 
 
 def lab_json(
-    name: str, hosts: Mapping[str, Host], fqdns: Mapping[str, str], users: Sequence[Account], url: str, token: str
+    world: World, hosts: Mapping[str, Host], users: Sequence[Account], url: str, token: str
 ) -> dict[str, object]:
     """What `lab.json` holds: where everything listens, and with whose password."""
     return {
-        "name": name,
+        "name": world.topology.name,
         "pid": os.getpid(),
         "control": {"url": url, "token": token},
         "hosts": [
             {
                 "name": host.name,
-                "fqdn": fqdns[host.name],
+                "fqdn": world.server(host.name).fqdn,
                 "address": host.http.address,
                 "http_port": host.http.port,
                 "https_port": host.https.port if host.https is not None else 0,
@@ -108,7 +109,7 @@ def write(folder: Path, found: Estate, credential: str, ca_pem: bytes, lab: Mapp
     Raises `OSError`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    data = msgspec.convert(msgspec.to_builtins(found), dict[str, Tree])
+    data: dict[str, Tree] = msgspec.json.decode(msgspec.json.encode(found))
     tree: dict[str, Tree] = {"name": found.name, "lab": True, "defaults": {"credential": credential}}
     tree |= {key: _lean(value) for key, value in data.items() if key not in tree and not _empty(value)}
     text = _HEAD + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
