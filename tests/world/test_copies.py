@@ -72,7 +72,8 @@ def test_what_cannot_be_suspended(lab: Callable[..., Lab]) -> None:
     assert (refused.value.kind, refused.value.blocked_s) == ("server_down", world.state.tuning.rpc_timeout_s)
     world.fault("service_crash", "EX4", service="MSExchangeRepl")
     assert refusal(lambda: world.suspend_copy("DB01", "EX4", "EX1")) == "service_down"
-    assert world.copy_view("DB01", "EX4", "EX1").status == "ServiceDown"
+    view = world.copy_view("DB01", "EX4", "EX1")
+    assert (view.status, view.generated, view.ci_state, view.preference) == ("ServiceDown", 0, "Unknown", 4)
 
 
 def test_the_lagged_copy_replays_a_week_later(lab: Callable[..., Lab]) -> None:
@@ -285,6 +286,18 @@ def test_a_standing_copy_fills_the_log_volumes_of_all(lab: Callable[..., Lab]) -
         assert space is not None
         free.append(space.free)
     assert free[1] - free[0] > 3000 * (1 << 20)
+
+
+def test_a_log_volume_fills_in_the_end_and_the_database_goes_elsewhere(three: Lab) -> None:
+    world = three.world
+    name = "O’Brien DB"
+    world.server("Mail-02").volumes["E:"].size = 30 * (1 << 30)
+    world.suspend_copy(name, "Mail-03", "Mail-01")
+    three.later(hours=20)
+    database = world.database(name)
+    assert (database.active, database.state) == ("Mail-01", "Mounted")
+    reasons = [event.data.get("reason") for event in world.events if event.kind == "database_dismounted"]
+    assert reasons == ["volume E: is full"]
 
 
 def test_preferences_stay_one_to_n(lab: Callable[..., Lab]) -> None:

@@ -29,8 +29,10 @@ class Reading:
         state = self._state
         server = state.servers[copy.server]
         told = state.reaches(asked, server) and state.runs(server, REPL)
-        status = self._replication.status(database, copy) if told else "ServiceDown"
         active = is_active(database, copy)
+        if not told:
+            return self._silent(database, copy, server, active=active)
+        status = self._replication.status(database, copy)
         newest = database.stream.generated(state.now)
         now = counters(state, database, copy)
         generated = newest if copy.registry_generation is None else copy.registry_generation
@@ -57,7 +59,7 @@ class Reading:
             replication_suspended=copy.replication_suspended,
             comment=copy.comment,
             initiator=copy.initiator,
-            error_message=self._error_text(copy, server, told=told),
+            error_message=copy.error.message if copy.error is not None else "",
             error_event_id=copy.error.event_id if copy.error is not None else None,
             copy_queue=queue,
             replay_queue=0 if active else now.inspected - now.replayed,
@@ -89,8 +91,8 @@ class Reading:
             activation_disabled_and_move_now=exchange is not None and exchange.activation_disabled_and_move_now,
             is_pam=owner.casefold() == copy.server.casefold(),
             pam_known=bool(owner),
-            database_space=space(state, server, database.edb_path) if told else None,
-            log_space=space(state, server, database.log_path) if told else None,
+            database_space=space(state, server, database.edb_path),
+            log_space=space(state, server, database.log_path),
             last_full_backup=None if database.circular_logging else last_backup(state.now),
             edb_path=database.edb_path,
             log_path=database.log_path,
@@ -181,10 +183,58 @@ class Reading:
         primary = first_label(dag.witness_server).casefold() == cluster.witness_server.casefold()
         return "Primary" if primary else "Alternate"
 
-    def _error_text(self, copy: Copy, server: Server, *, told: bool) -> str:
-        if not told:
-            return f"The Microsoft Exchange Replication service doesn't answer on server {server.fqdn}."
-        return copy.error.message if copy.error is not None else ""
+    def _silent(self, database: Database, copy: Copy, server: Server, *, active: bool) -> CopyView:
+        """What is left when the copy's server does not tell: what AD has; the rest is zero, empty and unknown."""
+        exchange = server.exchange
+        return CopyView(
+            database=database.name,
+            server=copy.server,
+            status="ServiceDown",
+            active_server=database.active,
+            is_active=active,
+            preference=copy.preference,
+            activation_suspended=False,
+            replication_suspended=False,
+            comment="",
+            initiator="Unknown",
+            error_message=f"The Microsoft Exchange Replication service doesn't answer on server {server.fqdn}.",
+            error_event_id=None,
+            copy_queue=0,
+            replay_queue=0,
+            generated=0,
+            notified=0,
+            copied=0,
+            inspected=0,
+            replayed=0,
+            latest_available_time=None,
+            notified_time=None,
+            copied_time=None,
+            inspected_time=None,
+            replayed_time=None,
+            log_info_stale=False,
+            ci_state="Unknown",
+            replay_lag_s=copy.replay_lag_s,
+            truncation_lag_s=copy.truncation_lag_s,
+            replay_lag_max_delay_s=copy.replay_lag_max_delay_s,
+            actual_lag_s=0.0,
+            seeding_source=False,
+            seed_source="",
+            seed_percent=None,
+            seed_bytes=0,
+            copy_queue_increasing=False,
+            replay_queue_increasing=False,
+            status_since=copy.status_since,
+            instance_started=None,
+            activation_policy=exchange.activation_policy if exchange is not None else "",
+            activation_disabled_and_move_now=exchange is not None and exchange.activation_disabled_and_move_now,
+            is_pam=False,
+            pam_known=False,
+            database_space=None,
+            log_space=None,
+            last_full_backup=None,
+            edb_path=database.edb_path,
+            log_path=database.log_path,
+        )
 
     def _time(self, database: Database, copy: Copy, generation: int) -> datetime | None:
         return database.stream.time_of(generation) if copy.files_present else None

@@ -74,6 +74,10 @@ class State:
     rbac_missing: set[str] = field(default_factory=set[str])
     seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
+    volumes_full: dict[tuple[str, str], tuple[datetime, bool]] = field(
+        default_factory=dict[tuple[str, str], tuple[datetime, bool]]
+    )
+    """(server, volume) to when it was last looked at, and whether it was full."""
     reviewers: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     _reviewing: bool = False
     _again: bool = False

@@ -19,6 +19,7 @@ __all__ = ["Counters", "copy_storage_fails", "counters", "last_backup", "space",
 
 _KEPT_LOGS = 100
 _BACKUP_HOUR = 22
+_LOOK = timedelta(minutes=10)
 
 
 class Counters(tuple[int, int, int]):
@@ -91,7 +92,7 @@ def copy_storage_fails(state: State, database: Database, copy: Copy) -> str:
         volume = volume_of(server, path)
         if volume is not None and volume.failed:
             return f"volume {volume.mount} does not answer"
-        if volume is not None and _free(state, server, volume) <= 0:
+        if volume is not None and _full(state, server, volume):
             return f"volume {volume.mount} is full"
     return ""
 
@@ -102,6 +103,18 @@ def space(state: State, server: Server, path: str) -> Space | None:
     if volume is None:
         return None
     return Space(mount=volume.mount, size=volume.size, free=max(_free(state, server, volume), 0))
+
+
+def _full(state: State, server: Server, volume: Volume) -> bool:
+    """Whether nothing is free; looked at anew every ten minutes, for it fills slowly."""
+    if volume.stuffed:
+        return True
+    key = (server.name, volume.mount)
+    looked, full = state.volumes_full.get(key, (None, False))
+    if looked is None or state.now - looked >= _LOOK:
+        full = _free(state, server, volume) <= 0
+        state.volumes_full[key] = (state.now, full)
+    return full
 
 
 def _free(state: State, server: Server, volume: Volume) -> int:

@@ -48,6 +48,8 @@ from starover_lab.world.views import CopyView, DagStatus, DatabaseView, NodeView
 
 __all__ = ["World"]
 
+_HOUSEKEEPING_S = 1800.0
+
 
 class World:
     """One estate and its time."""
@@ -82,6 +84,7 @@ class World:
         state.review()
         state.log.after.append(self.invariants.check)
         state.log.add("lab_started", state.name, seed=state.dice.seed)
+        self._keep_house()
         for fault in topology.faults:
             self.fault(fault.kind, fault.target, **fault.params)
 
@@ -374,6 +377,11 @@ class World:
     def snapshot(self) -> dict[str, Data]:
         """The whole state as JSON-able data."""
         return snapshot(self.state, self._replication, faults=self.faults(), violations=self.violations())
+
+    def _keep_house(self) -> None:
+        """Look round every half hour for what comes about slowly: volumes that fill."""
+        self.state.review()
+        self.scheduler.after(_HOUSEKEEPING_S, self._keep_house)
 
     def _copy(self, database: str, server: str) -> tuple[Database, Copy]:
         found = self.database(database)
