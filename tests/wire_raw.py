@@ -61,6 +61,7 @@ class RawClient:
         self.shell = str(uuid.uuid4()).upper()
         self.rpid = uuid.UUID(self.shell).bytes  # big-endian, as older clients write it
         self._objects = 0
+        self._waits = True
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +77,8 @@ class RawClient:
         given = base64.b64encode(f"{user}:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {given}", "Content-Type": "application/soap+xml;charset=UTF-8"}
         self._line.request("POST", "/wsman", document, headers)
+        if not self._waits:
+            return 0, b""
         answer = self._line.getresponse()
         return answer.status, answer.read()
 
@@ -93,7 +96,9 @@ class RawClient:
     ) -> tuple[int, bytes]:
         """Status and envelope of the answer."""
         selected = self.shell if shell is None else shell
-        selector = f'<w:SelectorSet><w:Selector Name="ShellId">{selected}</w:Selector></w:SelectorSet>' if selected else ""
+        selector = (
+            f'<w:SelectorSet><w:Selector Name="ShellId">{selected}</w:Selector></w:SelectorSet>' if selected else ""
+        )
         return self.post(
             (
                 '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
@@ -146,6 +151,16 @@ class RawClient:
         return self.ask(
             "Receive", f"<rsp:Receive><rsp:DesiredStream{attribute}>stdout</rsp:DesiredStream></rsp:Receive>", **options
         )
+
+    def begin_receive(self, command_id: str) -> None:
+        """Send a Receive and do not wait for its answer."""
+        self._waits = False
+        self.receive(command_id)
+        self._waits = True
+
+    def hang_up(self) -> None:
+        """Close the connection under the lab's hands."""
+        self._line.close()
 
     def delete(self) -> tuple[int, bytes]:
         return self.ask("Delete", base=TRANSFER)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-
 from starover_lab.wire.endpoint import Emit
 from starover_lab.wire.host import Options
 from starover_lab.wire.service import Limits
@@ -249,4 +248,3 @@ def test_unknown_doors(lab: WireLab) -> None:
         other = raw.ask("Create", body, shell="", base="http://schemas.xmlsoap.org/ws/2004/09/transfer/", resource="x")
         assert fault_code(other[1]) == 2150858811
         assert fault_code(raw.ask("Receive", timeout="PT-1S")[1]) == 2150858767
-

@@ -182,6 +182,8 @@ class _Protocol(asyncio.Protocol):
 
     def _take(self) -> HttpRequest | None:
         if self._head is None:
+            if self._buffer[:1] and not self._buffer[:1].isalpha():  # TLS on a port without it, for one
+                raise _BadRequest(400)
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
                 if len(self._buffer) > _LONGEST_HEAD:
