@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from starover_lab.cmdlets.catalogue import snapin_commands
-from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
+from starover_lab.cmdlets.machine import Machine, given_list, machine, switch, table
 from starover_lab.cmdlets.objects import product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Body, CommandSpec, Invocation
@@ -113,7 +113,7 @@ def import_module(call: Invocation) -> Iterator[Value]:
             specs = info.state if isinstance(info, NetObject) and isinstance(info.state, tuple) else ()
             for spec in specs:
                 if isinstance(spec, CommandSpec):
-                    call.runner.commands.add(spec)
+                    table(call).add(spec)
             if switch(bound.get("PassThru")):
                 yield info
         for name in given_list(bound.get("Name")):
@@ -141,7 +141,7 @@ def _here(call: Invocation) -> list[str]:
 def get_module(call: Invocation) -> Iterator[Value]:
     """Get-Module: what is loaded, proxies of remote sessions among it."""
     patterns = given_list(call.bound.get("Name")) or ["*"]
-    loaded = sorted({spec.module for spec in call.runner.commands if spec.module.startswith("tmp_")})
+    loaded = sorted({spec.module for spec in table(call) if spec.module.startswith("tmp_")})
     for name in [*_here(call), *loaded]:
         if any(fits(name, pattern) for pattern in patterns):
             yield _module(name)
@@ -181,7 +181,7 @@ def add_snapin(call: Invocation) -> Iterator[Value]:
             here.provider = "snapin"
             here.snapins.append(known[0])
             for spec in snapin_commands(exchange.year):
-                call.runner.commands.add(spec)
+                table(call).add(spec)
             if switch(bound.get("PassThru")):
                 yield _snapin(here, known[0])
 

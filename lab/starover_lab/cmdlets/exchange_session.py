@@ -17,12 +17,13 @@ from starover_lab.cmdlets.rbac import roles_of
 from starover_lab.cmdlets.remote_values import EnumForm
 from starover_lab.cmdlets.windows import setup_runs
 from starover_lab.powershell.command import CommandTable
+from starover_lab.powershell.errors import ErrorRecord, PSException
 from starover_lab.powershell.values import Guid
 from starover_lab.world.entities import Account
 from starover_lab.world.names import same
 from starover_lab.world.world import World
 
-__all__ = ["ExchangeSession", "Registry", "SessionRefused", "Why"]
+__all__ = ["ExchangeSession", "Registry", "SessionRefused", "Why", "broken_session"]
 
 Why = Literal["no_exchange", "unavailable", "no_role", "too_many"]
 _IDLE = timedelta(minutes=15)
@@ -68,6 +69,21 @@ class ExchangeSession:
             idle = world.now - self.used > _IDLE
             self.broken = gone or idle or not world.exchange_answers(self.server)
         return not self.closed and not self.broken
+
+
+def broken_session(fqdn: str) -> ErrorRecord:
+    """The other end of a session is gone."""
+    message = (
+        f"Starting a command on the remote server {fqdn} failed with the following error message : The session is "
+        "broken: the remote end has closed it or does not answer any more. For more information, see the "
+        "about_Remote_Troubleshooting Help topic."
+    )
+    return ErrorRecord(
+        exception=PSException("System.Management.Automation.Remoting.PSRemotingTransportException", message),
+        error_id="PSSessionStateBroken",
+        category="OpenError",
+        target=fqdn,
+    )
 
 
 @dataclass(eq=False)

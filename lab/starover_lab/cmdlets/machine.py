@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from starover_lab.cmdlets.objects import guid_of, text_of, us_time
-from starover_lab.powershell.command import Invocation
+from starover_lab.cmdlets.prompts import cannot_prompt, is_on, wants_prompt
+from starover_lab.powershell.command import CommandTable, Invocation
 from starover_lab.powershell.errors import ErrorRecord, PSException, Terminated
 from starover_lab.powershell.values import PSArray, PSList, SwitchParameter, Value
 from starover_lab.world.entities import AuditRecord, Server, Year
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from starover_lab.cmdlets.exchange_session import Registry
     from starover_lab.cmdlets.psremoting import RemoteSession
 
-__all__ = ["Machine", "Provider", "exchange_error", "given_list", "machine", "mutate", "reading", "switch"]
+__all__ = ["Machine", "Provider", "exchange_error", "given_list", "machine", "mutate", "reading", "switch", "table"]
 
 Provider = Literal["plain", "exchange", "snapin"]
 """How Exchange cmdlets are there: not at all (or as proxies), over `/PowerShell`, or loaded into the session."""
@@ -47,6 +48,8 @@ class Machine:
     """Every session of the lab; None where none can be opened from here."""
     sessions: list[RemoteSession] = field(default_factory=list["RemoteSession"])
     """PSSessions opened from here."""
+    commands: CommandTable | None = None
+    """The session's own table: what imports add to and removals take from. A call sees a copy of it."""
     requests: int = 0
     session_ids: int = 0
     """How many PSSessions were opened from here: the last one's Id."""
@@ -83,6 +86,12 @@ def machine(call: Invocation) -> Machine:
     if not isinstance(call.machine, Machine):
         raise TypeError(f"{call.spec.name} was called without a machine")
     return call.machine
+
+
+def table(call: Invocation) -> CommandTable:
+    """The session's own commands, for whoever adds to them."""
+    own = machine(call).commands
+    return call.runner.commands if own is None else own
 
 
 def switch(value: Value) -> bool:
@@ -217,6 +226,8 @@ def mutate(
     Returns whether it was done; a refusal has been reported then. `target` names what is changed.
     """
     here = machine(call)
+    if here.provider == "exchange" and wants_prompt(call) and not is_on(call.common.get("WhatIf")):
+        raise call.fail(cannot_prompt(call, target, action or call.spec.name))
     if not call.should_process(target, action):
         return False
     call.wait(here.pace(here.world.state.tuning.write_s if seconds is None else seconds))

@@ -49,6 +49,7 @@ __all__ = [
     "size",
     "span",
     "text_of",
+    "unverified",
     "us_time",
 ]
 
@@ -72,6 +73,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 class _File(msgspec.Struct, frozen=True):
     enums: dict[str, dict[str, int]]
+    unverified: dict[str, tuple[str, ...]]
     shapes: dict[str, Shape]
 
 
@@ -92,6 +94,11 @@ def enum(type_name: str, member: str) -> PSEnum:
     if type_name not in members:
         (type_name,) = (name for name in members if name.endswith(("." + type_name, "+" + type_name)))
     return PSEnum(type_name, member, members[type_name][member])
+
+
+def unverified(type_name: str) -> tuple[str, ...]:
+    """The members of an enum that no output of a real server has shown."""
+    return _file().unverified.get(type_name, ())
 
 
 def product(

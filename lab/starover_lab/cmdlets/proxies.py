@@ -12,50 +12,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from starover_lab.cmdlets.exchange_session import ExchangeSession
+from starover_lab.cmdlets.exchange_session import ExchangeSession, broken_session
+from starover_lab.cmdlets.prompts import is_on
 from starover_lab.cmdlets.remote_values import EnumForm, deserialise, remote_error
 from starover_lab.powershell.command import CommandSpec, CommandTable, Invocation
-from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
+from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, Terminated
 from starover_lab.powershell.values import (
     NOTHING,
     DateTime,
     Nothing,
     PSObject,
     ScriptBlock,
-    SwitchParameter,
     Unsupported,
     Value,
 )
 
-__all__ = ["ProxyRunner", "cannot_prompt", "proxy", "wants_prompt"]
+__all__ = ["ProxyRunner", "proxy"]
 
 _PREFERENCES = {"ErrorAction": "ErrorActionPreference", "WarningAction": "WarningPreference"}
-
-
-def _is_on(value: Value) -> bool:
-    return value.present if isinstance(value, SwitchParameter) else bool(value)
-
-
-def wants_prompt(call: Invocation) -> bool:
-    """Whether a cmdlet of a remote session would ask: -Confirm, or a dangerous one without -Confirm:$false."""
-    given = call.common.get("Confirm")
-    return call.spec.confirm_impact == "High" if given is None else _is_on(given)
-
-
-def cannot_prompt(call: Invocation, target: str, action: str) -> ErrorRecord:
-    """A question that nobody can answer."""
-    message = (
-        "A command that prompts the user failed because the host program or the command type does not support user "
-        "interaction. The host was attempting to request confirmation with the following message: Are you sure you "
-        f'want to perform this action? Performing operation "{action}" on target "{target}".'
-    )
-    return ErrorRecord(
-        exception=PSException("System.Management.Automation.Host.HostException", message),
-        error_id="HostFunctionNotImplemented",
-        category="NotImplemented",
-        command=call.spec.class_name,
-        activity=call.spec.name,
-    )
 
 
 class ProxyRunner:
@@ -82,11 +56,9 @@ class ProxyRunner:
         self._local.runner.stream(self._local, name, value)
 
     def should_process(self, call: Invocation, target: str, action: str) -> bool:
-        """-WhatIf is answered here; a question cannot be."""
-        if _is_on(call.common.get("WhatIf")):
+        """-WhatIf is answered here; what would ask has failed before (`machine.mutate`)."""
+        if is_on(call.common.get("WhatIf")):
             return self._local.runner.should_process(self._local, target, action)
-        if wants_prompt(call):
-            raise Terminated(cannot_prompt(call, target, action))
         return True
 
     def call_block(
@@ -127,30 +99,12 @@ class ProxyRunner:
         return self._session.commands
 
 
-def _broken(call: Invocation, session: ExchangeSession) -> Terminated:
-    message = (
-        f"Starting a command on the remote server {session.fqdn} failed with the following error message : The session "
-        "is broken: the remote end has closed it or does not answer any more. For more information, see the "
-        "about_Remote_Troubleshooting Help topic."
-    )
-    return Terminated(
-        ErrorRecord(
-            exception=PSException("System.Management.Automation.Remoting.PSRemotingTransportException", message),
-            error_id="PSSessionStateBroken",
-            category="OpenError",
-            command=call.spec.class_name,
-            activity=call.spec.name,
-            target=session.fqdn,
-        )
-    )
-
-
 def proxy(session: ExchangeSession, spec: CommandSpec, module: str, form: EnumForm) -> CommandSpec:
     """The local function that stands for a cmdlet of the session."""
 
     def body(call: Invocation) -> Iterator[Value]:
         if not session.alive():
-            raise _broken(call, session)
+            raise call.fail(broken_session(session.fqdn))
         session.used = session.machine.world.now
         for given, variable in _PREFERENCES.items():
             outer = call.runner.get_variable(variable, "global")

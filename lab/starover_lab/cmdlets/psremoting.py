@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from starover_lab.cmdlets import refusals
 from starover_lab.cmdlets.exchange_session import ExchangeSession, SessionRefused
-from starover_lab.cmdlets.machine import Machine, given_list, machine
+from starover_lab.cmdlets.machine import Machine, given_list, machine, table
 from starover_lab.cmdlets.objects import guid_of, text_of
 from starover_lab.cmdlets.proxies import proxy
 from starover_lab.cmdlets.refusals import NoConnection, refused_record
@@ -207,7 +207,7 @@ def remove_session(call: Invocation) -> Iterator[Value]:
             one.refreshed()
             here.sessions.remove(one)
             for spec in imported_by(call, one.session):
-                call.runner.commands.remove(spec.name)
+                table(call).remove(spec.name)
     yield from ()
 
 
@@ -218,7 +218,7 @@ def _module_name(session: ExchangeSession) -> str:
 
 def imported_by(call: Invocation, session: ExchangeSession) -> list[CommandSpec]:
     """The proxies in the calling session that stand for this one's cmdlets."""
-    return [spec for spec in call.runner.commands if spec.module == _module_name(session)]
+    return [spec for spec in table(call) if spec.module == _module_name(session)]
 
 
 def import_session(call: Invocation) -> Iterator[Value]:
@@ -250,7 +250,7 @@ def import_session(call: Invocation) -> Iterator[Value]:
         )
         raise call.fail(call.record("ErrorNoCommandsImportedBecauseOfSkipping", "InvalidResult", message))
     for spec in made:
-        call.runner.commands.add(spec)
+        table(call).add(spec)
     session.used = here.world.now
     yield NetObject(
         f"{_SMA}.PSModuleInfo",

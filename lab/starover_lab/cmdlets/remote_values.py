@@ -8,6 +8,7 @@ from starover_lab.powershell.values import (
     Byte,
     ErrorRecord,
     NetObject,
+    Nothing,
     PSArray,
     PSEnum,
     PSException,
@@ -18,7 +19,7 @@ from starover_lab.powershell.values import (
     deserialised_enum,
 )
 
-__all__ = ["EnumForm", "deserialise", "remote_error"]
+__all__ = ["EnumForm", "deserialise", "for_the_wire", "remote_error"]
 
 EnumForm: TypeAlias = Literal["wrapped", "text"]
 """How an enum arrives: a wrapped Int32 (measured on exports of real servers), or its plain name (seen once, in a
@@ -74,6 +75,31 @@ def _object(value: PSObject, form: EnumForm, depth: int) -> Value:
     if value.is_custom:
         return PSObject(pairs, type_names=["Deserialized." + t for t in value.type_names], text=value.text)
     made = _bag(value.type_names, pairs, value.text)
+    if value.type_names[0].startswith("Microsoft.Exchange."):
+        made.set("SerializationData", _serialization_data(value.text or ""))
+    return made
+
+
+def for_the_wire(value: Value, depth: int = _DEPTH) -> Value:
+    """The live value as a server sends it: as deep as Exchange has it sent, with the blob of its types."""
+    if isinstance(value, PSList):
+        return PSList([for_the_wire(item, depth) for item in value.items], value.type_name)
+    if isinstance(value, PSArray) and value.type_name != "System.Byte[]":
+        return PSArray([for_the_wire(item, depth) for item in value.items], value.type_name)
+    if isinstance(value, NetObject):
+        pairs = [(name, for_the_wire(item, depth - 1)) for name, item in value.properties.items()]
+        return PSObject(pairs, type_names=[value.type_name, "System.Object"], text=value.text)
+    if not isinstance(value, PSObject) or not isinstance(value.base_value, Nothing):
+        return value
+    if depth <= 0 and not value.is_custom:
+        return value.text if value.text is not None else value.type_names[0]
+    made = PSObject(
+        [(member.name, for_the_wire(member.value, depth - 1)) for member in value.properties.values()],
+        type_names=value.type_names,
+        text=value.text,
+    )
+    for name, member in value.properties.items():
+        made.properties[name].kind = member.kind
     if value.type_names[0].startswith("Microsoft.Exchange."):
         made.set("SerializationData", _serialization_data(value.text or ""))
     return made

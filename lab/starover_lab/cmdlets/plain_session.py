@@ -1,0 +1,189 @@
+"""A session of Windows PowerShell on a host (`Microsoft.PowerShell`): full language, no Exchange cmdlet; knows no wire.
+
+A network logon has nothing to delegate: what needs another host as the caller is refused by the cmdlets themselves. A
+password that stands as text in what is run is an event of its own, `secret_in_script`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from starover_lab.cmdlets import cim, clusters, commands, contents, files, psremoting, reference, windows
+from starover_lab.cmdlets.exchange_session import Registry
+from starover_lab.cmdlets.machine import Machine, given_list
+from starover_lab.cmdlets.noise import make_noise
+from starover_lab.cmdlets.objects import moment
+from starover_lab.powershell.command import Body, CommandSpec, CommandTable, Invocation, Parameter
+from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
+from starover_lab.powershell.session import Host, ParseError, Session, SessionCommand
+from starover_lab.powershell.values import DateTime, Value
+from starover_lab.wire.endpoint import Command, Emit, Pipeline
+from starover_lab.world.clock import Task
+from starover_lab.world.entities import Account, Server
+
+__all__ = ["PlainRunspace", "windows_commands"]
+
+_SMA = "System.Management.Automation"
+_WINDOWS: dict[str, Body] = (
+    windows.BODIES | cim.BODIES | files.BODIES | contents.BODIES | commands.BODIES | psremoting.BODIES
+)
+_SHORTEST_SECRET = 6
+
+
+def windows_commands(server: Server) -> Iterator[CommandSpec]:
+    """The modules of a host. FailoverClusters is there where Exchange is."""
+    bodies = _WINDOWS | (clusters.BODIES if server.exchange is not None else {})
+    for name, body in bodies.items():
+        found = reference.spec(name, body)
+        if found is not None:
+            yield found
+    yield CommandSpec(
+        name="icacls.exe",
+        body=_icacls,
+        cmdlet_binding=False,
+        parameters=(Parameter.of("ArgumentList", "object[]", position=0, remaining=True),),
+    )
+
+
+def _icacls(call: Invocation) -> Iterator[Value]:
+    lines, code = files.icacls(call, given_list(call.bound.get("ArgumentList")))
+    call.runner.set_variable("LASTEXITCODE", code, "global")
+    yield from lines
+
+
+def _environment(server: Server, account: Account) -> dict[str, str]:
+    found = {
+        "ALLUSERSPROFILE": "C:\\ProgramData",
+        "COMPUTERNAME": server.name.upper(),
+        "NUMBER_OF_PROCESSORS": str(server.cores),
+        "OS": "Windows_NT",
+        "ProgramData": "C:\\ProgramData",
+        "ProgramFiles": "C:\\Program Files",
+        "PROCESSOR_ARCHITECTURE": "AMD64",
+        "SystemDrive": "C:",
+        "SystemRoot": "C:\\Windows",
+        "TEMP": f"C:\\Users\\{account.name}\\AppData\\Local\\Temp",
+        "TMP": f"C:\\Users\\{account.name}\\AppData\\Local\\Temp",
+        "USERDNSDOMAIN": server.domain.upper(),
+        "USERDOMAIN": account.netbios,
+        "USERNAME": account.name,
+        "USERPROFILE": f"C:\\Users\\{account.name}",
+        "windir": "C:\\Windows",
+    }
+    if server.exchange is not None:
+        found["ExchangeInstallPath"] = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"
+    return found
+
+
+def _failed(error_id: str, category: str, type_name: str, message: str) -> Terminated:
+    exception = PSException(type_name, message)
+    record = ErrorRecord(exception=exception, error_id=error_id, category=category)
+    exception.record = record
+    return Terminated(record, script=True)
+
+
+class PlainRunspace:
+    """Implements `wire.endpoint.Runspace`."""
+
+    def __init__(self, registry: Registry, host: str, account: Account, own: CommandTable, *, network: bool) -> None:
+        """`own` are PowerShell's own cmdlets; `network` tells whether the logon can be delegated."""
+        self._world = registry.world
+        server = self._world.server(host)
+        table = own.copy()
+        for spec in windows_commands(server):
+            table.add(spec)
+        self.machine = Machine(
+            self._world,
+            server.name,
+            account.down_level,
+            network_logon=network,
+            registry=registry,
+            commands=table,
+        )
+        self._session = Session(
+            table,
+            self.machine,
+            self._world.scheduler.wait,
+            host=Host(
+                user=account.down_level,
+                administrator=account.administrator,
+                environment=_environment(server, account),
+                now=self._now,
+            ),
+        )
+        self._task: Task | None = None
+        self._registry = registry
+        registry.shells[self] = (server.name, account.down_level)
+
+    def _now(self) -> DateTime:
+        found = moment(self._world.now, utc=True)
+        assert found is not None
+        return found
+
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
+        """Run a pipeline: statements one after the other, each a script or commands."""
+        self._look_for_secrets(pipeline.commands)
+        self._task = self._world.scheduler.current
+        make_noise(self._world, self.machine.host, emit)
+        try:
+            for statement in _statements(pipeline.commands):
+                self._run(statement, pipeline.input, emit)
+        except ParseError as error:
+            raise _failed(error.error_id, "ParserError", f"{_SMA}.ParseException", str(error)) from error
+        except Unsupported as error:
+            message = (
+                f"The lab refuses this script: {error}. It runs only what it evaluates exactly as Windows PowerShell."
+            )
+            raise _failed("NotSimulated", "NotImplemented", "System.NotSupportedException", message) from error
+        finally:
+            self._task = None
+
+    def _run(self, statement: Sequence[Command], given: Sequence[Value], emit: Emit) -> None:
+        if len(statement) == 1 and statement[0].is_script:
+            (command,) = statement
+            self._session.run_script(
+                command.text,
+                {name: value for name, value in command.parameters if name is not None},
+                [value for name, value in command.parameters if name is None],
+                given or None,
+                local_scope=bool(command.use_local_scope),
+                emit=emit,
+            )
+            return
+        if any(command.is_script for command in statement):
+            raise Unsupported("a script among the commands of one pipeline")
+        self._session.run_commands(
+            [SessionCommand(name=one.text, parameters=one.parameters) for one in statement], emit=emit, input_=given
+        )
+
+    def _look_for_secrets(self, commands_: Sequence[Command]) -> None:
+        """A password as text in a script is what an audit must never find (simulator.md section 11)."""
+        texts = [one.text for one in commands_]
+        texts += [value for one in commands_ for _, value in one.parameters if isinstance(value, str)]
+        for account in self._world.state.accounts:
+            secret = account.password
+            if len(secret) >= _SHORTEST_SECRET and any(secret in text for text in texts):
+                self._world.state.log.add("secret_in_script", self.machine.host, account=account.down_level)
+
+    def stop(self) -> None:
+        """End what runs at its next statement or wait."""
+        self._session.stop()
+        if self._task is not None:
+            self._task.stop(Stopped())
+
+    def close(self) -> None:
+        """The shell is gone, and with it the sessions it had opened."""
+        self._registry.shells.pop(self, None)
+        for one in self.machine.sessions:
+            one.session.closed = True
+
+
+def _statements(given: Sequence[Command]) -> Iterator[list[Command]]:
+    found: list[Command] = []
+    for command in given:
+        found.append(command)
+        if command.end_of_statement:
+            yield found
+            found = []
+    if found:
+        yield found
