@@ -1,0 +1,133 @@
+"""Where evaluation stands: scope, streams, what surrounds it; and what the parts of the evaluator ask of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from starover_lab.powershell import nodes
+from starover_lab.powershell.errors import InvocationInfo, Terminated
+from starover_lab.powershell.scopes import Scope
+from starover_lab.powershell.streams import Streams
+from starover_lab.powershell.values import NOTHING, PSArray, PSList, ScriptBlock, Value
+
+if TYPE_CHECKING:
+    from starover_lab.powershell.command import CommandTable
+
+__all__ = ["Context", "Core", "State", "collected"]
+
+
+@dataclass(eq=False)
+class State:
+    """What a session keeps over all its scripts."""
+
+    commands: CommandTable
+    errors: PSList
+    """`$Error`, newest first."""
+    environment: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """`$env:`, by folded name."""
+    success: bool | None = True
+    """`$?`; None where 5.1 and 7 set it differently."""
+    stopping: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Context:
+    """The surroundings of a statement. Handed down, never kept, so that generators may interleave."""
+
+    scope: Scope
+    streams: Streams
+    script: nodes.Script | None = None
+    """Whose text the lines are of."""
+    propagate: bool = False
+    """Inside a try: statement-terminating errors go to it instead of being reported."""
+    function: str = ""
+    caller: Context | None = None
+    line: int = 0
+    handling: Terminated | None = None
+    """The error that a catch is at work on, for a bare `throw`."""
+    swallow: bool = False
+    """Inside a block that a cmdlet evaluates quietly (a calculated property): errors go to the cmdlet."""
+
+    def inside_try(self) -> Context:
+        """The same, in the body of a try."""
+        return replace(self, propagate=True)
+
+    def position(self, line: int) -> InvocationInfo:
+        """Where a line of this script is."""
+        text = "" if self.script is None else self.script.source
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return InvocationInfo(line_number=line, line=lines[line - 1] if 0 < line <= len(lines) else "")
+
+    def stack_trace(self) -> str:
+        """`ScriptStackTrace`."""
+        rows: list[str] = []
+        at: Context | None = self
+        while at is not None:
+            rows.append(f"at {at.function or '<ScriptBlock>'}, <No file>: line {at.line}")
+            at = at.caller
+        return "\n".join(rows)
+
+
+def collected(items: Sequence[Value]) -> Value:
+    """What a variable gets from a statement's output: nothing, the one object, or an array."""
+    if len(items) == 1:
+        return items[0]
+    return PSArray(list(items)) if items else NOTHING
+
+
+class Core:
+    """What the parts of the evaluator ask of each other; each is answered in the file that its comment names."""
+
+    state: State
+
+    def evaluate(self, node: nodes.Expression, ctx: Context) -> Value:
+        """The value of an expression (expressions)."""
+        raise NotImplementedError
+
+    def statement_value(self, node: nodes.Statement, ctx: Context) -> Value:
+        """The value of a statement, as an assignment gets it (statements)."""
+        raise NotImplementedError
+
+    def run_statements(self, block: nodes.Block, ctx: Context) -> Iterator[Value]:
+        """The output of statements; errors are reported and the next statement goes on (statements)."""
+        raise NotImplementedError
+
+    def run_pipeline(self, node: nodes.Pipeline, ctx: Context) -> Iterator[Value]:
+        """The output of a pipeline (pipelines)."""
+        raise NotImplementedError
+
+    def assign(self, node: nodes.Assignment, ctx: Context) -> Value:
+        """Assign, and give what was assigned (assignments)."""
+        raise NotImplementedError
+
+    def increment(self, node: nodes.Increment, ctx: Context, *, as_statement: bool = False) -> Value:
+        """`++` and `--` (assignments)."""
+        raise NotImplementedError
+
+    def define_function(self, node: nodes.Function, ctx: Context) -> None:
+        """Make a function known (functions)."""
+        raise NotImplementedError
+
+    def call_block(
+        self,
+        block: ScriptBlock,
+        ctx: Context,
+        *,
+        item: Value = NOTHING,
+        args: Sequence[Value] = (),
+        new_scope: bool = False,
+        quiet: bool = False,
+        this: Value = NOTHING,
+    ) -> Iterator[Value]:
+        """The output of a script block (functions)."""
+        raise NotImplementedError
+
+    def report(self, error: Terminated, ctx: Context, line: int) -> None:
+        """Report an error that ended a statement, or raise it again (failures)."""
+        raise NotImplementedError
+
+    def separator(self, ctx: Context) -> str:
+        """What stands between the items of a collection in a string: `$OFS` (expressions)."""
+        raise NotImplementedError
