@@ -97,6 +97,24 @@ def test_overlapping_causes_keep_a_host_off(lab: Callable[..., Lab]) -> None:
     assert one.world.pending_services("EX3") == ["RemoteRegistry"] or one.world.pending_services("EX3") == []
 
 
+def test_one_partition_at_a_time(lab: Callable[..., Lab]) -> None:
+    world = lab().world
+    number = world.fault("partition", "1a|1b,1c")
+    with pytest.raises(FaultError, match=f"number {number}"):
+        world.fault("partition", "1b|1a,1c")
+    world.mend()
+    world.fault("partition", "1b|1a,1c")
+
+
+def test_a_zone_is_lost_and_cut_off_at_once(lab: Callable[..., Lab]) -> None:
+    world = lab().world
+    lost, cut = world.fault("az", "1a"), world.fault("az_isolated", "1a")
+    world.mend(lost)
+    assert world.state.azs["eu-west-1a"].state == "isolated"
+    world.mend(cut)
+    assert world.state.azs["eu-west-1a"].state == "up"
+
+
 def test_now_later_and_for_a_while(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.fault("host_off", "EX2", after_s=60, for_s="120")

@@ -50,7 +50,15 @@ class Az:
     """An Availability Zone."""
 
     name: str
-    state: Literal["up", "lost", "isolated"] = "up"
+    lost_by: set[int] = field(default_factory=set[int])
+    """Numbers of the faults that took its power."""
+    isolated_by: set[int] = field(default_factory=set[int])
+    """Numbers of the faults that cut its links."""
+
+    @property
+    def state(self) -> Literal["up", "lost", "isolated"]:
+        """What the zone is like."""
+        return "lost" if self.lost_by else "isolated" if self.isolated_by else "up"
 
 
 @dataclass(eq=False)

@@ -115,6 +115,8 @@ class Kind:
     act: Callable[[Tools], Broken]
     params: Mapping[str, str] = field(default_factory=dict[str, str])
     """Parameter to its meaning."""
+    alone: bool = False
+    """It sets one thing for the whole lab: there is at most one of this kind."""
 
 
 def _host_off(tools: Tools) -> Broken:
@@ -141,12 +143,12 @@ def _listener(flag: str, words: str) -> Callable[[Tools], Broken]:
 def _az_loss(tools: Tools) -> Broken:
     az = tools.az()
     servers = [server for server in tools.state.servers if server.az == az.name]
-    az.state = "lost"
+    az.lost_by.add(tools.number)
     for server in servers:
         tools.hosts.off(server, f"{az.name} is lost", tools.number)
 
     def undo() -> None:
-        az.state = "up"
+        az.lost_by.discard(tools.number)
         for server in servers:
             tools.hosts.on(server, tools.number)
 
@@ -155,8 +157,8 @@ def _az_loss(tools: Tools) -> Broken:
 
 def _az_isolated(tools: Tools) -> Broken:
     az = tools.az()
-    az.state = "isolated"
-    return Broken(f"{az.name} is cut off from the other zones", lambda: setattr(az, "state", "up"))
+    az.isolated_by.add(tools.number)
+    return Broken(f"{az.name} is cut off from the other zones", lambda: az.isolated_by.discard(tools.number))
 
 
 def _partition(tools: Tools) -> Broken:
@@ -381,7 +383,11 @@ _TABLE = {
     "az_loss": Kind("an Availability Zone loses power", "Availability Zone (1a is enough)", _az_loss),
     "az_isolated": Kind("a zone's links to the others are cut", "Availability Zone", _az_isolated),
     "partition": Kind(
-        "the network falls into parts", "groups of zones or servers, `1a|1b,1c`", _partition, {"groups": "the same"}
+        "the network falls into parts",
+        "groups of zones or servers, `1a|1b,1c`",
+        _partition,
+        {"groups": "the same"},
+        alone=True,
     ),
     "service_crash": Kind("a service dies", "server", _service_crash, {"service": "default MSExchangeIS"}),
     "witness_down": Kind("the witness share does not answer", "witness server, or DAG", _witness_down),
@@ -399,9 +405,9 @@ _TABLE = {
     "disk_failed": Kind("a volume fails", "server", _volume("failed", "has failed"), {"volume": "default E:"}),
     "exchange_vdir_down": Kind("/PowerShell answers nothing", "Exchange server", _vdir_down),
     "ps_noise": Kind("progress, warnings and banners", "server, or none: all", _noise, {"level": "1 to 3"}),
-    "localized": Kind("hosts speak another language", "culture, de-DE", _localized, {"ui": "the same"}),
+    "localized": Kind("hosts speak another language", "culture, de-DE", _localized, {"ui": "the same"}, alone=True),
     "ad_replication_stopped": Kind("Active Directory stops replicating", "", _ad_stopped),
-    "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}),
+    "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}, alone=True),
     "rbac_missing": Kind("a role, cmdlet or parameter is assigned to nobody", "its name", _rbac_missing),
 }
 KINDS = _names()

@@ -56,8 +56,14 @@ class Faults:
         self._check(name, kind, target, params)
         name = kind_name(name)
         for fault in self.in_force.values():
-            if (fault.kind, fault.target.casefold(), fault.params) == (name, target.casefold(), params):
+            if (fault.kind, fault.target.casefold(), _what(fault.params)) == (name, target.casefold(), _what(params)):
                 return fault
+            if fault.kind == name and kind.alone:
+                raise FaultError(
+                    f"the fault `{name}` is there already, as number {fault.number}: {fault.text}",
+                    certain=("nothing was broken",),
+                    next=(f"mend {fault.number} first",),
+                )
         self._count += 1
         fault = Fault(self._count, name, target, params, self._state.now)
         delay = _seconds(params, "after_s")
@@ -125,6 +131,11 @@ class Faults:
             _seconds(params, key)
         if target and not kind.target:
             raise FaultError(f"the fault `{name}` takes no target, and here is `{target}`")
+
+
+def _what(params: Mapping[str, Data]) -> dict[str, Data]:
+    """The parameters without when and how long."""
+    return {key: value for key, value in params.items() if key not in _TIMING}
 
 
 def _seconds(params: Mapping[str, Data], key: str) -> float:
