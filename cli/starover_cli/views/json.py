@@ -7,11 +7,16 @@ from datetime import timedelta
 
 import msgspec
 
-__all__ = ["document", "line"]
+__all__ = ["document", "line", "raw"]
 
 
 def _plain(data: object) -> object:
-    return msgspec.to_builtins(data, enc_hook=_odd, str_keys=True)
+    return json.loads(msgspec.json.encode(data, enc_hook=_odd))
+
+
+def raw(data: bytes) -> msgspec.Raw:
+    """JSON that was kept as bytes, to be part of a document."""
+    return msgspec.Raw(data)
 
 
 def _odd(value: object) -> object:
