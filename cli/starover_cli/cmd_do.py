@@ -13,7 +13,7 @@ import click
 from starover_cli import params
 from starover_cli.cmd_look import read_where
 from starover_cli.prompt import consent
-from starover_cli.report import show_plan, show_ran, show_value
+from starover_cli.report import heading, show_plan, show_ran, show_value
 from starover_cli.room import Room, who
 from starover_cli.runbook_group import RunbookGroup
 from starover_cli.settings import Settings, common, settings_of
@@ -49,7 +49,7 @@ def run() -> None:
 
 
 def _plan(settings: Settings, runbook: AnyRunbook, values: Mapping[str, object], *, exit_code: bool) -> int:
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         planned, where = _make_plan(room, runbook, values)
         if planned.value is not None and planned.plan.nothing:
             return show_value(room, planned, where, exit_code=exit_code)
@@ -65,7 +65,7 @@ def _run(
     approve: str,
     exit_code: bool = False,
 ) -> int:
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         planned, where = _make_plan(room, runbook, values)
         made = planned.plan
         if planned.value is not None and made.nothing:
@@ -108,7 +108,7 @@ def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
 def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
     """Exactly what the plan says, if the facts still hold."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         made = room.local().load(plan_id)
         where = read_where(room, [step.host for step in made.steps])
         if made.nothing or made.blocked:
@@ -124,7 +124,7 @@ def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
 def resume(ctx: click.Context, run_id: str) -> int:
     """Go on with a run after a crash, a stop or an unknown: looks first, sends nothing twice."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         with _telling(room) as (teller, local):
             ran = _with_stop(local, lambda: local.resume(run_id))
         return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
@@ -139,7 +139,7 @@ def resume(ctx: click.Context, run_id: str) -> int:
 def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
     """Back to what a run found before it changed it, where that was kept; plans first, like any run."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         with _telling(room) as (teller, local):
             planned = local.undo(run_id)
         where = read_where(room, _answering(teller))

@@ -11,6 +11,7 @@ import click
 
 from starover.errors import BadInventory, Mistake, StaroverError
 from starover_cli.look import dag_map, plain_where, where
+from starover_cli.report import heading
 from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.views import dag_map as map_view
@@ -36,7 +37,7 @@ STATUS = "dag-status"
 def status(ctx: click.Context) -> int:
     """The DAG as a map, on one screen."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room:
+    with Room(settings, settings.parts) as room, heading(room):
         dag = room.dag
         if dag is None:
             raise Mistake(

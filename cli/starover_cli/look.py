@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["dag_map", "plain_where", "where"]
 
 
-def plain_where(estate: Estate, dag: Dag | None, at: datetime) -> Where:
+def plain_where(estate: Estate, dag: Dag | None, at: datetime | None) -> Where:
     """The first line without asking anybody: what only the hosts know is `?`."""
     return Where(
         lab=estate.lab,

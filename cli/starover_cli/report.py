@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from starover.errors import Mistake, StaroverError
+from starover_cli.look import plain_where
 from starover_cli.views import json as machine
 from starover_cli.views.error import error_data, error_text, exit_line
 from starover_cli.views.findings import findings_exit, value_text
@@ -17,9 +21,26 @@ if TYPE_CHECKING:
     from starover_cli.room import Room
     from starover_cli.views.story import Story
 
-__all__ = ["show_plan", "show_ran", "show_value"]
+__all__ = ["heading", "show_plan", "show_ran", "show_value"]
 
 CHANGES = 3
+
+
+@contextmanager
+def heading(room: Room) -> Generator[None]:
+    """Whatever ends what is within: the screen begins with where this was, as far as that is known without asking."""
+    try:
+        yield
+    except Mistake:
+        raise  # nothing was contacted: it is about the words that were typed, not about an estate
+    except StaroverError:
+        if not room.settings.json:
+            now = None
+            with suppress(StaroverError):
+                now = room.clock.now()
+            console = room.settings.console
+            console.result(first_line(plain_where(room.estate, room.dag, now), console.width))
+        raise
 
 
 def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: bool, asking: bool = False) -> int:  # noqa: A002

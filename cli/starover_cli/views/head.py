@@ -28,8 +28,8 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
     """`Off` or `DagOnly`."""
     witness_lost: bool = False
     """The witness has no say (its dynamic weight is 0 in a DAG that has one)."""
-    at: datetime
-    """When this was true."""
+    at: datetime | None = None
+    """When this was true; None: no clock could be asked."""
 
     @property
     def quorum(self) -> str:
@@ -49,6 +49,8 @@ def first_line(where: Where, width: int = 100) -> str:
         if where.members is not None:
             left += f"   {plural(where.members, 'member')}"
         left += f"  {where.quorum}   DAC {where.dac or '?'}"
+    if where.at is None:
+        return left
     time = moment(where.at, simulated=where.lab)
     room = width - len(left) - len(time)
     if room >= 2:

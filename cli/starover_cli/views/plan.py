@@ -52,7 +52,7 @@ def plan_verdict(plan: Plan, done_by: str = "") -> str:
         first = plan.blocked[0]
         more = f" ({len(plan.blocked)} steps are blocked)" if len(plan.blocked) > 1 else ""
         assert first.blocked is not None
-        return f"Blocked: {first.blocked.why.rstrip('.')}{more}."
+        return f"! refused: {first.blocked.why.rstrip('.')}{more}."
     sentence = f"{plan.summary.rstrip('.')}: {plural(len(plan.changes), 'change')}" if plan.summary else ""
     if not plan.complete:
         sentence += ", and more that only shows once these are done"
