@@ -19,6 +19,8 @@ from starover_lab.wire.endpoint import Emit, EndpointRefused, Pipeline, Principa
 from starover_lab.wire.host import Host, Options
 from starover_lab.world.clock import Scheduler
 
+RECORDINGS = Path(__file__).resolve().parents[1].parent / "shared" / "conformance" / "wsman"
+"""What real WinRM servers answered; not part of this repository."""
 USER, PASSWORD = "EXAMPLE\\operator", "Correct-Horse-7"
 
 Act = Callable[["FakeRunspace", Pipeline, Emit], None]

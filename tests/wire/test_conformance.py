@@ -10,7 +10,6 @@ import json
 import re
 import uuid
 from collections import defaultdict
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -20,11 +19,11 @@ from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import Terminated
 from starover_lab.wire.endpoint import Emit, Pipeline
 from starover_lab.wire.service import Caller
-from wire_lab import USER, FakeRunspace, WireLab, error
+from wire_lab import RECORDINGS, USER, FakeRunspace, WireLab, error
 
 pytestmark = pytest.mark.wire
 
-FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "conformance" / "wsman"
+FOLDER = RECORDINGS
 MISSING = f"NOT HELD AGAINST REAL SERVERS: the recordings are not at {FOLDER}"
 ROWS = (
     [json.loads(line) for line in (FOLDER / "requests.jsonl").read_text("utf-8").splitlines()]
