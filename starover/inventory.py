@@ -158,8 +158,9 @@ def _inherit(tree: dict[str, Tree], text: Text) -> None:
     for at, server in enumerate(servers if isinstance(servers, list) else []):
         if isinstance(server, dict):
             for key, value in defaults.items():
-                server.setdefault(key, value)
-                text.lines.setdefault(("servers", at, key), text.line((_DEFAULTS, key)))
+                if key not in server:
+                    server[key] = value
+                    text.copy_lines((_DEFAULTS, key), ("servers", at, key))
 
 
 def _items(tree: Tree, kind: type[S], place: Place, text: Text) -> tuple[S, ...]:
@@ -178,7 +179,9 @@ def _convert(tree: Tree, kind: type[S], place: Place, text: Text) -> S | None:
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at ")
         inner = _place(where)
-        text.problems.append(Problem(text.line((*place, *inner)), _sentence(said, inner, tree, kind)))
+        named = re.search(r"unknown field `(.*)`", said)
+        line = text.line((*place, *inner, named[1] if named else 0))
+        text.problems.append(Problem(line, _sentence(said, inner, tree, kind)))
         return None
 
 
@@ -195,7 +198,7 @@ def _sentence(said: str, inner: Place, tree: Tree, kind: type[msgspec.Struct]) -
     fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", said):
         known = [*fields, _DEFAULTS, *_LISTS] if struct is Estate else list(fields)
-        near = difflib.get_close_matches(unknown[1], known, 1)
+        near = difflib.get_close_matches(unknown[1], known, 1, 0.5)
         hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(dict.fromkeys(known))}"
         return f"the key `{unknown[1]}` is not known here: {hint}"
     if missing := re.fullmatch(r"Object missing required field `(.*)`", said):
@@ -206,9 +209,12 @@ def _sentence(said: str, inner: Place, tree: Tree, kind: type[msgspec.Struct]) -
     value = ascii(_at(tree, inner))
     if said.startswith("Invalid enum value"):
         wish = "one of " + ", ".join(_choices(fields.get(key)))
-    return (
-        f"`{key}` cannot be {value}: it is {wish}" if wish else f"`{key or 'the entry'}`: {said}, and here is {value}"
-    )
+    if wish:
+        return f"`{key}` cannot be {value}: it is {wish}"
+    if expected := re.fullmatch(r"Expected `(\w+)[^`]*`, got `(\w+)`", said):
+        wanted, found = (_WORDS.get(word, word) for word in expected.groups())
+        return f"`{key}` must be {wanted}, and here is {found}" if key else f"this must be {wanted}, not {found}"
+    return f"`{key}` cannot be {value}: {said.replace('Expected `int`', 'it must be')}"
 
 
 def _at(tree: Tree, inner: Place) -> Tree:

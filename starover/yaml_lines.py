@@ -41,6 +41,12 @@ class Text:
             path = path[:-1]
         return self.lines.get(path, 1)
 
+    def copy_lines(self, source: Path, target: Path) -> None:
+        """The value at `source` stands at `target` too."""
+        for path, line in list(self.lines.items()):
+            if path[: len(source)] == source:
+                self.lines[(*target, *path[len(source) :])] = line
+
 
 def parse(source: str) -> Text:
     """Read one YAML document. What is wrong stands in `problems`; the tree is then what could be read."""
