@@ -192,6 +192,8 @@ class Result:
     """The gravest failure."""
     changed: int = 0
     exit: int = 0
+    resume: int = 0
+    """Number of the effect from which a later leg goes on; 0: there is nothing to resume."""
     ended: tuple[StepEnded, ...] = ()
     """Every `StepEnded`, in the order they ended."""
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Literal, TypeAlias
+from uuid import uuid4
 
 import msgspec
 
+import starover
 from starover.clock import Clock
-from starover.effects import Approval
-from starover.errors import StaroverError
-from starover.events import Sink, StepEnded
+from starover.drivers.leg import Leg, Mail, Stop
+from starover.drivers.past import UNDO, Past, earlier_prev, found_in, run_of, unanswered, undo_of
+from starover.effects import Approval, Find, Found, Result
+from starover.engine import Run
+from starover.errors import BadParameter, PlanIsStale, StaroverError
 from starover.estate import Estate
-from starover.plan import Plan
-from starover.runbook import Content
+from starover.events import RunResumed, Sink, StepEnded, Told
+from starover.guard import check_applicable
+from starover.journal import Begun, Entry, Journal, Resumed, kept, read_journal, resolve, run_ids
+from starover.plan import Plan, read_plan, write_plan
+from starover.redact import Redactor
+from starover.runbook import Bound, Content
 from starover.transport import Transport
 from starover.values import Plain
 
@@ -84,36 +94,29 @@ class Local:
         sinks: Sequence[Sink] = (),
         secrets: Sequence[str] = (),
     ) -> None:
-        """`folder` holds `plans/` and `runs/`; `secrets` are masked in whatever comes back, beside what looks like one.
+        """`folder` holds `plans/`, `runs/` and `index/`; `secrets` are masked in whatever comes back.
 
         The transport stays the caller's: it is not closed here.
         """
-        raise NotImplementedError
+        self.estate = estate
+        self.content = content
+        self.transport = transport
+        self.clock = clock
+        self.folder = folder
+        self.why = why
+        self.sinks = tuple(sinks)
+        self._redact = Redactor(secrets)
+        self._servers = {server.name: server for server in estate.servers}
+        self._inbox: SimpleQueue[Mail] = SimpleQueue()
+
+    # -- plans ---------------------------------------------------------------------------------------------------
 
     def plan(self, runbook: str, parameters: Mapping[str, Plain], /) -> Planned:
         """Find out what the runbook would change now, sending reads only, and save the plan.
 
         Raises `BadParameter`, and whatever ended the runbook (`Unreachable`, `RemoteFailure`, `Refused`...).
         """
-        raise NotImplementedError
-
-    def load(self, plan: str, /) -> Plan:
-        """A saved plan by id, or a unique prefix of at least 4 digits. Raises `BadParameter`."""
-        raise NotImplementedError
-
-    def apply(self, plan: Plan | str, /, *, approve: Approver | None = None) -> Ran:
-        """Do exactly what the plan says, if the facts still hold. What goes wrong in the run is in the result.
-
-        Raises `BadParameter` for a plan that is not there or was changed, `PlanIsStale` for one of other content.
-        """
-        raise NotImplementedError
-
-    def resume(self, run: str, /) -> Ran:
-        """Go on with a run after a crash, a stop, a failure or an unknown: by its journal, then live.
-
-        Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version).
-        """
-        raise NotImplementedError
+        return self._plan(self._bound(runbook, parameters), ())
 
     def undo(self, run: str, /) -> Planned:
         """Plan what restores that which the run's first readings found; apply it like any plan.
@@ -121,8 +124,243 @@ class Local:
         Steps without an undo, and those nothing is known of, are named in the plan's notes; never guesses.
         Raises `BadParameter`, and `NotSafe` while a step of the run is unknown.
         """
-        raise NotImplementedError
+        past = self._past(resolve(run, run_ids(self.folder), "run"))
+        bound, notes = undo_of(past)
+        return self._plan(bound, notes)
+
+    def load(self, plan: str, /) -> Plan:
+        """A saved plan by id, or a unique prefix of at least 4 digits. Raises `BadParameter`."""
+        known = sorted(path.stem for path in (self.folder / "plans").glob("*.json"))
+        return read_plan((self.folder / "plans" / f"{resolve(plan, known, 'plan')}.json").read_bytes())
+
+    def _plan(self, bound: Bound[object], notes: tuple[str, ...]) -> Planned:
+        key = str(uuid4())
+        with Journal.create(self.folder, key[:8]) as journal:
+            run = self._run(journal.run, key, bound, None)
+            leg = self._leg(run, journal, None)
+            result = self._begin(leg)
+        if result is None:
+            raise StaroverError(
+                "stopped before the plan was made", certain=("nothing was sent but reads",), next=("plan it again",)
+            )
+        if result.error is not None:
+            raise result.error
+        assert result.plan is not None
+        plan = msgspec.structs.replace(result.plan, notes=notes)
+        self._save(plan)
+        return Planned(plan=plan, run=run.id, value=result.value, exit=result.exit)
+
+    def _save(self, plan: Plan) -> None:
+        folder = self.folder / "plans"
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f"{plan.id}.{uuid4().hex}.new"
+        fresh.write_bytes(write_plan(plan))
+        fresh.replace(folder / f"{plan.id}.json")
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    def apply(self, plan: Plan | str, /, *, approve: Approver | None = None) -> Ran:
+        """Do exactly what the plan says, if the facts still hold. What goes wrong in the run is in the result.
+
+        Raises `BadParameter` for a plan that is not there or was changed, `PlanIsStale` for one of other content.
+        """
+        plan = self.load(plan) if isinstance(plan, str) else plan
+        self._check_same("plan", plan.id, plan.content, plan.version, plan.estate)
+        check_applicable(plan)
+        bound = self._bound(plan.runbook, plan.parameters)
+        with Journal.create(self.folder, plan.id) as journal:
+            run = self._run(journal.run, str(uuid4()), bound, plan)
+            leg = self._leg(run, journal, approve)
+            self._begin(leg)
+            return self._ran(leg)
+
+    def resume(self, run: str, /, *, approve: Approver | None = None) -> Ran:
+        """Go on with a run after a crash, a stop, a failure or an unknown: by its journal, then live.
+
+        Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version).
+        """
+        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
+            past = self._past(journal.run)
+            self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
+            keep = past.resume_from()
+            entries = [entry for entry in past.entries if entry.n <= keep]
+            sent = unanswered(journal.entries, entries)
+            earlier = earlier_prev(journal.entries, entries, sent)
+            again = run_of(past)
+            again.earlier = {
+                **{
+                    name: bytes(prev)
+                    for one in entries
+                    if isinstance(one.body, Resumed)
+                    for name, prev in one.body.earlier.items()
+                },
+                **earlier,
+            }
+            leg = self._leg(again, journal, approve)
+            leg.unanswered = sent
+            leg.replay(entries)
+            if leg.result is not None:
+                raise BadParameter(f"run {past.run} has ended: there is nothing to resume", next=("starover runs",))
+            why = self.why
+            journal.append(
+                self.clock.now(),
+                Resumed(
+                    who=why.who,
+                    keep=keep,
+                    ticket=why.ticket,
+                    reason=why.reason,
+                    earlier={name: msgspec.Raw(prev) for name, prev in earlier.items()},
+                ),
+            )
+            event = RunResumed(who=why.who, replayed=len(entries), under_way=tuple(sent))
+            for sink in self.sinks:
+                sink.tell(Told(at=self.clock.now(), run=past.run, event=event))
+            leg.live()
+            return self._ran(leg)
 
     def stop(self) -> None:
-        """Once: end after the steps under way. Twice: end now. What Ctrl-C does; may be called from any thread."""
-        raise NotImplementedError
+        """Once: end after the steps under way. Twice: end now. What Ctrl-C does; may be called from any thread.
+
+        May also be called from a signal handler.
+        """
+        self._inbox.put(Stop())
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _bound(self, runbook: str, parameters: Mapping[str, Plain]) -> Bound[object]:
+        if runbook == UNDO:
+            run = str(parameters.get("run", ""))
+            bound, _ = undo_of(self._past(run))
+            if dict(bound.parameters) != dict(parameters):
+                raise PlanIsStale(
+                    f"run {run} has gone on since its undo was planned",
+                    certain=("nothing was sent",),
+                    next=(f"starover undo {run}",),
+                )
+            return bound
+        return self.content.runbook(runbook).bind(parameters, self.estate)
+
+    def _past(self, run: str) -> Past:
+        entries = kept(read_journal(self.folder, run))
+        begun = entries[0].body
+        assert isinstance(begun, Begun)
+        bound = self._bound(begun.runbook, begun.parameters)
+        return Past(run=run, begun=begun, entries=entries, bound=bound, content=self.content)
+
+    def _check_same(self, what: str, name: str, content: str, version: str, estate: str) -> None:
+        """Raises `PlanIsStale` and `BadParameter`."""
+        if estate != self.estate.name:
+            raise BadParameter(
+                f"{what} {name} is for the estate {estate}; this inventory is {self.estate.name}",
+                certain=("nothing was sent",),
+            )
+        if (content, version) != (self.content.sha256, starover.__version__):
+            then = f"content {content[:12]}, starover {version}"
+            now = f"content {self.content.sha256[:12]}, starover {starover.__version__}"
+            raise PlanIsStale(
+                f"{what} {name} was made with other runbooks or templates: {then}; here are {now}",
+                certain=("nothing was sent",),
+                next=("make a new plan, or use the content of then (--home)",),
+            )
+
+    def _run(self, run: str, key: str, bound: Bound[object], plan: Plan | None) -> Run:
+        return Run(
+            id=run,
+            key=key,
+            content=self.content,
+            version=starover.__version__,
+            bound=bound,
+            estate=self.estate.name,
+            lab=self.estate.lab,
+            started=self.clock.now(),
+            plan=plan,
+            who=self.why.who,
+            ticket=self.why.ticket,
+            reason=self.why.reason,
+        )
+
+    def _leg(self, run: Run, journal: Journal, approve: Approver | None) -> Leg:
+        self._inbox = SimpleQueue()
+
+        def approval() -> Approval | None:
+            return approve(run.plan) if approve is not None and run.plan is not None else None
+
+        return Leg(
+            run=run,
+            steps=run.bound.start(),
+            journal=journal,
+            transport=self.transport,
+            servers=self._servers,
+            clock=self.clock,
+            sinks=self.sinks,
+            redact=self._redact,
+            approve=approval,
+            find=lambda find: self._find(find, run.id),
+            inbox=self._inbox,
+        )
+
+    def _begin(self, leg: Leg) -> Result | None:
+        """The first leg."""
+        run = leg.run
+        begun = Begun(
+            run=run.id,
+            key=run.key,
+            runbook=run.bound.runbook,
+            summary=run.bound.summary,
+            parameters=dict(run.bound.parameters),
+            content=run.content.sha256,
+            version=run.version,
+            estate=run.estate,
+            lab=run.lab,
+            who=run.who,
+            ticket=run.ticket,
+            reason=run.reason,
+            plan=run.plan,
+        )
+        leg.journal.append(run.started, begun)
+        leg.replay(())
+        return leg.live()
+
+    def _find(self, find: Find, but: str) -> Found:
+        """What an earlier run found before it changed something."""
+        runs: list[tuple[str, Sequence[Entry]]] = []
+        for run in run_ids(self.folder):
+            if run != but:
+                with contextlib.suppress(BadParameter):  # a damaged journal is the audit's concern
+                    runs.append((run, kept(read_journal(self.folder, run))))
+        return found_in(runs, find)
+
+    def _ran(self, leg: Leg) -> Ran:
+        result, plan = leg.result, leg.run.plan
+        assert plan is not None
+        steps = tuple(leg.ended)
+        changed = sum(one.state in ("changed", "not-verified") for one in steps)
+        if result is None:
+            return Ran(
+                run=leg.run.id,
+                plan=plan,
+                state="stopped",
+                exit=130 if leg.stops > 1 else 1,
+                steps=steps,
+                changed=changed,
+                error=None,
+                under_way=leg.words(),
+                resumable=True,
+                value=None,
+                journal=leg.journal.path,
+            )
+        assert result.state != "planned"
+        assert result.state != "looked"
+        return Ran(
+            run=leg.run.id,
+            plan=plan,
+            state=result.state,
+            exit=result.exit,
+            steps=steps,
+            changed=changed,
+            error=result.error,
+            under_way=leg.words(),
+            resumable=result.resume > 0,
+            value=result.value,
+            journal=leg.journal.path,
+        )

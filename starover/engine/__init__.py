@@ -70,7 +70,7 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
         yield from state.record(Looked(report=msgspec.Raw(msgspec.json.encode(report))))
     counted = [failure for failure in state.failures if failure.counts and (failed is not None or not failure.reading)]
     errors = [*([failed] if failed is not None else []), *(failure.error for failure in counted)]
-    result = _result(state, report, gravest(errors) if errors else None)
+    result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
     yield from state.record(
         RunEnded(
             state=result.state,
@@ -78,7 +78,7 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
             changed=result.changed,
             plan=result.plan.digest if result.plan is not None else "",
             fault=Fault.of(result.error) if result.error is not None else None,
-            resume=_resume(counted),
+            resume=result.resume,
         )
     )
     return result
@@ -105,12 +105,14 @@ def _resume(counted: list[Failure]) -> int:
     return next((failure.resume for failure in counted if failure.resume), 0)
 
 
-def _result(state: State, report: msgspec.Struct | None, error: StaroverError | None) -> Result:
+def _result(state: State, report: msgspec.Struct | None, error: StaroverError | None, resume: int) -> Result:
     changed = sum(step.state in ("changed", "not-verified") for step in state.ended)
     ended = tuple(state.ended)
     if error is not None:
         word = _WORDS.get(error.exit, "failed")
-        return Result(state=word, value=report, error=error, changed=changed, exit=error.exit, ended=ended)
+        return Result(
+            state=word, value=report, error=error, changed=changed, exit=error.exit, resume=resume, ended=ended
+        )
     if state.run.plan is not None:
         return Result(state="done" if changed else "nothing", value=report, changed=changed, ended=ended)
     plan = _plan(state)

@@ -75,6 +75,7 @@ class Applying:
         self.position = position
         self.group = group
         self.undoing = undoing
+        state.run.steps[position] = step
         plan = state.run.plan
         assert plan is not None
         self.plan = plan

@@ -13,7 +13,7 @@ from starover.errors import NotSafe, OutcomeUnknown, StaroverError, Unreachable
 from starover.events import Event, StepEnded
 from starover.plan import Plan, PlannedStep, Position
 from starover.runbook import Bound, Content
-from starover.step import Verdict
+from starover.step import Step, Verdict
 
 __all__ = ["Failure", "Group", "Run", "State"]
 
@@ -43,6 +43,8 @@ class Run:
     """Operations whose intent an earlier leg journalled and a resume put aside, with what was before each."""
     judges: dict[int, Callable[[bytes], Verdict]] = field(default_factory=dict[int, Callable[[bytes], Verdict]])
     """Filled by the machine: what the readings of a poll mean, by the poll's number."""
+    steps: dict[Position, Step] = field(default_factory=dict[Position, Step])
+    """Filled by the machine: the steps of the runbook, by their place."""
 
     def operation(self, position: Position, attempt: int, step: str) -> str:
         """The id of the receipt: unique to run, place, try and what is done, and the same on replay."""

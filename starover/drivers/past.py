@@ -1,0 +1,259 @@
+"""What a journal says about going on with a run, or undoing it; reads entries and sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
+from starover.engine import Run, machine
+from starover.errors import BadParameter, NotSafe, PlanIsStale
+from starover.events import RunEnded, StepBegan, StepEnded
+from starover.journal import Answered, Begun, Entry, Recorded, Sent
+from starover.plan import Position
+from starover.runbook import Beyond, Bound, Content
+from starover.step import Step, Steps
+from starover.values import Plain
+
+__all__ = ["Past", "earlier_prev", "found_in", "run_of", "unanswered", "undo_of"]
+
+UNDO = "undo"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A run as its journal has it, with its runbook bound anew."""
+
+    run: str
+    begun: Begun
+    entries: Sequence[Entry]
+    """Those that count."""
+    bound: Bound[object]
+    content: Content
+
+    @property
+    def started(self) -> datetime:
+        """When the first leg began."""
+        return self.entries[0].at
+
+    def resume_from(self) -> int:
+        """The last line that counts when the run goes on. Raises `BadParameter`, and `PlanIsStale` after an undoing."""
+        if self.begun.plan is None:
+            raise BadParameter(
+                f"{self.run} is the making of a plan: it is made anew, not resumed",
+                next=(f"starover plan {self.begun.runbook} ...",),
+            )
+        ends = [one for one in self.events() if isinstance(one[1], RunEnded)]
+        if not ends:
+            return self.entries[-1].n
+        end = ends[-1][1]
+        assert isinstance(end, RunEnded)
+        if end.exit == 0:
+            raise BadParameter(f"run {self.run} has ended well: there is nothing to resume")
+        fatal = [one.n for one in self.entries if isinstance(one.body, Answered) and one.body.number == end.resume]
+        if not fatal:
+            raise BadParameter(
+                f"run {self.run} was refused before it began: there is nothing to resume",
+                next=(f"starover plan {self.begun.runbook} ...",),
+            )
+        keep = fatal[-1] - 1
+        if any(isinstance(event, StepBegan) and event.undoing for n, event in self.events() if n > keep):
+            raise PlanIsStale(
+                f"run {self.run} has put back what it had done when it failed: going on would not fit",
+                certain=("nothing was sent",),
+                next=(f"starover plan {self.begun.runbook} ...   makes a new plan",),
+            )
+        return keep
+
+    def events(self) -> list[tuple[int, object]]:
+        """The engine's events with their line numbers."""
+        return [(one.n, one.body.event) for one in self.entries if isinstance(one.body, Recorded)]
+
+
+def unanswered(every: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, bool]:
+    """Operations that were sent and that no answer among `entries` counts for; True where one came all the same.
+
+    They may have been done: whoever would send one again must look for its receipt first.
+    """
+    answers: dict[str, int] = {}
+    for one in entries:
+        if isinstance(one.body, Answered) and one.body.operation:
+            answers[one.body.operation] = one.n
+    sent = {
+        one.body.operation
+        for one in every
+        if isinstance(one.body, Sent) and one.body.what == "write" and one.n > answers.get(one.body.operation, -1)
+    }
+    came = {one.body.operation for one in every if isinstance(one.body, Answered)}
+    return {operation: operation in came for operation in sorted(sent)}
+
+
+def earlier_prev(every: Sequence[Entry], entries: Sequence[Entry], sent: Mapping[str, bool]) -> dict[str, bytes]:
+    """What was before each operation that was sent and whose beginning is not among `entries`."""
+    begun = _first_prev(entries)
+    return {
+        operation: prev
+        for operation, prev in _first_prev(every).items()
+        if operation in sent and operation not in begun
+    }
+
+
+def _first_prev(entries: Sequence[Entry]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for one in entries:
+        if isinstance(one.body, Recorded) and isinstance(one.body.event, StepBegan):
+            found.setdefault(one.body.event.operation, bytes(one.body.event.prev))
+    return found
+
+
+def run_of(past: Past) -> Run:
+    """The run as it was started."""
+    begun = past.begun
+    return Run(
+        id=past.run,
+        key=begun.key,
+        content=past.content,
+        version=begun.version,
+        bound=past.bound,
+        estate=begun.estate,
+        lab=begun.lab,
+        started=past.started,
+        plan=begun.plan,
+        who=begun.who,
+        ticket=begun.ticket,
+        reason=begun.reason,
+    )
+
+
+# -- undo --------------------------------------------------------------------------------------------------------------
+
+
+def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
+    """A runbook of the steps that undo what a run changed, last first, and what cannot be undone, in words.
+
+    Raises `BadParameter` for the making of a plan, `NotSafe` while a step is unknown, `PlanIsStale` when the runbook
+    is not any more the one that ran.
+    """
+    if past.begun.plan is None:
+        raise BadParameter(f"{past.run} made a plan and changed nothing: there is nothing to undo")
+    ended = {one.position: one for _, one in past.events() if isinstance(one, StepEnded)}
+    begun: dict[Position, StepBegan] = {}
+    for _, one in past.events():
+        if isinstance(one, StepBegan):
+            begun.setdefault(one.position, one)
+    for position, one in begun.items():
+        if position not in ended or ended[position].state == "unknown":
+            raise NotSafe(
+                f"step {one.step} on {one.host} of run {past.run} was sent, and nobody knows whether it was done",
+                certain=("nothing was sent",),
+                uncertain=(f"{one.what}: {one.now} -> {one.wanted}",),
+                next=(f"starover resume {past.run}   finds it out",),
+                host=one.host,
+            )
+    changed = [one for at, one in begun.items() if ended[at].state in ("changed", "not-verified")]
+    steps = _steps_of(past) if changed else {}
+    undo: list[Step] = []
+    notes: list[str] = [] if changed else [f"run {past.run} changed nothing"]
+    for one in reversed(changed):
+        step = steps[one.position]
+        back = step.revert(bytes(one.prev)) if step.revert is not None else None
+        if step.revert is None:
+            notes.append(f"step {one.step}, {one.kind} on {one.host}, has no undo: {one.what} stays {one.wanted}")
+        elif back is not None:
+            undo.append(back)
+
+    def start() -> Steps[object]:
+        for one in undo:  # noqa: UP028 - a list takes no answers
+            yield one
+
+    parameters: dict[str, Plain] = {"run": past.run, "lines": len(past.entries)}
+    bound: Bound[object] = Bound(
+        runbook=UNDO,
+        summary=f"Restore what run {past.run} of {past.begun.runbook} found.",
+        parameters=parameters,
+        beyond=Beyond(),
+        start=start,
+    )
+    return bound, tuple(notes)
+
+
+def _steps_of(past: Past) -> dict[Position, Step]:
+    """The steps of a run, by running its runbook on the recorded answers.
+
+    Templates may have changed since, as long as the runbook still asks the same questions in the same order.
+    """
+    run = run_of(past)
+    engine = machine(run, past.bound.start())
+    open_ = dict(next(engine))
+    sent = {one.body.number: one.body for one in past.entries if isinstance(one.body, Sent)}
+    for one in past.entries:
+        if not isinstance(one.body, Recorded | Answered):
+            continue
+        effect = open_.pop(one.body.number, None)
+        if effect is None or not _fits(effect, one.body, sent.get(one.body.number)):
+            raise PlanIsStale(
+                f"the runbook {past.begun.runbook} is not any more the one that ran as {past.run}",
+                certain=("nothing was sent",),
+                next=(f"with the content {past.begun.content[:12]} of then (--home), undo works",),
+            )
+        answer = one.body.answer if isinstance(one.body, Answered) else Ok()
+        try:
+            open_ |= dict(engine.send(Done(number=one.body.number, digest=digest_of(effect), answer=answer)))
+        except StopIteration:
+            break
+    return run.steps
+
+
+def _fits(effect: Effect, body: Recorded | Answered, sent: Sent | None) -> bool:
+    """Whether what was recorded answers what is asked now, apart from the text of scripts."""
+    if isinstance(body, Recorded):
+        if not isinstance(effect, Record) or type(effect.event) is not type(body.event):
+            return False
+        then, now = body.event, effect.event
+        if isinstance(then, StepBegan) and isinstance(now, StepBegan):
+            return (then.position, then.kind, then.host, bytes(then.arguments)) == (
+                now.position,
+                now.kind,
+                now.host,
+                bytes(now.arguments),
+            )
+        return True
+    if not isinstance(effect, Send | Poll):
+        return not isinstance(effect, Record)
+    if sent is None:  # answered without being sent: an earlier leg had sent it
+        return isinstance(effect, Send) and effect.operation == body.operation
+    asked = [(part.template, bytes(part.arguments)) for part in effect.script.parts]
+    then_asked = [(part.template, bytes(part.arguments)) for part in sent.parts]
+    return effect.script.host == sent.host and asked == then_asked
+
+
+# -- recall ------------------------------------------------------------------------------------------------------------
+
+
+def found_in(runs: Sequence[tuple[str, Sequence[Entry]]], find: Find) -> Found:
+    """The first reading before the latest change of that kind, on that host, with those arguments."""
+    best: tuple[datetime, Found] | None = None
+    for run, entries in runs:
+        ended = {
+            one.body.event.position: one.body.event.state
+            for one in entries
+            if isinstance(one.body, Recorded) and isinstance(one.body.event, StepEnded)
+        }
+        seen: set[Position] = set()
+        for one in entries:
+            if not isinstance(one.body, Recorded) or not isinstance(one.body.event, StepBegan):
+                continue
+            event = one.body.event
+            first = event.position not in seen
+            seen.add(event.position)
+            if not first or event.kind != find.kind or event.host != find.host:
+                continue
+            arguments = msgspec.json.decode(event.arguments, type=dict[str, object])
+            same = all(key in arguments and arguments[key] == value for key, value in find.arguments.items())
+            changed = ended.get(event.position) in ("changed", "not-verified")
+            if same and changed and (best is None or one.at >= best[0]):
+                best = (one.at, Found(run=run, prev=event.prev))
+    return best[1] if best is not None else Found()

@@ -1,0 +1,379 @@
+"""The journal: append-only, hash-chained JSON lines with their head kept beside; knows no engine, no host, no screen.
+
+One file for each run, `runs/ID.jsonl`. Every line names the hash of the line before it; the number of lines and the
+hash of the last one stand in `index/ID.head`, written and fsynced with each append, so that a cut tail is found. A
+record counts once both are on disk. What a line holds is one of the entries below; nothing is ever rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, TypeAlias
+
+import msgspec
+
+from starover.effects import Reaction
+from starover.errors import BadParameter, Locked
+from starover.events import Event
+from starover.plan import Plan
+from starover.transport import Part
+from starover.values import Plain
+
+__all__ = [
+    "Answered",
+    "Begun",
+    "Body",
+    "Cut",
+    "Entry",
+    "Journal",
+    "Recorded",
+    "Resumed",
+    "Sent",
+    "Stopped",
+    "Tried",
+    "kept",
+    "path_of",
+    "read_journal",
+    "resolve",
+    "run_ids",
+]
+
+ID = re.compile(r"[0-9a-f]{8}\.[1-9][0-9]*")
+_ZERO = "0" * 64
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", tag_field="entry"):
+    """First line: what was started, why, and with what; enough to do it again."""
+
+    run: str
+    key: str
+    """UUID of the run: operation ids derive from it."""
+    runbook: str
+    summary: str
+    parameters: dict[str, Plain]
+    content: str
+    version: str
+    estate: str
+    lab: bool
+    who: str
+    ticket: str = ""
+    reason: str = ""
+    plan: Plan | None = None
+    """The plan that is applied; None: this is a planning."""
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="sent", tag_field="entry"):
+    """A script, whole, before it is sent."""
+
+    number: int
+    digest: str
+    what: str
+    """`read`, `write`, `probe`, or `poll`: the same reading until it satisfies."""
+    host: str
+    script: str
+    sha256: str
+    operation: str = ""
+    parts: tuple[Part, ...] = ()
+    arguments: tuple[tuple[str, str], ...] = ()
+    deadline: float = 0.0
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A try of the transport that did not succeed."""
+
+    what: str
+    sent: bool = False
+    waited: float = 0.0
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="answered", tag_field="entry"):
+    """What came back for an effect, redacted; the digest is that of the effect."""
+
+    number: int
+    digest: str
+    answer: Reaction
+    operation: str = ""
+    """Of a write."""
+    host: str = ""
+    road: str = ""
+    seconds: float = 0.0
+    """Real time from sending to the answer's end; of a poll, of its last reading."""
+    tries: tuple[Tried, ...] = ()
+    readings: int = 0
+    """How often a poll read."""
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag="recorded", tag_field="entry"):
+    """An event of the engine."""
+
+    number: int
+    digest: str
+    event: Event
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="resumed", tag_field="entry"):
+    """Somebody goes on with the run. Answers and events after line `keep` (up to here) do not count for the replay."""
+
+    who: str
+    keep: int
+    ticket: str = ""
+    reason: str = ""
+    earlier: dict[str, msgspec.Raw] = {}
+    """Operations that were sent and whose beginning is put aside, with what was before each (`engine.Run.earlier`)."""
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="stopped", tag_field="entry"):
+    """Ctrl-C."""
+
+    now: bool
+    """At once, with something under way."""
+    under_way: tuple[str, ...] = ()
+
+
+Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Stopped
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line."""
+
+    n: int
+    """From 0."""
+    at: datetime
+    before: str
+    """SHA-256 of the line before it; zeros for the first."""
+    body: Body
+
+
+class Cut(BadParameter):
+    """A journal cannot be read as far as its head says: `starover audit verify` names what is wrong."""
+
+
+class Journal:
+    """One run's journal, open for appending by this process alone. A context."""
+
+    def __init__(
+        self, folder: Path, run: str, lock: sqlite3.Connection, file: IO[bytes], entries: list[Entry], last: str
+    ) -> None:
+        """Made by `create` and `open`."""
+        self.folder = folder
+        self.run = run
+        self.entries = entries
+        """Everything that is in it."""
+        self._file = file
+        self._last = last
+        self._lock = lock
+        self._head = _open_head(folder, run)
+
+    @classmethod
+    def create(cls, folder: Path, stem: str) -> Self:
+        """A new journal under the next free number of `stem` (8 hex digits); safe beside other processes."""
+        runs = folder / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        number = 1 + max((int(one.rpartition(".")[2]) for one in run_ids(folder) if one.startswith(stem)), default=0)
+        while True:
+            run = f"{stem}.{number}"
+            try:
+                file = (runs / f"{run}.jsonl").open("xb", buffering=0)
+            except FileExistsError:
+                number += 1
+                continue
+            _sync_folder(runs)
+            return cls(folder, run, _lock(folder, run), file, [], _ZERO)
+
+    @classmethod
+    def open(cls, folder: Path, run: str) -> Self:
+        """An existing journal, to go on with it.
+
+        A line that a crash left half written is dropped: its head does not count it. Raises `BadParameter`, `Cut`, and
+        `Locked` when another process has it open.
+        """
+        read_journal(folder, run)
+        lock = _lock(folder, run)
+        try:
+            entries, good, last = _read(folder, run)
+            file = path_of(folder, run).open("r+b", buffering=0)
+        except BaseException:
+            lock.close()
+            raise
+        file.truncate(good)
+        file.seek(good)
+        return cls(folder, run, lock, file, entries, last)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return path_of(self.folder, self.run)
+
+    def append(self, at: datetime, *bodies: Body) -> None:
+        """Write entries durably: they are on disk, with their head, when this returns."""
+        lines = b""
+        for body in bodies:
+            entry = Entry(n=len(self.entries), at=at, before=self._last, body=body)
+            line = msgspec.json.encode(entry)
+            self._last = hashlib.sha256(line).hexdigest()
+            self.entries.append(entry)
+            lines += line + b"\n"
+        self._file.write(lines)
+        os.fsync(self._file.fileno())
+        self._head.seek(0)
+        self._head.write(b"%012d %s\n" % (len(self.entries), self._last.encode()))
+        os.fsync(self._head.fileno())
+
+    def close(self) -> None:
+        """Let it go."""
+        self._file.close()
+        self._head.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def path_of(folder: Path, run: str) -> Path:
+    """Where a run's journal lies."""
+    return folder / "runs" / f"{run}.jsonl"
+
+
+def head_of(folder: Path, run: str) -> Path:
+    """Where a run's head lies."""
+    return folder / "index" / f"{run}.head"
+
+
+def run_ids(folder: Path) -> list[str]:
+    """Every run that has a journal, or a head that says it had one; sorted."""
+    names = {path.name.removesuffix(".jsonl") for path in (folder / "runs").glob("*.jsonl")}
+    names |= {path.name.removesuffix(".head") for path in (folder / "index").glob("*.head")}
+    return sorted((name for name in names if ID.fullmatch(name)), key=lambda one: (one[:8], int(one[9:])))
+
+
+def resolve(text: str, known: Sequence[str], what: str) -> str:
+    """The one id that `text` means: whole, or a unique prefix of at least 4 digits. Raises `BadParameter`."""
+    if text in known:
+        return text
+    wanted = text.casefold()
+    if not re.fullmatch(r"[0-9a-f]{4,64}(?:\.[0-9]*)?", wanted):
+        raise BadParameter(f"`{text}` is not the id of a {what}: give at least 4 of its digits")
+    found = [one for one in known if one.startswith(wanted)] or [one for one in known if wanted.startswith(one)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise BadParameter(f"there is no {what} {text}", next=(f"starover {what}s",))
+    raise BadParameter(f"{text} means {len(found)} {what}s", next=(f"one of: {', '.join(found[:8])}",))
+
+
+def read_journal(folder: Path, run: str) -> list[Entry]:
+    """All entries of a run. Raises `BadParameter` when there is none, `Cut` when it cannot be trusted."""
+    return _read(folder, run)[0]
+
+
+def kept(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that count for a replay: without what a resume put aside."""
+    found: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry.body, Resumed):
+            keep = entry.body.keep
+            found = [one for one in found if one.n <= keep]
+        found.append(entry)
+    return found
+
+
+def _read(folder: Path, run: str) -> tuple[list[Entry], int, str]:
+    """Entries, the number of good bytes, and the hash of the last line."""
+    try:
+        data = path_of(folder, run).read_bytes()
+    except FileNotFoundError:
+        raise BadParameter(f"there is no run {run}", next=("starover runs",)) from None
+    count, head = read_head(folder, run)
+    entries: list[Entry] = []
+    last, good = _ZERO, 0
+    for line in lines_of(data):
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except msgspec.MsgspecError:
+            break
+        if entry.n != len(entries) or entry.before != last:
+            break
+        entries.append(entry)
+        last = hashlib.sha256(line).hexdigest()
+        good += len(line) + 1
+        if entry.n + 1 == count and last != head:
+            raise _cut(run)
+    if len(entries) < max(count, 1) or (good < len(data) and b"\n" in data[good:]):
+        raise _cut(run)
+    return entries, good, last
+
+
+def lines_of(data: bytes) -> Iterator[bytes]:
+    """The whole lines."""
+    *whole, _ = data.split(b"\n")
+    yield from whole
+
+
+def read_head(folder: Path, run: str) -> tuple[int, str]:
+    """How many lines there were at the last append, and the hash of the last one; (0, "") when there is no head."""
+    try:
+        count, _, digest = head_of(folder, run).read_text("ascii").strip().partition(" ")
+        return int(count), digest
+    except (OSError, ValueError):
+        return 0, ""
+
+
+def _cut(run: str) -> Cut:
+    return Cut(
+        f"the journal of {run} is not as it was written",
+        certain=("nothing was sent",),
+        next=("starover audit verify   names what is wrong",),
+    )
+
+
+def _open_head(folder: Path, run: str) -> IO[bytes]:
+    index = folder / "index"
+    index.mkdir(parents=True, exist_ok=True)
+    path = head_of(folder, run)
+    new = not path.exists()
+    file = path.open("xb" if new else "r+b", buffering=0)
+    if new:
+        _sync_folder(index)
+    return file
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name durable; Windows does so by itself and cannot open a folder."""
+    if os.name != "nt":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _lock(folder: Path, run: str) -> sqlite3.Connection:
+    """Keep other processes out for as long as this one lives, on every system.
+
+    SQLite's lock on an empty file is the portable one: the system frees it when the process ends, however it ends.
+    """
+    path = folder / "index" / f"{run}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        raise Locked(
+            f"run {run} is under way in another process",
+            certain=("nothing was sent by this one",),
+            next=("wait for it, or stop it there",),
+        ) from error
+    return lock
