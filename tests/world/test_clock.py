@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starover_lab.world.clock import Scheduler, Task, TaskStopped
 
 START = datetime(2026, 11, 20, 14, tzinfo=UTC)
@@ -65,6 +67,30 @@ def test_an_announced_batch_starts_when_complete_in_an_order_of_its_own(
     clock.spawn(arrival[1], sleeper(clock, log, arrival[1], 7))
     assert clock.pump() is False
     assert log == [(0, "A"), (0, "B"), *sorted([(5.0, arrival[0]), (7.0, arrival[1])])]
+
+
+@given(st.data())
+def test_no_order_of_arrival_changes_the_story(data: st.DataObject) -> None:
+    scripts = data.draw(
+        st.lists(
+            st.tuples(st.sampled_from("ABC"), st.lists(st.sampled_from([0.5, 1, 2, 2.5]), max_size=4)),
+            min_size=1,
+            max_size=6,
+            unique_by=lambda script: script[0],  # one pool for each host: its own scripts come in order
+        )
+    )
+
+    def story(order: list[tuple[str, list[float]]]) -> list[tuple[float, str]]:
+        clock = Scheduler(START)
+        log: list[tuple[float, str]] = []
+        clock.expect(len(order))
+        for host, waits in order:
+            clock.spawn(host, sleeper(clock, log, host, *waits))
+            clock.pump()
+        assert clock.in_flight == 0
+        return log
+
+    assert story(scripts) == story(data.draw(st.permutations(scripts)))
 
 
 def test_a_silent_host_does_not_freeze_time_and_counts_once(clock: Scheduler) -> None:

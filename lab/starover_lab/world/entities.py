@@ -68,7 +68,6 @@ class Subnet:
     cidr: str
     az: str
     site: str = ""
-    purpose: str = ""
 
 
 @dataclass(eq=False)
@@ -101,11 +100,6 @@ class Account:
     def down_level(self) -> str:
         """`EXAMPLE\\operator`."""
         return f"{self.netbios}\\{self.name}"
-
-    @property
-    def upn(self) -> str:
-        """`operator@example.com`."""
-        return f"{self.name}@{self.dns_name}"
 
 
 @dataclass(eq=False)
@@ -168,7 +162,6 @@ class ExchangeServer:
     vdir_broken: bool = False
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
     dacp_bit: int = 1
-    app_pool: str = "MSExchangePowerShellAppPool"
 
 
 @dataclass(eq=False)
@@ -273,7 +266,6 @@ class Cluster:
     owner_lost_since: datetime | None = None
     retry_since: datetime | None = None
     """Since then enough nodes are there to form the cluster again."""
-    forced: bool = False
 
     @property
     def quorum_type(self) -> str:

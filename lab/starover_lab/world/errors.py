@@ -20,7 +20,6 @@ Kind = Literal[
     "no_quorum",  # cluster calls fail: data cluster
     "no_pam",  # nobody owns the core group at the moment: data cluster
     "active_copy",  # not possible on the active copy: data copy
-    "not_active",  # only possible on the active copy: data copy
     "already_suspended",
     "already_mounted",
     "not_mounted",
@@ -30,7 +29,6 @@ Kind = Literal[
     "files_exist",
     "source_unhealthy",  # data source, status
     "activation_blocked",  # data server, reason
-    "copy_unhealthy",  # data copy, status
     "too_many_lost_logs",  # data copy, lost, allowed
     "move_suppressed",  # data database, moves
     "no_candidate",  # no copy can be activated: data database, reasons

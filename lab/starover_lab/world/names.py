@@ -40,9 +40,6 @@ class Names(Generic[T]):
     def __getitem__(self, name: str) -> T:
         return self._items[self._key(name)]
 
-    def __delitem__(self, name: str) -> None:
-        del self._items[self._key(name)]
-
     def __contains__(self, name: str) -> bool:
         return self._key(name) in self._items
 

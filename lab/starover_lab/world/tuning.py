@@ -82,5 +82,3 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     exchange_import_all_max_s: float = 30.0
     exchange_sessions_per_user: int = 18
     shells_per_user: int = 30
-    audit_s: float = 5.0
-    """Until a cmdlet stands in the admin audit log."""
