@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import ErrorRecord, PSException
 from starover_lab.wire.clixml import serialize

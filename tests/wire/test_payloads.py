@@ -11,7 +11,6 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-
 from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
 from starover_lab.wire.endpoint import Emit
@@ -110,7 +109,9 @@ def test_the_version_table_has_the_recorded_keys(all_streams: dict[MessageType, 
     data = all_streams[MessageType.APPLICATION_PRIVATE_DATA]
     inner = data.find("MS/Obj/DCT/En/Obj[@N='Value']")
     assert inner is not None
-    ours = [[(one.tag, one.text if one.get("N") == "Key" else "") for one in entry] for entry in inner.findall("DCT/En")]
+    ours = [
+        [(one.tag, one.text if one.get("N") == "Key" else "") for one in entry] for entry in inner.findall("DCT/En")
+    ]
     assert ours == [[("S", one["k"]["v"]), (one["v"]["t"], "")] for one in theirs["dict"]]
     assert inner.find("TNRef") is not None
     (names,) = data.iter("TN") if len(list(data.iter("TN"))) == 1 else [next(data.iter("TN"))]
