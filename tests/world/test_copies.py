@@ -41,6 +41,18 @@ def test_suspend_lets_the_queue_grow_and_resume_drains_it(lab: Callable[..., Lab
     assert world.violations() == []
 
 
+def test_an_hour_of_suspension_in_the_two_zone_estate(lab: Callable[..., Lab]) -> None:
+    one = lab("aws-2az", dag=True)
+    one.world.suspend_copy("DB1", "ExchangeNode2", "ExchangeNode2", comment="my first runbook")
+    one.later(hours=1)
+    assert one.world.copy_view("DB1", "ExchangeNode2", "ExchangeNode1").copy_queue == pytest.approx(360, abs=5)
+    one.world.resume_copy("DB1", "ExchangeNode2", "ExchangeNode2")
+    one.later(minutes=2)
+    view = one.world.copy_view("DB1", "ExchangeNode2", "ExchangeNode1")
+    assert (view.status, view.copy_queue <= 10, view.replay_queue <= 10) == ("Healthy", True, True)
+    assert one.statuses("DB2") == {"ExchangeNode2": "Mounted", "ExchangeNode1": "Healthy"}
+
+
 def test_activation_only_leaves_replication_alone(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.suspend_copy("DB01", "EX2", "EX1", comment="no", activation_only=True)
