@@ -23,7 +23,7 @@ RECORDINGS = Path(__file__).resolve().parents[1].parent / "shared" / "conformanc
 """What real WinRM servers answered; not part of this repository."""
 USER, PASSWORD = "EXAMPLE\\operator", "Correct-Horse-7"
 
-Act = Callable[["FakeRunspace", Pipeline, Emit], None]
+Act = Callable[["FakeRunspace", Pipeline, Emit], int | None]
 T = TypeVar("T")
 
 
@@ -49,17 +49,15 @@ class FakeRunspace:
         if self.stopping:
             raise Stopped
 
-    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> int | None:
         self.ran.append(pipeline)
         if self.endpoint.invoke is not None:
-            self.endpoint.invoke(self, pipeline, emit)
-            return
+            return self.endpoint.invoke(self, pipeline, emit)
         text = pipeline.commands[0].text
         self.endpoint.executed.append(text)
         act = self.endpoint.acts.get(text)
         if act is not None:
-            act(self, pipeline, emit)
-            return
+            return act(self, pipeline, emit)
         raise Terminated(error(f"The term '{text[:40]}' is not recognized", category="ObjectNotFound"))
 
     def stop(self) -> None:

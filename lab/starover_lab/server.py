@@ -22,6 +22,7 @@ from starover_lab.tls import Authority
 from starover_lab.wire import auth
 from starover_lab.wire.endpoint import Endpoint
 from starover_lab.wire.host import Host, Options
+from starover_lab.world.events import Event
 from starover_lab.world.world import World
 
 __all__ = ["LabServer", "Ready", "refuse_second", "run"]
@@ -80,6 +81,7 @@ class LabServer:
             await host.follow()
         await self._control.listener.serve()
         self.pump.afterwards.append(self._follow)
+        self.world.state.log.after.append(self._on_event)
         users = list(self.world.state.accounts)
         if not users:
             raise Mistake("the topology has no account", certain=("nothing was started",))
@@ -107,6 +109,12 @@ class LabServer:
             host.close()
         self._control.listener.close()
         auth.forget()
+
+    def _on_event(self, event: Event) -> None:
+        """A host that goes off takes its shells and what runs in them along, at that very moment."""
+        host = self._hosts.get(event.subject)
+        if event.kind == "host_off" and host is not None:
+            host.service.close()
 
     def _follow(self) -> None:
         for host in self._hosts.values():

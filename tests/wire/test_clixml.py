@@ -218,6 +218,9 @@ def test_a_loop_of_objects_ends() -> None:
     ],
 )
 def test_documents_that_are_no_clixml_are_refused(document: str) -> None:
-    with pytest.raises(BadClixml):
+    def read() -> None:
         root = parse(document.encode())
         Reader(root).value(root)
+
+    with pytest.raises(BadClixml):
+        read()

@@ -8,10 +8,12 @@ from collections.abc import Callable
 import pytest
 from pypsrp.complex_objects import GenericComplexObject, PSCredential
 from pypsrp.exceptions import AuthenticationError, WSManFaultError
+from pypsrp.host import PSHost
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import Terminated
+from starover_lab.wire.endpoint import Emit
 from wire_lab import WireLab, error
 
 pytestmark = pytest.mark.wire
@@ -357,3 +359,23 @@ def test_a_user_may_not_touch_the_shell_of_another(lab: WireLab, client: MakeCli
         with pytest.raises(WSManFaultError) as caught:
             other.delete(pool.shell.resource_uri, selector_set=selectors)
         assert caught.value.code == 5
+
+
+def test_the_code_of_exit_goes_to_a_client_that_has_a_host(lab: WireLab, client: MakeClient) -> None:
+    class ExitHost(PSHost):
+        code: int | None = None
+
+        def SetShouldExit(self, runspace: object, pipeline: object, code: int) -> None:  # noqa: N802 - pypsrp's name
+            self.code = code
+
+    def leaves(_: object, __: object, emit: Emit) -> int:
+        emit("output", "bye")
+        return 3
+
+    lab.endpoint.acts["exit 3"] = leaves
+    host = ExitHost(None, None, False, None, None, None, "1.0")
+    with RunspacePool(client(), host=host) as pool:
+        shell = run(pool, "exit 3")
+    assert shell.output == ["bye"]
+    assert host.code == 3
+    assert not shell.had_errors

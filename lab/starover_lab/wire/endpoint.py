@@ -74,8 +74,8 @@ class Pipeline:
 class Runspace(Protocol):
     """One open PowerShell session on one host."""
 
-    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
-        """Run to the end, in the caller's coroutine.
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> int | None:
+        """Run to the end, in the caller's coroutine; returns the code of `exit`, None when nothing exited.
 
         Raises `values.Terminated` with the error record when the pipeline ends with a terminating error, and
         `values.Stopped` when `stop` ended it.

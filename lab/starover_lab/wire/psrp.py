@@ -39,6 +39,8 @@ _LOG = logging.getLogger(__name__)
 _OPENED = 2
 _COMPLETED, _STOPPED, _FAILED = 4, 3, 5
 _MAX_COMMANDS = 1000
+_SET_SHOULD_EXIT = 6
+"""RemoteHostMethodId: how a client learns the code of `exit`."""
 _TICKS_AT_EPOCH = 621_355_968_000_000_000
 _INFORMATIONAL: dict[Stream, tuple[MessageType, str]] = {
     "warning": (MessageType.WARNING_RECORD, "Warning"),
@@ -108,7 +110,7 @@ class PsrpShell(Shell):
         self._runspaces: list[Runspace] = []
         self._queue: deque[_Pipeline] = deque()
         self._pipelines: dict[bytes, _Pipeline] = {}
-        self._closed = False
+        self._has_host = False
 
     # -- the shell's side ----------------------------------------------------------------------------------------
 
@@ -173,7 +175,6 @@ class PsrpShell(Shell):
 
     @override
     def close(self) -> None:
-        self._closed = True
         for command in list(self.commands.values()):
             self.forget(command)
         self.outbox.close()
@@ -224,7 +225,7 @@ class PsrpShell(Shell):
                 return
             self._invocations += 1
             try:
-                owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations)
+                owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations, pool_has_host=self._has_host)
             except BadClixml as error:
                 self._end(owner, _unreadable(error))
                 return
@@ -245,6 +246,7 @@ class PsrpShell(Shell):
     def _on_init(self, message: Message) -> None:
         asked = psrp_in.opening(message.body)
         self._least, self._most = asked.least, max(asked.most, 1)
+        self._has_host = asked.has_host
         self._say(MessageType.APPLICATION_PRIVATE_DATA, serialize(_private_data()), last_of_answer=True)
         self._say(MessageType.RUNSPACEPOOL_STATE, properties([("RunspaceState", _OPENED)]))
 
@@ -302,7 +304,10 @@ class PsrpShell(Shell):
             if command.runspace is None:
                 command.runspace = self.endpoint.open(self.host, self.configuration, self.principal)
                 self._runspaces.append(command.runspace)
-            command.runspace.invoke(pipeline, partial(self._emit, command))
+            code = command.runspace.invoke(pipeline, partial(self._emit, command))
+            if code is not None and wanted.has_host and command.running:
+                call = records.host_call(_SET_SHOULD_EXIT, "SetShouldExit", [code])
+                self._tell(command, MessageType.PIPELINE_HOST_CALL, serialize(call))
 
         def done(task: ScriptTask) -> None:
             if command.runspace is not None and command.runspace in self._runspaces:

@@ -67,8 +67,13 @@ def _integer(reader: Reader, element: Element | None, otherwise: int) -> int:
     return otherwise if found is None else found
 
 
-def _has_host(reader: Reader, element: Element | None) -> bool:
-    return element is not None and not _flag(reader.members(element).get("_ishostnull"))
+def _has_host(reader: Reader, element: Element | None, otherwise: bool = False) -> bool:
+    if element is None:
+        return otherwise
+    fields = reader.members(element)
+    if _flag(fields.get("_userunspacehost")):
+        return otherwise
+    return not _flag(fields.get("_ishostnull"))
 
 
 def opening(body: bytes) -> Opening:
@@ -103,8 +108,8 @@ def value(body: bytes, key: SessionKey) -> Value:
     return Reader(root, key).value(root)
 
 
-def wanted(body: bytes, key: SessionKey, invocation: int) -> Wanted:
-    """Raises `BadClixml`."""
+def wanted(body: bytes, key: SessionKey, invocation: int, *, pool_has_host: bool) -> Wanted:
+    """`pool_has_host`: whether there is a host that a pipeline without one of its own may use. Raises `BadClixml`."""
     reader, members = _message(body, key)
     shell = members.get("powershell")
     if shell is None:
@@ -131,7 +136,7 @@ def wanted(body: bytes, key: SessionKey, invocation: int) -> Wanted:
     return Wanted(
         pipeline,
         takes_input=not _flag(members.get("noinput")),
-        has_host=_has_host(reader, members.get("hostinfo")),
+        has_host=_has_host(reader, members.get("hostinfo"), pool_has_host),
         merged=merged,
     )
 

@@ -240,15 +240,18 @@ def informational(kind: str, message: str) -> PSObject:
 
 def information(value: Value, *, user: str, computer: str, now: DateTime) -> PSObject:
     """An information record. `value` is an object with the members of an InformationRecord, or only its MessageData."""
-    given = value if isinstance(value, PSObject) and value.find("MessageData") is not None else None
-    data = given.get("MessageData") if given is not None else value
+    given: dict[str, Value] = {"MessageData": value}
+    if isinstance(value, NetObject) and "MessageData" in value.properties:
+        given = value.properties
+    elif isinstance(value, PSObject) and value.find("MessageData") is not None:
+        given = {one.name: one.value for one in value.properties.values()}
 
     def pick(name: str, otherwise: Value) -> Value:
-        found = given.get(name) if given is not None else None
+        found = given.get(name)
         return otherwise if found is None else found
 
     members: list[tuple[str, Value]] = [
-        ("MessageData", data),
+        ("MessageData", given.get("MessageData")),
         ("Source", pick("Source", "Write-Information")),
         ("TimeGenerated", pick("TimeGenerated", now)),
         ("Tags", PSList(_texts(pick("Tags", None)), _STRING_LIST)),
