@@ -138,7 +138,7 @@ def copy_status(here: Machine, view: CopyView, *, connections: bool = False) -> 
         values.update(_failed_checks(view, name))
     if connections:
         values["OutgoingConnections" if view.is_active else "IncomingLogCopyingNetwork"] = _connections(view)
-    return make("Get-MailboxDatabaseCopyStatus", values)
+    return make("Get-MailboxDatabaseCopyStatus", values, text=name)
 
 
 def _failed_checks(view: CopyView, name: str) -> dict[str, Value]:

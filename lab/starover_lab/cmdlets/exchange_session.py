@@ -39,7 +39,7 @@ class SessionRefused(Exception):  # noqa: N818 - said of the session
         self.detail = detail
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ExchangeSession:
     """One session of one person at one server."""
 

@@ -29,7 +29,7 @@ Provider = Literal["plain", "exchange", "snapin"]
 """How Exchange cmdlets are there: not at all (or as proxies), over `/PowerShell`, or loaded into the session."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Machine:
     """One session's view of its host."""
 

@@ -38,14 +38,17 @@ __all__ = [
     "ad_id",
     "enhanced_timespan",
     "enum",
+    "enums",
     "guid_of",
     "list_of",
     "make",
+    "members",
     "moment",
     "path",
     "product",
     "server_version",
     "shape",
+    "shapes",
     "size",
     "span",
     "text_of",
@@ -86,6 +89,21 @@ def _file() -> _File:
 def shape(cmdlet: str) -> Shape:
     """The shape of a cmdlet's output."""
     return _file().shapes[cmdlet]
+
+
+def shapes() -> list[str]:
+    """The cmdlets whose output has a shape here."""
+    return list(_file().shapes)
+
+
+def enums() -> list[str]:
+    """The enum types that cmdlets print."""
+    return list(_file().enums)
+
+
+def members(type_name: str) -> list[str]:
+    """The members of an enum, by the full name of its type."""
+    return list(_file().enums[type_name])
 
 
 def enum(type_name: str, member: str) -> PSEnum:

@@ -39,7 +39,7 @@ _SMA = "System.Management.Automation"
 _STATES = {"Opened": 2, "Closed": 3, "Broken": 4}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RemoteSession:
     """A PSSession as the session that opened it keeps it."""
 

@@ -123,7 +123,8 @@ def remote_error(record: ErrorRecord, server: str) -> ErrorRecord:
     target = deserialise(record.target, depth=0)
     made = ErrorRecord(
         exception=shown,
-        error_id=record.fqid,
+        error_id=record.error_id,
+        command=record.command,
         category=record.category,
         target=target,
         reason=record.reason or real.type_name.rpartition(".")[2],
