@@ -32,7 +32,7 @@ from starover_lab.powershell.streams import Noted, Streams
 from starover_lab.powershell.values import (
     NOTHING,
     NetObject,
-    OrderedHashtable,
+    PSHashtable,
     PSArray,
     PSEnum,
     PSObject,
@@ -53,6 +53,14 @@ _ZEROS: frozenset[str] = frozenset(
     {"System.Int32", "System.Int64", "System.String", "System.Boolean", "System.Double", "System.Decimal"}
 )
 _REFERENCES = ("[]", "Hashtable", "Object", "ScriptBlock", "PSCredential", "PSObject", "Version", "Array", "pscustomobject")
+
+
+class BoundParameters(PSHashtable):
+    """`$PSBoundParameters`: a dictionary in the order in which parameters were bound."""
+
+    def pairs(self) -> list[tuple[Value, Value]]:
+        """Key and value, as bound."""
+        return list(self.entries.values())
 
 
 class ParameterText(str):
@@ -370,7 +378,7 @@ class Functions(Pipelines):
 
     def _automatic(self, body: ScriptBody, call: Invocation, ctx: Context) -> None:
         scope = ctx.scope
-        bound = OrderedHashtable()
+        bound = BoundParameters()
         for name, value in call.bound.items():
             bound.set(name, value)
         for name, value in call.common.items():
@@ -483,7 +491,9 @@ class Functions(Pipelines):
             piped = call.input is not None
             if call.input is not None:
                 call.input = watched(call.input)
-            for record in call.records():
+            # A simple function takes every object; only `$_` has it.
+            simple = ({} for _ in (call.input if call.input is not None else (None,)))
+            for record in call.records() if call.spec.cmdlet_binding else simple:
                 self._set_piped(body, record, ctx)
                 # In a process block `$_` is the object, or `$null` when nothing was piped in.
                 ctx.scope.put("_", last[0] if piped else None)
