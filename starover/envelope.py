@@ -152,6 +152,12 @@ class _Provider:
         if self.kind == "snapin":
             self._block = _wrap("snapin")
             return
+        if exchange.provider == "direct":
+            raise BadInventory(
+                f"{server.name} has `exchange.provider: direct`, which is not built yet",
+                next=("use `provider: remote`",),
+                host=server.name,
+            )
         reference = exchange.credential or server.credential
         if not reference:
             raise BadInventory(

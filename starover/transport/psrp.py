@@ -51,7 +51,10 @@ class PsrpTransport:
         self._lock = threading.Lock()
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
-        """Run each script on its host, side by side, and give answers as they come, one for each script."""
+        """Run each script on its host, side by side, and give answers as they come, one for each script.
+
+        They begin at once; the deadlines count from now.
+        """
         from starover.transport.session import Progress  # loads pypsrp, which is slow
 
         now = time.monotonic()
@@ -65,17 +68,7 @@ class PsrpTransport:
             threading.Thread(
                 target=self._work, args=(self._host(name), mine, done), name=f"psrp-{name}", daemon=True
             ).start()
-        while tasks:
-            wait = min(task.end for task in tasks.values()) + GRACE_SECONDS - time.monotonic()
-            try:
-                index, answer = done.get(timeout=max(0.0, wait))
-            except queue.Empty:
-                late = [index for index, task in tasks.items() if task.end + GRACE_SECONDS <= time.monotonic()]
-                for index in late:
-                    yield _late(tasks.pop(index))
-            else:
-                if tasks.pop(index, None) is not None:
-                    yield answer
+        return _answers(tasks, done)
 
     def close(self) -> None:
         """Give back every session, side by side; a host that does not answer is left."""
@@ -123,6 +116,20 @@ class PsrpTransport:
             return host.session.run(script, Deadline(task.end - time.monotonic()), task.progress)
         finally:
             host.lock.release()
+
+
+def _answers(tasks: dict[int, _Task], done: queue.SimpleQueue[tuple[int, Answer]]) -> Iterator[Answer]:
+    """Answers as they come; a host whose thread is late is given up."""
+    while tasks:
+        wait = min(task.end for task in tasks.values()) + GRACE_SECONDS - time.monotonic()
+        try:
+            index, answer = done.get(timeout=max(0.0, wait))
+        except queue.Empty:
+            for index in [index for index, task in tasks.items() if task.end + GRACE_SECONDS <= time.monotonic()]:
+                yield _late(tasks.pop(index))
+        else:
+            if tasks.pop(index, None) is not None:
+                yield answer
 
 
 def _give_back(host: _Host) -> None:

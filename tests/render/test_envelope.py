@@ -108,8 +108,12 @@ def test_the_snapin_needs_no_credential() -> None:
 
 @pytest.mark.parametrize(
     ("server", "wish"),
-    [(WITNESS, "exchange:"), (msgspec.structs.replace(EX1, credential=""), "credential")],
-    ids=["no exchange", "no credential"],
+    [
+        (WITNESS, "exchange:"),
+        (msgspec.structs.replace(EX1, credential=""), "credential"),
+        (msgspec.structs.replace(EX1, exchange=Exchange(provider="direct")), "remote"),
+    ],
+    ids=["no exchange", "no credential", "direct"],
 )
 def test_what_cannot_be_had_is_refused_before_sending(server: Server, wish: str) -> None:
     for make in (lambda: reads(server, [("a", THING)], NONCE), lambda: write(server, THING, OPERATION, NONCE)):
