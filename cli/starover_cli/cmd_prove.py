@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from starover.errors import BadParameter, StaroverError
+from starover.errors import BadParameter
+from starover_cli.history import summaries
 from starover_cli.report import show_plan
 from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
@@ -19,7 +18,6 @@ from starover_cli.views.head import Where
 
 if TYPE_CHECKING:
     from starover.plan import Plan, PlannedStep
-    from starover_cli.views.runs import RunSummary
 
 __all__ = ["COMMANDS"]
 
@@ -171,7 +169,7 @@ def runs_list(ctx: click.Context, since: str, everything: bool) -> int:
 def _list_runs(settings: Settings, since: str, everything: bool) -> int:
     from starover_cli.views.runs import run_data, runs_text
 
-    found, broken = _summaries(settings.state)
+    found, broken = summaries(settings.state)
     shown = [one for one in found if everything or not one.planning]
     if since:
         lab = bool(found) and all(one.lab for one in found)
@@ -183,26 +181,6 @@ def _list_runs(settings: Settings, since: str, everything: bool) -> int:
     else:
         settings.console.result(runs_text(shown, broken, settings.console.width))
     return 0
-
-
-def _summaries(folder: Path) -> tuple[list[RunSummary], list[str]]:
-    """Every run, by when it began, and the ids of those whose journal cannot be trusted."""
-    from starover.journal import read_journal, run_ids
-    from starover_cli.views.runs import summary_of
-
-    def read() -> Iterator[RunSummary]:
-        for run in run_ids(folder):
-            try:
-                one = summary_of(run, read_journal(folder, run))
-            except StaroverError:
-                one = None
-            if one is None:
-                broken.append(run)
-            else:
-                yield one
-
-    broken: list[str] = []
-    return sorted(read(), key=lambda one: one.begun), broken
 
 
 @runs.command("show")

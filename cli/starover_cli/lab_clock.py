@@ -24,13 +24,21 @@ class LabClock:
 
     def wait_until(self, when: datetime, /) -> None:
         """Return when the lab's clock is there; it leaps as soon as nothing else is under way."""
-        body = {"until": when.astimezone(UTC).isoformat()}
+        self.expect(0)  # whoever waits has dealt with the answers he got
+        body = {"until": when.astimezone(UTC).isoformat(), "answers": True}
         while self._lab.hold("clock/wait", body, HOLD) is None:
             pass
 
     def expect(self, scripts: int, /) -> None:
-        """Announce a batch, so that no time passes before its last script has arrived."""
-        self._lab.post("clock/expect", {"scripts": scripts})
+        """Announce a batch, so that no time passes before its last script has arrived.
+
+        The driver says after every answer what follows, be it nothing (0): so no time passes in between either.
+        """
+        self._lab.post("clock/expect", {"scripts": scripts, "answers": True})
+
+    def close(self) -> None:
+        """Hang up: whatever was announced is forgotten."""
+        self._lab.close()
 
 
 def _time(text: str) -> datetime:

@@ -21,6 +21,8 @@ from starover_cli.wrong_usage import as_mistake
 
 __all__ = ["main"]
 
+NAME = "starover"
+"""Also when started as `python -m`: what is printed can be typed."""
 INTERRUPTED = 130
 
 
@@ -30,7 +32,7 @@ class Starover(click.Group):
     def main(
         self,
         args: Sequence[str] | None = None,
-        prog_name: str | None = None,
+        prog_name: str | None = None,  # noqa: ARG002 - it is always NAME
         complete_var: str | None = None,
         standalone_mode: bool = True,
         windows_expand_args: bool = False,  # noqa: ARG002 - `--db *` is ours to understand, also in cmd.exe
@@ -39,21 +41,17 @@ class Starover(click.Group):
         """Run and, in standalone mode, exit with the code of `design.md`."""
         settings = extra.setdefault("obj", Settings())
         given = list(sys.argv[1:] if args is None else args)
-        code = self._guarded(given, settings, prog_name or "starover", complete_var, extra)
+        code = self._guarded(given, settings, complete_var, extra)
         if standalone_mode:
             sys.exit(code)
         return code
 
-    def _guarded(
-        self, given: list[str], settings: Settings, prog_name: str, complete_var: str | None, extra: dict[str, Any]
-    ) -> int:
+    def _guarded(self, given: list[str], settings: Settings, complete_var: str | None, extra: dict[str, Any]) -> int:
         console = settings.console
         if "--format=json" in given or "json" in [b for a, b in itertools.pairwise(given) if a == "--format"]:
             settings.format = "json"  # so that even a wrong command line is answered in the form that was asked for
         try:
-            value = super().main(
-                given, prog_name, complete_var, standalone_mode=False, windows_expand_args=False, **extra
-            )
+            value = super().main(given, NAME, complete_var, standalone_mode=False, windows_expand_args=False, **extra)
             sys.stdout.flush()
         except click.UsageError as error:
             return _report(as_mistake(error), console, settings)

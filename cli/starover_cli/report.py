@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from starover.errors import Mistake, StaroverError
+from starover_cli.history import done_by
 from starover_cli.look import plain_where
 from starover_cli.views import json as machine
-from starover_cli.views.error import error_data, error_text, exit_line
+from starover_cli.views.error import error_data, error_text, exit_line, split_next
 from starover_cli.views.findings import findings_exit, value_text
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.outcome import ran_data, ran_next, ran_text, what_stands
@@ -57,7 +58,8 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
             console.raw(machine.document({**said, "changed": 0, "exit": code, "next": following}))
     else:
         minutes = _good_for()
-        console.result(plan_text(plan, where, width=console.width, good_for=minutes, asking=asking))
+        done = done_by(room.settings.state, plan)
+        console.result(plan_text(plan, where, width=console.width, good_for=minutes, asking=asking, done_by=done))
     if code:
         console.note(exit_line(code))
     return code
@@ -95,11 +97,11 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> 
             data["error"] = error_data(ran.error)
         console.raw(machine.line(data))
     else:
-        head = f"{first_line(where, console.width)}\n" if where is not None else ""
+        head = f"{first_line(where, console.width)}\n" if where is not None else "\n"
         console.result(head + ran_text(ran, story.rows, console.width))
     if ran.error is not None:
         parts = [error_text(ran.error, console.width, bare=True), what_stands(ran, console.width)]
-        parts.append(next_block([*ran_next(ran), *((line, "") for line in ran.error.next)]))
+        parts.append(next_block([*ran_next(ran), *split_next(ran.error.next)[0]]))
         console.note("\n" + "\n\n".join(part for part in parts if part))
     elif ran.exit:
         console.note(exit_line(ran.exit, "interrupted" if ran.state == "stopped" else ""))

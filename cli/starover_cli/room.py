@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from starover.clock import Clock, SystemClock
 from starover.errors import Mistake
@@ -56,6 +56,15 @@ class Parts:
         from starover_cli.lab_clock import LabClock
 
         return LabClock(Lab.at(file.parent))
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """Something that has to be let go: the lab's clock keeps a line open."""
+
+    def close(self) -> None:
+        """Let it go; never raises."""
+        ...
 
 
 @dataclass
@@ -126,6 +135,9 @@ class Room:
         transport: Transport | None = self.__dict__.get("transport")
         if transport is not None:
             transport.close()
+        clock = self.__dict__.get("clock")
+        if isinstance(clock, Closing):
+            clock.close()
 
 
 def who(name: Callable[[], str] = getpass.getuser) -> str:

@@ -93,8 +93,9 @@ def test_the_clock_asks_the_lab(door: Door, tmp_path: Path) -> None:
     lab.close()
     assert [(path, body) for _, path, body in door.asked] == [
         ("/v1/clock", None),
-        ("/v1/clock/expect", {"scripts": 3}),
-        ("/v1/clock/wait", {"until": "2026-11-20T14:01:00+00:00"}),
+        ("/v1/clock/expect", {"scripts": 3, "answers": True}),
+        ("/v1/clock/expect", {"scripts": 0, "answers": True}),
+        ("/v1/clock/wait", {"until": "2026-11-20T14:01:00+00:00", "answers": True}),
     ]
 
 
@@ -103,8 +104,10 @@ def test_a_wait_is_asked_for_again_so_that_it_can_be_interrupted(
 ) -> None:
     monkeypatch.setattr("starover_cli.lab_clock.HOLD", 0.05)
     door.slow = 2
-    LabClock(files(tmp_path, door.server_port)).wait_until(datetime(2026, 11, 20, 14, 1, tzinfo=UTC))
-    assert [path for _, path, _ in door.asked] == ["/v1/clock/wait"] * 3
+    clock = LabClock(files(tmp_path, door.server_port))
+    clock.wait_until(datetime(2026, 11, 20, 14, 1, tzinfo=UTC))
+    clock.close()
+    assert [path for _, path, _ in door.asked] == ["/v1/clock/expect", *["/v1/clock/wait"] * 3]
 
 
 def test_a_refusal_of_the_lab_is_told_in_its_words(door: Door, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ SCREEN = """\
 LAB   aws-2az-nodac   DAG DAG   2 members  quorum 3/3   DAC Off            Fri 20 Nov 14:00:31 (sim)
 plan  4c1e77b0        copies-suspend    risk L            facts of 14:00:30, good for 30 min
 
-Suspend database copies on a server: 1 change.
+DB1/ExchangeNode2 goes from Healthy to Suspended.
 
   #     on             step               now            wanted
   1  ~  ExchangeNode2  DB1/ExchangeNode2  Healthy        Suspended   comment "disk swap"

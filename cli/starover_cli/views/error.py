@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starover.errors import RemoteFailure, StaroverError
 from starover_cli.views.head import next_block
 from starover_cli.views.text import label_block, wrap
 
-__all__ = ["EXIT_WORDS", "error_data", "error_text", "exit_line"]
+__all__ = ["EXIT_WORDS", "error_data", "error_text", "exit_line", "split_next"]
 
 EXIT_WORDS = {
     1: "failed",
@@ -18,6 +20,9 @@ EXIT_WORDS = {
     75: "locked",
     130: "interrupted",
 }
+
+
+_COMMANDS = ("starover ", "pip ", "keyring ", "export ", "read ")
 
 
 def exit_line(code: int, word: str = "") -> str:
@@ -44,13 +49,25 @@ def error_text(error: StaroverError, width: int = 100, *, bare: bool = False) ->
             if record.fqid:
                 pairs.append(("", f"[{record.fqid}]"))
     pairs += _named("certain", error.certain) + _named("not certain", error.uncertain)
+    commands, hints = split_next(error.next)
+    pairs += _named("hint", hints)
     block = label_block(pairs, width)
     parts = ["\n".join(lines)]
     if block:
         parts.append("\n".join(block))
-    if error.next and not bare:
-        parts.append(next_block(error.next))
+    if commands and not bare:
+        parts.append(next_block(commands))
     return "\n\n".join(parts)
+
+
+def split_next(lines: Sequence[str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
+    """What can be pasted, each with its meaning, and what is only good to know."""
+    commands: list[tuple[str, str]] = []
+    for line in lines:
+        if line.startswith(_COMMANDS):
+            command, _, meaning = line.partition("   ")
+            commands.append((command, meaning.strip()))
+    return commands, tuple(line for line in lines if not line.startswith(_COMMANDS))
 
 
 def _named(name: str, lines: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -53,10 +53,26 @@ def plan_verdict(plan: Plan, done_by: str = "") -> str:
         more = f" ({len(plan.blocked)} steps are blocked)" if len(plan.blocked) > 1 else ""
         assert first.blocked is not None
         return f"! refused: {first.blocked.why.rstrip('.')}{more}."
-    sentence = f"{plan.summary.rstrip('.')}: {plural(len(plan.changes), 'change')}" if plan.summary else ""
+    sentence = _what_changes(plan)
     if not plan.complete:
-        sentence += ", and more that only shows once these are done"
+        sentence += (
+            ", and more that only shows once these are done" if sentence else "What it does only shows on the way"
+        )
     return f"{sentence}."
+
+
+def _what_changes(plan: Plan) -> str:
+    """`DB01/EX3 and DB02/EX3 go from Healthy to Suspended`, or the changes by number where they differ."""
+    moves = {(step.change.now, step.change.wanted) for step in plan.changes if step.change is not None}
+    names = [subject(step) for step in plan.changes]
+    if len(moves) == 1 and len(names) <= 4:
+        ((now, wanted),) = moves
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        return f"{listed} {'goes' if len(names) == 1 else 'go'} from {now} to {wanted}"
+    if not plan.changes:
+        return ""
+    hosts = list(dict.fromkeys(step.host for step in plan.changes))
+    return f"{plural(len(plan.changes), 'change')} on {', '.join(hosts[:4])}{' and others' if len(hosts) > 4 else ''}"
 
 
 def _what_holds(plan: Plan) -> str:

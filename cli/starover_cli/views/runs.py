@@ -66,7 +66,8 @@ class RunSummary:
     @property
     def planning(self) -> bool:
         """It made a plan and nothing else, so that the plan is what to look at."""
-        return self.plan is None and self.ended is not None and self.ended.state in ("planned", "nothing")
+        ended = self.ended
+        return self.plan is None and ended is not None and (ended.state in ("planned", "nothing") or ended.exit == 2)
 
 
 def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
@@ -170,7 +171,7 @@ def _verdict(one: RunSummary) -> str:
         return f"{one.summary.rstrip('.')}: looked, changed nothing."
     if one.ended.state == "planned":
         return "A plan was made; nothing was changed."
-    return f"{one.summary.rstrip('.')}: changed {one.changed}, each checked again and holding."
+    return f"Changed {one.changed}, {'each ' if one.changed > 1 else ''}checked again and holding."
 
 
 def _facts(one: RunSummary) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ class Row:
     now: str = ""
     wanted: str = ""
     note: str = ""
+    kind: str = ""
     mark: str = ">"
     began: datetime | None = None
     ended: datetime | None = None
@@ -172,6 +173,7 @@ class Story:
             now=event.now,
             wanted=event.wanted,
             note=event.note,
+            kind=event.kind,
             began=at,
         )
         self.rows[event.step] = row
@@ -190,7 +192,7 @@ class Story:
     def _step_ended(self, event: events.StepEnded, at: datetime) -> list[str]:
         row = self.rows.get(event.step)
         if row is None:
-            row = self.rows[event.step] = Row(number=event.step, host=event.host, what=event.what)
+            row = self.rows[event.step] = Row(number=event.step, host=event.host, what=event.what, kind=event.kind)
         row.mark = _MARKS.get(event.state, "!")
         row.now, row.wanted = event.now or row.now, event.wanted or row.wanted
         row.note, row.fault, row.waiting = event.note, event.fault, ""
