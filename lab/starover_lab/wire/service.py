@@ -132,6 +132,8 @@ class Service:
         wanted = request.only("Shell")
         if wanted is None:
             raise faults.unreadable("Shell")
+        if request.resource == soap.WSMAN_SHELL + "/cmd":
+            raise faults.no_command_shell()
         if not request.resource.startswith(_POWERSHELL):
             raise faults.unknown_resource(request.resource)
         mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
