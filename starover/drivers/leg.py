@@ -135,6 +135,7 @@ class Leg:
             self._read_mail(mail)
         if self.result is None:
             self.journal.append(self.clock.now(), kept.Stopped(now=bool(self.under_way), under_way=self.words()))
+        self.clock.expect(0)  # nothing follows the last answer
         return self.result
 
     def words(self) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
         elif back is not None:
             undo.append(back)
 
-    def start() -> Steps[object]:
+    def start() -> Steps:
         for one in undo:  # noqa: UP028 - a list takes no answers
             yield one
 
