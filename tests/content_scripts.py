@@ -1,0 +1,98 @@
+"""Every script the content can make, over sample arguments: what contract tests and snapshots look at."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import starover.steps
+from starover import envelope
+from starover.content import Content, find
+from starover.inventory import Exchange, Server
+from starover.names import CopyId
+from starover.render import Arg, Body
+from starover.step import Query, StepKind
+
+NONCE = "0123456789abcdef"
+OPERATION = "6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11"
+HOSTILE = "O\u2019Brien \u201cDB\u201d $(exit) `; 'x' \u2013 {0}"
+EXCHANGE = Server(
+    name="EX3",
+    fqdn="EX3.example.com",
+    roles=("mailbox",),
+    credential="env:OPERATOR",
+    exchange=Exchange(version="15.2.2562.37"),
+)
+
+SAMPLES: Mapping[str, tuple[Arg, ...]] = {
+    "identity": (CopyId("DB01", "EX3"), CopyId("O\u2019Brien DB", "EX3")),
+    "database": ("DB01", "O\u2019Brien DB"),
+    "name": ("EX3",),
+    "dag": ("DAG1",),
+    "comment": ("[starover] disk swap", HOSTILE),
+    "activation_only": (False, True),
+    "keep_block": (False, True),
+}
+"""Values by the name of a template's variable; the first ones make the snapshot."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A template rendered for one choice of values."""
+
+    template: str
+    label: str
+    """Names the choice, for a file."""
+    arguments: Mapping[str, Arg]
+    body: Body
+    writes: bool
+
+    @property
+    def script(self) -> str:
+        """The whole script as it is sent."""
+        if self.writes:
+            return envelope.write(EXCHANGE, self.body, OPERATION, NONCE, b'{"status":"Healthy"}').text
+        return envelope.reads(EXCHANGE, [("1", self.body), ("2", self.body)], NONCE).text
+
+
+def content() -> Content:
+    """The content of this checkout."""
+    return find()
+
+
+def kinds() -> list[StepKind[..., ...]]:  # type: ignore[type-arg]
+    """Every step kind of the step library."""
+    return [one for one in _members() if isinstance(one, StepKind)]
+
+
+def queries() -> list[Query[object]]:  # type: ignore[type-var]
+    """Every query of the step library."""
+    return [one for one in _members() if isinstance(one, Query)]
+
+
+def _members() -> Iterator[object]:
+    seen: set[int] = set()
+    for module in pkgutil.iter_modules(starover.steps.__path__, "starover.steps."):
+        for one in vars(importlib.import_module(module.name)).values():
+            if id(one) not in seen:
+                seen.add(id(one))
+                yield one
+
+
+def made() -> list[Made]:
+    """Every template in every combination of the samples."""
+    scripts: list[Made] = []
+    bundle = content()
+    writing = {kind.apply for kind in kinds()}
+    for template in sorted(bundle.templates):
+        if template.rpartition("/")[2].startswith("_"):
+            continue
+        names = sorted(bundle.variables(template))
+        for choice in itertools.product(*(range(len(SAMPLES[name])) for name in names)):
+            arguments = {name: SAMPLES[name][at] for name, at in zip(names, choice, strict=True)}
+            label = template.removesuffix(".ps1.j2").replace("/", ".") + "".join(f"-{at}" for at in choice)
+            scripts.append(Made(template, label, arguments, bundle.body(template, arguments), template in writing))
+    return scripts

@@ -1,0 +1,98 @@
+"""Every script the content can make stays within the rules: subset, cmdlets, parameters, casts, and its snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from content_scripts import Made, content, kinds, made, queries
+from starover_lab.powershell import subset
+from starover_lab.powershell.parser import parse
+
+from starover.lint import lint
+
+SNAPSHOTS = Path(__file__).parent.parent / "data" / "snapshots"
+CMDLETS = json.loads(resources.files("starover_lab.cmdlets").joinpath("data/cmdlets.json").read_text("utf-8"))
+COMMON = {"ErrorAction", "ErrorVariable", "WarningAction", "WarningVariable"}
+CORE = {"Where-Object", "ForEach-Object", "Sort-Object", "Select-Object", "Out-Null"}
+ALL = made()
+
+
+@pytest.fixture(params=ALL, ids=lambda one: one.label)
+def one(request: pytest.FixtureRequest) -> Made:
+    made_: Made = request.param
+    return made_
+
+
+def test_the_body_stays_in_the_subset(one: Made) -> None:
+    assert subset.check(one.body.text, "body") == []
+
+
+def test_the_whole_script_stays_in_the_subset_and_parses(one: Made) -> None:
+    assert subset.check(one.script, "wrapper") == []
+    parse(one.script)
+
+
+def test_the_script_is_short_and_ascii(one: Made) -> None:
+    assert len(one.script.encode("utf-16-le")) < 2 * 32 * 1024
+    hostile = any(ord(character) > 126 for value in one.arguments.values() for character in str(value))
+    assert hostile or one.script.isascii()
+
+
+def test_every_command_and_parameter_is_documented(one: Made) -> None:
+    for use in subset.commands_used(one.body.text):
+        if use.name in CORE:
+            continue
+        assert use.name in CMDLETS, f"{one.template}:{use.line} calls {use.name}"
+        asks = {"Confirm", "WhatIf"} if CMDLETS[use.name].get("whatif") else set[str]()
+        known = set(CMDLETS[use.name]["parameters"]) | COMMON | asks
+        assert set(use.parameters) <= known, f"{one.template}:{use.line} {use.name} {use.parameters}"
+
+
+def test_the_head_names_exactly_the_exchange_cmdlets(one: Made) -> None:
+    used = {use.name for use in subset.commands_used(one.body.text)}
+    exchange = {name for name in used & CMDLETS.keys() if CMDLETS[name]["family"] == "exchange"}
+    assert set(one.body.exchange) == exchange
+
+
+def test_a_write_never_prompts(one: Made) -> None:
+    if not one.writes:
+        return
+    for use in subset.commands_used(one.body.text):
+        if use.name in CMDLETS and CMDLETS[use.name].get("whatif"):
+            assert "Confirm" in use.parameters, f"{use.name} would ask"
+
+
+def test_templates_are_clean() -> None:
+    templates = content().templates
+    problems = [line for name in templates if "/_" not in name for line in lint(templates, name)]
+    assert problems == []
+
+
+def test_a_template_asks_for_nothing_its_step_does_not_have() -> None:
+    bundle = content()
+    for kind in kinds():
+        names = set(kind.signature.parameters)
+        for template in (kind.check, kind.apply):
+            assert bundle.variables(template) <= names, f"{template} and the step {kind.name}"
+
+
+def test_every_template_has_a_user_and_every_user_a_template() -> None:
+    used = {one.template for one in queries()} | {t for kind in kinds() for t in (kind.check, kind.apply)}
+    there = {name for name in content().templates if not name.rpartition("/")[2].startswith("_")}
+    assert used == there
+
+
+def test_snapshot(one: Made) -> None:
+    """A changed script is seen by a person: STAROVER_SNAPSHOTS=write makes them anew."""
+    path = SNAPSHOTS / f"{one.label}.ps1"
+    if os.environ.get("STAROVER_SNAPSHOTS") == "write":
+        path.write_text(one.script, encoding="utf-8-sig", newline="\n")
+    assert path.read_text(encoding="utf-8-sig") == one.script
+
+
+def test_no_snapshot_is_left_over() -> None:
+    assert {path.stem for path in SNAPSHOTS.glob("*.ps1")} == {one.label for one in ALL}
