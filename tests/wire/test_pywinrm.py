@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import winrm
 from winrm.exceptions import InvalidCredentialsError, WSManFaultError
-
 from wire_lab import PASSWORD, USER, WireLab
 
 pytestmark = pytest.mark.wire

@@ -5,7 +5,6 @@ What is sent, when and in which form follows the recorded servers of PowerShell 
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,21 +12,10 @@ from functools import partial
 
 from typing_extensions import override
 
-from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
-from starover_lab.powershell.values import (
-    DateTime,
-    Long,
-    Nothing,
-    OrderedHashtable,
-    PSArray,
-    PSObject,
-    Value,
-    Version,
-)
-from starover_lab.wire import faults, psrp_in, records, soap
-from starover_lab.wire.clixml import properties, serialize
+from starover_lab.powershell.errors import Stopped
+from starover_lab.powershell.values import Nothing, Value
+from starover_lab.wire import faults, psrp_in, psrp_out, soap
 from starover_lab.wire.clixml_in import BadClixml
-from starover_lab.wire.clixml_text import plain_text
 from starover_lab.wire.endpoint import Endpoint, Principal, Runspace, Scripts, ScriptTask, Stream
 from starover_lab.wire.fragments import NO_ID, BadFragment, Message, MessageType, Outgoing, Reassembler
 from starover_lab.wire.keys import SessionKey
@@ -35,43 +23,7 @@ from starover_lab.wire.shells import Command, MessageOutbox, Shell
 
 __all__ = ["PsrpShell"]
 
-_LOG = logging.getLogger(__name__)
-_OPENED = 2
-_COMPLETED, _STOPPED, _FAILED = 4, 3, 5
 _MAX_COMMANDS = 1000
-_SET_SHOULD_EXIT = 6
-"""RemoteHostMethodId: how a client learns the code of `exit`."""
-_TICKS_AT_EPOCH = 621_355_968_000_000_000
-_INFORMATIONAL: dict[Stream, tuple[MessageType, str]] = {
-    "warning": (MessageType.WARNING_RECORD, "Warning"),
-    "verbose": (MessageType.VERBOSE_RECORD, "Verbose"),
-    "debug": (MessageType.DEBUG_RECORD, "Debug"),
-}
-_CAPABILITY: tuple[tuple[str, Value], ...] = (
-    ("protocolversion", Version(2, 3)),
-    ("PSVersion", Version(2, 0)),
-    ("SerializationVersion", Version(1, 1, 0, 1)),
-)
-
-
-def _private_data() -> PSObject:
-    """APPLICATION_PRIVATE_DATA of Windows PowerShell 5.1, in its order."""
-    version = Version(5, 1, 26100, 1)
-    compatible: list[Value] = [Version(n, 0) for n in range(1, 6)]
-    table = records.PrimitiveDictionary.of(
-        [
-            ("PSVersion", version),
-            ("PSEdition", "Desktop"),
-            ("PSCompatibleVersions", PSArray([*compatible, version], "System.Version[]")),
-            ("CLRVersion", Version(4, 0, 30319, 42000)),
-            ("BuildVersion", Version(10, 0, 26100, 1)),
-            ("WSManStackVersion", Version(3, 0)),
-            ("PSRemotingProtocolVersion", Version(2, 3)),
-            ("SerializationVersion", Version(1, 1, 0, 1)),
-        ]
-    )
-    data: OrderedHashtable = records.PrimitiveDictionary.of([("PSVersionTable", table)])
-    return PSObject([("ApplicationPrivateData", data)], type_names=())
 
 
 @dataclass(kw_only=True, eq=False)
@@ -130,12 +82,12 @@ class PsrpShell(Shell):
         out = bytearray()
         for message in self._read(data):
             if message.kind is MessageType.SESSION_CAPABILITY:
-                out += self._make(message.kind, properties(_CAPABILITY), rpid=message.rpid).cut(1 << 15)
+                out += self._make(message.kind, psrp_out.capability(), rpid=message.rpid).cut(1 << 15)
             elif message.kind is MessageType.CONNECT_RUNSPACEPOOL:
                 self._rpid = message.rpid
-                counts: list[tuple[str, Value]] = [("MinRunspaces", self._least), ("MaxRunspaces", self._most)]
-                out += self._make(MessageType.RUNSPACEPOOL_INIT_DATA, properties(counts)).cut(1 << 15)
-                self._say(MessageType.APPLICATION_PRIVATE_DATA, serialize(_private_data()))
+                counts = psrp_out.init_data(self._least, self._most)
+                out += self._make(MessageType.RUNSPACEPOOL_INIT_DATA, counts).cut(1 << 15)
+                self._say(MessageType.APPLICATION_PRIVATE_DATA, psrp_out.private_data())
         return bytes(out)
 
     @override
@@ -227,7 +179,7 @@ class PsrpShell(Shell):
             try:
                 owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations, pool_has_host=self._has_host)
             except BadClixml as error:
-                self._end(owner, _unreadable(error))
+                self._end(owner, psrp_out.unreadable(error))
                 return
             if not owner.wanted.takes_input:
                 self._begin(owner)
@@ -235,24 +187,24 @@ class PsrpShell(Shell):
             try:
                 owner.input.append(psrp_in.value(message.body, self._key))
             except BadClixml as error:
-                self._end(owner, _unreadable(error))
+                self._end(owner, psrp_out.unreadable(error))
         elif message.kind is MessageType.END_OF_PIPELINE_INPUT:
             self._begin(owner)
 
     def _on_capability(self, message: Message) -> None:
         self._rpid = message.rpid
-        self.outbox.put(self._make(message.kind, properties(_CAPABILITY), rpid=NO_ID))
+        self.outbox.put(self._make(message.kind, psrp_out.capability(), rpid=NO_ID))
 
     def _on_init(self, message: Message) -> None:
         asked = psrp_in.opening(message.body)
         self._least, self._most = asked.least, max(asked.most, 1)
         self._has_host = asked.has_host
-        self._say(MessageType.APPLICATION_PRIVATE_DATA, serialize(_private_data()), last_of_answer=True)
-        self._say(MessageType.RUNSPACEPOOL_STATE, properties([("RunspaceState", _OPENED)]))
+        self._say(MessageType.APPLICATION_PRIVATE_DATA, psrp_out.private_data(), last_of_answer=True)
+        self._say(MessageType.RUNSPACEPOOL_STATE, psrp_out.opened())
 
     def _on_public_key(self, message: Message) -> None:
         wrapped = self._key.wrapped_for(psrp_in.public_key(message.body))
-        payload = properties([("EncryptedSessionKey", wrapped)])
+        payload = psrp_out.session_key(wrapped)
         self.outbox.put(self._make(MessageType.ENCRYPTED_SESSION_KEY, payload, rpid=NO_ID))
 
     def _on_set(self, message: Message, *, most: bool) -> None:
@@ -280,8 +232,7 @@ class PsrpShell(Shell):
         self._answer_call(call, quiet)
 
     def _answer_call(self, call: psrp_in.CallForAvailability, response: Value) -> None:
-        pairs: list[tuple[str, Value]] = [("SetMinMaxRunspacesResponse", response), ("ci", Long(call.call_id))]
-        self._say(MessageType.RUNSPACE_AVAILABILITY, properties(pairs))
+        self._say(MessageType.RUNSPACE_AVAILABILITY, psrp_out.availability(call.call_id, response))
 
     # -- pipelines -----------------------------------------------------------------------------------------------
 
@@ -306,8 +257,7 @@ class PsrpShell(Shell):
                 self._runspaces.append(command.runspace)
             code = command.runspace.invoke(pipeline, partial(self._emit, command))
             if code is not None and wanted.has_host and command.running:
-                call = records.host_call(_SET_SHOULD_EXIT, "SetShouldExit", [code])
-                self._tell(command, MessageType.PIPELINE_HOST_CALL, serialize(call))
+                self._tell(command, MessageType.PIPELINE_HOST_CALL, psrp_out.should_exit(code))
 
         def done(task: ScriptTask) -> None:
             if command.runspace is not None and command.runspace in self._runspaces:
@@ -323,43 +273,23 @@ class PsrpShell(Shell):
             return
         command.running = False
         self._pipelines.pop(command.pid, None)
-        pairs: list[tuple[str, Value]] = [("PipelineState", _COMPLETED)]
-        record = _record_of(error)
-        if record is not None:
-            state = _STOPPED if isinstance(error, Stopped) else _FAILED
-            pairs = [("PipelineState", state), ("ExceptionAsErrorRecord", records.error(record, terminating=True))]
-        self._tell(command, MessageType.PIPELINE_STATE, properties(pairs, self._key), ends=True)
+        self._tell(command, MessageType.PIPELINE_STATE, psrp_out.pipeline_state(error, self._key), ends=True)
 
     def _emit(self, command: _Pipeline, stream: Stream, value: Value) -> None:
         """One record of a running pipeline."""
         assert command.wanted is not None
         if isinstance(value, Nothing) or not command.running:
             return
-        kind: MessageType
-        made: Value = value
-        if stream == "output":
-            kind = MessageType.PIPELINE_OUTPUT
-        elif stream == "error":
-            kind = MessageType.ERROR_RECORD
-            made = records.error(value) if isinstance(value, ErrorRecord) else value
-        elif stream == "progress":
-            kind, made = MessageType.PROGRESS_RECORD, records.progress(value)
-        elif stream == "information":
-            now = DateTime(_TICKS_AT_EPOCH + round(self.scripts.now.timestamp() * 1e7), "Local")
-            kind = MessageType.INFORMATION_RECORD
-            made = records.information(value, user=self.owner, computer=self.host.upper(), now=now)
-        else:
-            kind, name = _INFORMATIONAL[stream]
-            made = records.informational(name, plain_text(value))
+        kind, payload = psrp_out.record(
+            stream, value, self._key, user=self.owner, computer=self.host.upper(), now=self.scripts.now
+        )
         if stream in command.wanted.merged:
             kind = MessageType.PIPELINE_OUTPUT
-        self._tell(command, kind, serialize(made, self._key))
+        self._tell(command, kind, payload)
 
     def _no_metadata(self, command: _Pipeline) -> None:
         """GET_COMMAND_METADATA: nothing is offered (R27 with a count of 0)."""
-        prefix = "Selected.Microsoft.PowerShell.Commands."
-        names = (f"{prefix}GenericMeasureInfo", PSObject.CUSTOM, "System.Object")
-        self._tell(command, MessageType.PIPELINE_OUTPUT, serialize(PSObject([("Count", 0)], type_names=names)))
+        self._tell(command, MessageType.PIPELINE_OUTPUT, psrp_out.command_count(0))
         self._end(command, None)
 
     # -- messages out --------------------------------------------------------------------------------------------
@@ -390,36 +320,3 @@ class PsrpShell(Shell):
 
     def _tell(self, command: _Pipeline, kind: MessageType, payload: str, *, ends: bool = False) -> None:
         command.messages.put(self._make(kind, payload, pid=command.pid, ends=ends))
-
-
-def _unreadable(error: BadClixml) -> Terminated:
-    """A pipeline that cannot be read fails by itself; the pool lives on."""
-    exception = PSException("System.Management.Automation.Remoting.PSRemotingDataStructureException", str(error))
-    return Terminated(ErrorRecord(exception=exception, error_id="PSRemotingDataStructure", category="InvalidData"))
-
-
-def _record_of(error: BaseException | None) -> ErrorRecord | None:
-    """The record under which a pipeline's end is reported; None when it ended well."""
-    if error is None:
-        return None
-    if isinstance(error, Terminated):
-        return error.record
-    prefix = "System.Management.Automation."
-    if isinstance(error, Stopped):
-        return ErrorRecord(
-            exception=PSException(prefix + "PipelineStoppedException", "The pipeline has been stopped."),
-            error_id="PipelineStopped",
-            category="OperationStopped",
-        )
-    if isinstance(error, Unsupported):
-        return ErrorRecord(
-            exception=PSException(prefix + "PSNotSupportedException", f"The lab refuses this script: {error}"),
-            error_id="LabRefusesScript",
-            category="NotImplemented",
-        )
-    _LOG.error("a pipeline ended with an error of the lab itself", exc_info=error)
-    return ErrorRecord(
-        exception=PSException(prefix + "PSInvalidOperationException", f"The lab failed: {type(error).__name__}"),
-        error_id="LabFailed",
-        category="NotSpecified",
-    )
