@@ -13,7 +13,7 @@ import click
 from starover_cli import params
 from starover_cli.cmd_look import read_where
 from starover_cli.prompt import consent
-from starover_cli.report import heading, show_plan, show_ran, show_value
+from starover_cli.report import heading, show_plan, show_ran, show_value, stale
 from starover_cli.room import Room, who
 from starover_cli.runbook_group import RunbookGroup
 from starover_cli.settings import Settings, common, settings_of
@@ -93,7 +93,10 @@ def _answering(teller: Teller) -> list[str]:
 def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
     settings = room.settings
     dag = room.dag.name if room.dag is not None else ""
-    approval = consent(made, settings.console, yes=yes, approve=approve, dag=dag, now=room.clock.now(), who=who())
+    now = room.clock.now()
+    approval = None
+    if not stale(made, now):
+        approval = consent(made, settings.console, yes=yes, approve=approve, dag=dag, now=now, who=who())
     with _telling(room) as (teller, local):
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
     return show_ran(room, ran, teller.story)

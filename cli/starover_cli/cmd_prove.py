@@ -219,4 +219,26 @@ def audit() -> None:
     """The record itself: verify."""
 
 
+@audit.command("verify")
+@common()
+@click.pass_context
+def audit_verify(ctx: click.Context) -> int:
+    """Whether every journal and plan kept here is as it was written."""
+    from starover.audit import verify
+    from starover.journal import run_ids
+    from starover_cli.views.audit import audit_text
+
+    settings = settings_of(ctx)
+    found = verify(settings.state)
+    runs_seen = len(run_ids(settings.state))
+    bad = any(not one.harmless for one in found)
+    if settings.json:
+        settings.console.raw(machine.document({"runs": runs_seen, "findings": found, "ok": not bad, "exit": int(bad)}))
+    else:
+        settings.console.result(audit_text(found, runs_seen, settings.state.as_posix(), settings.console.width))
+    if bad:
+        settings.console.note(exit_line(1))
+    return int(bad)
+
+
 COMMANDS = (plans, runs, audit)

@@ -87,7 +87,14 @@ def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
             if one.dag in ("", dag.name) and one.balancer
         ),
         several=len(estate.dags) > 1,
-        silent=tuple(Silent(server=host.server, why="; ".join(host.errors[:2]) or "did not answer") for host in silent),
+        silent=tuple(Silent(server=host.server, why=_why(host.server, host.errors)) for host in silent),
+    )
+
+
+def _why(server: str, errors: tuple[str, ...]) -> str:
+    """What went wrong, without the name that stands before it anyway."""
+    return (
+        "; ".join(error.removeprefix(f"{server} ").removeprefix(f"{server}: ") for error in errors[:2]) or "no answer"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from starover.errors import Mistake, StaroverError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from starover_cli.room import Room
     from starover_cli.views.story import Story
 
-__all__ = ["heading", "show_plan", "show_ran", "show_value"]
+__all__ = ["heading", "show_plan", "show_ran", "show_value", "stale"]
 
 CHANGES = 3
 
@@ -57,7 +58,7 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
             said = {"where": where, "verdict": plan_verdict(plan), "plan": plan, "id": plan.id, "risk": plan.risk}
             console.raw(machine.document({**said, "changed": 0, "exit": code, "next": following}))
     else:
-        minutes = _good_for()
+        minutes = _good_for(plan, where)
         done = done_by(room.settings.state, plan)
         console.result(plan_text(plan, where, width=console.width, good_for=minutes, asking=asking, done_by=done))
     if code:
@@ -65,10 +66,22 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
     return code
 
 
-def _good_for() -> str:
+def _good_for(plan: Plan, where: Where) -> str:
     from starover.guard import FRESH
 
-    return f"{int(FRESH.total_seconds() // 60)} min"
+    left = FRESH - (where.at - plan.made) if where.at is not None else FRESH
+    return f"good for {max(1, round(left.total_seconds() / 60))} min" if left > timedelta(0) else "too old to apply"
+
+
+def stale(plan: Plan, now: datetime) -> bool:
+    """Whether the plan's facts are too old, so that nobody need be asked: the driver refuses it, and journals that."""
+    from starover.guard import check_fresh
+
+    try:
+        check_fresh(plan, now)
+    except StaroverError:
+        return True
+    return False
 
 
 def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -> int:

@@ -85,7 +85,7 @@ next:
 
 def test_a_plan_on_one_screen() -> None:
     made = plan(step(1, change=change(1, 'comment "disk swap"')), step(2))
-    text = plan_text(made, WHERE, good_for="30 min")
+    text = plan_text(made, WHERE, good_for="good for 30 min")
     assert re.sub(" {3,}", "   ", text) == re.sub(" {3,}", "   ", SCREEN)
 
 

@@ -22,8 +22,11 @@ def findings_exit(value: msgspec.Struct | None) -> int:
 
 def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = False) -> str:
     """A table of findings, the worst first; those that are well only as a number, unless `full`."""
-    shown = [one for one in found if full or one.level != "ok"]
-    rows = [(_WORDS[one.level], one.check, one.on, one.says) for one in shown]
+    shown: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        if full or one.level != "ok":
+            shown.setdefault((_WORDS[one.level], one.check, one.on), []).append(one.says)
+    rows = [(*head, ", ".join(says)) for head, says in shown.items()]
     lines = [part for line in table(rows, indent=2) for part in wrap(line, width, " " * 14)]
     well = sum(one.level == "ok" for one in found)
     if well and not full:

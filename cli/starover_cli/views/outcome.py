@@ -17,7 +17,12 @@ __all__ = ["ran_data", "ran_next", "ran_text"]
 
 def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100) -> str:
     """The steps and the last sentence; for a run that ended well also what to type next."""
-    parts = [row.text() for _, row in sorted(rows.items())]
+    said = ran.error.what if ran.error is not None else ""
+    parts: list[str] = []
+    for _, row in sorted(rows.items()):
+        parts.append(row.text())
+        if row.fault is not None and row.fault.what != said:
+            parts += wrap(f"         {row.fault.what}", width, " " * 9)
     parts += wrap(_sentence(ran), width, "  ")
     lines = ran_next(ran) if ran.error is None else []
     return "\n".join(parts) + (f"\n\n{next_block(lines)}" if lines else "")
@@ -31,7 +36,7 @@ def _sentence(ran: Ran) -> str:
         return f"changed {ran.changed}, checked again: {'holds' if ran.changed < 2 else 'all hold'}.   {tail}"
     if ran.state == "stopped":
         return f"stopped by Ctrl-C: changed {ran.changed}{_under_way(ran)}.   {tail}"
-    return f"changed {ran.changed}, then {ran.state}.   {tail}"
+    return f"changed {ran.changed}, then {ran.error.word if ran.error is not None else ran.state}.   {tail}"
 
 
 def _under_way(ran: Ran) -> str:

@@ -40,7 +40,7 @@ def plan_id_line(plan: Plan, good_for: str = "") -> str:
     """`plan  b3f1c07a        copies-add        risk L            facts of 14:02:09, good for 30 min`."""
     facts = f"facts of {clock_time(plan.made, simulated=plan.lab)}"
     if good_for:
-        facts += f", good for {good_for}"
+        facts += f", {good_for}"
     return f"plan  {plan.id.ljust(15)} {plan.runbook.ljust(17)} risk {plan.risk.value}            {facts}"
 
 

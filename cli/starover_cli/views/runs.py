@@ -164,7 +164,8 @@ def _verdict(one: RunSummary) -> str:
         tail = f"; sent and not known to be done: {', '.join(row.what for row in running)}" if running else ""
         return f"Interrupted after {plural(one.changed, 'change')}{tail}."
     if one.ended.fault is not None:
-        return f"{one.ended.state.capitalize()} after {plural(one.changed, 'change')}: {one.ended.fault.what}"
+        word = one.ended.fault.raised().word
+        return f"{word.capitalize()} after {plural(one.ended.changed, 'change')}: {one.ended.fault.what.rstrip('.')}."
     if one.ended.state == "nothing":
         return "Nothing to do: everything held already."
     if one.ended.state == "looked":

@@ -39,6 +39,8 @@ class Row:
     note: str = ""
     kind: str = ""
     mark: str = ">"
+    state: str = ""
+    """How it ended, in a word: `not-verified`."""
     began: datetime | None = None
     ended: datetime | None = None
     waiting: str = ""
@@ -52,7 +54,7 @@ class Row:
         elif self.mark in ("ok", "="):
             body = self.wanted or "right already"
         else:
-            body = self.fault.what if self.fault else self.wanted
+            body = f"{self.now} -> {self.wanted}   {self.state.replace('-', ' ')}"
         until = self.ended or at
         took = duration((until - self.began).total_seconds()) if self.began and until else ""
         notes = [note for note in (self.note if self.mark != ">" else "", self.waiting) if note]
@@ -193,12 +195,12 @@ class Story:
         row = self.rows.get(event.step)
         if row is None:
             row = self.rows[event.step] = Row(number=event.step, host=event.host, what=event.what, kind=event.kind)
-        row.mark = _MARKS.get(event.state, "!")
+        row.mark, row.state = _MARKS.get(event.state, "!"), event.state
         row.now, row.wanted = event.now or row.now, event.wanted or row.wanted
         row.note, row.fault, row.waiting = event.note, event.fault, ""
         row.ended = at if row.began else None
         self._waits = {key: text for key, text in self._waits.items() if key[1] != event.step or not event.step}
-        return [row.text()]
+        return [row.text(), f"         {event.fault.what}"] if event.fault is not None else [row.text()]
 
     def _wait_began(self, event: events.WaitBegan) -> list[str]:
         text = f"waiting for {event.what} on {event.host}, at most {duration(event.limit)}"
