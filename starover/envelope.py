@@ -19,6 +19,7 @@ import msgspec
 
 from starover.errors import BadInventory, BadReport, ErrorRecord, OutputTruncated
 from starover.inventory import Server
+from starover.names import first_label
 from starover.render import Arg, Body, Renderer
 
 __all__ = ["Composed", "Decoded", "Lease", "Receipt", "decode", "probe", "reads", "write"]
@@ -81,7 +82,7 @@ class Decoded:
 
 
 def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Composed:
-    """One script that runs every part as a function of its own: a bad one fails alone.
+    """One script that runs every part as a function of its own: a bad one fails alone, all fail on a wrong host.
 
     `nonce` is 16 hex digits, drawn by the caller; ids are unique in the script.
     Raises `BadInventory` when a part needs Exchange cmdlets and the server has no way to get them.
@@ -91,8 +92,10 @@ def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Comp
     wanted = [body.exchange for _, body in parts if body.exchange]
     provider = _Provider(server, wanted)
     pieces = [provider.prologue(nonce)]
+    host = first_label(server.name)
     pieces += [
-        _wrap("part", body=body, allowed=provider.allowed(body), opening=_json_opening(part)) for part, body in parts
+        _wrap("part", host=host, body=body, allowed=provider.allowed(body), opening=_json_opening(part))
+        for part, body in parts
     ]
     return Composed(text="".join([*pieces, _wrap("epilogue")]), arguments=provider.arguments)
 
@@ -109,6 +112,7 @@ def write(
     kept = f'{{"operation":"{operation}","prev":{_ascii_json(prev)}'
     text = _wrap(
         "write",
+        host=first_label(server.name),
         body=body,
         allowed=provider.allowed(body),
         opening=opening,
