@@ -109,6 +109,14 @@ def _late(stage: Stage, host: str, place: str) -> Failed:
 
 def _refused(error: Exception, host: str, place: str) -> Failed | None:
     """What the host, or the way to it, turned down before anything was run; None for everything else."""
+    if isinstance(error, SSLError) and "certificate" not in f"{error} {root(error)}".lower():
+        plain = ConnectFailed(
+            f"{host} does not speak https at {place}: {root(error)}",
+            certain=_NOTHING,
+            next=("look at `scheme:` and `port:` of its road in the inventory",),
+            host=host,
+        )
+        return Failed(plain, again=False, sent=False)
     if isinstance(error, SSLError):
         untrusted = ConnectFailed(
             f"the certificate of {host} at {place} is not trusted: {root(error)}",
@@ -148,7 +156,12 @@ def _refused(error: Exception, host: str, place: str) -> Failed | None:
         quiet = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
         return Failed(quiet, again=True, sent=False)
     if _names(error) & {"NewConnectionError", "NameResolutionError"}:
-        closed = ConnectFailed(f"{host} cannot be reached at {place}: {root(error)}", certain=_NOTHING, host=host)
+        closed = ConnectFailed(
+            f"{host} cannot be reached at {place}: {root(error)}",
+            certain=_NOTHING,
+            next=("is it up, and does WinRM listen there? `roads:` in the inventory says where",),
+            host=host,
+        )
         return Failed(closed, again=True, sent=False)
     return None
 
@@ -166,7 +179,7 @@ def _unreached(error: Exception, host: str, place: str) -> Failed:
         why = "it takes the connection and says nothing"
     else:
         why = root(error)
-    again = isinstance(error, Disconnected | ChunkedEncodingError | WinRMTransportError) or gone(error) is not None
+    again = broken(error) or gone(error) is not None
     lost = ConnectFailed(f"no session on {host} at {place}: {why}", certain=_NOTHING, host=host)
     return Failed(lost, again=again, sent=False)
 

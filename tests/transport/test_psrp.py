@@ -167,6 +167,13 @@ def test_a_closed_port_is_refused_soon(run_one: RunOne, server: MakeServer) -> N
     assert not any(attempt.sent for attempt in answer.attempts)
 
 
+def test_the_wrong_scheme_is_told(lab: WireLab, run_one: RunOne, server: MakeServer) -> None:
+    answer = run_one("hello", on=server(scheme="https", port=lab.host.http.port))
+    assert isinstance(answer.error, ConnectFailed)
+    assert "does not speak https" in answer.error.what
+    assert answer.attempts == ()
+
+
 def test_a_silent_host_costs_its_own_deadline_only(
     lab: WireLab, transport: PsrpTransport, server: MakeServer, tmp_path: Path
 ) -> None:
