@@ -65,7 +65,7 @@ def _run(
     approve: str,
     exit_code: bool = False,
 ) -> int:
-    with Room(settings, settings.parts) as room, heading(room):
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
         planned, where = _make_plan(room, runbook, values)
         made = planned.plan
         if planned.value is not None and made.nothing:
@@ -111,7 +111,7 @@ def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
 def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
     """Exactly what the plan says, if the facts still hold."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room, heading(room):
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = room.local().load(plan_id)
         where = read_where(room, [step.host for step in made.steps])
         if made.nothing or made.blocked:
@@ -127,7 +127,7 @@ def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
 def resume(ctx: click.Context, run_id: str) -> int:
     """Go on with a run after a crash, a stop or an unknown: looks first, sends nothing twice."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room, heading(room):
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
         with _telling(room) as (teller, local):
             ran = _with_stop(local, lambda: local.resume(run_id))
         return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
@@ -142,7 +142,7 @@ def resume(ctx: click.Context, run_id: str) -> int:
 def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
     """Back to what a run found before it changed it, where that was kept; plans first, like any run."""
     settings = settings_of(ctx)
-    with Room(settings, settings.parts) as room, heading(room):
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
         with _telling(room) as (teller, local):
             planned = local.undo(run_id)
         where = read_where(room, _answering(teller))
@@ -158,7 +158,7 @@ def _telling(room: Room) -> Generator[tuple[Teller, Local]]:
     from starover_cli.progress import Teller
 
     settings = room.settings
-    teller = Teller(settings.console, simulated=room.estate.lab, json=settings.json)
+    teller = Teller(settings.console, simulated=room.estate.lab, json=settings.json and room.lines)
     with teller:
         yield teller, room.local([teller])
 

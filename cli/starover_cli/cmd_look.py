@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,10 +93,12 @@ def overview(settings: Settings) -> int:
     line = ""
     try:
         estate, file = settings.parts.estate(settings)
-        age = datetime.now(UTC) - datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        age = ""
+        with contextlib.suppress(OSError):
+            age = f", {ago(datetime.now(UTC) - datetime.fromtimestamp(file.stat().st_mtime, UTC))}"
         word = "LAB" if estate.lab else "LIVE"
         dags = ", ".join(dag.name for dag in estate.dags) or "no DAG"
-        line = f"{word} {estate.name}  {dags}  ({file.name}, {ago(age)})"
+        line = f"{word} {estate.name}  {dags}  ({file.name}{age})"
     except BadInventory as error:
         line = f"no estate: {error.what.splitlines()[0]}"
     if settings.json:

@@ -14,6 +14,7 @@ from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.since import since as read_since
 from starover_cli.views import json as machine
+from starover_cli.views.error import exit_line
 from starover_cli.views.head import Where
 
 if TYPE_CHECKING:

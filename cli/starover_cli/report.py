@@ -53,10 +53,17 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
     console = room.settings.console
     code = CHANGES if exit == 0 and exit_code and plan.changes else exit
     if room.settings.json:
-        if not asking:
+        said: dict[str, object] = {
+            "where": where,
+            "verdict": plan_verdict(plan),
+            "plan": plan,
+            "id": plan.id,
+            "risk": plan.risk,
+        }
+        if not asking:  # else it is not the last word
             following = [command for command, _ in next_of_plan(plan)]
-            said = {"where": where, "verdict": plan_verdict(plan), "plan": plan, "id": plan.id, "risk": plan.risk}
-            console.raw(machine.document({**said, "changed": 0, "exit": code, "next": following}))
+            said |= {"changed": 0, "exit": code, "next": following}
+        _raw(room, said)
     else:
         minutes = _good_for(plan, where)
         done = done_by(room.settings.state, plan)
@@ -64,6 +71,10 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
     if code:
         console.note(exit_line(code))
     return code
+
+
+def _raw(room: Room, data: dict[str, object]) -> None:
+    room.settings.console.raw(machine.line(data) if room.lines else machine.document(data))
 
 
 def _good_for(plan: Plan, where: Where) -> str:
@@ -91,7 +102,7 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
     code = findings_exit(planned.value) if exit_code else 0
     if room.settings.json:
         data = {"where": where, "runbook": planned.plan.runbook, "value": planned.value, "run": planned.run}
-        console.raw(machine.document({**data, "changed": 0, "exit": code, "next": []}))
+        _raw(room, {**data, "changed": 0, "exit": code, "next": []})
     else:
         parts = [first_line(where, console.width), value_text(planned.value, console.width)]
         parts.append(next_block([("starover status", "the DAG as a map")]))
@@ -108,7 +119,7 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> 
         data = ran_data(ran)
         if ran.error is not None:
             data["error"] = error_data(ran.error)
-        console.raw(machine.line(data))
+        _raw(room, data)
     else:
         head = f"{first_line(where, console.width)}\n" if where is not None else "\n"
         console.result(head + ran_text(ran, story.rows, console.width))

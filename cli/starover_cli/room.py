@@ -73,6 +73,8 @@ class Room:
 
     settings: Settings
     parts: Parts
+    lines: bool = False
+    """For a machine: whether it gets lines, event by event, or one document."""
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:
