@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, moment, product, text_of
@@ -27,6 +28,7 @@ _OS = {
 }
 
 Row = list[tuple[str, Value]]
+T = TypeVar("T", int, str)
 
 
 def _operating_system(here: Machine) -> list[Row]:
@@ -193,16 +195,27 @@ def _compare(value: Value, operator: str, literal: str | int | bool | None) -> b
         pattern = "".join({"%": ".*", "_": "."}.get(c, re.escape(c)) for c in str(literal))
         return re.fullmatch(pattern, str(value), re.IGNORECASE | re.DOTALL) is not None
     if isinstance(value, bool) or isinstance(literal, bool):
-        left: str | int = int(bool(value))
-        right: str | int = int(literal) if isinstance(literal, bool | int) else int(literal.casefold() == "true")
-    elif isinstance(value, int):
-        left, right = int(value), int(literal)
-    else:
-        left, right = text_of(value).casefold(), str(literal).casefold()
-    order = (left > right) - (left < right)  # type: ignore[operator]  # both text or both numbers
-    return {"=": order == 0, "<>": order != 0, "!=": order != 0, "<": order < 0, ">": order > 0, "<=": order <= 0}.get(
-        operator, order >= 0
-    )
+        wanted = literal if isinstance(literal, bool | int) else literal.casefold() == "true"
+        return _ordered(int(bool(value)), operator, int(wanted))
+    if isinstance(value, int):
+        return _ordered(int(value), operator, int(literal))
+    return _ordered(text_of(value).casefold(), operator, str(literal).casefold())
+
+
+def _ordered(left: T, operator: str, right: T) -> bool:
+    match operator:
+        case "=":
+            return left == right
+        case "<>" | "!=":
+            return left != right
+        case "<":
+            return left < right
+        case "<=":
+            return left <= right
+        case ">":
+            return left > right
+        case _:
+            return left >= right
 
 
 def _where(text: str) -> Callable[[dict[str, Value]], bool]:

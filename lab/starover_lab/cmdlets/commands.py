@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from starover_lab.cmdlets.catalogue import snapin_commands
 from starover_lab.cmdlets.machine import Machine, given_list, machine, switch, table
+from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Body, CommandSpec, Invocation
-from starover_lab.powershell.values import NetObject, PSEnum, PSHashtable, PSObject, Value, Version, enumerate_
+from starover_lab.powershell.values import NetObject, PSHashtable, PSObject, Value, Version, enumerate_
 
-__all__ = ["BODIES", "SNAPIN"]
+__all__ = ["BODIES", "SNAPIN", "Imported"]
 
 SNAPIN = "Microsoft.Exchange.Management.PowerShell.SnapIn"
 _SNAPINS = (SNAPIN, "Microsoft.Exchange.Management.PowerShell.E2010")
@@ -24,7 +26,13 @@ _MODULES = (
     "Microsoft.PowerShell.Utility",
     "Storage",
 )
-_KINDS = {"Function": 2, "Cmdlet": 8}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What stands behind a module that Import-PSSession made."""
+
+    specs: tuple[CommandSpec, ...]
 
 
 def _info(spec: CommandSpec) -> PSObject:
@@ -49,14 +57,14 @@ def _info(spec: CommandSpec) -> PSObject:
         [f"{_SMA}.{spec.kind}Info", f"{_SMA}.CommandInfo", "System.Object"],
         [
             ("Name", spec.name),
-            ("CommandType", PSEnum(f"{_SMA}.CommandTypes", spec.kind, _KINDS[spec.kind])),
+            ("CommandType", net_enum("CommandTypes", spec.kind)),
             ("Verb", verb if noun else ""),
             ("Noun", noun),
             ("Source", spec.module),
             ("ModuleName", spec.module),
             ("Version", version),
             ("Parameters", parameters),
-            ("Visibility", PSEnum(f"{_SMA}.SessionStateEntryVisibility", "Public", 0)),
+            ("Visibility", net_enum("SessionStateEntryVisibility", "Public")),
         ],
         text=spec.name,
     )
@@ -102,7 +110,7 @@ def _module(name: str) -> NetObject:
     return NetObject(
         f"{_SMA}.PSModuleInfo",
         name,
-        properties={"Name": name, "ModuleType": PSEnum(f"{_SMA}.ModuleType", "Manifest", 2), "Version": Version(1, 0)},
+        properties={"Name": name, "ModuleType": net_enum("ModuleType", "Manifest"), "Version": Version(1, 0)},
     )
 
 
@@ -110,9 +118,8 @@ def import_module(call: Invocation) -> Iterator[Value]:
     """Import-Module: of a session's module (-ModuleInfo), or of one that the host has and that is there already."""
     for bound in call.records():
         for info in enumerate_(bound.get("ModuleInfo")) if bound.get("ModuleInfo") is not None else ():
-            specs = info.state if isinstance(info, NetObject) and isinstance(info.state, tuple) else ()
-            for spec in specs:
-                if isinstance(spec, CommandSpec):
+            if isinstance(info, NetObject) and isinstance(info.state, Imported):
+                for spec in info.state.specs:
                     table(call).add(spec)
             if switch(bound.get("PassThru")):
                 yield info

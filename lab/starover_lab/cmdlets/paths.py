@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from starover_lab.cmdlets.machine import given_list, machine
+from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import moment, product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
-from starover_lab.powershell.values import ErrorRecord, Long, PSEnum, PSObject, Value
+from starover_lab.powershell.values import ErrorRecord, Long, PSObject, Value
 from starover_lab.world.files import Entry, FileStore, clean_path, parent_of
 
 __all__ = [
@@ -158,12 +159,7 @@ def item(entry: Entry, *, listed: bool = False) -> PSObject:
         ("LastAccessTimeUtc", moment(entry.modified, utc=True)),
         ("LastWriteTime", moment(entry.modified)),
         ("LastWriteTimeUtc", moment(entry.modified, utc=True)),
-        (
-            "Attributes",
-            PSEnum("System.IO.FileAttributes", "Directory", 16)
-            if entry.folder
-            else PSEnum("System.IO.FileAttributes", "Archive", 32),
-        ),
+        ("Attributes", net_enum("FileAttributes", "Directory" if entry.folder else "Archive")),
         ("Mode", "d-----" if entry.folder else "-a----"),
         ("PSIsContainer", entry.folder),
     ]

@@ -62,7 +62,13 @@ class ProxyRunner:
         return True
 
     def call_block(
-        self, block: ScriptBlock, *, item: Value = NOTHING, args: Sequence[Value] = (), new_scope: bool = False
+        self,
+        block: ScriptBlock,
+        *,
+        item: Value = NOTHING,
+        args: Sequence[Value] = (),
+        new_scope: bool = False,
+        quiet: bool = False,
     ) -> Iterator[Value]:
         """There is no language on that side."""
         raise Unsupported("a script block in a session without language")

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starover_lab.cmdlets import refusals
+from starover_lab.cmdlets.commands import Imported
 from starover_lab.cmdlets.exchange_session import ExchangeSession, SessionRefused
 from starover_lab.cmdlets.machine import Machine, given_list, machine, table
+from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import guid_of, text_of
 from starover_lab.cmdlets.proxies import proxy
 from starover_lab.cmdlets.refusals import NoConnection, refused_record
@@ -23,7 +25,6 @@ from starover_lab.powershell.command import Body, CommandSpec, Invocation
 from starover_lab.powershell.values import (
     NetObject,
     PSCredential,
-    PSEnum,
     Unsupported,
     Value,
     Version,
@@ -36,7 +37,6 @@ from starover_lab.world.names import same
 __all__ = ["BODIES", "RemoteSession", "imported_by"]
 
 _SMA = "System.Management.Automation"
-_STATES = {"Opened": 2, "Closed": 3, "Broken": 4}
 
 
 @dataclass(eq=False, repr=False)
@@ -58,11 +58,9 @@ class RemoteSession:
     def refreshed(self) -> NetObject:
         """The object that scripts hold, with its present state."""
         state = self.state
-        self.shown.properties["State"] = PSEnum(f"{_SMA}.Runspaces.RunspaceState", state, _STATES[state])
+        self.shown.properties["State"] = net_enum("RunspaceState", state)
         available = "Available" if state == "Opened" else "None"
-        self.shown.properties["Availability"] = PSEnum(
-            f"{_SMA}.Runspaces.RunspaceAvailability", available, int(available == "Available")
-        )
+        self.shown.properties["Availability"] = net_enum("RunspaceAvailability", available)
         return self.shown
 
 
@@ -78,7 +76,7 @@ def _shown(number: int, name: str, session: ExchangeSession, configuration: str)
                 "Id": number,
                 "Name": name,
                 "ComputerName": session.fqdn,
-                "ComputerType": PSEnum(f"{_SMA}.Runspaces.TargetMachineType", "RemoteMachine", 0),
+                "ComputerType": net_enum("TargetMachineType", "RemoteMachine"),
                 "ConfigurationName": configuration,
                 "InstanceId": session.runspace,
             },
@@ -255,10 +253,10 @@ def import_session(call: Invocation) -> Iterator[Value]:
     yield NetObject(
         f"{_SMA}.PSModuleInfo",
         module,
-        state=tuple(made),
+        state=Imported(tuple(made)),
         properties={
             "Name": module,
-            "ModuleType": PSEnum(f"{_SMA}.ModuleType", "Script", 0),
+            "ModuleType": net_enum("ModuleType", "Script"),
             "Version": Version(1, 0),
             "Path": f"C:\\Users\\{here.caller.rpartition(chr(92))[2]}\\AppData\\Local\\Temp\\{module}\\{module}.psm1",
             "Guid": guid_of("module", module),
