@@ -78,9 +78,12 @@ def _run(folder: Path, run: str) -> Iterator[Finding]:
     except FileNotFoundError:
         yield Finding(run=run, kind="deleted", says=f"run {run} is gone: its head tells of {count} records")
         return
+    if not data.strip() and not count:
+        yield Finding(run=run, kind="crash", says=f"run {run} ended before its first record")
+        return
     if not head_of(folder, run).exists():
         yield Finding(run=run, kind="deleted", says=f"the head of run {run} is gone: its end cannot be proven")
-    elif not head:
+    elif not head and data.count(b"\n") > 1:  # with one record only, it ended before the head was written
         yield Finding(run=run, kind="changed", says=f"the head of run {run} cannot be read")
     *lines, rest = data.split(b"\n")
     entries = [_entry(line) for line in lines]

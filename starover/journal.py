@@ -310,7 +310,12 @@ def _read(folder: Path, run: str) -> tuple[list[Entry], int, str]:
         good += len(line) + 1
         if entry.n + 1 == count and last != head:
             raise _cut(run)
-    if len(entries) < max(count, 1) or (good < len(data) and b"\n" in data[good:]):
+    if not entries and not count:
+        raise BadParameter(
+            f"run {run} ended before its first record: nothing was sent",
+            next=("plan and apply again",),
+        )
+    if len(entries) < count or (good < len(data) and b"\n" in data[good:]):
         raise _cut(run)
     return entries, good, last
 
