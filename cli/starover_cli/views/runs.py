@@ -151,7 +151,7 @@ def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
         "\n".join(wrap(_verdict(one), width)),
-        "\n".join(row.text() for _, row in sorted(one.rows.items())),
+        "\n".join(row.text(width=width) for _, row in sorted(one.rows.items())),
         "\n".join(label_block(_facts(one), width)),
         next_block(_next(one)),
     ]

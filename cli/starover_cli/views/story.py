@@ -47,7 +47,7 @@ class Row:
     """What it waits for, while it does."""
     fault: Fault | None = None
 
-    def text(self, at: datetime | None = None) -> str:
+    def text(self, at: datetime | None = None, width: int = 100) -> str:
         """`  1  ok  DB1/EX2    Suspended    0.2 s`; `at` gives the time that a running step has taken."""
         if self.mark == ">":
             body = f"{self.now} -> {self.wanted}" if self.now else self.wanted
@@ -59,7 +59,7 @@ class Row:
         took = duration((until - self.began).total_seconds()) if self.began and until else ""
         notes = [note for note in (self.note if self.mark != ">" else "", self.waiting) if note]
         left = "   ".join([f"{self.number:>3}  {self.mark:<2}  {self.what.ljust(22)}  {body}", *notes])
-        return f"{left.ljust(84)}  {took}" if took else left
+        return f"{left.ljust(width - 16)}  {took}" if took else left
 
 
 @dataclass
@@ -135,7 +135,7 @@ class Story:
     def block(self, at: datetime | None, width: int, height: int = BLOCK_LINES) -> list[str]:
         """The live block: the latest steps, those under way last, at most `height` lines."""
         rows = sorted(self.rows.values(), key=lambda row: (row.mark == ">", row.number))
-        lines = [clip(row.text(at), width) for row in rows]
+        lines = [clip(row.text(at, width), width) for row in rows]
         lines += [clip(f"     {text}", width) for text in self._waits.values()]
         if self.asking:
             lines.append(clip(f"     asking {_hosts(self.asking)}", width))
