@@ -36,7 +36,7 @@ def heading(room: Room) -> Generator[None]:
     except Mistake:
         raise  # nothing was contacted: it is about the words that were typed, not about an estate
     except StaroverError:
-        if not room.settings.json:
+        if not room.settings.json and not room.headed:
             now = None
             with suppress(StaroverError):
                 now = room.clock.now()
@@ -51,6 +51,7 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
     Gives `exit`, or with `exit_code` 3 when the plan changes something.
     """
     console = room.settings.console
+    room.headed = True
     code = CHANGES if exit == 0 and exit_code and plan.changes else exit
     if room.settings.json:
         said: dict[str, object] = {
@@ -98,6 +99,7 @@ def stale(plan: Plan, now: datetime) -> bool:
 def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -> int:
     """What a runbook that looks has found. Gives 0, or with `exit_code` 1 when it found something."""
     console = room.settings.console
+    room.headed = True
     assert planned.value is not None
     code = findings_exit(planned.value) if exit_code else 0
     if room.settings.json:

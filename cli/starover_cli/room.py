@@ -75,6 +75,8 @@ class Room:
     parts: Parts
     lines: bool = False
     """For a machine: whether it gets lines, event by event, or one document."""
+    headed: bool = False
+    """The first line has been printed."""
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ STATE_FOLDER = ".starover"
 LAB_FOLDER = "lab"
 """The default lab of a directory lies in this folder of its state."""
 
+_TICKET = re.compile(r"[A-Za-z0-9._#-]{1,64}")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -80,6 +82,8 @@ def settings_of(ctx: click.Context) -> Settings:
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
     def keep(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
         if value is not None:
+            if name == "ticket" and not _TICKET.fullmatch(value):
+                raise click.BadParameter("a ticket is 1 to 64 letters, digits, dots, underscores, hyphens or #")
             setattr(settings_of(ctx), name, value)
 
     return keep

@@ -164,6 +164,7 @@ def test_a_host_that_cannot_be_asked_is_six(hosts: Hosts, tmp_path: Path, kind: 
         ("plan", "copies-suspend", "--db", "DB01/EX3", "--mode", "full", "--color", "x"),
         ("--dag", "DAG9", "plan", "copies-suspend", "--db", "DB01/EX3", "--mode", "full"),
         ("plan", "nothing-like-it"),
+        ("plan", "copies-suspend", "--db", "DB01/EX3", "--mode", "full", "--ticket", "INC 1; rm"),
         ("apply", "abcd", "--yes"),
         ("apply", "x", "--yes"),
         ("resume", "abcd1234.1"),
