@@ -1,4 +1,4 @@
-"""`python -m starover_lab.powershell --cases IN.jsonl --out OUT.jsonl`: run measured scripts, write what came of them."""
+"""`python -m starover_lab.powershell --cases IN.jsonl --out OUT.jsonl`: run measured scripts, write the answers."""
 
 from __future__ import annotations
 

@@ -212,4 +212,3 @@ class Assignments(Expressions):
         new = operators.binary(node.operator[0], inner, 1)
         place.write(new)
         return new if node.prefix else old
-

@@ -12,7 +12,7 @@ from starover_lab.powershell.values import (
     Version,
 )
 
-__all__ = ["LOCALS", "PREFERENCES", "REFUSED", "READ_ONLY", "automatic_variables", "preference"]
+__all__ = ["LOCALS", "PREFERENCES", "READ_ONLY", "REFUSED", "automatic_variables", "confirm_impact", "preference"]
 
 _SMA = "System.Management.Automation"
 _ACTIONS = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
@@ -20,7 +20,7 @@ _CONFIRM = {"None": 0, "Low": 1, "Medium": 2, "High": 3}
 
 REFUSED = frozenset(
     """^ $ consolefilename executioncontext formatenumerationlimit home iscoreclr islinux ismacos iswindows
-    lastexitcode_ maximumaliascount maximumdrivecount maximumerrorcount maximumfunctioncount maximumhistorycount
+    maximumaliascount maximumdrivecount maximumerrorcount maximumfunctioncount maximumhistorycount
     maximumvariablecount nestedpromptlevel outputencoding profile psboundparameters pscmdlet
     psdefaultparametervalues psemailserver pshome pssenderinfo pssessionapplicationname pssessionconfigurationname
     pssessionoption pwd sender shellid this enabledexperimentalfeatures psstyle psnativecommandargumentpassing
@@ -49,6 +49,11 @@ def preference(name: str) -> PSEnum:
     return PSEnum(f"{_SMA}.ActionPreference", name, _ACTIONS.index(name))
 
 
+def confirm_impact(name: str) -> PSEnum:
+    """A confirm impact's value by its exact name."""
+    return PSEnum(f"{_SMA}.ConfirmImpact", name, _CONFIRM[name])
+
+
 def automatic_variables(errors: PSList, *, host: str = "ServerRemoteHost", process: int = 4242) -> dict[str, Value]:
     """Names and values of a new Windows PowerShell 5.1 session."""
     version = Version(5, 1, 20348, 1)
@@ -56,7 +61,7 @@ def automatic_variables(errors: PSList, *, host: str = "ServerRemoteHost", proce
     for key, value in (
         ("PSVersion", version),
         ("PSEdition", "Desktop"),
-        ("PSCompatibleVersions", PSArray([Version(1, 0), Version(2, 0), Version(3, 0), Version(4, 0), Version(5, 0), version])),
+        ("PSCompatibleVersions", PSArray([*(Version(major, 0) for major in range(1, 6)), version])),
         ("BuildVersion", Version(10, 0, 20348, 1)),
         ("CLRVersion", Version(4, 0, 30319, 42000)),
         ("WSManStackVersion", Version(3, 0)),
@@ -67,7 +72,7 @@ def automatic_variables(errors: PSList, *, host: str = "ServerRemoteHost", proce
     culture = "en-US"
     return {
         **{name: preference(default) for name, default in PREFERENCES.items()},
-        "ConfirmPreference": PSEnum(f"{_SMA}.ConfirmImpact", "High", _CONFIRM["High"]),
+        "ConfirmPreference": confirm_impact("High"),
         "WhatIfPreference": False,
         "Error": errors,
         "PSVersionTable": table,

@@ -10,7 +10,7 @@ from starover_lab.powershell import nodes
 from starover_lab.powershell.errors import InvocationInfo, Terminated
 from starover_lab.powershell.scopes import Scope
 from starover_lab.powershell.streams import Streams
-from starover_lab.powershell.values import NOTHING, PSArray, PSList, ScriptBlock, Value
+from starover_lab.powershell.values import NOTHING, DateTime, PSArray, PSList, ScriptBlock, Value
 
 if TYPE_CHECKING:
     from starover_lab.powershell.command import CommandTable
@@ -29,6 +29,8 @@ class State:
     """`$env:`, by folded name."""
     success: bool | None = True
     """`$?`; None where 5.1 and 7 set it differently."""
+    errors_known: bool = True
+    """Whether `$Error` is exact beyond its first entry: the engine notes some errors more than once on their way."""
     stopping: bool = False
 
 
@@ -126,6 +128,18 @@ class Core:
 
     def report(self, error: Terminated, ctx: Context, line: int) -> None:
         """Report an error that ended a statement, or raise it again (failures)."""
+        raise NotImplementedError
+
+    def visible_commands(self, ctx: Context) -> CommandTable:
+        """The session's commands and the functions that this place sees (functions)."""
+        raise NotImplementedError
+
+    def now(self) -> DateTime:
+        """The host's time, UTC (session)."""
+        raise NotImplementedError
+
+    def wait(self, seconds: float) -> None:
+        """Let the session's time pass (session)."""
         raise NotImplementedError
 
     def separator(self, ctx: Context) -> str:

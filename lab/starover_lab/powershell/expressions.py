@@ -25,11 +25,21 @@ from starover_lab.powershell.values import (
     Value,
     base,
     custom_object,
+    enumerate_,
 )
 
-__all__ = ["Expressions"]
+__all__ = ["Expressions", "pure"]
 
 _COLLECTION = "System.Collections.ObjectModel.Collection`1"
+
+
+def pure(statement: nodes.Statement) -> nodes.Expression | None:
+    """The expression that a statement is, when it is nothing else."""
+    if isinstance(statement, nodes.Pipeline) and len(statement.elements) == 1:
+        element = statement.elements[0]
+        if isinstance(element, nodes.ExpressionCommand) and not element.redirections:
+            return element.expression
+    return None
 
 
 class Expressions(Core):
@@ -111,6 +121,8 @@ class Expressions(Core):
             return None if spec is None else self.function_block(spec.name, ctx)
         slot = ctx.scope.lookup(name)
         if slot is not None:
+            if slot.value is self.state.errors and not self.state.errors_known:
+                raise Unsupported("$Error after an error that the engine may have noted twice", node.line)
             return slot.value
         if key in REFUSED:
             raise Unsupported(f"${node.name}", node.line)
@@ -163,6 +175,10 @@ class Expressions(Core):
     # -- members
 
     def _index(self, node: nodes.Index, ctx: Context) -> Value:
+        first = isinstance(node.index, nodes.Constant) and node.index.value == 0
+        if first and isinstance(node.target, nodes.Variable) and node.target.name.casefold() == "error":
+            # The newest entry is known even where the number of entries is not.
+            return members.index(self.state.errors, 0, strict=ctx.scope.strictness())
         target = self.evaluate(node.target, ctx)
         return members.index(target, self.evaluate(node.index, ctx), strict=ctx.scope.strictness())
 
@@ -220,9 +236,7 @@ class Expressions(Core):
                 return found[0]
         return members.call(target, name, arguments, site=self.site(ctx), run=self.block_runner(ctx))
 
-    def _block_method(
-        self, block: ScriptBlock, name: str, arguments: list[Value], ctx: Context
-    ) -> tuple[Value] | None:
+    def _block_method(self, block: ScriptBlock, name: str, arguments: list[Value], ctx: Context) -> tuple[Value] | None:
         if name == "invoke":
             found = list(self.call_block(block, ctx, args=arguments, new_scope=True))
             return (PSList(found, _COLLECTION),)
@@ -239,6 +253,11 @@ class Expressions(Core):
         return collected(list(self.run_statements(node.body, ctx)))
 
     def _array_expression(self, node: nodes.ArrayExpression, ctx: Context) -> Value:
+        statements = node.body.statements
+        only = pure(statements[0]) if len(statements) == 1 and not node.body.traps else None
+        if only is not None:
+            # An expression by itself is evaluated in place: its error ends the whole statement around.
+            return PSArray(list(enumerate_(self.evaluate(only, ctx))))
         return PSArray(list(self.run_statements(node.body, ctx)))
 
     def _hash_pairs(
@@ -293,4 +312,3 @@ class Expressions(Core):
         if target == "System.String" and isinstance(base(value), PSArray | PSList):
             return to_string(value, self.separator(ctx))
         return cast(value, target)
-

@@ -17,8 +17,8 @@ __all__ = ["ACTIONS", "Failures", "action_preference", "remember", "thrown"]
 _SMA = "System.Management.Automation"
 _RUNTIME = f"{_SMA}.RuntimeException"
 _STOP = f"{_SMA}.ActionPreferenceStopException"
-ACTIONS = {"silentlycontinue": 0, "stop": 1, "continue": 2, "inquire": 3, "ignore": 4, "suspend": 5}
-_NAMES = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
+ACTIONS = ("SilentlyContinue", "Stop", "Continue", "Inquire", "Ignore", "Suspend")
+"""Action preferences by their number."""
 _LONGEST = 256
 
 
@@ -27,12 +27,15 @@ def action_preference(value: Value) -> str:
     inner = base(value)
     if isinstance(inner, PSEnum):
         return inner.name
-    if isinstance(inner, int) and not isinstance(inner, bool) and 0 <= inner < len(_NAMES):
-        return _NAMES[inner]
-    number = ACTIONS.get(str(inner).strip().casefold()) if isinstance(inner, str) else None
-    if number is None and inner is not None and not isinstance(inner, Nothing):
-        raise Unsupported("an action preference that is none")
-    return "Continue" if number is None else _NAMES[number]
+    if inner is None or isinstance(inner, Nothing):
+        return "Continue"
+    if isinstance(inner, int) and not isinstance(inner, bool) and 0 <= inner < len(ACTIONS):
+        return ACTIONS[inner]
+    given = inner.strip().casefold() if isinstance(inner, str) else ""
+    for name in ACTIONS:
+        if name.casefold() == given:
+            return name
+    raise Unsupported("an action preference that is none")
 
 
 def remember(errors: list[Value], record: ErrorRecord) -> None:
@@ -52,9 +55,7 @@ def thrown(value: Value) -> Thrown:
     if isinstance(inner, PSException):
         if inner.record is not None:
             return Thrown(inner.record)
-        return Thrown(
-            ErrorRecord(exception=inner, error_id=inner.message, category="OperationStopped", target=None)
-        )
+        return Thrown(ErrorRecord(exception=inner, error_id=inner.message, category="OperationStopped", target=None))
     nothing = inner is None or isinstance(inner, Nothing)
     message = "ScriptHalted" if nothing else to_string(value)
     exception = PSException(_RUNTIME, message)
@@ -103,12 +104,13 @@ class Failures(Core):
 
     def matching_catch(self, node: nodes.Try, error: Terminated) -> tuple[nodes.Catch, ErrorRecord] | None:
         """The catch that takes an error, and the record that it sees in `$_`; None when none does."""
+        if not node.catches:
+            return None
         if len(node.catches) == 1 and not node.catches[0].types:
             return node.catches[0], error.record
         wanted: list[tuple[str, nodes.Catch]] = []
         for one in node.catches:
-            for name in one.types:
-                wanted.append((_exception_type(name, one.line), one))
+            wanted.extend((_exception_type(name, one.line), one) for name in one.types)
             if not one.types:
                 wanted.append(("", one))
         found: tuple[int, int, PSException] | None = None
@@ -125,8 +127,11 @@ class Failures(Core):
         if found is None:
             return None
         record = error.record
-        if found[2] is not record.exception:
-            record = _with_exception(record, found[2])
+        own = record.exception
+        made_here = own.record is record and exception_is(own.type_name, _RUNTIME)
+        if own.inner is not None and found[2] is own.inner and made_here:
+            # Only an error that the engine itself made shows the exception that was matched.
+            record = _with_exception(record, own.inner)
         return wanted[found[1]][1], record
 
 

@@ -181,16 +181,19 @@ class Pipelines(Statements):
         queue: list[Value] | None = None
         silent = False
         for one in redirections:
-            names = [STREAM_NAMES[one.stream]] if one.stream else list(STREAM_NAMES.values())
+            names: list[StreamName] = [STREAM_NAMES[one.stream]] if one.stream else [*STREAM_NAMES.values()]
             if one.to is None:
                 is_null = isinstance(one.target, nodes.Variable) and one.target.name.casefold() == "null"
                 if not is_null:
                     raise Unsupported("redirection to a file", one.line)
                 silent = silent or "output" in names
-                targets.update({name: None for name in names if name != "output"})
+                for name in names:
+                    targets[name] = None
             else:
                 queue = [] if queue is None else queue
-                targets.update({name: queue for name in names if name != "output"})
+                for name in names:
+                    targets[name] = queue
+        targets.pop("output", None)
         if not targets:
             return ctx, queue, silent
         return replace(ctx, streams=Redirected(ctx.streams, targets)), queue, silent

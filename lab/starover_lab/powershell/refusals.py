@@ -48,7 +48,9 @@ def _reason(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> str | None:
         case nodes.Variable(name=name, splatted=False) if name.casefold() == "psboundparameters":
             # It is a dictionary of its own type, which shows wherever the whole of it does.
             parent = parents[-1]
-            return None if isinstance(parent, nodes.Member | nodes.Index) or _plain_call(parent) else "$PSBoundParameters"
+            return (
+                None if isinstance(parent, nodes.Member | nodes.Index) or _plain_call(parent) else "$PSBoundParameters"
+            )
         case nodes.Redirection(to=None, target=target):
             is_null = isinstance(target, nodes.Variable) and target.name.casefold() == "null"
             return None if is_null else "redirection to a file"

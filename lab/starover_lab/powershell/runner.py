@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from starover_lab.powershell.command import Invocation
-from starover_lab.powershell.context import Context
+from starover_lab.powershell.context import Context, Core
 from starover_lab.powershell.convert import to_bool, to_string
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
 from starover_lab.powershell.failures import action_preference, remember
-from starover_lab.powershell.flow import Halted
+from starover_lab.powershell.flow import Halted, Thrown
 from starover_lab.powershell.scopes import Name, Scope, Slot
 from starover_lab.powershell.streams import StreamName, information_record, stream_record
 from starover_lab.powershell.values import (
@@ -31,7 +31,6 @@ from starover_lab.powershell.values import (
 
 if TYPE_CHECKING:
     from starover_lab.powershell.command import CommandTable
-    from starover_lab.powershell.session import Engine
 
 __all__ = ["CallRunner", "PipelineState"]
 
@@ -50,7 +49,7 @@ class PipelineState:
 class CallRunner:
     """The session as one call sees it."""
 
-    def __init__(self, engine: Engine, ctx: Context, pipe: PipelineState, line: int) -> None:
+    def __init__(self, engine: Core, ctx: Context, pipe: PipelineState, line: int) -> None:
         self.engine = engine
         self.ctx = ctx
         self.pipe = pipe
@@ -117,6 +116,8 @@ class CallRunner:
     def failed(self, error: Terminated) -> None:
         """The call ended with an error."""
         self.pipe.failed = True
+        if not isinstance(error, Thrown):
+            self.engine.state.errors_known = False
         own = self.lists.get("error")
         if own is not None and (not own.items or own.items[-1] is not error.record):
             own.items.append(error.record)
@@ -219,9 +220,12 @@ class CallRunner:
         args: Sequence[Value] = (),
         new_scope: bool = False,
         quiet: bool = False,
+        this: Value = NOTHING,
     ) -> Iterator[Value]:
         """Run a script block in the caller's scope; with `quiet` its errors are raised instead of reported."""
-        return self.engine.call_block(block, self.ctx, item=item, args=args, new_scope=new_scope, quiet=quiet)
+        return self.engine.call_block(
+            block, self.ctx, item=item, args=args, new_scope=new_scope, quiet=quiet, this=this
+        )
 
     def invocation_info(self, call: Invocation) -> InvocationInfo:
         """Where the command stands in the script."""

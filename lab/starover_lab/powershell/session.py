@@ -10,14 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starover_lab.powershell import nodes
-from starover_lab.powershell.automatic import PREFERENCES, READ_ONLY, automatic_variables, preference
+from starover_lab.powershell.automatic import (
+    PREFERENCES,
+    READ_ONLY,
+    automatic_variables,
+    confirm_impact,
+    preference,
+)
 from starover_lab.powershell.binder import bind
 from starover_lab.powershell.command import Argument, CommandTable
 from starover_lab.powershell.context import Context, State
-from starover_lab.powershell.errors import Stopped, Unsupported, failure
-from starover_lab.powershell.failures import ACTIONS, action_preference
+from starover_lab.powershell.convert import to_string
+from starover_lab.powershell.errors import Stopped, Terminated, Unsupported, failure
+from starover_lab.powershell.failures import ACTIONS
 from starover_lab.powershell.flow import Break, Continue, Exit, Return
-from starover_lab.powershell.functions import Functions, ScriptBody
+from starover_lab.powershell.function_specs import ScriptBody
+from starover_lab.powershell.functions import Functions
 from starover_lab.powershell.parser import ParseError, parse
 from starover_lab.powershell.pipelines import Stage, not_found
 from starover_lab.powershell.refusals import refuse
@@ -70,7 +78,7 @@ class Engine(Functions):
         self.globals = Scope(local_function=False)
         for name, value in automatic_variables(self.state.errors, process=host.process).items():
             option = "AllScope" if name.casefold() in READ_ONLY else "None"
-            convert = _to_preference if name in PREFERENCES else None
+            convert = _to_impact if name == "ConfirmPreference" else _to_preference if name in PREFERENCES else None
             self.globals.variables[name.casefold()] = Slot(name, value, convert, option)
 
     @property
@@ -90,7 +98,11 @@ class Engine(Functions):
 
     def streams(self) -> Streams:
         """The session's own streams."""
-        return Streams(lambda name, record: self.emit(name, record))
+        return Streams(self.write)
+
+    def write(self, name: StreamName, record: Value) -> None:
+        """Hand a record to whoever invoked the script under way."""
+        self.emit(name, record)
 
     def site(self, ctx: Context) -> _Site:
         """What .NET methods may ask of the session."""
@@ -129,18 +141,36 @@ class _Site:
 
 
 def _to_preference(value: Value) -> Value:
-    try:
-        name = action_preference(value) if value is not None else ""
-    except Unsupported:
-        name = ""
-    if name.casefold() not in ACTIONS:
-        raise failure(
-            "RuntimeException",
-            "MetadataError",
-            "Cannot convert the value to type System.Management.Automation.ActionPreference.",
-            type_name="System.Management.Automation.ArgumentTransformationMetadataException",
-        )
-    return preference(name)
+    """The type constraint of the preference variables."""
+    given = to_string(value).strip().casefold()
+    for name in ACTIONS:
+        if name.casefold() == given:
+            return preference(name)
+    raise _no_member(given)
+
+
+def _to_impact(value: Value) -> Value:
+    """The type constraint of `$ConfirmPreference`."""
+    given = to_string(value).strip().casefold()
+    for name in ("None", "Low", "Medium", "High"):
+        if name.casefold() == given:
+            return confirm_impact(name)
+    raise _no_member(given)
+
+
+def _no_member(given: str) -> Terminated:
+    if not given or given[0].isdigit():
+        raise Unsupported("a preference by number")
+    return failure(
+        "RuntimeException",
+        "MetadataError",
+        f'Cannot convert value "{given}" to the type of this preference variable.',
+        type_name="System.Management.Automation.ArgumentTransformationMetadataException",
+    )
+
+
+def _silent(_name: StreamName, _record: Value) -> None:
+    """Where records go between invocations."""
 
 
 class Session:
@@ -155,7 +185,7 @@ class Session:
         host: Host | None = None,
     ) -> None:
         """`machine` is handed through to cmdlets; `wait` lets the session's time pass, in seconds."""
-        self.engine = Engine(commands, machine, wait, host or Host(), lambda _name, _record: None)
+        self.engine = Engine(commands, machine, wait, host or Host(), _silent)
 
     @property
     def commands(self) -> CommandTable:
@@ -238,8 +268,9 @@ class Session:
             return flow.code
         except (Break, Continue, Return):
             return None
+        except RecursionError as error:
+            raise Unsupported("a recursion as deep as this") from error
         finally:
             items.close()  # type: ignore[attr-defined]  # a generator's
-            engine.emit = lambda _name, _record: None
+            engine.emit = _silent
         return None
-

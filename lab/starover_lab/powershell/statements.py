@@ -12,9 +12,10 @@ from starover_lab.powershell.collation import equal_text
 from starover_lab.powershell.context import Context, collected
 from starover_lab.powershell.convert import cast, to_bool, to_string
 from starover_lab.powershell.errors import Stopped, Terminated, failure
+from starover_lab.powershell.expressions import pure
 from starover_lab.powershell.failures import Failures, thrown
 from starover_lab.powershell.flow import Break, Continue, Exit, Flow, Halted, Return, Thrown
-from starover_lab.powershell.scopes import parse_name
+from starover_lab.powershell.scopes import Slot, parse_name
 from starover_lab.powershell.values import (
     NetObject,
     Nothing,
@@ -27,18 +28,9 @@ from starover_lab.powershell.values import (
     enumerate_,
 )
 
-__all__ = ["Statements", "pure"]
+__all__ = ["Statements"]
 
 _BRACKETS = (nodes.Paren, nodes.SubExpression, nodes.ArrayExpression)
-
-
-def pure(statement: nodes.Statement) -> nodes.Expression | None:
-    """The expression that a statement is, when it is nothing else."""
-    if isinstance(statement, nodes.Pipeline) and len(statement.elements) == 1:
-        element = statement.elements[0]
-        if isinstance(element, nodes.ExpressionCommand) and not element.redirections:
-            return element.expression
-    return None
 
 
 class Statements(Assignments, Failures):
@@ -131,36 +123,22 @@ class Statements(Assignments, Failures):
     def _foreach(self, node: nodes.ForEach, ctx: Context) -> Iterator[Value]:
         values = self.statement_value(node.values, ctx)
         name = parse_name(node.variable.name)
-        changing = base(values)
-        watched = changing if isinstance(changing, PSList) else None
-        snapshot = list(watched.items) if watched is not None else []
         enumerator = NetObject("System.Array+SZArrayEnumerator", "System.Array+SZArrayEnumerator")
-        for item in [] if values is None else enumerate_(values):
-            if watched is not None and (
-                len(watched.items) != len(snapshot)
-                or any(now is not then for now, then in zip(watched.items, snapshot, strict=True))
-            ):
-                raise failure(
-                    "System.InvalidOperationException",
-                    "OperationStopped",
-                    "Collection was modified; enumeration operation may not execute.",
-                    type_name="System.InvalidOperationException",
-                )
-            if self.state.stopping:
-                raise Stopped
-            enumerator.properties = {"Current": item}
-            ctx.scope.put("foreach", enumerator)
-            ctx.scope.set(name, item)
-            try:
-                yield from self.run_statements(node.body, ctx)
-            except Break as flow:
-                if not flow.meant_for(node.label):
-                    raise
-                break
-            except Continue as flow:
-                if not flow.meant_for(node.label):
-                    raise
-        ctx.scope.variables.pop("foreach", None)
+        outer = ctx.scope.variables.get("foreach")
+        ctx.scope.variables["foreach"] = Slot("foreach", enumerator)
+        try:
+            for item in _walked(values):
+                enumerator.properties = {"Current": item}
+                ctx.scope.set(name, item)
+                yield from self._body(node.body, node.label, ctx)
+        except Break as flow:
+            if not flow.meant_for(node.label):
+                raise
+        finally:
+            if outer is None:
+                ctx.scope.variables.pop("foreach", None)
+            else:
+                ctx.scope.variables["foreach"] = outer
 
     def _body(self, body: nodes.Block, label: str, ctx: Context) -> Iterator[Value]:
         """One round of a loop; `continue` ends it, `break` goes on up."""
@@ -290,11 +268,10 @@ class Statements(Assignments, Failures):
             raise Unsupported("output of a finally in a pipeline that was ended", node.line)
 
     def _try_and_catch(self, node: nodes.Try, ctx: Context) -> Iterator[Value]:
-        if not node.catches:
-            yield from self.run_statements(node.body, ctx)
-            return
+        # The engine takes a handler to be in scope in the body, with or without a catch, and in the catches too.
+        inside = ctx.inside_try()
         try:
-            yield from self.run_statements(node.body, ctx.inside_try())
+            yield from self.run_statements(node.body, inside)
             return
         except Terminated as error:
             caught = error
@@ -306,7 +283,7 @@ class Statements(Assignments, Failures):
         saved = None if outer is None else outer.value
         ctx.scope.put("_", record)
         try:
-            yield from self.run_statements(clause.body, replace(ctx, handling=caught))
+            yield from self.run_statements(clause.body, replace(inside, handling=caught))
         finally:
             if outer is None:
                 ctx.scope.variables.pop("_", None)
@@ -342,6 +319,26 @@ class Statements(Assignments, Failures):
         except Terminated:
             return 0
         return code if isinstance(code, int) else 0
+
+
+def _walked(values: Value) -> Iterator[Value]:
+    """The items that a foreach walks. Raises `Terminated` when a list changes meanwhile."""
+    if values is None:
+        return
+    inner = base(values)
+    if not isinstance(inner, PSList):
+        yield from enumerate_(values)
+        return
+    before = list(inner.items)
+    for item in before:
+        if len(inner.items) != len(before) or any(a is not b for a, b in zip(inner.items, before, strict=True)):
+            raise failure(
+                "System.InvalidOperationException",
+                "OperationStopped",
+                "Collection was modified; enumeration operation may not execute.",
+                type_name="System.InvalidOperationException",
+            )
+        yield item
 
 
 def _has_command(node: nodes.Node) -> bool:
