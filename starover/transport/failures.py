@@ -78,9 +78,10 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
     if isinstance(error, WinRMTransportError) and error.code == 400:
         what = f"{host} could not read what was sent: its connection had been lost ({place})"
         return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=True, sent=False)
-    if isinstance(error, WSManFaultError) and stage == "command" and gone(error) is None:
+    if isinstance(error, WSManFaultError) and stage == "command":  # an answer to the handing over itself
         what = f"{host} did not take the script: {_reason(error)}"
-        return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=False, sent=False)
+        again = gone(error) is not None  # the session there is gone: a new one will do
+        return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=again, sent=False)
     if gone(error) == "shell":
         why = "its session there is gone (a restart, or it was closed)"
     else:

@@ -88,8 +88,6 @@ class Session:
             else:
                 ran = self._again(deadline, progress, lambda: self._once(self._ready(), script, deadline, progress))
         except Failed as failed:
-            if isinstance(failed.error, AuthFailed):
-                self._denied = failed.error
             return self._answer(script, progress, started, error=failed.error)
         return self._answer(script, progress, started, ran)
 
@@ -143,7 +141,9 @@ class Session:
             return self._open()
         except Exception as error:
             self._drop()
-            raise failure(error, "open", self._server.name, self._place) from error
+            failed = failure(error, "open", self._server.name, self._place)
+            self._remember(failed)
+            raise failed from error
 
     def _open(self) -> RunspacePool:
         road, server = self.road, self._server
@@ -199,6 +199,9 @@ class Session:
             try:
                 running.begin_invoke()
             except Exception as error:
+                if not broken(error) or not failure(error, stage, "", "").sent:
+                    raise
+                stage = "receive"
                 self._find_out(running, error)
             stage = "receive"
             while running.state == PSInvocationState.RUNNING:
@@ -208,11 +211,18 @@ class Session:
         except Exception as error:
             failed = failure(error, stage, self._server.name, self._place)
             progress.sent = failed.sent
+            if stage != "open":
+                self._remember(failed)
             self._drop(running=failed.sent and not script.mutates)
             raise failed from error
         finally:
             pool.pipelines.pop(running.id, None)
         return running
+
+    def _remember(self, failed: Failed) -> None:
+        """A logon that was refused is not tried again in this process: accounts lock."""
+        if isinstance(failed.error, AuthFailed):
+            self._denied = failed.error
 
     def _find_out(self, running: PowerShell, error: Exception) -> None:
         """The connection broke while the script was handed over. Its id was chosen here, so the host can be asked.
@@ -220,10 +230,7 @@ class Session:
         Returns when the host has it (waiting then goes on). Raises `Failed` when the host has never begun it, which is
         certain only if the request cannot still be on its way; otherwise the error.
         """
-        if not broken(error) or self._line is None or not failure(error, "command", "", "").sent:
-            raise error
         self._progress.note(error, 0.0)
-        self._line.reset()
         running._command_id = running.id  # pyright: ignore[reportPrivateUsage] # no other way to ask
         running.state = PSInvocationState.RUNNING
         try:

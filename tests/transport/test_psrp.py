@@ -306,6 +306,24 @@ def test_after_a_restart_a_new_session_is_opened(lab: WireLab, run_one: RunOne) 
     assert len(lab.endpoint.runspaces) == 2
 
 
+def test_a_write_into_a_session_that_is_gone_was_certainly_not_run(lab: WireLab, run_one: RunOne) -> None:
+    lab.endpoint.says("change", "done")
+    lab.endpoint.says("look", "x")
+    run_one("look")
+    lab.now(lab.host.service.close)  # every shell ended, the connection lives
+    answer = run_one("change", mutates=True)
+    assert isinstance(answer.error, ConnectFailed)
+    assert answer.error.certain == ("nothing was run",)
+    assert count(lab, "change") == 0
+    assert run_one("look").error is None
+
+
+def test_a_missing_credential_of_a_script_does_not_close_the_host(lab: WireLab, run_one: RunOne) -> None:
+    lab.endpoint.says("look", "x")
+    assert isinstance(run_one("look", arguments=(("C", "none"),)).error, AuthFailed)
+    assert run_one("look").error is None
+
+
 def test_a_command_that_is_not_answered_leaves_a_write_unknown_or_found(lab: WireLab, run_one: RunOne) -> None:
     lab.endpoint.says("change", "done")
     lab.endpoint.says("look", "x")
