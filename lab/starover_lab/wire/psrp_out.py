@@ -116,11 +116,9 @@ def record(
     elif stream == "progress":
         kind, made = MessageType.PROGRESS_RECORD, records.progress(value)
     elif stream == "information":
-        moment = DateTime(_TICKS_AT_EPOCH + round(now.timestamp() * 1e7), "Local")
-        kind, made = (
-            MessageType.INFORMATION_RECORD,
-            records.information(value, user=user, computer=computer, now=moment),
-        )
+        kind = MessageType.INFORMATION_RECORD
+        moment = DateTime((now - _FIRST) // timedelta(microseconds=1) * 10, "Local")
+        made = records.information(value, user=user, computer=computer, now=moment)
     else:
         kind, name = _INFORMATIONAL[stream]
         made = records.informational(name, plain_text(value))
