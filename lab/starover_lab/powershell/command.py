@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
-from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
+from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated, Unsupported
 from starover_lab.powershell.values import NOTHING, DateTime, ScriptBlock, Value
 
 __all__ = [
@@ -168,11 +168,18 @@ class Runner(Protocol):
         ...
 
     def call_block(
-        self, block: ScriptBlock, *, item: Value = NOTHING, args: Sequence[Value] = (), new_scope: bool = False
+        self,
+        block: ScriptBlock,
+        *,
+        item: Value = NOTHING,
+        args: Sequence[Value] = (),
+        new_scope: bool = False,
+        quiet: bool = False,
     ) -> Iterator[Value]:
         """Run a script block, `$_` being `item` unless NOTHING; yields its output as it comes.
 
-        The block of Where-Object and its like runs in the caller's scope, `new_scope=True` gives it one of its own.
+        The block of Where-Object and its like runs in the caller's scope, `new_scope=True` gives it one of its own;
+        `quiet`: its errors are raised instead of reported (a calculated property).
         """
         ...
 
@@ -222,6 +229,8 @@ class Invocation:
     """Parameters bound on the command line, by their declared names. Switches are `bool`."""
     common: dict[str, Value] = field(default_factory=dict[str, Value])
     """Common parameters given (`ErrorAction`, `Verbose`, `WhatIf`...), by their declared names."""
+    rest: list[Argument] = field(default_factory=list["Argument"])
+    """What a simple function's command line holds beyond its parameters."""
     set_name: str = ALL_SETS
     """The parameter set, as far as the command line decides it."""
     input: Iterator[Value] | None = None
@@ -255,7 +264,8 @@ class Invocation:
         )
 
     def _signed(self, record: ErrorRecord) -> ErrorRecord:
-        record.command = record.command or self.spec.class_name
+        if not record.unsigned:
+            record.command = record.command or self.spec.class_name
         record.activity = record.activity or self.spec.name
         if record.invocation is None:
             record.invocation = self.runner.invocation_info(self)
@@ -284,6 +294,18 @@ class Invocation:
     def wait(self, seconds: float) -> None:
         """Let the session's time pass."""
         self.runner.wait(seconds)
+
+    def differs(self, what: str) -> None:
+        """Say that Windows PowerShell 5.1 and 7 answer differently: refused where no host stands behind the session.
+
+        With a host the session is a Windows PowerShell, and the body goes on as 5.1 does.
+        """
+        if self.machine is None:
+            raise Unsupported(f"{what}: 5.1 and 7 differ")
+
+    def run_member(self, block: ScriptBlock, this: Value) -> Value:
+        """Run the block of a script property or script method, for `members`."""
+        raise Unsupported(f"a script member seen by a cmdlet: {block.text.strip()} of {this!r}")
 
     def call_block(self, block: ScriptBlock, item: Value = NOTHING, args: Sequence[Value] = ()) -> Iterator[Value]:
         """Run a script block with `$_` = item in the caller's scope."""

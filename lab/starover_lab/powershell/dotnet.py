@@ -9,7 +9,16 @@ import re
 from starover_lab.powershell.convert import cast, default_text
 from starover_lab.powershell.errors import Unsupported
 from starover_lab.powershell.invoke import Registry, Site
-from starover_lab.powershell.netobjects import Bytes, Gzip, Stopwatch, culture, encoding_of, match_object, matches
+from starover_lab.powershell.netobjects import (
+    Bytes,
+    Gzip,
+    Pieces,
+    Stopwatch,
+    culture,
+    encoding_of,
+    match_object,
+    matches,
+)
 from starover_lab.powershell.regex import BadPattern, Regex, compile_regex
 from starover_lab.powershell.values import (
     NOTHING,
@@ -135,8 +144,8 @@ def _(value: Value, _arguments: list[Value], _site: Site | None) -> Value:
 
 def _builder(value: Value) -> list[str]:
     state = _object(value).state
-    assert isinstance(state, list)
-    return state
+    assert isinstance(state, Pieces)
+    return state.texts
 
 
 def _append(value: Value, text: str) -> Value:

@@ -194,6 +194,8 @@ class ErrorRecord:
     invocation: InvocationInfo | None = None
     stack_trace: str = ""
     """`ScriptStackTrace`."""
+    unsigned: bool = False
+    """The command that writes it adds no name of its own to the id (Write-Error)."""
 
     @property
     def fqid(self) -> str:

@@ -43,7 +43,7 @@ from starover_lab.powershell.values import (
     units,
 )
 
-__all__ = ["call", "get", "index", "set", "set_index", "static_call", "static_get", "static_set"]
+__all__ = ["call", "find", "get", "has_method", "index", "set", "set_index", "static_call", "static_get", "static_set"]
 
 RunThis: TypeAlias = Callable[[ScriptBlock, Value], Value]
 """Runs the block of a ScriptProperty or ScriptMethod; the second argument is `$this`."""
@@ -87,6 +87,18 @@ def get(value: Value, name: str, *, strict: str | None = None, run: RunThis | No
             raise Unsupported(f"the {name} of a custom object: 1 in 7, $null in 5.1")
         return 1
     return _missing(name, strict)
+
+
+def find(value: Value, name: str, *, run: RunThis | None = None) -> tuple[Value] | None:
+    """A property of the value itself (in a tuple), or None when it has none of that name."""
+    inner = base(value)
+    return None if inner is None or isinstance(inner, Nothing) else _own(value, inner, name, run)
+
+
+def has_method(value: Value, name: str) -> bool:
+    """Whether the value has a method of that name that is known here."""
+    inner = base(value)
+    return inner is not None and bool(_methods(inner, name))
 
 
 def _own(value: Value, inner: Value, name: str, run: RunThis | None) -> tuple[Value] | None:

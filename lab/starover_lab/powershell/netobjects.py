@@ -23,6 +23,7 @@ from starover_lab.powershell.values import (
 __all__ = [
     "Bytes",
     "Gzip",
+    "Pieces",
     "Stopwatch",
     "culture",
     "encoding",
@@ -116,9 +117,16 @@ def gzip_stream(target: NetObject) -> NetObject:
     return NetObject(name, name, Gzip(target=target.state))
 
 
+@dataclass(eq=False)
+class Pieces:
+    """What a string builder holds."""
+
+    texts: list[str]
+
+
 def string_builder(text: str = "") -> NetObject:
     """`New-Object System.Text.StringBuilder`."""
-    return NetObject("System.Text.StringBuilder", text, [text] if text else [])
+    return NetObject("System.Text.StringBuilder", text, Pieces([text]))
 
 
 @dataclass(eq=False)

@@ -1,0 +1,213 @@
+"""One argument for one parameter: conversion to its type and validation, with the binder's errors."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from starover_lab.powershell import types
+from starover_lab.powershell.command import CommandSpec, Parameter
+from starover_lab.powershell.convert import cast
+from starover_lab.powershell.errors import PSException, Terminated, failure
+from starover_lab.powershell.values import (
+    NOTHING,
+    Nothing,
+    OrderedHashtable,
+    PSArray,
+    PSHashtable,
+    PSList,
+    PSObject,
+    ScriptBlock,
+    SwitchParameter,
+    Unsupported,
+    Value,
+    base,
+    type_name,
+)
+
+__all__ = ["Coercion", "coerce", "validated"]
+
+_SMA = "System.Management.Automation"
+
+
+class Coercion(Enum):
+    """Whether an argument may be converted to fit."""
+
+    NONE = 0
+    ALLOWED = 1
+
+
+def _transformation(spec: CommandSpec, parameter: Parameter, error: Terminated) -> Terminated:
+    reason = error.record.message
+    inner = error.record.exception
+    if spec.kind == "Function":
+        made = failure(
+            "ParameterArgumentTransformationError",
+            "InvalidData",
+            f"Cannot process argument transformation on parameter '{parameter.name}'. {reason}",
+            type_name=f"{_SMA}.ParameterBindingArgumentTransformationException",
+            inner=PSException(f"{_SMA}.ArgumentTransformationMetadataException", reason, inner),
+            command=spec.class_name,
+        )
+    else:
+        made = failure(
+            "CannotConvertArgumentNoMessage",
+            "InvalidArgument",
+            f"Cannot bind parameter '{parameter.name}'. {reason}",
+            type_name=f"{_SMA}.ParameterBindingException",
+            inner=inner,
+            command=spec.class_name,
+        )
+    made.record.activity = spec.name
+    return made
+
+
+def coerce(spec: CommandSpec, parameter: Parameter, value: Value, coercion: Coercion = Coercion.ALLOWED) -> Value:
+    """The argument as the parameter's type. Without coercion NOTHING when it does not fit as it is."""
+    if isinstance(value, Nothing):
+        value = None
+    if coercion is Coercion.NONE and not _fits(parameter, value):
+        return NOTHING
+    try:
+        if parameter.transform is not None:
+            return parameter.transform(value)
+        return _converted(spec, parameter, value)
+    except Terminated as error:
+        raise _transformation(spec, parameter, error) from None
+
+
+def _fits(parameter: Parameter, value: Value) -> bool:
+    if parameter.is_switch:
+        return isinstance(base(value), bool | SwitchParameter)
+    wanted = types.resolve(parameter.type)
+    inner = base(value)
+    if wanted in ("System.Object", "pscustomobject", f"{_SMA}.PSObject"):
+        return True
+    if inner is None:
+        return False
+    if wanted == f"{_SMA}.ScriptBlock[]" and isinstance(inner, ScriptBlock):
+        return True
+    return type_name(inner) == wanted
+
+
+def _converted(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
+    inner = base(value)
+    if parameter.is_switch:
+        return _switch(inner)
+    wanted = types.resolve(parameter.type)
+    if wanted in ("System.Object", "pscustomobject", f"{_SMA}.PSObject"):
+        return value
+    if inner is None and spec.kind == "Cmdlet":
+        if wanted == "System.Boolean" or wanted in _VALUE_TYPES or wanted in types.ENUMS:
+            raise Unsupported(f"$null for -{parameter.name}")
+        return None
+    if wanted == "System.Boolean" and not isinstance(inner, bool | int | float | SwitchParameter):
+        raise failure(
+            "InvalidCast",
+            "InvalidArgument",
+            f'Cannot convert value "{type_name(inner)}" to type "System.Boolean". Boolean parameters accept only '
+            "Boolean values and numbers, such as $True, $False, 1 or 0.",
+        )
+    if wanted == "System.String" and isinstance(inner, PSArray | PSList):
+        raise failure("InvalidCast", "InvalidArgument", "Cannot convert value to type System.String.")
+    if wanted == f"{_SMA}.ScriptBlock[]" and isinstance(inner, ScriptBlock):
+        return PSArray([inner], wanted)
+    if wanted == "System.Collections.IDictionary":
+        if isinstance(inner, PSHashtable | OrderedHashtable):
+            return inner
+        raise Unsupported(f"a {type_name(inner)} for -{parameter.name}")
+    if wanted in _OBJECTS:
+        if type_name(inner) == wanted or (isinstance(inner, PSObject) and wanted in inner.type_names):
+            return value
+        raise Unsupported(f"a {type_name(inner)} for -{parameter.name}")
+    return cast(value, wanted)
+
+
+_VALUE_TYPES = frozenset(
+    f"System.{name}"
+    for name in ("Int32", "Int64", "UInt32", "UInt64", "Int16", "UInt16", "Byte", "Double", "Decimal", "DateTime")
+) | {"System.TimeSpan", "System.Guid", "System.Char"}
+_OBJECTS = frozenset({f"{_SMA}.ScriptBlock", f"{_SMA}.PSCredential", "System.Security.SecureString"})
+
+
+def _switch(value: Value) -> bool:
+    if isinstance(value, SwitchParameter):
+        return value.present
+    if value is None:
+        return False
+    if isinstance(value, bool | int | float):
+        return bool(value)
+    text = f'Cannot convert value "{type_name(value)}" to type "{_SMA}.SwitchParameter".'
+    raise failure("InvalidCast", "InvalidArgument", text)
+
+
+def _invalid(spec: CommandSpec, error_id: str, text: str) -> Terminated:
+    made = failure(
+        error_id,
+        "InvalidData",
+        text,
+        type_name=f"{_SMA}.ParameterBindingValidationException",
+        target=None,
+        command=spec.class_name,
+    )
+    made.record.activity = spec.name
+    return made
+
+
+def _mandatory(parameter: Parameter) -> bool:
+    return any(how.mandatory for how in parameter.sets.values())
+
+
+def validated(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
+    """The converted argument, if it may be bound. Raises `Terminated` with the engine's id."""
+    inner = base(value)
+    if _mandatory(parameter) and not parameter.is_switch:
+        _check_given(spec, parameter, inner)
+    problem = _attribute_problem(parameter, inner)
+    for check in () if problem else parameter.validations:
+        problem = check(value)
+        if problem is not None:
+            break
+    if problem is not None:
+        text = f"Cannot validate argument on parameter '{parameter.name}'. {problem}"
+        raise _invalid(spec, "ParameterArgumentValidationError", text)
+    return value
+
+
+def _check_given(spec: CommandSpec, parameter: Parameter, inner: Value) -> None:
+    name = f"Cannot bind argument to parameter '{parameter.name}'"
+    prefix = "ParameterArgumentValidationError"
+    if inner is None and not parameter.allow_null:
+        raise _invalid(spec, f"{prefix}NullNotAllowed", f"{name} because it is null.")
+    if inner == "" and isinstance(inner, str) and not parameter.allow_empty_string:
+        raise _invalid(spec, f"{prefix}EmptyStringNotAllowed", f"{name} because it is an empty string.")
+    if not isinstance(inner, PSArray | PSList):
+        return
+    if not inner.items and not parameter.allow_empty_collection:
+        kind = "EmptyArrayNotAllowed" if isinstance(inner, PSArray) else "EmptyCollectionNotAllowed"
+        raise _invalid(spec, f"{prefix}{kind}", f"{name} because it is an empty array.")
+    texts = types.element_type(types.resolve(parameter.type)) == "System.String"
+    for item in inner.items:
+        one = base(item)
+        if one is None and not parameter.allow_null:
+            raise _invalid(spec, f"{prefix}NullNotAllowed", f"{name} because it is null.")
+        if texts and one == "" and not parameter.allow_empty_string:
+            text = f"{name} because it is an empty string."
+            raise _invalid(spec, f"{prefix}EmptyStringNotAllowed", text)
+
+
+def _attribute_problem(parameter: Parameter, inner: Value) -> str | None:
+    if parameter.not_null or parameter.not_empty:
+        if inner is None:
+            return (
+                "The argument is null. Provide a valid value for the argument, and then try running the command again."
+            )
+        items = inner.items if isinstance(inner, PSArray | PSList) else []
+        if any(base(item) is None for item in items):
+            return "The argument is null, or an element of the argument collection contains a null value."
+        if parameter.not_empty and (
+            (isinstance(inner, str) and inner == "")
+            or (isinstance(inner, PSArray | PSList) and not items)
+            or any(base(item) == "" for item in items)
+        ):
+            return "The argument is null or empty. Provide an argument that is not null or empty."
+    return None
