@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
 from starover_lab.powershell.values import DateTime, Long, OrderedHashtable, PSArray, PSObject, Value, Version
