@@ -71,6 +71,9 @@ INTEGERS: dict[str, type[int]] = {
 }
 
 
+_PRINCIPAL = "System.Security.Principal"
+
+
 def cast_text(value: Value, name: str) -> Value:
     """`cast` with a type literal's inside (`int`, `string[]`); raises TypeNotFound for an unknown name."""
     return cast(value, types.resolve(name))
@@ -126,6 +129,8 @@ def cast(value: Value, target: str) -> Value:
         return _list(inner, target)
     if target.endswith("Exception") and isinstance(inner, str):
         return PSException(target, inner)
+    if target == f"{_PRINCIPAL}.WindowsPrincipal" and type_name(inner) == f"{_PRINCIPAL}.WindowsIdentity":
+        return NetObject(target, target, inner)
     raise Unsupported(f"[{target}] of a {type_name(inner)}")
 
 
