@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from starover_lab.wire.endpoint import ScriptTask
 from starover_lab.world.clock import Scheduler
 
-__all__ = ["Pump"]
+__all__ = ["PATIENCE", "Pump"]
 
 _LOG = logging.getLogger(__name__)
 _BEAT = 0.05
+PATIENCE = 2.0
+"""Real seconds without a sign of a client after which its announced scripts are no longer waited for."""
 
 
 class Pump:
@@ -25,8 +27,11 @@ class Pump:
         """Called after each run of the scheduler, when the world may have changed."""
         self.speed = 0.0
         """Simulated seconds a real second while nobody waits; 0: the clock stands when nobody waits."""
+        self.patience = PATIENCE
         self._asked = False
         self._beating: asyncio.Task[None] | None = None
+        self._last_sign = 0.0
+        self._giving_up: asyncio.TimerHandle | None = None
 
     @property
     def now(self) -> datetime:
@@ -47,10 +52,12 @@ class Pump:
         self.kick()
 
     def kick(self) -> None:
-        """Run the scheduler soon."""
+        """Run the scheduler soon: a client has given a sign of itself."""
+        loop = asyncio.get_running_loop()
+        self._last_sign = loop.time()
         if not self._asked:
             self._asked = True
-            asyncio.get_running_loop().call_soon(self.run)
+            loop.call_soon(self.run)
 
     def run(self) -> None:
         """Run the scheduler now, and then whoever wants to know what became of the world."""
@@ -61,6 +68,22 @@ class Pump:
             _LOG.exception("a script of the lab itself failed")
         for act in self.afterwards:
             act()
+        if self.scheduler.missing and self._giving_up is None:
+            self._giving_up = asyncio.get_running_loop().call_later(self.patience, self._give_up)
+
+    def _give_up(self) -> None:
+        """Whoever cannot even connect (a refused port, a name that is none) cannot tell the lab. The clock must not
+        stand for ever for scripts that will not come: after a while without any sign they are taken for withdrawn."""
+        loop = asyncio.get_running_loop()
+        self._giving_up = None
+        missing = self.scheduler.missing
+        left = self._last_sign + self.patience - loop.time()
+        if missing and left > 0:
+            self._giving_up = loop.call_later(left, self._give_up)
+        elif missing:
+            _LOG.info("%d announced scripts did not come", missing)
+            self.scheduler.withdraw(missing)
+            self.run()
 
     def set_speed(self, speed: float) -> None:
         """Let the clock run by itself, for clients that announce nothing; 0 stops that."""
@@ -83,3 +106,5 @@ class Pump:
         """The loop ends."""
         if self._beating is not None:
             self._beating.cancel()
+        if self._giving_up is not None:
+            self._giving_up.cancel()

@@ -17,7 +17,7 @@ import msgspec
 from starover.errors import Mistake
 from starover_lab import written
 from starover_lab.control import Control
-from starover_lab.pump import Pump
+from starover_lab.pump import PATIENCE, Pump
 from starover_lab.tls import Authority
 from starover_lab.wire import auth
 from starover_lab.wire.endpoint import Endpoint
@@ -29,6 +29,8 @@ __all__ = ["LabServer", "Ready", "refuse_second", "run"]
 
 _LOG = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
+_SHORT_PATIENCE = 0.4
+"""While a port is refused the lab does not see who tries it, and must guess sooner that somebody did."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class LabServer:
             host.service.close()
 
     def _follow(self) -> None:
+        refused = any(host.line() == "refused" for host in self._hosts.values())
+        self.pump.patience = _SHORT_PATIENCE if refused else PATIENCE
         for host in self._hosts.values():
             if host.out_of_step:
                 task = asyncio.ensure_future(host.follow())

@@ -357,3 +357,23 @@ def test_an_unknown_topology_is_one_message(tmp_path: Path, capsys: pytest.Captu
     said = capsys.readouterr().err
     assert "no-such-estate" in said
     assert "Traceback" not in said
+
+
+def test_a_refused_host_holds_the_others_of_its_batch_for_a_moment_only(lab: Process) -> None:
+    door = lab.door()
+    door.ask("POST", "/v1/break", {"kind": "winrm_refused", "target": "EX2"})
+    door.ask("POST", "/v1/clock/expect", {"scripts": 2})
+    with pytest.raises(Exception, match="refused"):
+        lab.pool("EX2").open()
+    with lab.pool("EX1") as pool:
+        assert PowerShell(pool).add_script("30").invoke()
+
+
+def test_a_wrong_password_holds_nobody(lab: Process) -> None:
+    door = lab.door()
+    door.ask("POST", "/v1/clock/expect", {"scripts": 2})
+    with pytest.raises(AuthenticationError):
+        lab.pool("EX2", password="wrong").open()
+    assert "1 announced" in door.ask("GET", "/v1/clock")[1]["standsFor"]
+    with lab.pool("EX1") as pool:
+        assert PowerShell(pool).add_script("30").invoke()

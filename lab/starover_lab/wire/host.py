@@ -82,7 +82,7 @@ class Host:
             tls=context,
             certificate_hash=digest,
             line=self.line,
-            on_swallowed=lambda: self._scripts.absent(self.name),
+            on_turned_away=lambda: self._scripts.absent(self.name),
         )
 
     @property
@@ -149,10 +149,16 @@ class Host:
             return HttpResponse(404)
         if request.method != "POST":
             return HttpResponse(405)
+        self._scripts.kick()  # a client is on its way
+        given = request.headers.get("authorization")
         try:
-            user, headers = state.authentication.check(request.headers.get("authorization"))
-        except (Refused, TokenWanted) as wanted:
+            user, headers = state.authentication.check(given)
+        except TokenWanted as wanted:
             return HttpResponse(401, headers=wanted.headers)
+        except Refused as refused:
+            if given is not None:
+                self._scripts.absent(self.name)
+            return HttpResponse(401, headers=refused.headers)
         if not request.body:
             return HttpResponse(200, headers=headers)
         caller = Caller(user, connection.peer, configuration)

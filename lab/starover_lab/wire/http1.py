@@ -123,7 +123,7 @@ class _Protocol(asyncio.Protocol):
             return
         if line == "silent":
             self._swallows = True
-            self._listener.on_swallowed()
+            self._listener.on_turned_away()
             return
         if self._listener.tls is None:
             self._ready(None)
@@ -137,6 +137,7 @@ class _Protocol(asyncio.Protocol):
             wrapped = await loop.start_tls(transport, self, context, server_side=True)
         except (OSError, ssl.SSLError):
             transport.abort()
+            self._listener.on_turned_away()
             return
         self._task = None
         if wrapped is None or transport.is_closing():  # the client went away meanwhile
@@ -254,8 +255,8 @@ class Listener:
     certificate_hash: bytes | None = None
     line: Callable[[], Line] = lambda: "up"
     """What the line does now."""
-    on_swallowed: Callable[[], None] = lambda: None
-    """A client connected to a silent line: it will get nothing."""
+    on_turned_away: Callable[[], None] = lambda: None
+    """A client came in vain: the line is silent, or it did not like the certificate."""
     on_lost: Callable[[Connection], None] = lambda _: None
     """A connection ended, and its client had not said that this was its last request."""
     open_connections: set[_Protocol] = field(default_factory=set[_Protocol], repr=False)

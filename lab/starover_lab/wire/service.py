@@ -76,7 +76,11 @@ class Service:
         if limit is None or limit <= 0:
             raise faults.bad_header(request.timeout)
         if request.action == "Create":
-            return await self._create(caller, request)
+            try:
+                return await self._create(caller, request)
+            except faults.Fault:
+                self.scripts.absent(self.host)  # without a session no script will come
+                raise
         if request.action == "Receive":
             body = await self._receive(caller, request, limit)
         elif request.action == "Get" and request.resource == _CONFIG:
