@@ -18,7 +18,7 @@ from starover_lab.world.entities import Cluster
 from starover_lab.world.errors import WorldError
 from starover_lab.world.state import first_label
 
-__all__ = ["BODIES"]
+__all__ = ["BODIES", "cluster_here", "failed", "node_names"]
 
 _NS = "Microsoft.FailoverClusters.PowerShell."
 _REMOTELY = (
@@ -51,7 +51,8 @@ class _Seen:
     cluster: Cluster
 
 
-def _failed(call: Invocation, error_id: str, category: str, message: str, target: Value = None) -> None:
+def failed(call: Invocation, error_id: str, category: str, message: str, target: Value = None) -> None:
+    """An error of a cluster cmdlet, behind the warning that real ones print first."""
     call.warning(_REMOTELY)
     call.error(call.record(error_id, category, message, type_name=_NS + "ClusterCmdletException", target=target))
 
@@ -62,7 +63,7 @@ def _seen(call: Invocation, asked: str) -> _Seen | None:
     node = here.host
     if asked and first_label(asked).casefold() not in {here.host.casefold(), "", "localhost"}:
         if here.network_logon:
-            _failed(call, "ClusterAccessDenied", "PermissionDenied", _DENIED, asked)
+            failed(call, "ClusterAccessDenied", "PermissionDenied", _DENIED, asked)
             return None
         node = first_label(asked)
     try:
@@ -72,10 +73,21 @@ def _seen(call: Invocation, asked: str) -> _Seen | None:
         if error.blocked_s > 0:
             call.wait(error.blocked_s)
         if error.kind in {"service_down", "not_found"}:
-            _failed(call, "ClusterEndpointNotRegistered", "ConnectionError", _NOT_RUNNING)
+            failed(call, "ClusterEndpointNotRegistered", "ConnectionError", _NOT_RUNNING)
         else:
-            _failed(call, "ClusterRpcConnection", "ConnectionError", _UNREACHABLE.format(node))
+            failed(call, "ClusterRpcConnection", "ConnectionError", _UNREACHABLE.format(node))
         return None
+
+
+def cluster_here(call: Invocation) -> Machine | None:
+    """The machine, if the local node (or the one named) answers for its cluster; a failure is reported."""
+    seen = _seen(call, _cluster_of(call))
+    return None if seen is None else seen.here
+
+
+def node_names(here: Machine) -> list[str]:
+    """The nodes of the local cluster."""
+    return [view.name for view in here.world.nodes(here.host)]
 
 
 def _cluster_of(call: Invocation) -> str:
@@ -95,7 +107,7 @@ def _named(call: Invocation, objects: Iterable[PSObject], what: str) -> Iterator
         yield from found
         if not found and not set("*?[") & set(pattern):
             message = f"There was a problem finding the {what} '{pattern}'. The {what} was not found"
-            _failed(call, "ClusterObjectNotFound", "ObjectNotFound", message, pattern)
+            failed(call, "ClusterObjectNotFound", "ObjectNotFound", message, pattern)
 
 
 def _cluster_reference(seen: _Seen) -> PSObject:

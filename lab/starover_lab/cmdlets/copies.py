@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 from starover_lab.cmdlets.copy_status import copy_status
 from starover_lab.cmdlets.identities import find_copies, known_server
-from starover_lab.cmdlets.machine import Machine, exchange_error, given_list, machine, mutate, reading, switch
+from starover_lab.cmdlets.machine import (
+    Machine,
+    exchange_error,
+    given_list,
+    machine,
+    mutate,
+    mutate_until,
+    reading,
+    switch,
+)
 from starover_lab.cmdlets.objects import text_of
 from starover_lab.powershell.command import Body, Invocation
-from starover_lab.powershell.values import TimeSpan, Value
+from starover_lab.powershell.values import TimeSpan, Unsupported, Value
 from starover_lab.world.errors import WorldError
 
 __all__ = ["BODIES"]
@@ -69,6 +79,7 @@ def _each(call: Invocation) -> Iterator[tuple[Machine, dict[str, Value], str, st
                     "invalid", f"the operation couldn't be performed because '{identity}' matches multiple entries"
                 )
         except WorldError as error:
+            reading(call)
             call.error(exchange_error(call, error, identity, here.dc(bound.get("DomainController"))))
             continue
         database, server = copies[0]
@@ -78,20 +89,17 @@ def _each(call: Invocation) -> Iterator[tuple[Machine, dict[str, Value], str, st
 def suspend(call: Invocation) -> Iterator[Value]:
     """Suspend-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
-        comment = text_of(bound.get("SuspendComment"))
         if switch(bound.get("EnableReplayLag")):
-            # Reserved for Microsoft's own use; what it does on premises is not known.
-            mutate(call, name, bound, lambda: None)
-            continue
-        only = switch(bound.get("ActivationOnly"))
-        mutate(
-            call,
-            name,
-            bound,
-            lambda h=here, d=database, s=server, c=comment, o=only: h.world.suspend_copy(  # type: ignore[misc]
-                d, s, h.host, comment=c, activation_only=o
-            ),
+            raise Unsupported("Suspend-MailboxDatabaseCopy -EnableReplayLag: reserved, what it does is not known")
+        act = partial(
+            here.world.suspend_copy,
+            database,
+            server,
+            here.host,
+            comment=text_of(bound.get("SuspendComment")),
+            activation_only=switch(bound.get("ActivationOnly")),
         )
+        mutate(call, name, bound, act)
     yield from ()
 
 
@@ -99,22 +107,11 @@ def resume(call: Invocation) -> Iterator[Value]:
     """Resume-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
         if switch(bound.get("DisableReplayLag")):
-            mutate(
-                call,
-                name,
-                bound,
-                lambda h=here, d=database, s=server: h.world.set_lag(d, s, h.host, replay_s=0.0),  # type: ignore[misc]
-            )
-            continue
-        only = switch(bound.get("ReplicationOnly"))
-        mutate(
-            call,
-            name,
-            bound,
-            lambda h=here, d=database, s=server, o=only: h.world.resume_copy(  # type: ignore[misc]
-                d, s, h.host, replication_only=o
-            ),
-        )
+            act = partial(here.world.set_lag, database, server, here.host, replay_s=0.0)
+        else:
+            only = switch(bound.get("ReplicationOnly"))
+            act = partial(here.world.resume_copy, database, server, here.host, replication_only=only)
+        mutate(call, name, bound, act)
     yield from ()
 
 
@@ -146,34 +143,30 @@ def _update_server(call: Invocation) -> Iterator[Value]:
 
 def _seed(call: Invocation, here: Machine, bound: dict[str, Value], database: str, server: str, name: str) -> None:
     if switch(bound.get("CancelSeed")):
-        mutate(call, name, bound, lambda: here.world.cancel_seed(database, server, here.host))
+        mutate(call, name, bound, partial(here.world.cancel_seed, database, server, here.host))
         return
     if switch(bound.get("CatalogOnly")):
-        # The catalogue of 2013 and 2016 is not simulated by size: rebuilding it takes no time.
-        mutate(call, name, bound, lambda: None)
-        return
+        raise Unsupported("Update-MailboxDatabaseCopy -CatalogOnly: the lab simulates no seeding of a content index")
     sources = given_list(bound.get("SourceServer"))
-    ends = here.world.now
-
-    def begin() -> None:
-        nonlocal ends
-        ends = here.world.update_copy(
-            database,
-            server,
-            here.host,
-            source=sources[0] if sources else None,
-            delete_existing=switch(bound.get("DeleteExistingFiles")) or switch(bound.get("SafeDeleteExistingFiles")),
-            manual_resume=switch(bound.get("ManualResume")),
-        )
-
-    if mutate(call, name, bound, begin) and not switch(bound.get("BeginSeed")):
-        call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+    act = partial(
+        here.world.update_copy,
+        database,
+        server,
+        here.host,
+        source=sources[0] if sources else None,
+        delete_existing=switch(bound.get("DeleteExistingFiles")) or switch(bound.get("SafeDeleteExistingFiles")),
+        manual_resume=switch(bound.get("ManualResume")),
+    )
+    if switch(bound.get("BeginSeed")):
+        mutate(call, name, bound, act)
+    else:
+        mutate_until(call, name, bound, act)
 
 
 def set_copy(call: Invocation) -> Iterator[Value]:
     """Set-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
-        mutate(call, name, bound, lambda h=here, b=bound, d=database, s=server: _set(h, b, d, s))  # type: ignore[misc]
+        mutate(call, name, bound, partial(_set, here, bound, database, server))
     yield from ()
 
 

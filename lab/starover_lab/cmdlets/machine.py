@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from starover_lab.cmdlets.objects import guid_of, text_of, us_time
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
     from starover_lab.cmdlets.exchange_session import Registry
     from starover_lab.cmdlets.psremoting import RemoteSession
 
-__all__ = ["Machine", "Provider", "exchange_error", "given_list", "machine", "mutate", "reading", "switch", "table"]
+__all__ = [
+    "Machine",
+    "Provider",
+    "exchange_error",
+    "given_list",
+    "machine",
+    "mutate",
+    "mutate_until",
+    "reading",
+    "switch",
+    "table",
+]
 
 Provider = Literal["plain", "exchange", "snapin"]
 """How Exchange cmdlets are there: not at all (or as proxies), over `/PowerShell`, or loaded into the session."""
@@ -242,6 +254,15 @@ def mutate(
         return False
     _audit(call, here, target, bound, failure)
     return True
+
+
+def mutate_until(call: Invocation, target: str, bound: Mapping[str, Value], act: Callable[[], datetime]) -> bool:
+    """As `mutate`, for what goes on by itself until a moment that `act` tells: the call lasts until then."""
+    ends: list[datetime] = []
+    done = mutate(call, target, bound, lambda: ends.append(act()))
+    if done:
+        call.wait(max((ends[0] - machine(call).world.now).total_seconds(), 0.0))
+    return done
 
 
 def _audit(call: Invocation, here: Machine, target: str, bound: Mapping[str, Value], failure: str) -> None:

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from starover_lab.cmdlets import cim, clusters, commands, contents, files, psremoting, reference, windows
+from starover_lab.cmdlets import (
+    cim,
+    clusters,
+    commands,
+    contents,
+    files,
+    psremoting,
+    reference,
+    service_control,
+    windows,
+)
 from starover_lab.cmdlets.exchange_session import Registry
 from starover_lab.cmdlets.machine import Machine, given_list
 from starover_lab.cmdlets.noise import make_noise
@@ -25,14 +35,21 @@ __all__ = ["PlainRunspace", "windows_commands"]
 
 _SMA = "System.Management.Automation"
 _WINDOWS: dict[str, Body] = (
-    windows.BODIES | cim.BODIES | files.BODIES | contents.BODIES | commands.BODIES | psremoting.BODIES
+    windows.BODIES
+    | service_control.SERVICE_BODIES
+    | cim.BODIES
+    | files.BODIES
+    | contents.BODIES
+    | commands.BODIES
+    | psremoting.BODIES
 )
+_CLUSTER: dict[str, Body] = clusters.BODIES | service_control.CLUSTER_BODIES
 _SHORTEST_SECRET = 6
 
 
 def windows_commands(server: Server) -> Iterator[CommandSpec]:
     """The modules of a host. FailoverClusters is there where Exchange is."""
-    bodies = _WINDOWS | (clusters.BODIES if server.exchange is not None else {})
+    bodies = _WINDOWS | (_CLUSTER if server.exchange is not None else {})
     for name, body in bodies.items():
         found = reference.spec(name, body)
         if found is not None:
@@ -40,8 +57,7 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
     yield CommandSpec(
         name="icacls.exe",
         body=_icacls,
-        cmdlet_binding=False,
-        parameters=(Parameter.of("ArgumentList", "object[]", position=0, remaining=True),),
+        parameters=(Parameter.of("ArgumentList", "object[]", remaining=True),),
     )
 
 

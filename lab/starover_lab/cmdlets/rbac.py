@@ -25,12 +25,21 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Set-MailboxDatabaseCopy",
         "Add-MailboxDatabaseCopy",
     ),
-    "Databases": ("Get-MailboxDatabase", "Get-MailboxDatabaseCopyStatus", "Get-MailboxServer", "Set-MailboxServer"),
+    "Databases": (
+        "Get-MailboxDatabase",
+        "Get-MailboxDatabaseCopyStatus",
+        "Get-MailboxServer",
+        "Set-MailboxServer",
+        "Mount-Database",
+        "Dismount-Database",
+        "Move-ActiveMailboxDatabase",
+    ),
     "Exchange Servers": (
         "Get-ExchangeServer",
         "Get-MailboxServer",
         "Set-MailboxServer",
         "Get-ServerComponentState",
+        "Set-ServerComponentState",
     ),
     "Monitoring": (
         "Get-ServerHealth",

@@ -155,13 +155,15 @@ def _not_longer(limit: int) -> Validation:
 def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> Parameter:
     every = tuple(owner.sets)
     plain = every == ("(All)",)
+    # Exchange's pages do not tell by value from by property name; objects go to the leading parameter.
+    leading = "Identity" if "Identity" in owner.parameters else next(iter(owner.parameters))
     sets: dict[str, InSet] = {}
     for set_name in given.sets or every:
         mandatory, positional = owner.sets[set_name]
         sets[ALL_SETS if plain else set_name] = InSet(
             mandatory=name in mandatory,
             position=positional.index(name) if name in positional else None,
-            by_value=given.pipeline in {"yes", "both", "by_value"},
+            by_value=given.pipeline in {"both", "by_value"} or (given.pipeline == "yes" and name == leading),
             by_property=given.pipeline in {"yes", "both", "by_property_name"},
         )
     if len(sets) == len(every) and len(set(sets.values())) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from starover_lab.cmdlets.databases import ad_columns
@@ -91,15 +92,14 @@ def set_mailbox_server(call: Invocation) -> Iterator[Value]:
         disabled = bound.get("DatabaseCopyActivationDisabledAndMoveNow")
         policy = _policy(text_of(bound.get("DatabaseCopyAutoActivationPolicy")))
         for server, _ in _selected(call, here, text_of(bound.get("Identity")), dc):
-            mutate(
-                call,
+            act = partial(
+                here.world.set_activation,
                 server.name,
-                bound,
-                lambda h=here, s=server, p=policy, d=disabled: h.world.set_activation(  # type: ignore[misc]
-                    s.name, h.host, policy=p, disabled_and_move_now=None if d is None else bool(d)
-                ),
-                dc=dc,
+                here.host,
+                policy=policy,
+                disabled_and_move_now=None if disabled is None else bool(disabled),
             )
+            mutate(call, server.name, bound, act, dc=dc)
     yield from ()
 
 

@@ -13,7 +13,7 @@ from starover_lab.world.entities import Server, Service
 from starover_lab.world.names import same
 from starover_lab.world.state import first_label
 
-__all__ = ["BODIES", "fits", "setup_runs"]
+__all__ = ["BODIES", "fits", "is_pattern", "service_object", "setup_runs"]
 
 
 def fits(name: str, pattern: str) -> bool:
@@ -31,7 +31,8 @@ def setup_runs(here: Machine, host: str) -> bool:
     return any(one["kind"] == "setup_running" and same(str(one["target"]), host) for one in here.world.faults())
 
 
-def _service(one: Service) -> PSObject:
+def service_object(one: Service) -> PSObject:
+    """A ServiceController."""
     running = one.status == "Running"
     none = list_of([], "System.ServiceProcess.ServiceController[]")
     return make(
@@ -79,7 +80,7 @@ def get_service(call: Invocation) -> Iterator[Value]:
                 call.error(record)
             for one in found:
                 if not any(fits(one.name, no) for no in out) and (not only or any(fits(one.name, yes) for yes in only)):
-                    yield _service(one)
+                    yield service_object(one)
 
 
 def _is_here(here: Machine, name: str) -> bool:

@@ -1,0 +1,123 @@
+"""Start-, Stop- and Restart-Service on this host, and the cluster cmdlets that move or pause; knows no Exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from starover_lab.cmdlets.clusters import cluster_here, failed, node_names
+from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
+from starover_lab.cmdlets.objects import text_of
+from starover_lab.cmdlets.windows import fits, is_pattern, service_object
+from starover_lab.powershell.command import Body, Invocation
+from starover_lab.powershell.values import Value
+from starover_lab.world.entities import Service
+from starover_lab.world.errors import WorldError
+
+__all__ = ["CLUSTER_BODIES", "SERVICE_BODIES"]
+
+
+_PAST = {"start": "started", "stop": "stopped"}
+
+
+def _services(call: Invocation, bound: Mapping[str, Value]) -> Iterator[Service]:
+    """The services that are meant; a plain name without one is an error."""
+    here = machine(call)
+    display = given_list(bound.get("DisplayName"))
+    for pattern in display or given_list(bound.get("Name")) or given_list(bound.get("InputObject")):
+        found = [one for one in here.server.services if fits(one.display_name if display else one.name, pattern)]
+        yield from found
+        if not found and not is_pattern(pattern):
+            record = call.record(
+                "NoServiceFoundForGivenName",
+                "ObjectNotFound",
+                f"Cannot find any service with service name '{pattern}'.",
+                type_name="Microsoft.PowerShell.Commands.ServiceCommandException",
+                target=pattern,
+            )
+            call.error(record)
+
+
+def _act(call: Invocation, service: Service, verb: str) -> bool:
+    here = machine(call)
+    change = here.world.start_service if verb == "start" else here.world.stop_service
+    try:
+        ends = change(here.host, service.name)
+    except WorldError:
+        record = call.record(
+            f"{verb.capitalize()}ServiceFailed",
+            "OpenError",
+            f"Service '{service.display_name} ({service.name})' cannot be {_PAST[verb]} due to the following error: "
+            f"Cannot {verb} service {service.name} on computer '.'.",
+            type_name="Microsoft.PowerShell.Commands.ServiceCommandException",
+            target=service.name,
+        )
+        call.error(record)
+        return False
+    call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+    return True
+
+
+def _change(verbs: tuple[str, ...]) -> Body:
+    def body(call: Invocation) -> Iterator[Value]:
+        for bound in call.records():
+            for service in _services(call, bound):
+                if not call.should_process(f"{service.display_name} ({service.name})", call.spec.name):
+                    continue
+                done = all(_act(call, service, verb) for verb in verbs)
+                if done and switch(bound.get("PassThru")):
+                    yield service_object(service)
+
+    return body
+
+
+SERVICE_BODIES: dict[str, Body] = {
+    "Start-Service": _change(("start",)),
+    "Stop-Service": _change(("stop",)),
+    "Restart-Service": _change(("stop", "start")),
+}
+
+
+def _node_change(call: Invocation, act: Callable[[Machine, str], None]) -> Iterator[Value]:
+    here = cluster_here(call)
+    if here is None:
+        return
+    for name in given_list(call.bound.get("Name")) or given_list(call.bound.get("InputObject")) or [here.host]:
+        known = [one for one in node_names(here) if fits(one, name)]
+        if not known:
+            failed(call, "ClusterObjectNotFound", "ObjectNotFound", f"The cluster node '{name}' was not found", name)
+        for node in known:
+            if call.should_process(node, call.spec.name):
+                call.wait(here.pace(here.world.state.tuning.write_s))
+                act(here, node)
+    yield from ()
+
+
+def suspend_node(call: Invocation) -> Iterator[Value]:
+    """Suspend-ClusterNode."""
+    drain = switch(call.bound.get("Drain"))
+    yield from _node_change(call, lambda here, node: here.world.suspend_node(here.host, node, drain=drain))
+
+
+def resume_node(call: Invocation) -> Iterator[Value]:
+    """Resume-ClusterNode."""
+    yield from _node_change(call, lambda here, node: here.world.resume_node(here.host, node))
+
+
+def move_group(call: Invocation) -> Iterator[Value]:
+    """Move-ClusterGroup of the core group: the Primary Active Manager goes with it."""
+    here = cluster_here(call)
+    if here is None or not call.should_process("Cluster Group", call.spec.name):
+        return
+    call.wait(here.pace(here.world.state.tuning.write_s))
+    try:
+        here.world.move_core_group(here.host, text_of(call.bound.get("Node")) or None)
+    except WorldError as error:
+        failed(call, "ClusterGroupMoveFailed", "InvalidOperation", error.message)
+    yield from ()
+
+
+CLUSTER_BODIES: dict[str, Body] = {
+    "Suspend-ClusterNode": suspend_node,
+    "Resume-ClusterNode": resume_node,
+    "Move-ClusterGroup": move_group,
+}
