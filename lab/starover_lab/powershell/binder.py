@@ -192,13 +192,13 @@ def _positional(binding: _Binding, arguments: list[Argument]) -> list[Argument]:
     for place in places:
         if not waiting:
             break
-        if _bind_at(binding, place, waiting[0].value):
+        if _bind_at(binding, place, waiting[0].value, alone=len(arguments) == 1):
             waiting.pop(0)
     kept = {id(argument) for argument in waiting}
     return [argument for argument in arguments if argument.name is not None or id(argument) in kept]
 
 
-def _bind_at(binding: _Binding, place: int, value: Value) -> bool:
+def _bind_at(binding: _Binding, place: int, value: Value, *, alone: bool) -> bool:
     default = binding.spec.default_set
     first = frozenset({default}) & binding.sets
     for sets, converts in ((first, False), (binding.sets, False), (first, True), (binding.sets, True)):
@@ -207,6 +207,9 @@ def _bind_at(binding: _Binding, place: int, value: Value) -> bool:
                 continue
             at = [how for name in sets if (how := binding.in_set(parameter, name)) is not None]
             if not any(how.position == place for how in at):
+                continue
+            if not alone and any(how.remaining for how in at):
+                # It takes all that remains, this one among it.
                 continue
             coercion = Coercion.ALLOWED if converts else Coercion.NONE
             made = coerce(binding.spec, parameter, value, coercion)

@@ -38,7 +38,7 @@ class Coercion(Enum):
 
 def _transformation(spec: CommandSpec, parameter: Parameter, error: Terminated) -> Terminated:
     reason = error.record.message
-    inner = error.record.exception
+    inner = error.record.exception.inner or error.record.exception
     if spec.kind == "Function":
         made = failure(
             "ParameterArgumentTransformationError",

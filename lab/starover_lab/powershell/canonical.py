@@ -46,7 +46,7 @@ def canonical(value: Value, read: ReadProperty) -> Json:
         case int() if not isinstance(inner, Sized):
             return {"t": "int", "v": inner}
         case float() if not isinstance(inner, Single):
-            return {"t": "double", "v": numbers.plain_number(inner)}
+            return {"t": "double", "v": numbers.round_trip(inner)}
         case Decimal():
             return {"t": "decimal", "v": numbers.plain_decimal(inner)}
         case Char():

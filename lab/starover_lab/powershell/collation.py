@@ -32,6 +32,8 @@ def equal_text(left: str, right: str, *, ignore_case: bool) -> bool:
     """Whether two texts are equal for `-eq` (or `-ceq`). Raises `Unsupported` where invisible characters decide."""
     if left == right:
         return True
+    if not (left.isascii() and right.isascii()):
+        left, right = unicodedata.normalize("NFC", left), unicodedata.normalize("NFC", right)
     if not left.isascii() or not right.isascii() or not left.isprintable() or not right.isprintable():
         for c in left + right:
             if not _plain(c):
@@ -81,11 +83,23 @@ def _by_letters(a: str, b: str) -> int:
         if x != y:
             rank_x, rank_y = _rank(x), _rank(y)
             if rank_x == rank_y == 0:
-                raise Unsupported("the order of different punctuation")
+                return _by_signs(x, y)
             if rank_x != rank_y:
                 return -1 if rank_x < rank_y else 1
             return -1 if x < y else 1
     return (len(a) > len(b)) - (len(a) < len(b))
+
+
+# The order of signs in ICU's root and in Windows' tables; answered is what both say.
+_ICU = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
+_NLS = " '-!\"#$%&()*,./:;?@[\\]^_`{|}~+<=>"
+
+
+def _by_signs(x: str, y: str) -> int:
+    icu, nls = _ICU.index(x) < _ICU.index(y), _NLS.index(x) < _NLS.index(y)
+    if icu is not nls:
+        raise Unsupported("the order of different punctuation")
+    return -1 if icu else 1
 
 
 def _rank(c: str) -> int:

@@ -12,7 +12,7 @@ import struct
 from decimal import Decimal
 
 from starover_lab.powershell import numbers, types
-from starover_lab.powershell.errors import Terminated, failure
+from starover_lab.powershell.errors import Terminated, cast_failure
 from starover_lab.powershell.scalar_casts import SCALAR_CASTS, no_conversion, not_convertible
 from starover_lab.powershell.text import default_text, interpolate, joined, to_bool, to_string
 from starover_lab.powershell.values import (
@@ -223,11 +223,10 @@ def _real_text(text: str, target: str) -> float | Decimal:
         return 0.0
     if not re.fullmatch(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", stripped):
         if re.fullmatch(r"[A-Za-z_]+", stripped) and stripped.casefold() not in ("nan", "infinity"):
-            raise failure(
+            raise cast_failure(
                 "InvalidCastFromStringToDoubleOrSingle"
                 if target != "System.Decimal"
                 else "InvalidCastFromStringToDecimal",
-                "InvalidArgument",
                 f'Cannot convert value "{text}" to type "{target}". Error: "Input string was not in a correct format."',
             )
         raise Unsupported(f"'{text}' as [{target}]")
@@ -262,9 +261,8 @@ def _enum(value: Value, target: str) -> Value:
         if found is not None:
             return found
         if re.fullmatch(r"\s*[A-Za-z_]\w*\s*", value):
-            raise failure(
+            raise cast_failure(
                 "SubstringDisambiguationEnumParseThrewAnException",
-                "InvalidArgument",
                 f'Cannot convert value "{value}" to type "{target}". Error: "Unable to match the identifier name '
                 f"{value} to a valid enumerator name. Specify one of the following enumerator names and try again:\n"
                 f'{", ".join(types.ENUMS[target])}"',

@@ -24,6 +24,7 @@ __all__ = [
     "Stopped",
     "Terminated",
     "Unsupported",
+    "cast_failure",
     "exception_is",
     "failure",
     "known_exceptions",
@@ -233,6 +234,16 @@ class Unsupported(Exception):  # noqa: N818 - said of the construct
         super().__init__(construct if line == 0 else f"{construct} (line {line})")
         self.construct = construct
         self.line = line
+
+
+def cast_failure(error_id: str, message: str, *, inner: PSException | None = None) -> Terminated:
+    """A failed conversion: the engine wraps its PSInvalidCastException, which wraps .NET's own exception, if any."""
+    return failure(
+        error_id,
+        "InvalidArgument",
+        message,
+        inner=PSException("System.Management.Automation.PSInvalidCastException", message, inner),
+    )
 
 
 def failure(

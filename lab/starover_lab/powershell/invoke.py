@@ -16,8 +16,7 @@ __all__ = [
     "NetError",
     "Registry",
     "Site",
-    "find_method",
-    "invoke",
+    "call_method",
     "method_missing",
     "on_null",
     "raised",
@@ -124,10 +123,16 @@ def _fits(value: Value, wanted: str) -> int:
     return 0 if own == wanted else 1 if wanted == "System.Object" else 2
 
 
-def find_method(methods: list[Method], name: str, arguments: list[Value]) -> Method:
-    """The overload for these arguments. Raises `Terminated` when none takes as many."""
+def call_method(methods: list[Method], owner: Value, arguments: list[Value], site: Site | None) -> Value:
+    """Choose the overload, convert the arguments, call, and wrap a .NET exception.
+
+    Raises `Terminated` when no overload takes as many arguments, as far as all overloads are known.
+    """
+    name = methods[0].name
     fitting = [m for m in methods if len(m.parameters) == len(arguments)]
     if not fitting:
+        if name.lower() not in _COMPLETE:
+            raise Unsupported(f"{name} with {len(arguments)} arguments")
         text = f'Cannot find an overload for "{name}" and the argument count: "{len(arguments)}".'
         raise failure(
             "MethodCountCouldNotFindBest",
@@ -135,18 +140,28 @@ def find_method(methods: list[Method], name: str, arguments: list[Value]) -> Met
             text,
             type_name="System.Management.Automation.MethodException",
         )
-    return min(fitting, key=lambda m: [_fits(a, p) for a, p in zip(arguments, m.parameters, strict=True)])
+    fitting.sort(key=lambda m: [_fits(a, p) for a, p in zip(arguments, m.parameters, strict=True)])
+    for method in fitting:
+        try:
+            converted = [
+                _argument(method, n, a, p) for n, (a, p) in enumerate(zip(arguments, method.parameters, strict=True))
+            ]
+        except Terminated:
+            if len(fitting) > 1:
+                continue
+            raise
+        try:
+            return method.function(owner, converted, site)
+        except NetError as error:
+            raise raised(method.name, len(arguments), error) from None
+    raise Unsupported(f"{name} with these arguments")
 
 
-def invoke(method: Method, owner: Value, arguments: list[Value], site: Site | None) -> Value:
-    """Convert the arguments, call, and wrap a .NET exception."""
-    converted: list[Value] = []
-    for number, (argument, wanted) in enumerate(zip(arguments, method.parameters, strict=True)):
-        converted.append(_argument(method, number, argument, wanted))
-    try:
-        return method.function(owner, converted, site)
-    except NetError as error:
-        raise raised(method.name, len(arguments), error) from None
+# Methods whose overloads are all known by their number of arguments.
+_COMPLETE = frozenset(
+    """substring max min abs padleft padright insert toupperinvariant tolowerinvariant containskey containsvalue
+    adddays addhours addminutes addseconds addmilliseconds addmonths addyears addticks""".split()  # noqa: SIM905
+)
 
 
 def _argument(method: Method, number: int, argument: Value, wanted: str) -> Value:

@@ -15,7 +15,7 @@ from starover_lab.powershell.convert import cast, to_string
 from starover_lab.powershell.dotnet import DOTNET_METHODS, set_property
 from starover_lab.powershell.error_members import error_property
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated, failure
-from starover_lab.powershell.invoke import Method, Site, find_method, invoke, method_missing, on_null
+from starover_lab.powershell.invoke import Method, Site, call_method, method_missing, on_null
 from starover_lab.powershell.object_methods import OBJECT_METHODS, object_property
 from starover_lab.powershell.static_members import static_call, static_get, static_set
 from starover_lab.powershell.string_methods import STRING_METHODS
@@ -289,7 +289,7 @@ def call(
             return method(given)
     methods = _methods(inner, name)
     if methods:
-        return invoke(find_method(methods, name, given), value, given, site)
+        return call_method(methods, value, given, site)
     if isinstance(inner, PSArray | PSList):
         return _call_items(inner, name, given, site, run)
     owner = type_name(inner)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from starover_lab.powershell.errors import failure
+from starover_lab.powershell.errors import PSException, cast_failure
 from starover_lab.powershell.regex import Regex
 from starover_lab.powershell.values import (
     DateTime,
@@ -66,7 +66,9 @@ def ip_address(text: str) -> NetObject:
     found = parse_ip(text)
     if found is None:
         message = f'Cannot convert value "{text}" to type "System.Net.IPAddress". Error: "{_NOT_AN_ADDRESS}"'
-        raise failure("InvalidCastParseTargetInvocation", "InvalidArgument", message)
+        raise cast_failure(
+            "InvalidCastParseTargetInvocation", message, inner=PSException("System.FormatException", _NOT_AN_ADDRESS)
+        )
     return found
 
 

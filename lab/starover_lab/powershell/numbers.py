@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 
-from starover_lab.powershell.errors import Terminated, Unsupported, failure
+from starover_lab.powershell.errors import PSException, Terminated, Unsupported, cast_failure
 from starover_lab.powershell.numerals import NUMBER, number_value
 from starover_lab.powershell.values import Long, Single, Sized, Value
 
-__all__ = ["NumberError", "format_number", "general", "parse_double", "parse_integer", "plain_number", "scan_number"]
+__all__ = [
+    "NumberError",
+    "format_number",
+    "general",
+    "parse_double",
+    "parse_integer",
+    "plain_number",
+    "round_trip",
+    "scan_number",
+]
 
 
 class NumberError(ValueError):
@@ -60,10 +69,29 @@ def plain_number(value: float) -> str:
     if not math.isnan(value) and (
         (isinstance(value, Single) and Decimal(text) != Decimal(_shortest_single(value)))
         or (not isinstance(value, Single) and float(text) != exact)
-        or abs(exact) >= 1e15
+        or 1e15 <= abs(exact) < 1e17
     ):
         raise Unsupported("a double as text with more than 15 digits: differs between 5.1 and 7")
     return text
+
+
+def round_trip(value: float) -> str:
+    """The shortest text that reads back as the same double, in the form of .NET Core's `R`."""
+    if not math.isfinite(value):
+        return general(value)
+    if value == 0:
+        return "-0" if math.copysign(1, value) < 0 else "0"
+    figures, exponent = Decimal(repr(abs(float(value)))).as_tuple()[1:]
+    digits = "".join(str(n) for n in figures).rstrip("0")
+    assert isinstance(exponent, int)
+    place = len(figures) + exponent
+    sign = "-" if value < 0 else ""
+    if place > 17 or place < -3:
+        return f"{sign}{digits[0]}{'.' if len(digits) > 1 else ''}{digits[1:]}E{place - 1:+03d}"
+    if place <= 0:
+        return f"{sign}0.{'0' * -place}{digits}"
+    whole, fraction = digits[:place].ljust(place, "0"), digits[place:]
+    return f"{sign}{whole}{'.' if fraction else ''}{fraction}"
 
 
 def _shortest_single(value: float) -> str:
@@ -153,8 +181,8 @@ def _rounded(value: Value, places: int, *, custom: bool = False) -> str:
         framework = Decimal(f"{value:.14e}").quantize(step, ROUND_HALF_UP)
         if custom and abs(exact) < 10**15:
             return format(framework, "f")
-        core = exact.quantize(step, ROUND_HALF_UP)
-        if framework != core or abs(exact - exact.quantize(step, "ROUND_FLOOR")) * 2 == step or abs(exact) >= 10**15:
+        core = exact.quantize(step, ROUND_HALF_EVEN)
+        if framework != core or abs(exact) >= 10**15:
             raise Unsupported("a double that 5.1 and 7 round differently")
         return format(core, "f")
 
@@ -250,8 +278,8 @@ def not_a_number(text: str, target: str, *, overflow: bool = False) -> Terminate
         if overflow
         else "Input string was not in a correct format."
     )
-    return failure(
+    return cast_failure(
         "InvalidCastFromStringToInteger",
-        "InvalidArgument",
         f'Cannot convert value "{text}" to type "{target}". Error: "{reason}"',
+        inner=PSException("System.OverflowException" if overflow else "System.FormatException", reason),
     )

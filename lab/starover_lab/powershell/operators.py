@@ -10,7 +10,6 @@ from collections.abc import Callable
 from starover_lab.powershell import arithmetic, text_operators, types
 from starover_lab.powershell.compare import compare, equals
 from starover_lab.powershell.convert import as_type, cast, to_bool, to_string
-from starover_lab.powershell.errors import failure
 from starover_lab.powershell.values import (
     Char,
     Long,
@@ -74,8 +73,7 @@ def binary(
         case "contains" | "notcontains":
             return contains(left, right, ignore_case=ignore_case) is (name == "contains")
         case "in" | "notin":
-            found = any(equals(left, item, ignore_case=ignore_case) for item in _members(right))
-            return found is (name == "in")
+            return contains(right, left, ignore_case=ignore_case) is (name == "in")
         case "replace":
             values = base(left)
             if isinstance(values, PSArray | PSList):
@@ -148,14 +146,9 @@ def _type(value: Value) -> str:
     if isinstance(inner, TypeLiteral):
         return inner.name
     if isinstance(inner, str) and not isinstance(inner, Char):
-        return types.resolve(inner)
-    text = to_string(value)
-    if text[:1].isdigit():
-        raise failure(
-            "InvalidCastFromStringToType",
-            "InvalidArgument",
-            f'Cannot convert the "{text}" value of type "System.String" to type "System.Type".',
-        )
+        found = cast(inner, "System.Type")
+        assert isinstance(found, TypeLiteral)
+        return found.name
     raise Unsupported("a type that is neither a literal nor text")
 
 

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 from starover_lab.powershell import dates, netobjects, types
-from starover_lab.powershell.errors import Terminated, failure
+from starover_lab.powershell.errors import PSException, Terminated, cast_failure
 from starover_lab.powershell.text import default_text, to_string
 from starover_lab.powershell.values import (
     Char,
@@ -39,28 +39,29 @@ def no_conversion(value: Value, target: str) -> Terminated:
         shown = to_string(value)
     except Unsupported:
         shown = type_name(value)
-    return failure(
+    return cast_failure(
         "ConvertToFinalInvalidCastException",
-        "InvalidArgument",
         f'Cannot convert the "{shown}" value of type "{type_name(value)}" to type "{target}".',
     )
 
 
 def not_convertible(value: Value, target: str, reason: str) -> Terminated:
     """A number that does not fit, or a conversion that .NET's IConvertible refuses; `reason` is .NET's sentence."""
-    return failure(
+    kind = "System.InvalidCastException" if reason.startswith("Invalid cast") else "System.OverflowException"
+    return cast_failure(
         "InvalidCastIConvertible",
-        "InvalidArgument",
         f'Cannot convert value "{default_text(base(value))}" to type "{target}". Error: "{reason}"',
+        inner=PSException(kind, reason),
     )
 
 
 def _not_parsed(text: str, target: str, reason: str, *, provider: bool = False) -> Terminated:
     suffix = "WithFormatProvider" if provider else ""
-    return failure(
+    kind = "System.ArgumentException" if "portion" in reason else "System.FormatException"
+    return cast_failure(
         f"InvalidCastParseTargetInvocation{suffix}",
-        "InvalidArgument",
         f'Cannot convert value "{text}" to type "{target}". Error: "{reason}"',
+        inner=PSException(kind, reason),
     )
 
 
@@ -169,9 +170,8 @@ def _type(value: Value) -> Value:
     try:
         resolved = types.resolve(value)
     except Terminated:
-        raise failure(
+        raise cast_failure(
             "InvalidCastFromStringToType",
-            "InvalidArgument",
             f'Cannot convert the "{value}" value of type "System.String" to type "System.Type".',
         ) from None
     return TypeLiteral(f"{_SMA}.PSObject" if resolved == "pscustomobject" else resolved)

@@ -7,13 +7,12 @@ from collections.abc import Callable
 
 from starover_lab.powershell.errors import Unsupported
 from starover_lab.powershell.invoke import Registry, Site
-from starover_lab.powershell.values import Long, Sized, Value, base
+from starover_lab.powershell.values import Long, PSEnum, Sized, Value, base
 
 __all__ = ["real", "register_math"]
 
 _MATH = "System.Math"
 _D = "System.Double"
-_I = "System.Int32"
 _O = "System.Object"
 
 
@@ -62,10 +61,15 @@ def register_math(registry: Registry) -> None:
     def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
         return float(round(real(arguments[0])))
 
-    @_add(_MATH, "Round", _O, _I)
+    @_add(_MATH, "Round", _O, _O)
     def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
-        number, digits = real(arguments[0]), arguments[1]
-        assert isinstance(digits, int)
+        number, digits = real(arguments[0]), base(arguments[1])
+        if isinstance(digits, PSEnum) and digits.type_name == "System.MidpointRounding":
+            if digits.name == "AwayFromZero" and abs(number) < 1e15:
+                return math.copysign(math.floor(abs(number) + 0.5), number)
+            return float(round(number))
+        if type(digits) is not int:
+            raise Unsupported("[math]::Round with these arguments")
         if not 0 <= digits <= 15 or abs(number) > 1e15:
             raise Unsupported("[math]::Round of such a number")
         # .NET scales by a power of ten, rounds half to even, and scales back.

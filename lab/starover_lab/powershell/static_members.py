@@ -13,7 +13,7 @@ from starover_lab.powershell import dates, netnames, netobjects, types
 from starover_lab.powershell.convert import INTEGERS, cast, joined, to_string
 from starover_lab.powershell.dotnet import byte_array, bytes_of, regex_of, replaced
 from starover_lab.powershell.errors import Terminated
-from starover_lab.powershell.invoke import NetError, Registry, Site, find_method, invoke, method_missing
+from starover_lab.powershell.invoke import NetError, Registry, Site, call_method, method_missing
 from starover_lab.powershell.regex import escape
 from starover_lab.powershell.static_math import real, register_math
 from starover_lab.powershell.string_methods import STRING_METHODS
@@ -98,12 +98,12 @@ def static_call(
     methods = _METHODS.find(owner, name)
     if not methods and owner in INTEGERS and name.lower() == "parse":
         methods = _METHODS.find("integer", name)
-        return invoke(find_method(methods, name, given), owner, given, site)
+        return call_method(methods, owner, given, site)
     if not methods:
         if netnames.has_static_method(owner, name) is False:
             raise method_missing(owner, name)
         raise Unsupported(f"[{owner}]::{name}()")
-    return invoke(find_method(methods, name, given), None, given, site)
+    return call_method(methods, None, given, site)
 
 
 def static_get(owner: str, name: str, *, site: Site | None = None) -> Value:
@@ -263,7 +263,7 @@ def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
 @_add(_S, "Equals", _S, _S, "System.StringComparison")
 def _(_value: Value, arguments: list[Value], site: Site | None) -> Value:
     methods = STRING_METHODS.find(_S, "Equals")
-    return invoke(find_method(methods, "Equals", arguments[1:]), arguments[0], arguments[1:], site)
+    return call_method(methods, arguments[0], arguments[1:], site)
 
 
 # -- regular expressions

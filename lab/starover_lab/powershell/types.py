@@ -290,7 +290,7 @@ def short_name(full: str) -> str:
     if full.endswith("[]"):
         return f"{short_name(full[:-2])}[]"
     plain, bracket, _ = full.partition("[")
-    return plain.rpartition(".")[2] + ("`1" if bracket else "")
+    return re.split(r"[.+]", plain)[-1] + ("`1" if bracket else "")
 
 
 def element_type(full: str) -> str:

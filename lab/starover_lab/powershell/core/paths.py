@@ -20,6 +20,9 @@ _ROOTS = frozenset(
 )
 
 
+_DRIVES = frozenset("alias cert env function hkcu hklm temp variable wsman registry filesystem".split())  # noqa: SIM905
+
+
 def _texts(value: Value) -> list[Value]:
     inner = base(value)
     return list(inner.items) if isinstance(inner, PSArray | PSList) else [value]
@@ -35,6 +38,8 @@ def exists(call: Invocation, path: str) -> bool:
             found = call.runner.commands.find(rest.strip("\\/"))
             return found is not None and found.kind == "Function"
         raise Unsupported(f"the path {path}")
+    if colon and len(drive) > 1 and drive.isalpha() and drive.casefold() not in _DRIVES:
+        return False
     if colon or any(c in path for c in "*?[~") or not path:
         raise Unsupported(f"the path {path}")
     first = re.split(r"[\\/]", path.lstrip("\\/"))[0]
@@ -70,16 +75,13 @@ def _get_item(call: Invocation) -> Iterator[Value]:
             path = to_string(one)
             if path.startswith("variable:") or exists(call, path):
                 raise Unsupported(f"Get-Item {path}")
+            drive, colon, _ = path.partition(":")
+            error_id, kind = ("DriveNotFound", "DriveNotFound") if colon else ("PathNotFound", "ItemNotFound")
             text = f"Cannot find path '{path}' because it does not exist."
-            call.error(
-                call.record(
-                    "PathNotFound",
-                    "ObjectNotFound",
-                    text,
-                    type_name="System.Management.Automation.ItemNotFoundException",
-                    target=path,
-                )
-            )
+            if colon:
+                text = f"Cannot find drive. A drive with the name '{drive}' does not exist."
+            full = f"System.Management.Automation.{kind}Exception"
+            call.error(call.record(error_id, "ObjectNotFound", text, type_name=full, target=drive if colon else path))
 
 
 def _join_path(call: Invocation) -> Iterator[Value]:
