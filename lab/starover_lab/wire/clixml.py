@@ -102,7 +102,8 @@ class Writer:
             self._open(value, attribute, (value.type_name, "System.Array", "System.Object"))
             self._items("LST", value.items, depth)
         elif isinstance(value, PSList):
-            self._open(value, attribute, (value.type_name, "System.Object"))
+            array = ("System.Array",) if value.type_name.endswith("[]") else ()
+            self._open(value, attribute, (value.type_name, *array, "System.Object"))
             self._items("LST", value.items, depth)
         elif isinstance(value, PSHashtable | OrderedHashtable):
             hashtable = ("System.Collections.Hashtable",) if isinstance(value, records.PrimitiveDictionary) else ()
