@@ -35,6 +35,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "comment": ("[starover] disk swap", HOSTILE),
     "activation_only": (False, True),
     "keep_block": (False, True),
+    "block_comment": ("", "lagged copy"),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import BadParameter, Comment, CopyId, Dag, DbSelector, Server, Steps, runbook, together
+from starover import BadParameter, Comment, CopyId, Dag, DbSelector, Server, Steps, recall, runbook, together
 from starover.steps.copies import CopyStatus, DatabaseCopies, Tag, caught_up, copies_on, resumed, suspended
 
 
@@ -72,12 +72,15 @@ def copies_resume(
 
     def part(copy: CopyId) -> Steps:
         one = here.find(copy)
-        keep = one is not None and (bool(one.lag) or Tag(one.suspend_comment).blocked)
+        blocked = one is not None and Tag(one.suspend_comment).blocked
+        before = (yield from recall(server, suspended, identity=copy)) if blocked else None
+        was = before.find(copy) if before is not None else None
         yield resumed.on(
             server,
             identity=copy,
             database=copy.database,
-            keep_block=replication_only or keep,
+            keep_block=replication_only or blocked or (one is not None and bool(one.lag)),
+            block_comment=was.suspend_comment if was is not None and was.activation_suspended else "",
             force_foreign=force_foreign,
         )
 

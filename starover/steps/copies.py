@@ -184,6 +184,7 @@ def _suspend_undo(
         identity=identity,
         database=database,
         keep_block=was.activation_suspended,
+        block_comment=was.suspend_comment if was.activation_suspended else "",
         force_foreign=False,
     )
 
@@ -232,9 +233,10 @@ def _resume_undo(
     identity: CopyId,
     database: DbName,
     keep_block: bool,
+    block_comment: str,
     force_foreign: bool,
 ) -> Step | None:
-    del keep_block, force_foreign
+    del keep_block, block_comment, force_foreign
     was = prev.find(identity)
     if was is None or not (was.replication_suspended or was.activation_suspended):
         return None
@@ -255,15 +257,26 @@ def _resume_undo(
     undo=_resume_undo,
 )
 def resumed(
-    now: DatabaseCopies, /, *, identity: CopyId, database: DbName, keep_block: bool, force_foreign: bool
+    now: DatabaseCopies,
+    /,
+    *,
+    identity: CopyId,
+    database: DbName,
+    keep_block: bool,
+    block_comment: str,
+    force_foreign: bool,
 ) -> Change | Blocked | None:
-    """A copy that replicates again, and may be activated unless it was barred from it before (S-COPY-RESUME)."""
+    """A copy that replicates again, and may be activated unless it was barred from it before (S-COPY-RESUME).
+
+    `block_comment` is the comment that a copy which stays barred had before; empty: not known.
+    """
     del database
     one = now.find(identity)
     if one is None:
         return _absent(identity)
     barred = one.activation_suspended and not keep_block
-    if not one.replication_suspended and not barred:
+    astray = keep_block and one.activation_suspended and block_comment not in ("", one.suspend_comment)
+    if not one.replication_suspended and not barred and not astray:
         return None
     tag = Tag(one.suspend_comment)
     if not tag.ours and not force_foreign:
@@ -281,6 +294,8 @@ def resumed(
     if one.replication_suspended:
         wanted = "Healthy, activation stays suspended" if keep_block else "Healthy"
         return Change(identity, one.status, wanted, note=_said(one.suspend_comment))
+    if astray:
+        return Change(identity, _said(one.suspend_comment), f'comment "{block_comment}"')
     return Change(identity, "activation suspended", "may be activated", note=_said(one.suspend_comment))
 
 

@@ -55,6 +55,7 @@ if ($witnesses.Count -gt 0) { $witness = [string]$witnesses[0].State }
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
@@ -87,6 +88,7 @@ if ($witnesses.Count -gt 0) { $witness = [string]$witnesses[0].State }
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }

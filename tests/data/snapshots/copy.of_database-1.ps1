@@ -94,8 +94,13 @@ foreach ($copy in $copies) {
 [pscustomobject]@{ copies = @($facts) }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
-    Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus')
+    try {
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+    }
     $staroverDenied = @(@('Get-MailboxDatabaseCopyStatus') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
     $staroverFacts = @(Invoke-StaroverPart)
@@ -135,8 +140,13 @@ foreach ($copy in $copies) {
 [pscustomobject]@{ copies = @($facts) }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
-    Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus')
+    try {
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+    }
     $staroverDenied = @(@('Get-MailboxDatabaseCopyStatus') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
     $staroverFacts = @(Invoke-StaroverPart)

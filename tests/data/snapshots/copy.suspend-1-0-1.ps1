@@ -67,8 +67,13 @@ if (Test-Path -LiteralPath $staroverBegin) { $staroverState = 'in-progress' }
 $staroverPart = $null
 try {
     if ($staroverState -eq 'absent') {
+        if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
-    Import-StaroverExchange -Want @('Suspend-MailboxDatabaseCopy')
+    try {
+        Import-StaroverExchange -Want @('Suspend-MailboxDatabaseCopy')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+    }
     $staroverDenied = @(@('Suspend-MailboxDatabaseCopy') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
         if (-not (Test-Path -LiteralPath 'C:\ProgramData\Starover\receipts')) {
@@ -97,7 +102,9 @@ try {
         try {
             New-Item -Path $staroverEnd -ItemType File -Value (ConvertTo-StaroverAscii -Text ('{"operation":"6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11","prev":{"status":"Healthy"},"result":' + $staroverPart + '}')) | Out-Null
             $staroverOld = [datetime]::UtcNow - [timespan]::FromSeconds(7776000)
-            Get-ChildItem -LiteralPath 'C:\ProgramData\Starover\receipts' -File | Where-Object { $_.LastWriteTimeUtc -lt $staroverOld } | Remove-Item -Force
+            foreach ($staroverFile in @(Get-ChildItem -LiteralPath 'C:\ProgramData\Starover\receipts' -File | Where-Object { $_.LastWriteTimeUtc -lt $staroverOld })) {
+                Remove-Item -LiteralPath $staroverFile.FullName -Force
+            }
         } catch {
             $staroverWarnings += 'receipt: ' + [string]$_.Exception.Message
         }

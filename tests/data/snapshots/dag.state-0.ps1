@@ -80,8 +80,13 @@ $dag = Get-DatabaseAvailabilityGroup -Identity 'DAG1' -Status -ErrorAction Stop
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
-    Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
+    try {
+        Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+    }
     $staroverDenied = @(@('Get-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
     $staroverFacts = @(Invoke-StaroverPart)
@@ -107,8 +112,13 @@ $dag = Get-DatabaseAvailabilityGroup -Identity 'DAG1' -Status -ErrorAction Stop
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
-    Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
+    try {
+        Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+    }
     $staroverDenied = @(@('Get-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
     $staroverFacts = @(Invoke-StaroverPart)

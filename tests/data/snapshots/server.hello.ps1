@@ -39,6 +39,7 @@ $system = Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
@@ -55,6 +56,7 @@ $system = Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop
 }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }

@@ -41,6 +41,7 @@ foreach ($volume in @(Get-CimInstance -ClassName 'Win32_Volume' -Filter 'DriveTy
 [pscustomobject]@{ volumes = @($volumes) }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
@@ -59,6 +60,7 @@ foreach ($volume in @(Get-CimInstance -ClassName 'Win32_Volume' -Filter 'DriveTy
 [pscustomobject]@{ volumes = @($volumes) }
 }
 try {
+    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
