@@ -72,7 +72,7 @@ try {
     try {
         Import-StaroverExchange -Want @('Resume-MailboxDatabaseCopy')
     } catch {
-        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
     $staroverDenied = @(@('Resume-MailboxDatabaseCopy') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }

@@ -85,7 +85,7 @@ try {
     try {
         Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
     } catch {
-        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
     $staroverDenied = @(@('Get-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
@@ -117,7 +117,7 @@ try {
     try {
         Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup')
     } catch {
-        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
     $staroverDenied = @(@('Get-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }

@@ -78,7 +78,7 @@ try {
     try {
         Import-StaroverExchange -Want @('Get-ServerComponentState')
     } catch {
-        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
     $staroverDenied = @(@('Get-ServerComponentState') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
@@ -103,7 +103,7 @@ try {
     try {
         Import-StaroverExchange -Want @('Get-ServerComponentState')
     } catch {
-        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEndPoint*') { throw $_ }
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
     $staroverDenied = @(@('Get-ServerComponentState') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
