@@ -6,11 +6,11 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from starover_lab.powershell.subset import check
 
 from starover import content, envelope
 from starover.inventory import Exchange, Server
 from starover.render import Body
-from starover_lab.powershell.subset import check
 
 CONTENT = content.find(Path(__file__).parents[2])
 TEMPLATES = [name for name in CONTENT.templates if not name.rpartition("/")[2].startswith("_")]
