@@ -8,7 +8,8 @@ from starover_lab.powershell.context import Context
 from starover_lab.powershell.core import core_commands
 from starover_lab.powershell.errors import ErrorRecord, Terminated, Unsupported
 from starover_lab.powershell.parser import ParseError
-from starover_lab.powershell.session import Session, StreamName
+from starover_lab.powershell.session import Session
+from starover_lab.powershell.streams import StreamName
 from starover_lab.powershell.values import Property, PSObject, Value
 
 __all__ = ["run_case"]

@@ -22,7 +22,7 @@ from starover_lab.powershell.context import Context, collected
 from starover_lab.powershell.convert import cast as cast_value
 from starover_lab.powershell.convert import to_bool, to_string
 from starover_lab.powershell.errors import Terminated
-from starover_lab.powershell.pipelines import CommandPlan, Pipelines
+from starover_lab.powershell.pipelines import CommandPlan, Pipelines, Stage
 from starover_lab.powershell.scopes import Scope, parse_name
 from starover_lab.powershell.streams import Streams
 from starover_lab.powershell.values import (
@@ -252,8 +252,7 @@ class FunctionSpecs(Pipelines):
         if isinstance(target, NetObject | PSObject):
             kind = target.type_name if isinstance(target, NetObject) else (target.type_names or [""])[0]
             if kind.startswith(_SMA) and kind.endswith("Info"):
-                found = target.properties.get("Name") if isinstance(target, NetObject) else target.get("Name")
-                return to_string(found)  # type: ignore[arg-type]  # a property of a NetObject is its value
+                return to_string(target.properties.get("Name") if isinstance(target, NetObject) else target.get("Name"))
         return None
 
     def visible_commands(self, ctx: Context) -> CommandTable:
@@ -272,6 +271,15 @@ class FunctionSpecs(Pipelines):
             return False
         blocks = [one for one in plan.arguments if one.name is None and isinstance(base(one.value), ScriptBlock)]
         return len(blocks) > 1 or any((one.name or "").casefold().startswith("b") for one in plan.arguments)
+
+    def scripts(self, stage: Stage) -> list[nodes.Script]:
+        """The script blocks that a command runs."""
+        found = [stage.spec.body.script] if isinstance(stage.spec.body, ScriptBody) else []
+        for one in stage.arguments:
+            block = base(one.value)
+            if isinstance(block, ScriptBlock) and isinstance(block.node, nodes.Script):
+                found.append(block.node)
+        return found
 
     def splatted_item(self, item: Value) -> Argument:
         """An item of a splatted array: an argument, or a parameter's name that `$args` kept."""

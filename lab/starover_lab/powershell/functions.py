@@ -142,7 +142,7 @@ class Functions(FunctionSpecs):
             body.script,
             propagate=outer.propagate,
             function=body.name or outer.function,
-            caller=outer,
+            caller=None if outer.script is None else outer,
             swallow=outer.swallow,
         )
         outer.line = call.line

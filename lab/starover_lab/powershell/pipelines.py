@@ -6,7 +6,7 @@ are evaluated, then all names looked up, then all arguments bound, before anythi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from starover_lab.powershell import nodes
@@ -16,6 +16,8 @@ from starover_lab.powershell.command import Argument, CommandSpec, Invocation
 from starover_lab.powershell.context import Context
 from starover_lab.powershell.convert import default_text, to_string
 from starover_lab.powershell.errors import PSException, Stopped, Terminated, failure
+from starover_lab.powershell.expressions import pure
+from starover_lab.powershell.flow import Break, Continue, Halted, Thrown
 from starover_lab.powershell.runner import CallRunner, PipelineState
 from starover_lab.powershell.statements import Statements
 from starover_lab.powershell.streams import STREAM_NAMES, Redirected, StreamName
@@ -38,6 +40,7 @@ __all__ = ["CommandPlan", "Pipelines", "Stage", "not_found"]
 
 _NOT_FOUND = "System.Management.Automation.CommandNotFoundException"
 # Ends its pipeline when it has what it wants; every other command takes all that comes.
+_HISTORY = frozenset({"h", "history", "ghy", "get-history"})
 _STOPS_EARLY = frozenset({"select-object"})
 
 
@@ -111,7 +114,8 @@ class Pipelines(Statements):
         for element in elements:
             if isinstance(element, nodes.ParameterElement):
                 if element.name == "-":
-                    raise Unsupported("-- among arguments", element.line)
+                    # `--` only tells the parser that what follows are arguments.
+                    continue
                 if element.argument is None:
                     found.append(Argument(element.name, NOTHING, has_value=False, text=element.text))
                 else:
@@ -150,6 +154,9 @@ class Pipelines(Statements):
                 f"The expression after '{plan.node.invocation}' in a pipeline element produced an object that was not "
                 "valid. It must result in a command name, a script block, or a CommandInfo object.",
             )
+        if name.casefold() in _HISTORY and not plan.arguments:
+            # An alias goes before a function of that name; the history of such a session is empty.
+            return CommandSpec(name="Get-History", body=lambda _: iter(()))
         spec = None if is_alias(name) else self.find_command(name, ctx)
         if spec is None:
             if is_refused(name):
@@ -157,6 +164,14 @@ class Pipelines(Statements):
             raise not_found(name)
         if plan.node.invocation == "." and spec.kind == "Function":
             raise Unsupported("a dot-sourced function", plan.node.line)
+        if ctx.scope.strictness() is not None and _called_like_a_method(plan.node):
+            if spec.kind != "Function":
+                raise Unsupported("a cmdlet called like a method in strict mode", plan.node.line)
+            raise failure(
+                "StrictModeFunctionCallWithParens",
+                "InvalidOperation",
+                "The function or command was called as if it were a method. Parameters should be separated by spaces.",
+            )
         return spec
 
     def command_name(self, target: Value) -> str | None:
@@ -222,7 +237,13 @@ class Pipelines(Statements):
             Stage(spec, plan.arguments, plan.node.redirections, plan.node.line)
             for plan, spec in zip(plans, specs, strict=True)
         ]
-        yield from self.run_stages(stages, source, ctx)
+        try:
+            yield from self.run_stages(stages, source, ctx)
+        except Terminated as error:
+            hidden = any(one.stream in (0, 2) for stage in stages for one in stage.redirections)
+            if hidden and not (ctx.propagate or ctx.swallow or isinstance(error, Thrown | Halted)):
+                raise Unsupported("an error that ends a command whose errors are redirected", node.line) from error
+            raise
 
     def _check_order(self, plans: list[CommandPlan], specs: list[CommandSpec]) -> None:
         """Begin blocks of a real pipeline all run before the first object; here each runs when its command starts."""
@@ -244,12 +265,12 @@ class Pipelines(Statements):
             call = bind(one.spec, one.arguments, runner, machine=self.machine, line=one.line)
             runner.attach(call)
             calls.append((call, queue, silent))
-        stages: list[Iterator[Value]] = []
+        stages: list[Generator[Value]] = []
         current = source
         for call, queue, silent in calls:
             call.input = current
-            current = self._stage(call, queue, silent)
-            stages.append(current)
+            stages.append(self._stage(call, queue, silent))
+            current = stages[-1]
         assert current is not None, "a pipeline has a command"
         try:
             yield from current
@@ -257,20 +278,38 @@ class Pipelines(Statements):
         except Terminated:
             pipe.failed = True
             raise
+        except (Break, Continue):
+            self._check_loops(planned, ctx)
+            raise
         finally:
             for stage in reversed(stages):
-                stage.close()  # type: ignore[attr-defined]  # a generator's
+                stage.close()
+
+    def _check_loops(self, planned: list[Stage], ctx: Context) -> None:
+        """`break` in a later command leaves the loop that an earlier one is in, which generators do not show."""
+        for one in planned[:-1]:
+            for script in self.scripts(one):
+                for node in nodes.walk(script):
+                    loop = isinstance(node, nodes.ForEach | nodes.For | nodes.While | nodes.DoLoop | nodes.Switch)
+                    name = node.elements[0] if isinstance(node, nodes.Command) else None
+                    calls = isinstance(name, nodes.Constant) and ctx.scope.find_function(str(name.value).casefold())
+                    if loop or calls:
+                        raise Unsupported("break or continue behind a command that is in a loop", one.line)
+
+    def scripts(self, stage: Stage) -> list[nodes.Script]:
+        """The script blocks that a command runs (functions)."""
+        raise NotImplementedError
 
     @property
     def machine(self) -> object:
         """The host's object, for cmdlets (session)."""
         raise NotImplementedError
 
-    def _stage(self, call: Invocation, queue: list[Value] | None, silent: bool) -> Iterator[Value]:
+    def _stage(self, call: Invocation, queue: list[Value] | None, silent: bool) -> Generator[Value]:
         """One command's output, with merged records in between."""
         runner = call.runner
         assert isinstance(runner, CallRunner)
-        body = call.spec.body(call)
+        body = iter(call.spec.body(call))
         try:
             while True:
                 if self.state.stopping:
@@ -293,7 +332,21 @@ class Pipelines(Statements):
                 for _ in call.input:
                     pass
         finally:
-            body.close()  # type: ignore[attr-defined]  # a generator's
+            if isinstance(body, Generator):
+                body.close()
+
+
+def _called_like_a_method(node: nodes.Command) -> bool:
+    """`f(1, 2)`: one array in brackets right behind the name."""
+    if len(node.elements) != 2:
+        return False
+    name, argument = node.elements
+    if not isinstance(argument, nodes.Paren) or argument.start != name.end:
+        return False
+    inner = pure(argument.pipeline)
+    if not isinstance(inner, nodes.ArrayLiteral):
+        raise Unsupported("a call with one argument in brackets in strict mode", node.line)
+    return True
 
 
 def _flush(queue: list[Value]) -> Iterator[Value]:

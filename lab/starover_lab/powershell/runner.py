@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 __all__ = ["CallRunner", "PipelineState"]
 
 _SMA = "System.Management.Automation"
+_VARIABLES: dict[str, StreamName] = {
+    "ErrorVariable": "error",
+    "WarningVariable": "warning",
+    "InformationVariable": "information",
+    "OutVariable": "output",
+}
 _SHOWN = frozenset({"Continue", "Stop", "Inquire"})
 _IMPACTS = ("None", "Low", "Medium", "High")
 
@@ -61,12 +67,7 @@ class CallRunner:
     def attach(self, call: Invocation) -> None:
         """Take the call's common parameters and make the variables that they name."""
         self._common = call.common
-        for parameter, name in (
-            ("ErrorVariable", "error"),
-            ("WarningVariable", "warning"),
-            ("InformationVariable", "information"),
-            ("OutVariable", "output"),
-        ):
+        for parameter, name in _VARIABLES.items():
             given = call.common.get(parameter)
             if given is None:
                 continue
@@ -81,7 +82,7 @@ class CallRunner:
                 elif old is not None:
                     raise Unsupported(f"-{parameter} +{variable} of something else than a list", self.line)
             self.ctx.scope.set(Name("", variable, variable.casefold()), collected)
-            self.lists[name] = collected  # type: ignore[index]  # the names are stream names
+            self.lists[name] = collected
         for refused in ("PipelineVariable", "OutBuffer"):
             if refused in call.common:
                 raise Unsupported(f"-{refused}", self.line)

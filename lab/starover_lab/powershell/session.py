@@ -6,7 +6,7 @@ of a plain call, and `stop` may be called meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starover_lab.powershell import nodes
@@ -73,8 +73,8 @@ class Engine(Functions):
         self._wait = wait
         self.host = host
         self.emit = emit
-        for name, value in (host.environment or {}).items():
-            self.state.environment[name.casefold()] = (name, value)
+        for name, text in (host.environment or {}).items():
+            self.state.environment[name.casefold()] = (name, text)
         self.globals = Scope(local_function=False)
         for name, value in automatic_variables(self.state.errors, process=host.process).items():
             option = "AllScope" if name.casefold() in READ_ONLY else "None"
@@ -223,12 +223,12 @@ class Session:
 
     def _script_output(
         self, script: nodes.Script, given: list[Argument], input_: Sequence[Value] | None, local_scope: bool
-    ) -> Iterator[Value]:
+    ) -> Generator[Value]:
         engine = self.engine
         spec = engine.block_spec(ScriptBlock(script.text, script), new_scope=local_scope)
         body = spec.body
         assert isinstance(body, ScriptBody)
-        ctx = Context(engine.globals, engine.streams(), body.script)
+        ctx = Context(engine.globals, engine.streams())
         runner = CallRunner(engine, ctx, PipelineState(), 1)
         call = bind(spec, given, runner, machine=engine.machine, line=1)
         runner.attach(call)
@@ -242,7 +242,7 @@ class Session:
         """
         self._run(lambda: self._commands_output(commands, input_), emit)
 
-    def _commands_output(self, commands: Sequence[SessionCommand], input_: Sequence[Value]) -> Iterator[Value]:
+    def _commands_output(self, commands: Sequence[SessionCommand], input_: Sequence[Value]) -> Generator[Value]:
         engine = self.engine
         ctx = Context(engine.globals, engine.streams())
         stages: list[Stage] = []
@@ -256,7 +256,7 @@ class Session:
             stages.append(Stage(spec, arguments))
         yield from engine.run_stages(stages, iter(input_) if input_ else None, ctx)
 
-    def _run(self, output: Callable[[], Iterator[Value]], emit: Emit) -> int | None:
+    def _run(self, output: Callable[[], Generator[Value]], emit: Emit) -> int | None:
         engine = self.engine
         engine.emit = emit
         engine.state.stopping = False
@@ -271,6 +271,6 @@ class Session:
         except RecursionError as error:
             raise Unsupported("a recursion as deep as this") from error
         finally:
-            items.close()  # type: ignore[attr-defined]  # a generator's
+            items.close()
             engine.emit = _silent
         return None

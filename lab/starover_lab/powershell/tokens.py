@@ -111,7 +111,6 @@ class Tokenizer(Scanner):
                 self.pos += 1
                 return self._operator(c + following, start)
             if c == "*" and following == ">":
-                self.pos += 1
                 return self._redirection(0, start)
             if c == "+" and self.signed and (following.isdigit() or following == "."):
                 return self._number(start)
