@@ -377,3 +377,20 @@ def test_a_wrong_password_holds_nobody(lab: Process) -> None:
     assert "1 announced" in door.ask("GET", "/v1/clock")[1]["standsFor"]
     with lab.pool("EX1") as pool:
         assert PowerShell(pool).add_script("30").invoke()
+
+
+def test_a_host_that_goes_off_takes_its_scripts_along(lab: Process) -> None:
+    door = lab.door()
+    began = door.now()
+    door.ask("POST", "/v1/clock/expect", {"scripts": 2})
+    pool = lab.pool("EX1", read_timeout=1)
+    pool.open()
+    PowerShell(pool).add_script("600").begin_invoke()
+    door.ask("POST", "/v1/clock/expect", {"scripts": 1})
+    status, said = door.ask("POST", "/v1/break", {"kind": "host_off", "target": "EX1"})
+    assert status == 200, said
+    door.ask("POST", "/v1/clock/dismiss", {})
+    assert door.ask("GET", "/v1/status")[1]["inFlight"] == 0
+    assert door.now() == began
+    with pytest.raises(Exception, match="timed out"):
+        PowerShell(pool).add_script("0").begin_invoke()

@@ -11,7 +11,7 @@ from starover_lab.wire import records
 from starover_lab.wire.clixml import properties, serialize
 from starover_lab.wire.clixml_in import BadClixml
 from starover_lab.wire.clixml_text import plain_text
-from starover_lab.wire.endpoint import Stream
+from starover_lab.wire.endpoint import EndpointRefused, Stream
 from starover_lab.wire.fragments import MessageType
 from starover_lab.wire.keys import SessionKey
 
@@ -154,6 +154,9 @@ def _record_of(error: BaseException | None) -> ErrorRecord | None:
             error_id="PipelineStopped",
             category="OperationStopped",
         )
+    if isinstance(error, EndpointRefused):
+        exception = PSException(_SMA + "Remoting.PSRemotingTransportException", error.message)
+        return ErrorRecord(exception=exception, error_id="SessionRefused", category="ResourceUnavailable")
     if isinstance(error, Unsupported):
         return ErrorRecord(
             exception=PSException(_SMA + "PSNotSupportedException", f"The lab refuses this script: {error}"),
