@@ -256,3 +256,39 @@ def test_every_host_is_its_own(estate: Estate) -> None:
     assert estate.open("FSW3").run("Get-ClusterNode").ids == ["CommandNotFoundException"]
     told = estate.open("FSW3").run("Add-PSSnapin -Name 'Microsoft.Exchange.Management.PowerShell.SnapIn'")
     assert told.ids == ["AddPSSnapInRead,Microsoft.PowerShell.Commands.AddPSSnapinCommand"]
+
+
+def test_what_clients_put_around_a_script(estate: Estate) -> None:
+    shell = estate.open()
+    script = Command(
+        text="Invoke-Expression", is_script=False, parameters=(("Command", "'a'; 1 + 1; (Get-Cluster).Name"),)
+    )
+    told = shell.pipeline(script, Command(text="Out-String", is_script=False, parameters=(("Stream", None),)))
+    assert told.texts == ["a", "2", "DAG1"]
+    told = shell.pipeline(script, Command(text="Out-String", is_script=False))
+    assert told.texts == ["a\r\n2\r\nDAG1\r\n"]
+    whole = Command(text="Get-Cluster", is_script=True)
+    assert shell.pipeline(whole, Command(text="Out-String", is_script=False)).ended is not None
+
+
+def test_statements_run_one_after_the_other(estate: Estate) -> None:
+    first = Command(text="$x = 1; $x", is_script=True, end_of_statement=True)
+    told = estate.open().pipeline(first, Command(text="$x + 1", is_script=True))
+    assert told.texts == ["1", "2"]
+
+
+def test_a_script_that_does_not_parse_or_is_not_simulated(estate: Estate) -> None:
+    told = estate.open().run("if (")
+    assert told.ended is not None
+    assert told.ended.category == "ParserError"
+    told = estate.open().run("Get-WinEvent -LogName System")
+    assert told.ids == ["NotSimulated"]
+
+
+def test_noise_stands_beside_the_answer(estate: Estate) -> None:
+    estate.world.fault("ps_noise", "EX1", level=3)
+    told = estate.open().run("'answer'")
+    assert told.texts[-1] == "answer"
+    assert len(told.texts) > 1
+    assert told.warnings
+    assert estate.open("EX2").run("'answer'").texts == ["answer"]

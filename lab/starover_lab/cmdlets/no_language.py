@@ -7,12 +7,13 @@ cmdlets there are only the few that implicit remoting needs; what selects by scr
 from __future__ import annotations
 
 from starover_lab.cmdlets import commands, reference
+from starover_lab.cmdlets.client_commands import ready
 from starover_lab.cmdlets.exchange_session import ExchangeSession, broken_session
 from starover_lab.cmdlets.objects import moment
 from starover_lab.cmdlets.remote_values import for_the_wire
 from starover_lab.powershell.command import CommandTable
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated
-from starover_lab.powershell.session import Host, Session, SessionCommand
+from starover_lab.powershell.session import Host, Session
 from starover_lab.powershell.values import DateTime, ScriptBlock, Value
 from starover_lab.wire.endpoint import Emit, Pipeline, Stream
 from starover_lab.world.clock import Task
@@ -71,7 +72,7 @@ class DirectRunspace:
 
         try:
             self._session.run_commands(
-                [SessionCommand(name=one.text, parameters=one.parameters) for one in pipeline.commands],
+                [ready(self._session.commands, one) for one in pipeline.commands],
                 emit=send,
                 input_=pipeline.input,
             )

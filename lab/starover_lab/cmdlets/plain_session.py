@@ -14,20 +14,22 @@ from starover_lab.cmdlets import (
     commands,
     contents,
     files,
+    out_string,
     psremoting,
     reference,
     service_control,
     windows,
 )
+from starover_lab.cmdlets.client_commands import ready
 from starover_lab.cmdlets.exchange_session import Registry
 from starover_lab.cmdlets.machine import Machine, given_list
 from starover_lab.cmdlets.noise import make_noise
 from starover_lab.cmdlets.objects import moment
 from starover_lab.powershell.command import Body, CommandSpec, CommandTable, Invocation, Parameter
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
-from starover_lab.powershell.session import Host, ParseError, Session, SessionCommand
+from starover_lab.powershell.session import Host, ParseError, Session
 from starover_lab.powershell.values import DateTime, Value
-from starover_lab.wire.endpoint import Command, Emit, Pipeline
+from starover_lab.wire.endpoint import Command, Emit, Pipeline, Stream
 from starover_lab.world.clock import Task
 from starover_lab.world.entities import Account, Server
 
@@ -36,6 +38,7 @@ __all__ = ["PlainRunspace", "windows_commands"]
 _SMA = "System.Management.Automation"
 _WINDOWS: dict[str, Body] = (
     windows.BODIES
+    | out_string.BODIES
     | service_control.SERVICE_BODIES
     | cim.BODIES
     | files.BODIES
@@ -155,22 +158,38 @@ class PlainRunspace:
             self._task = None
 
     def _run(self, statement: Sequence[Command], given: Sequence[Value], emit: Emit) -> None:
-        if len(statement) == 1 and statement[0].is_script:
-            (command,) = statement
+        """One pipeline of a client's making: scripts and commands, each stage handing on what it put out."""
+        stages = list(_stages(statement))
+        values = list(given)
+        for number, stage in enumerate(stages, 1):
+            if number == len(stages):
+                self._stage(stage, values, emit)
+                return
+            kept: list[Value] = []
+
+            def keep(stream: Stream, value: Value, kept: list[Value] = kept) -> None:
+                if stream == "output":
+                    kept.append(value)
+                else:
+                    emit(stream, value)
+
+            self._stage(stage, values, keep)
+            values = kept
+
+    def _stage(self, stage: Sequence[Command], given: Sequence[Value], emit: Emit) -> None:
+        first = stage[0]
+        if first.is_script:
             self._session.run_script(
-                command.text,
-                {name: value for name, value in command.parameters if name is not None},
-                [value for name, value in command.parameters if name is None],
+                first.text,
+                {name: value for name, value in first.parameters if name is not None},
+                [value for name, value in first.parameters if name is None],
                 given or None,
-                local_scope=bool(command.use_local_scope),
+                local_scope=bool(first.use_local_scope),
                 emit=emit,
             )
             return
-        if any(command.is_script for command in statement):
-            raise Unsupported("a script among the commands of one pipeline")
-        self._session.run_commands(
-            [SessionCommand(name=one.text, parameters=one.parameters) for one in statement], emit=emit, input_=given
-        )
+        table = self._session.commands
+        self._session.run_commands([ready(table, one) for one in stage], emit=emit, input_=given)
 
     def _look_for_secrets(self, commands_: Sequence[Command]) -> None:
         """A password as text in a script is what an audit must never find (simulator.md section 11)."""
@@ -192,6 +211,24 @@ class PlainRunspace:
         self._registry.shells.pop(self, None)
         for one in self.machine.sessions:
             one.session.closed = True
+
+
+def _stages(statement: Sequence[Command]) -> Iterator[list[Command]]:
+    """A script by itself, commands together. Invoke-Expression from outside is a script in the session's own scope."""
+    commands_: list[Command] = []
+    for command in statement:
+        text = next((value for name, value in command.parameters if (name or "Command").casefold() == "command"), None)
+        if not command.is_script and command.text.casefold() == "invoke-expression" and isinstance(text, str):
+            command = Command(text=text, is_script=True)
+        if not command.is_script:
+            commands_.append(command)
+            continue
+        if commands_:
+            yield commands_
+            commands_ = []
+        yield [command]
+    if commands_:
+        yield commands_
 
 
 def _statements(given: Sequence[Command]) -> Iterator[list[Command]]:
