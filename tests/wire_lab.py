@@ -15,6 +15,7 @@ from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Te
 from starover_lab.powershell.values import Value
 from starover_lab.pump import Pump
 from starover_lab.tls import Authority
+from starover_lab.wire.auth import forget
 from starover_lab.wire.endpoint import Emit, EndpointRefused, Pipeline, Principal
 from starover_lab.wire.host import Host, Options
 from starover_lab.world.clock import Scheduler
@@ -132,6 +133,7 @@ class WireLab:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        forget()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -12,6 +12,7 @@ import contextlib
 import hmac
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import spnego
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
-__all__ = ["Authentication", "Refused", "TokenWanted"]
+__all__ = ["Authentication", "Refused", "TokenWanted", "forget"]
 
 Passwords = Callable[[str], str | None]
 """The password of a user in any of its spellings, or None."""
@@ -52,6 +53,7 @@ class _UserFile:
 
     def __init__(self) -> None:
         self._path: Path | None = None
+        self._lock = threading.Lock()  # a process may run several labs, each in a thread of its own
 
     def ready(self) -> Path:
         if self._path is None or not self._path.exists():
@@ -62,12 +64,13 @@ class _UserFile:
         return self._path
 
     def step(self, context: spnego.ContextProxy, token: bytes, line: str) -> bytes | None:
-        path = self.ready()
-        path.write_text(line, encoding="utf-8")
-        try:
-            return context.step(token)
-        finally:
-            path.write_text("", encoding="utf-8")
+        with self._lock:
+            path = self.ready()
+            path.write_text(line, encoding="utf-8")
+            try:
+                return context.step(token)
+            finally:
+                path.write_text("", encoding="utf-8")
 
     def remove(self) -> None:
         if self._path is not None:
