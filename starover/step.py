@@ -272,7 +272,7 @@ class Query(Generic[R]):
         """JSON to the report, strictly. Raises `BadReport`."""
         try:
             return self._decoder.decode(payload)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadReport(
                 f"the answer of {self.template} is not what {self.report.__name__} says: {error}",
                 certain=("nothing was changed by reading",),

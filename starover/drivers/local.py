@@ -186,16 +186,8 @@ class Local:
             entries = [entry for entry in past.entries if entry.n <= keep]
             sent = unanswered(journal.entries, entries)
             earlier = earlier_prev(journal.entries, entries, sent)
-            again = run_of(past)
-            again.earlier = {
-                **{
-                    name: bytes(prev)
-                    for one in entries
-                    if isinstance(one.body, Resumed)
-                    for name, prev in one.body.earlier.items()
-                },
-                **earlier,
-            }
+            again = run_of(past, entries)
+            again.earlier = {**again.earlier, **earlier}
             leg = self._leg(again, journal, approve)
             leg.unanswered = sent
             leg.replay(entries)

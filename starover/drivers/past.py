@@ -12,7 +12,7 @@ from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, 
 from starover.engine import Run, machine
 from starover.errors import BadParameter, NotSafe, PlanIsStale
 from starover.events import RunEnded, StepBegan, StepEnded
-from starover.journal import Answered, Begun, Entry, Recorded, Sent
+from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent
 from starover.plan import Position
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
@@ -109,9 +109,10 @@ def _first_prev(entries: Sequence[Entry]) -> dict[str, bytes]:
     return found
 
 
-def run_of(past: Past) -> Run:
-    """The run as it was started."""
+def run_of(past: Past, entries: Sequence[Entry]) -> Run:
+    """The run as it was started, with what its resumes (those among `entries`) had put aside."""
     begun = past.begun
+    resumed = [one.body for one in entries if isinstance(one.body, Resumed)]
     return Run(
         id=past.run,
         key=begun.key,
@@ -125,6 +126,7 @@ def run_of(past: Past) -> Run:
         who=begun.who,
         ticket=begun.ticket,
         reason=begun.reason,
+        earlier={name: bytes(prev) for one in resumed for name, prev in one.earlier.items()},
     )
 
 
@@ -185,7 +187,7 @@ def _steps_of(past: Past) -> dict[Position, Step]:
 
     Templates may have changed since, as long as the runbook still asks the same questions in the same order.
     """
-    run = run_of(past)
+    run = run_of(past, past.entries)
     engine = machine(run, past.bound.start())
     open_ = dict(next(engine))
     sent = {one.body.number: one.body for one in past.entries if isinstance(one.body, Sent)}

@@ -175,7 +175,8 @@ class Applying:
                 return replace(found, earlier=earlier)
             if isinstance(error, RemoteFailure):
                 raise error
-            if resent:
+            if resent and not earlier:
+                self.resume = self.sent_at
                 raise ConnectFailed(
                     f"{self.host} never began the script, though it was sent twice",
                     certain=("the step is not applied",),
