@@ -292,3 +292,10 @@ def test_noise_stands_beside_the_answer(estate: Estate) -> None:
     assert len(told.texts) > 1
     assert told.warnings
     assert estate.open("EX2").run("'answer'").texts == ["answer"]
+
+
+def test_what_the_lab_does_not_simulate_is_refused_and_not_missing(estate: Estate) -> None:
+    assert estate.open().run("Get-WindowsFeature").ids == ["NotSimulated"]
+    assert estate.open().run("Get-Mailbox").ids == ["CommandNotFoundException"]
+    assert estate.exchange("Get-Mailbox").run("Get-Mailbox -Identity 'x'").ids == ["NotSimulated"]
+    assert estate.open("FSW3").run("Get-DnsServerZone").ids == ["CommandNotFoundException"]

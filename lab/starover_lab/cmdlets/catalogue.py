@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from starover_lab.cmdlets import activation, copies, databases, health, reference, servers
+from starover_lab.cmdlets.not_simulated import exchange_others
 from starover_lab.cmdlets.rbac import allowed, trimmed
 from starover_lab.powershell.command import Body, CommandSpec
 
@@ -14,11 +15,12 @@ _EXCHANGE: dict[str, Body] = copies.BODIES | databases.BODIES | servers.BODIES |
 
 
 def snapin_commands(year: str) -> Iterator[CommandSpec]:
-    """All cmdlets of that Exchange version that the lab has."""
+    """All cmdlets of that Exchange version; those that the lab does not simulate are refused when they are called."""
     for name, body in _EXCHANGE.items():
         found = reference.spec(name, body, year)
         if found is not None:
             yield found
+    yield from exchange_others(year, _EXCHANGE)
 
 
 def exchange_commands(year: str, roles: Collection[str], missing: Collection[str]) -> Iterator[CommandSpec]:

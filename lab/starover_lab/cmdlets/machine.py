@@ -143,7 +143,26 @@ _EXCHANGE: dict[str, tuple[str, str]] = {
 }
 
 
-def _wording(error: WorldError, target: str, here: Machine, dc: str | None) -> str:
+_RPC = {"Suspend": "SuspendCopy", "Resume": "ResumeCopy", "Update": "BeginSeed"}
+
+
+def _unreachable(cmdlet: str, server: str, *, down: bool) -> str:
+    """A server, or the service on it, does not answer; the replication service's text is as published."""
+    code = "0x6ba (The RPC server is unavailable)"
+    if not down:
+        code = "0x6d9 (There are no more endpoints available from the endpoint mapper)"
+    verb, _, noun = cmdlet.partition("-")
+    if noun == "MailboxDatabaseCopy":
+        function = f"cli_Rpcc{_RPC.get(verb, 'RunConfigurationUpdater')}"
+        return (
+            f"The Microsoft Exchange Replication service may not be running on server {server}. Specific RPC error "
+            f"message: Error {code} from {function}."
+        )
+    hresult = "0x800706BA" if down else "0x800706D9"
+    return f"Can't connect to server {server}: {code.partition('(')[2][:-1]}. (Exception from HRESULT: {hresult})"
+
+
+def _wording(call: Invocation, error: WorldError, target: str, here: Machine, dc: str | None) -> str:
     """Exchange's text for a refusal. Texts without a published source say what the reference pages say they say."""
     kind, data = error.kind, error.data
     server = str(data.get("server") or target.rpartition("\\")[2])
@@ -162,17 +181,8 @@ def _wording(error: WorldError, target: str, here: Machine, dc: str | None) -> s
             "Active Directory server is not available. Error message: Active directory response: The LDAP server is "
             "unavailable."
         )
-    if kind == "server_down":
-        return (
-            f"The Microsoft Exchange Replication service may not be running on server {server}. Specific RPC error "
-            "message: Error 0x6ba (The RPC server is unavailable) from cli_RpccSuspendCopy."
-        )
-    if kind == "service_down":
-        return (
-            f"The Microsoft Exchange Replication service may not be running on server {server}. Specific RPC error "
-            "message: Error 0x6d9 (There are no more endpoints available from the endpoint mapper) from "
-            "cli_RpccSuspendCopy."
-        )
+    if kind in {"server_down", "service_down"}:
+        return _unreachable(call.spec.name, server, down=kind == "server_down")
     if kind == "no_quorum":
         return "An Active Manager operation failed. Error: The cluster service is not running or has no quorum."
     if kind == "active_copy":
@@ -191,6 +201,11 @@ def _wording(error: WorldError, target: str, here: Machine, dc: str | None) -> s
         )
     if kind == "disk_full":
         return f"There is not enough disk space on server {server} for the database copy '{target}'."
+    if kind == "move_suppressed":
+        return (
+            f"Move for database '{target}' was suppressed because too many moves have happened recently. "
+            f"{data.get('moves', 3)} moves have happened within 01:00:00."
+        )
     if kind == "reseed_needed":
         return f"The mailbox database copy '{target}' needs to be seeded. {error.message}"
     return error.message[:1].upper() + error.message[1:] + ("" if error.message.endswith(".") else ".")
@@ -202,7 +217,7 @@ def exchange_error(call: Invocation, error: WorldError, target: str, dc: str | N
     if error.blocked_s > 0:
         call.wait(error.blocked_s)
     type_name, category = _EXCHANGE.get(error.kind, ("System.InvalidOperationException", "InvalidOperation"))
-    return exchange_record(call, type_name, category, _wording(error, target, here, dc))
+    return exchange_record(call, type_name, category, _wording(call, error, target, here, dc))
 
 
 def exchange_record(call: Invocation, type_name: str, category: str, message: str) -> ErrorRecord:

@@ -24,6 +24,7 @@ from starover_lab.cmdlets.client_commands import ready
 from starover_lab.cmdlets.exchange_session import Registry
 from starover_lab.cmdlets.machine import Machine, given_list
 from starover_lab.cmdlets.noise import make_noise
+from starover_lab.cmdlets.not_simulated import windows_others
 from starover_lab.cmdlets.objects import moment
 from starover_lab.powershell.command import Body, CommandSpec, CommandTable, Invocation, Parameter
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
@@ -57,6 +58,7 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
         found = reference.spec(name, body)
         if found is not None:
             yield found
+    yield from windows_others(server, bodies)
     yield CommandSpec(
         name="icacls.exe",
         body=_icacls,
