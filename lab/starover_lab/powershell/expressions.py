@@ -11,6 +11,7 @@ from starover_lab.powershell.context import Context, Core, collected
 from starover_lab.powershell.convert import cast, interpolate, to_bool, to_string
 from starover_lab.powershell.errors import failure
 from starover_lab.powershell.invoke import Site
+from starover_lab.powershell.netnames import has_method
 from starover_lab.powershell.scopes import parse_name
 from starover_lab.powershell.values import (
     NOTHING,
@@ -26,6 +27,7 @@ from starover_lab.powershell.values import (
     base,
     custom_object,
     enumerate_,
+    type_name,
 )
 
 __all__ = ["Expressions", "pure"]
@@ -93,9 +95,20 @@ class Expressions(Core):
         for part in node.parts:
             if isinstance(part, str):
                 pieces.append(part)
+            elif isinstance(part, nodes.Variable) and self._unset_in_text(part, ctx):
+                continue
             else:
                 pieces.append(interpolate(self.evaluate(part, ctx), self.separator(ctx)))
         return "".join(pieces)
+
+    @staticmethod
+    def _unset_in_text(node: nodes.Variable, ctx: Context) -> bool:
+        """Whether this variable does not exist and strict mode 1.0 lets that pass, because it stands in a string."""
+        strict = ctx.scope.strictness()
+        if strict is None or not strict.startswith("1"):
+            return False
+        name = parse_name(node.name)
+        return name.scope in ("", "local", "global", "script") and ctx.scope.lookup(name) is None
 
     def _variable(self, node: nodes.Variable, ctx: Context) -> Value:
         name = parse_name(node.name)
@@ -206,7 +219,10 @@ class Expressions(Core):
             )
         target = self.evaluate(node.target, ctx)
         name = self.member_name(node.name, ctx)
-        return members.get(target, name, strict=ctx.scope.strictness(), run=self.block_runner(ctx))
+        value = members.get(target, name, strict=ctx.scope.strictness(), run=self.block_runner(ctx))
+        if value is None and has_method(type_name(target), name):
+            raise Unsupported(f"the method {name} as a value", node.line)
+        return value
 
     def site(self, ctx: Context) -> Site:
         """What .NET methods may ask of the session (session)."""

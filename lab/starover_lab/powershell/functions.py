@@ -94,7 +94,8 @@ class Functions(FunctionSpecs):
             caller=ctx,
             swallow=quiet or ctx.swallow,
         )
-        given: dict[str, Value] = {"args": PSArray(list(args[len(parameters) :])), "input": PSArray()}
+        piped = [] if item is NOTHING else [item]
+        given: dict[str, Value] = {"args": PSArray(list(args[len(parameters) :])), "input": PSArray(piped)}
         if item is not NOTHING:
             given["_"] = item
         if this is not NOTHING:
@@ -147,7 +148,7 @@ class Functions(FunctionSpecs):
         )
         outer.line = call.line
         if body.new_scope:
-            self._automatic(body, call, ctx)
+            self._automatic(call, ctx)
             self._set_preferences(call, scope)
             self._set_parameters(body, call.bound, ctx)
             yield from self._blocks(body, call, ctx)
@@ -166,7 +167,7 @@ class Functions(FunctionSpecs):
                 else:
                     scope.variables[key] = slot
 
-    def _automatic(self, body: ScriptBody, call: Invocation, ctx: Context) -> None:
+    def _automatic(self, call: Invocation, ctx: Context) -> None:
         scope = ctx.scope
         bound = BoundParameters()
         for name, value in call.bound.items():
@@ -176,9 +177,9 @@ class Functions(FunctionSpecs):
         info: InvocationInfo = call.runner.invocation_info(call)
         scope.put("args", PSArray(self._rest(call)))
         scope.put("input", PSArray())
-        if body.name:
-            scope.put("PSBoundParameters", bound)
-            scope.put("MyInvocation", info)
+        # A script block without a name has its own too, whose command has no name.
+        scope.put("PSBoundParameters", bound)
+        scope.put("MyInvocation", info)
 
     @staticmethod
     def _rest(call: Invocation) -> list[Value]:
