@@ -18,8 +18,10 @@ from starover.transport.failures import DeadlineOver, broken
 
 __all__ = ["Deadline", "Line"]
 
-CONNECT_SECONDS = 4.0
-"""For the TCP handshake: a host of the estate that does not take longer is not there."""
+CONNECT_SECONDS = 3.0
+"""For the TCP handshake: a host of the estate that needs longer is not there."""
+CONTACT_SECONDS = 6.0
+"""For the first sign of life of a web server, its 401: it asks nobody for that, so it takes no time."""
 ANSWER_SECONDS = 25.0
 """For an answer to anything but a Receive: WinRM itself gives up after its OperationTimeout of 20."""
 MARGIN_SECONDS = 5.0
@@ -56,12 +58,14 @@ class Line(_TransportHTTP):
     on_resend: Callable[[Exception, float], None] | None = None
     """Told of a Receive that is sent again: why, and after how many seconds of waiting."""
     _used = 0.0
+    _contacted = False
 
     def reset(self) -> None:
         """Forget the connection and its encryption; the next request begins with a new logon."""
         self.close()
         self.session = None
         self.encryption = None
+        self._contacted = False
 
     def send(
         self,
@@ -79,6 +83,7 @@ class Line(_TransportHTTP):
             if self.session is not None and time.monotonic() - self._used > IDLE_SECONDS:
                 self.reset()
             try:
+                self._contact()
                 answer = super().send(message, timeout=self._waits(operation))
             except Exception as error:
                 if not broken(error):
@@ -98,6 +103,19 @@ class Line(_TransportHTTP):
                 self._used = time.monotonic()
                 return answer
 
+    def _contact(self) -> None:
+        """See whether anybody is there, before a request that may take its time: one that swallows everything is
+        found out in seconds. Whatever comes back is a sign of life.
+        """
+        if self._contacted:
+            return
+        if self.session is None:
+            self.session = self._build_session()
+        hello = requests.Request("POST", self.endpoint, auth=_no_logon)
+        connect, answer = self._waits(None)
+        self.session.send(self.session.prepare_request(hello), timeout=(connect, min(answer, CONTACT_SECONDS)))
+        self._contacted = True
+
     def _waits(self, operation: float | None) -> tuple[float, float]:
         left = self.deadline.left()
         if left <= 0:
@@ -111,6 +129,11 @@ class Line(_TransportHTTP):
         if self.ssl and self.name:
             session.mount("https://", _NamedAdapter(self.name))
         return session
+
+
+def _no_logon(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Instead of the session's own."""
+    return request
 
 
 class _NamedAdapter(HTTPAdapter):

@@ -29,7 +29,7 @@ from starover.inventory import Road, Server
 from starover.transport import Answer, Attempt, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone, root
-from starover.transport.line import Deadline, Line
+from starover.transport.line import CONTACT_SECONDS, Deadline, Line
 from starover.transport.records import error_record, line_of, warning_text
 
 __all__ = ["Progress", "Session"]
@@ -114,10 +114,17 @@ class Session:
             if isinstance(failed, Failed):
                 progress.note(failed, state.next_action.sleep if state.next_action else 0.0)
 
+        def enough(state: tenacity.RetryCallState) -> bool:
+            failed = state.outcome.exception() if state.outcome else None
+            quiet = isinstance(failed, Failed) and isinstance(failed.__cause__, Timeout)
+            if quiet and (state.seconds_since_start or 0.0) >= CONTACT_SECONDS:
+                return True  # a host that is not there is told in time for who waits
+            return state.attempt_number >= TRIES or pause(state) >= deadline.left()
+
         self._begin(deadline, progress)
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: isinstance(error, Failed) and error.again),
-            stop=lambda state: state.attempt_number >= TRIES or pause(state) >= deadline.left(),
+            stop=enough,
             wait=pause,
             before_sleep=note,
             reraise=True,

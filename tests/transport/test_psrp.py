@@ -191,6 +191,20 @@ def test_a_silent_host_costs_its_own_deadline_only(
     assert not isinstance(answers[1].error, AuthFailed)
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_silent_host_is_found_out_long_before_its_deadline(
+    lab: WireLab, run_one: RunOne, server: MakeServer, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setattr(line, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(line, "CONTACT_SECONDS", 0.2)
+    monkeypatch.setattr(session, "CONTACT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = run_one("hello", on=server(scheme=scheme, port=silent.getsockname()[1]), deadline=30.0)
+    assert isinstance(answer.error, ConnectFailed)
+    assert "takes the connection and says nothing" in answer.error.what, "not: the deadline has passed"
+    assert not any(attempt.sent for attempt in answer.attempts)
+
+
 def test_scripts_of_one_host_run_one_after_the_other(
     lab: WireLab, transport: PsrpTransport, server: MakeServer
 ) -> None:

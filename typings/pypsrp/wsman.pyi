@@ -1,6 +1,7 @@
 import requests
 
 class _TransportHTTP:
+    endpoint: str
     ssl: bool
     session: requests.Session | None
     encryption: object | None
