@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +89,8 @@ def up(
         started.close()
         return 0
     try:
+        # Whoever ends us politely ends the lab as well: it would go on without us otherwise.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         code = lab_process.await_end(process)
     except KeyboardInterrupt:
         with contextlib.suppress(LabGone):

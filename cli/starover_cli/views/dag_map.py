@@ -231,7 +231,10 @@ def render(dag: DagMap, width: int = 100) -> str:
     """The whole screen."""
     verdict = [line for sentence in judge(dag) for line in wrap(sentence, width)]
     zones = dag.zones
-    body = _columns(dag, width) if width >= 100 and len(zones) <= 3 else _blocks(dag, width)
+    body: list[str] = []
+    if width >= 100 and len(zones) <= 3:
+        body = _columns(dag, width, short=False) or _columns(dag, width, short=True)
+    body = body or _blocks(dag, width)
     silent = label_block([(silent.server, silent.why) for silent in dag.silent], width, label=14, indent=0)
     parts = [first_line(dag.where, width), "\n".join(verdict), "\n".join(body)]
     if silent:
@@ -252,14 +255,15 @@ def _queue(length: int | None) -> str:
     return str(length)
 
 
-def _copy(copy: CopyCell) -> tuple[str, ...]:
+def _copy(copy: CopyCell, *, short: bool = False) -> tuple[str, ...]:
     preference = "?" if copy.preference is None else str(copy.preference)
     if copy.active:
         word = "ACTIVE" if copy.status == "Mounted" else f"ACTIVE {copy.status or '?'}"
         return (f"{preference} {word}",)
     words = [f"{preference} {copy.status or '?'}"]
     if copy.status is not None:
-        words.append(f"queue {_queue(copy.copy_queue)}/{_queue(copy.replay_queue)}")
+        queues = f"{_queue(copy.copy_queue)}/{_queue(copy.replay_queue)}"
+        words.append(queues if short else f"queue {queues}")
     if copy.lag:
         words.append(f"lag {duration(copy.lag.total_seconds())}")
     elif copy.activation_suspended and copy.status == "Healthy":
@@ -267,10 +271,11 @@ def _copy(copy: CopyCell) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _database_cells(dag: DagMap, row: DatabaseRow, zone: str) -> list[str]:
+def _database_cells(dag: DagMap, row: DatabaseRow, zone: str, *, short: bool) -> list[str]:
     there = sorted((copy for copy in row.copies if (copy.az or "-") == zone), key=lambda copy: copy.server)
     alone = sum((member.az or "-") == zone for member in dag.members) <= 1
-    return table([_copy(copy) if alone else (copy.server, *_copy(copy)) for copy in there])
+    cells = [_copy(copy, short=short) for copy in there]
+    return table([cell if alone else (copy.server, *cell) for copy, cell in zip(there, cells, strict=True)])
 
 
 def _shown(dag: DagMap) -> tuple[list[DatabaseRow], str]:
@@ -284,7 +289,8 @@ def _shown(dag: DagMap) -> tuple[list[DatabaseRow], str]:
     return [row for row in dag.databases if not row.perfect], rest
 
 
-def _columns(dag: DagMap, width: int) -> list[str]:
+def _columns(dag: DagMap, width: int, *, short: bool) -> list[str]:
+    """A column a zone; `short`: without the word before the queues. Empty where there is no room for them."""
     zones = dag.zones
     shown, rest = _shown(dag)
     heads: list[str] = []
@@ -294,11 +300,11 @@ def _columns(dag: DagMap, width: int) -> list[str]:
         rows.append([table([_host(cell) for cell in hosts if (cell.az or "-") == zone]) for zone in zones])
     for row in shown:
         heads.append(row.name)
-        rows.append([_database_cells(dag, row, zone) for zone in zones])
+        rows.append([_database_cells(dag, row, zone, short=short) for zone in zones])
     label = max(11, *(len(head) + 2 for head in heads))
     widths = _widths(zones, rows, width - label)
     if not widths:
-        return _blocks(dag, width)
+        return []
     lines = [" " * label + "".join(zone.ljust(room) for zone, room in zip(zones, widths, strict=True))]
     for head, cells in zip(heads, rows, strict=True):
         for depth in range(max((len(cell) for cell in cells), default=0)):
@@ -306,7 +312,8 @@ def _columns(dag: DagMap, width: int) -> list[str]:
                 (cell[depth] if depth < len(cell) else "").ljust(room) for cell, room in zip(cells, widths, strict=True)
             ]
             lines.append((head if depth == 0 else "").ljust(label) + "".join(texts))
-    return [*(line.rstrip() for line in lines), *([rest] if rest else []), *_names(dag, label)]
+    legend = ["(preference, status, logs in the copy queue/replay queue)".rjust(label + 57)] if short else []
+    return [*(line.rstrip() for line in lines), *([rest] if rest else []), *_names(dag, label), *legend]
 
 
 def _widths(zones: Sequence[str], rows: Sequence[Sequence[Sequence[str]]], room: int) -> list[int]:
