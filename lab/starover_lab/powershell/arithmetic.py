@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 from starover_lab.powershell import dates, numbers
 from starover_lab.powershell.convert import cast, to_string
@@ -65,6 +66,8 @@ def to_number(value: Value, operator: str) -> int | float | Decimal | None:
             raise Unsupported(f"{operator} with a {type_name(value)}")
         case bool():
             return int(value)
+        case Sized() if " " in value.type_name:
+            raise Unsupported("arithmetic with a number out of JSON: its type differs between 5.1 and 7")
         case int() | float() | Decimal():
             return value
         case str():
@@ -179,7 +182,7 @@ def _decimals(a: Decimal, b: Decimal, symbol: str) -> Decimal:
                     raise _zero()
                 made = a / b
                 if made * b != a:
-                    raise Unsupported("a decimal division that does not come out even")
+                    return _inexact(a, b)
             case _:
                 if b == 0:
                     raise _zero()
@@ -192,6 +195,16 @@ def _decimals(a: Decimal, b: Decimal, symbol: str) -> Decimal:
     ):
         raise Unsupported("a decimal of more than 28 digits")
     return made.quantize(Decimal(1)) if digits.exponent > 0 else made
+
+
+def _inexact(a: Decimal, b: Decimal) -> Decimal:
+    """A quotient with as many places as 96 bits hold, 28 at most."""
+    exact = Fraction(a) / Fraction(b)
+    for places in range(28, -1, -1):
+        digits = round(exact * 10**places)
+        if abs(digits) <= _DECIMAL:
+            return Decimal(digits).scaleb(-places)
+    raise Unsupported("a decimal out of range")
 
 
 def _zero() -> Terminated:
@@ -252,8 +265,8 @@ def _later(left: DateTime | TimeSpan, right: Value, sign: int) -> Value:
             return TimeSpan(left.ticks - right.ticks)
         raise Unsupported("a date + a date")
     name = "op_Addition" if sign > 0 else "op_Subtraction"
-    if isinstance(right, str) and sign < 0 and isinstance(left, DateTime):
-        raise Unsupported("a date - text")
+    if sign < 0 and isinstance(left, DateTime) and not isinstance(right, TimeSpan):
+        raise Unsupported("a date - something else than a date or span")
     try:
         span = cast(right, "System.TimeSpan")
     except Terminated as error:

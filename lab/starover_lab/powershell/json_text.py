@@ -28,6 +28,7 @@ from starover_lab.powershell.values import (
     PSList,
     PSObject,
     Single,
+    Sized,
     SwitchParameter,
     Value,
     base,
@@ -51,13 +52,10 @@ class BadJson(ValueError):  # noqa: N818 - said of the text
         self.kind = kind
 
 
-class UndecidedInt(Long):
-    """A whole number out of JSON: Int32 in 5.1, Int64 in 7. Asking for its type is refused."""
+class UndecidedInt(Sized):
+    """A whole number out of JSON: Int32 in 5.1, Int64 in 7. What shows its type is refused."""
 
-    @property
-    def type_name(self) -> str:  # type: ignore[override]  # raises where the others answer
-        """Refused."""
-        raise Unsupported("the type of a number out of JSON: Int32 in 5.1, Int64 in 7")
+    type_name = "System.Int64 or System.Int32"
 
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}

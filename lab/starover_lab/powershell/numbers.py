@@ -159,9 +159,27 @@ def _standard(value: Value, letter: str, precision: int | None) -> str:
         return f"-{text}" if negative else text
     if kind == "G" and precision is None:
         return _plain(value)
-    if kind in "RGECP":
+    if kind == "E":
+        return _scientific(value, letter, 6 if precision is None else precision)
+    if kind in "RGCP":
         raise Unsupported(f"number format {letter}{'' if precision is None else precision}")
     raise NumberError("Format specifier was invalid.")
+
+
+def _scientific(value: Value, letter: str, precision: int) -> str:
+    assert isinstance(value, int | float | Decimal)
+    exact = Decimal(value)
+    if precision > 14 or not exact.is_finite() or exact == 0:
+        raise Unsupported("this number in scientific notation")
+    place = exact.adjusted() - precision
+    with localcontext() as context:
+        context.prec = 400
+        step = Decimal(1).scaleb(place)
+        framework = (Decimal(f"{exact:.14e}") if isinstance(value, float) else exact).quantize(step, ROUND_HALF_UP)
+        if framework != exact.quantize(step, ROUND_HALF_EVEN):
+            raise Unsupported("a number that 5.1 and 7 round differently")
+    mantissa, _, power = f"{framework:.{precision}e}".partition("e")
+    return f"{mantissa}{letter}{int(power):+04d}"
 
 
 def _rounded(value: Value, places: int, *, custom: bool = False) -> str:
@@ -232,7 +250,7 @@ def scan_number(text: str, line: int = 0) -> Value | None:
     """The number that the whole text is in PowerShell's own notation (`0x10`, `1kb`, `5L`), with its type; or None."""
     text = text.strip(_WHITE)
     match = NUMBER.fullmatch(text)
-    if match is None:
+    if match is None or not any(c.isdigit() for c in text):
         return None
     return number_value(match, line)
 
@@ -243,6 +261,8 @@ def parse_integer(text: str, low: int, high: int, bits: int) -> int | None:
     Raises `Terminated` with InvalidCastFromStringToInteger only through the caller: an overflow gives `OverflowError`.
     """
     text = text.strip(_WHITE)
+    if not text:
+        raise Unsupported("blanks as a whole number: 0 in 7, an error in 5.1")
     if _DECIMAL_INTEGER.fullmatch(text):
         number = int(text)
         if not low <= number <= high:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from starover_lab.powershell import dates, numbers, types
 from starover_lab.powershell.compare import compare
@@ -89,6 +90,14 @@ def _whole(ticks: int, unit: int, modulus: int | None) -> int:
     return -number if ticks < 0 else number
 
 
+def _total(unit: int, span: TimeSpan) -> float:
+    # .NET Framework multiplies by a fraction, .NET Core divides.
+    total = span.ticks / unit
+    if total != span.ticks * (1.0 / unit):
+        raise Unsupported("a span's total whose last digit differs between 5.1 and 7")
+    return total
+
+
 _SPAN_PROPERTIES: dict[str, Callable[[TimeSpan], Value]] = {
     "days": lambda s: _whole(s.ticks, _TICKS["Days"], None),
     "hours": lambda s: _whole(s.ticks, _TICKS["Hours"], 24),
@@ -96,10 +105,7 @@ _SPAN_PROPERTIES: dict[str, Callable[[TimeSpan], Value]] = {
     "seconds": lambda s: _whole(s.ticks, _TICKS["Seconds"], 60),
     "milliseconds": lambda s: _whole(s.ticks, _TICKS["Milliseconds"], 1000),
     "ticks": lambda s: Long(s.ticks),
-    **{
-        f"total{unit.lower()}": lambda s, unit=unit: s.ticks / _TICKS[unit]  # type: ignore[misc]  # mypy: default in a lambda
-        for unit in _TICKS
-    },
+    **{f"total{unit.lower()}": partial(_total, ticks) for unit, ticks in _TICKS.items()},
 }
 _VERSION_PROPERTIES: dict[str, Callable[[Version], Value]] = {
     "major": lambda v: v.major,

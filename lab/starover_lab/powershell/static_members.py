@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from starover_lab.powershell import dates, netnames, netobjects, types
+from starover_lab.powershell.constructors import construct
 from starover_lab.powershell.convert import INTEGERS, cast, joined, to_string
 from starover_lab.powershell.dotnet import byte_array, bytes_of, regex_of, replaced
 from starover_lab.powershell.errors import Terminated
@@ -33,7 +34,6 @@ from starover_lab.powershell.values import (
     TypeLiteral,
     Unsupported,
     Value,
-    Version,
     base,
 )
 
@@ -48,7 +48,6 @@ _D = "System.Double"
 _O = "System.Object"
 _DATE = "System.DateTime"
 _SPAN = "System.TimeSpan"
-_VERSION = "System.Version"
 _CONVERT = "System.Convert"
 _MATH = "System.Math"
 _REGEX = "System.Text.RegularExpressions.Regex"
@@ -96,6 +95,8 @@ def static_call(
     if site is None and run is not None:
         site = _Blocks(run)
     methods = _METHODS.find(owner, name)
+    if not methods and name.lower() == "new":
+        return construct(owner, given)
     if not methods and owner in INTEGERS and name.lower() == "parse":
         methods = _METHODS.find("integer", name)
         return call_method(methods, owner, given, site)
@@ -391,13 +392,6 @@ def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
     assert isinstance(date, DateTime)
     assert isinstance(kind, PSEnum)
     return DateTime(date.ticks, "Utc" if kind.name == "Utc" else "Local" if kind.name == "Local" else "Unspecified")
-
-
-@_add(_VERSION, "new", _I, _I)
-@_add(_VERSION, "new", _I, _I, _I)
-@_add(_VERSION, "new", _I, _I, _I, _I)
-def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
-    return Version(*(int(n) for n in arguments if isinstance(n, int)))
 
 
 @_add("System.Net.IPAddress", "Parse", _S)

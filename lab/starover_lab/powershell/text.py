@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from starover_lab.powershell import dates, numbers
+from starover_lab.powershell.types import spoken
 from starover_lab.powershell.values import (
     Char,
     DateTime,
@@ -75,7 +76,7 @@ def _text(value: Value, separator: str, recurse: bool) -> str:
         case DateTime():
             return dates.format_date(value, dates.INVARIANT)
         case TypeLiteral():
-            raise Unsupported("a type as text")
+            return spoken(value.name)
         case _:
             return default_text(value)
 

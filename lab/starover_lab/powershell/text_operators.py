@@ -9,7 +9,7 @@ from functools import lru_cache
 from starover_lab.powershell import dates, numbers
 from starover_lab.powershell.convert import cast, default_text, joined, to_string
 from starover_lab.powershell.errors import PSException, Terminated, failure
-from starover_lab.powershell.regex import BadPattern, Regex, compile_regex
+from starover_lab.powershell.regex import BadPattern, Regex, compile_regex, escape
 from starover_lab.powershell.values import (
     DateTime,
     NetObject,
@@ -141,16 +141,17 @@ def split(
 ) -> PSArray:
     """`left -split pattern[, limit]`; `decide` runs a script block given instead of a pattern for one character."""
     arguments = right.items if isinstance(right, PSArray | PSList) else [right]
-    if not arguments or len(arguments) > 2:
+    simple = len(arguments) == 3 and to_string(arguments[2]).casefold() == "simplematch"
+    if not arguments or len(arguments) > (3 if simple else 2):
         raise Unsupported("-split with options")
     limit = 0
-    if len(arguments) == 2:
+    if len(arguments) > 1:
         asked = cast(arguments[1], "System.Int32")
         assert isinstance(asked, int)
         if asked < 0:
             raise Unsupported("-split with a negative limit")
         limit = asked
-    delimiter = base(arguments[0])
+    delimiter = escape(_subject(arguments[0])) if simple else base(arguments[0])
     parts: list[Value] = []
     for item in left.items if isinstance(left, PSArray | PSList) else [left]:
         text = _subject(item)

@@ -20,7 +20,7 @@ from starover_lab.powershell.values import (
     type_name,
 )
 
-__all__ = ["ENUMS", "element_type", "enum_member", "is_a", "literal", "resolve", "short_name"]
+__all__ = ["ENUMS", "element_type", "enum_member", "is_a", "literal", "resolve", "short_name", "spoken"]
 
 _SMA = "System.Management.Automation"
 
@@ -279,6 +279,23 @@ def resolve(name: str) -> str:
 def literal(name: str) -> TypeLiteral:
     """A type literal as a value: `[int]`. Raises as `resolve`."""
     return TypeLiteral(_full(resolve(name)))
+
+
+_SPOKEN = {
+    **{full: short for short, full in reversed(_ACCELERATORS.items()) if short not in ("single", "pscustomobject")},
+    "System.Int32": "int",
+    "System.Int64": "long",
+    "System.Single": "float",
+}
+
+
+def spoken(full: str) -> str:
+    """A type as text: its accelerator if it has one (`int`, `string[]`), else its full name."""
+    if full.endswith("[]"):
+        return f"{spoken(full[:-2])}[]"
+    if "[" in full or "`" in full:
+        raise Unsupported("a generic type as text")
+    return _SPOKEN.get(full, full)
 
 
 def _full(name: str) -> str:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from starover_lab.powershell import dates, members, netobjects, types
+from starover_lab.powershell import dates, members, types
 from starover_lab.powershell.command import InSet, Invocation, Parameter
+from starover_lab.powershell.constructors import construct
 from starover_lab.powershell.convert import cast, to_bool, to_string
 from starover_lab.powershell.core.common import cmdlet
 from starover_lab.powershell.errors import Terminated, Unsupported
 from starover_lab.powershell.values import (
-    NetObject,
     OrderedHashtable,
     Property,
     PSArray,
-    PSEnum,
     PSHashtable,
     PSList,
     PSObject,
     ScriptBlock,
-    SecureString,
     TimeSpan,
     Value,
     base,
-    custom_object,
     fold,
     type_name,
 )
@@ -118,66 +115,13 @@ def _new_object(call: Invocation) -> Iterator[Value]:
     arguments = base(call.bound.get("ArgumentList"))
     given = list(arguments.items) if isinstance(arguments, PSArray | PSList) else []
     properties = base(call.bound.get("Property"))
-    made = _made(full, given)
+    made = construct(full, given)
     if isinstance(properties, PSHashtable | OrderedHashtable):
         if not isinstance(made, PSObject):
             raise Unsupported("New-Object -Property of this type")
         for key, value in properties.pairs():
             made.set(to_string(key), value)
     yield made
-
-
-def _made(full: str, given: list[Value]) -> Value:
-    count = len(given)
-    match full:
-        case "pscustomobject" | "System.Management.Automation.PSObject" if not count:
-            return custom_object([])
-        case "System.Collections.ArrayList" if not count:
-            return PSList()
-        case "System.IO.MemoryStream" if not count:
-            return netobjects.memory_stream()
-        case "System.IO.Compression.GZipStream" if count == 2:
-            target, mode = base(given[0]), cast(given[1], "System.IO.Compression.CompressionMode")
-            if isinstance(target, NetObject) and isinstance(mode, PSEnum) and mode.name == "Compress":
-                return netobjects.gzip_stream(target)
-        case "System.Text.StringBuilder" if count <= 1:
-            if not count or isinstance(base(given[0]), str):
-                return netobjects.string_builder(to_string(given[0]) if count else "")
-        case "System.Text.UTF8Encoding" if count <= 1:
-            return netobjects.encoding("utf8")
-        case "System.Version" if count in (2, 3, 4):
-            return members.static_call(full, "new", given)
-        case "System.TimeSpan" if count in (3, 4):
-            numbers = [cast(value, "System.Int32") for value in given]
-            days, *rest = numbers if count == 4 else [0, *numbers]
-            total = 0
-            for number, unit in zip([days, *rest], (86_400, 3600, 60, 1), strict=True):
-                assert isinstance(number, int)
-                total += int(number) * unit
-            return TimeSpan(total * dates.TICKS_PER_SECOND)
-        case "System.Security.SecureString" if not count:
-            return SecureString("")
-        case "System.Security.Principal.WindowsPrincipal" if count == 1:
-            return NetObject(full, full, given[0])
-        case _ if full.startswith("System.Collections.Generic.List[") and not count:
-            return PSList([], full)
-        case _ if full.endswith("[]") and count == 1:
-            return _array(full, given[0])
-        case _:
-            pass
-    raise Unsupported(f"New-Object {full} with {count} arguments")
-
-
-def _array(full: str, length: Value) -> Value:
-    size = cast(length, "System.Int32")
-    element = types.element_type(full)
-    assert isinstance(size, int)
-    if not 0 <= size <= 1_000_000:
-        raise Unsupported("New-Object of such an array")
-    zero = cast(0, element) if element.startswith("System.Int") or element == "System.Byte" else None
-    if zero is None and element not in ("System.Object", "System.String"):
-        raise Unsupported(f"New-Object {full}")
-    return PSArray([zero] * size, full)
 
 
 # -- New-TimeSpan

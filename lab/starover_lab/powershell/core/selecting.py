@@ -45,8 +45,13 @@ def _chosen(call: Invocation) -> Iterator[Value]:
             if place in places:
                 yield item
         return
-    if last >= 0 and (first >= 0 or skip):
-        raise Unsupported("Select-Object -Last together with -First or -Skip")
+    if last >= 0 and first >= 0:
+        raise Unsupported("Select-Object -Last together with -First")
+    if last >= 0 and skip:
+        # -Skip counts from the end then.
+        everything = list(objects)
+        yield from everything[: max(0, len(everything) - skip)][-last:] if last else []
+        return
     if first == 0:
         if skip or to_bool(call.bound.get("Wait", False)):
             raise Unsupported("Select-Object -First 0 together with -Skip")
