@@ -68,9 +68,13 @@ class Content:
         }
         self._renderer = Renderer(self.templates)
 
-    @functools.cached_property
+    @property
     def sha256(self) -> str:
         """Hex digest over names and bytes of all files, line ends as LF."""
+        return self._sha256
+
+    @functools.cached_property
+    def _sha256(self) -> str:
         digest = hashlib.sha256()
         for name, data in self.files.items():
             digest.update(f"{name}\n{len(data)}\n".encode() + data)

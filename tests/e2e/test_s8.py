@@ -1,4 +1,4 @@
-"""Scenario S8 over the real wires, as a person types it: suspend, an hour, resume, undo; a second run changes nothing."""
+"""Scenario S8 over the real wires, as a person types it: suspend, an hour, resume, undo; a second run does nothing."""
 
 from __future__ import annotations
 
