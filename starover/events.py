@@ -163,6 +163,8 @@ class StepEnded(_Event, frozen=True, kw_only=True, tag="step-ended"):
     wanted: str = ""
     note: str = ""
     """How it was found out, where that was not the usual way."""
+    warnings: tuple[str, ...] = ()
+    """What PowerShell warned of."""
     operation: str = ""
     """Empty when nothing was sent."""
     fault: Fault | None = None

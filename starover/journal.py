@@ -20,7 +20,7 @@ from typing import IO, Self, TypeAlias
 import msgspec
 
 from starover.effects import Reaction
-from starover.errors import BadParameter, Locked
+from starover.errors import BadParameter, Locked, Mistake, StaroverError
 from starover.events import Event
 from starover.plan import Plan
 from starover.transport import Part
@@ -175,7 +175,13 @@ class Journal:
     def create(cls, folder: Path, stem: str) -> Self:
         """A new journal under the next free number of `stem` (8 hex digits); safe beside other processes."""
         runs = folder / "runs"
-        runs.mkdir(parents=True, exist_ok=True)
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Mistake(
+                f"the folder {folder} for plans and journals cannot be made: {error.strerror or error}",
+                certain=("nothing was sent",),
+            ) from error
         number = 1 + max((int(one.rpartition(".")[2]) for one in run_ids(folder) if one.startswith(stem)), default=0)
         while True:
             run = f"{stem}.{number}"
@@ -220,11 +226,16 @@ class Journal:
             self._last = hashlib.sha256(line).hexdigest()
             self.entries.append(entry)
             lines += line + b"\n"
-        self._file.write(lines)
-        os.fsync(self._file.fileno())
-        self._head.seek(0)
-        self._head.write(b"%012d %s\n" % (len(self.entries), self._last.encode()))
-        os.fsync(self._head.fileno())
+        try:
+            _write(self._file, lines)
+            self._head.seek(0)
+            _write(self._head, b"%012d %s\n" % (len(self.entries), self._last.encode()))
+        except OSError as error:
+            raise StaroverError(
+                f"the journal {self.path} cannot be written: {error.strerror or error}",
+                certain=("what it does not hold was not sent",),
+                next=(f"make room, then: starover resume {self.run}",),
+            ) from error
 
     def close(self) -> None:
         """Let it go."""
@@ -239,6 +250,13 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """All of it, down to the disk."""
+    while data:
+        data = data[file.write(data) :]
+    os.fsync(file.fileno())
 
 
 def path_of(folder: Path, run: str) -> Path:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
@@ -225,9 +225,10 @@ class Leg:
 
     def _record(self, number: int, effect: Record) -> list[tuple[int, Effect]]:
         digest = digest_of(effect)
-        self.journal.append(self.clock.now(), kept.Recorded(number=number, digest=digest, event=effect.event))
+        at = self.clock.now()
+        self.journal.append(at, kept.Recorded(number=number, digest=digest, event=effect.event))
         self._saw(effect.event)
-        self._tell(effect.event)
+        self._tell(effect.event, at)
         return self._send(Done(number=number, digest=digest, answer=Ok()))
 
     def _saw(self, event: Event) -> None:
@@ -247,21 +248,22 @@ class Leg:
             return
         entries = [_sent(number, effect, effect.what, effect.operation) for number, effect in sends]
         entries += [_sent(number, effect, "poll", "") for number, effect in polls]
-        self.journal.append(self.clock.now(), *entries)
+        at = self.clock.now()
+        self.journal.append(at, *entries)
         for what in ("read", "write", "probe"):
             hosts = tuple(effect.script.host for _, effect in sends if effect.what == what)
             if hosts:
-                self._tell(Asked(hosts=hosts, what=what))
+                self._tell(Asked(hosts=hosts, what=what), at)
         for _, effect in sends:
             if (begun := self.under_way.get(effect.operation)) is not None and effect.mutates:
-                self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation))
+                self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
         if sends:
             self._thread(self._ask, sends)
         for number, poll in polls:
             self._thread(self._watch, number, poll, self.run.judges[number])
 
-    def _tell(self, event: Event) -> None:
-        told = Told(at=self.clock.now(), run=self.run.id, event=event)
+    def _tell(self, event: Event, at: datetime | None = None) -> None:
+        told = Told(at=at or self.clock.now(), run=self.run.id, event=event)
         for sink in self.sinks:
             sink.tell(told)
 

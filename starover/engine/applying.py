@@ -13,6 +13,7 @@ import msgspec
 
 from starover import envelope
 from starover.effects import Facts, Failed, Poll, Script, Send, Until
+from starover.engine.fits import check_change, check_foreseen, check_script
 from starover.engine.state import Group, State
 from starover.engine.tasks import Process, perform, read, watch
 from starover.errors import (
@@ -22,10 +23,8 @@ from starover.errors import (
     ErrorRecord,
     Fault,
     Locked,
-    NotSafe,
     NotVerified,
     OutcomeUnknown,
-    PlanIsStale,
     Refused,
     RemoteFailure,
     ReplyLost,
@@ -46,7 +45,7 @@ PROBE_DEADLINE = 30.0
 """Seconds for looking at a receipt."""
 
 
-class GroupEnds(Exception):  # noqa: N818 - no error: a neighbour failed before this step had begun
+class GroupEnds(Exception):
     """The step is not begun because another part of its group has failed."""
 
 
@@ -87,6 +86,7 @@ class Applying:
         self.change: Change | None = self.planned.change if self.planned is not None else None
         self.operation = ""
         self.note = ""
+        self.warnings: tuple[str, ...] = ()
         self.sent_at = 0
         """Number of the last sending of the write."""
         self.resume = 0
@@ -111,7 +111,7 @@ class Applying:
     # -- the way of one step -------------------------------------------------------------------------------------
 
     def _run(self) -> Process[Outcome]:
-        self._check_foreseen()
+        check_foreseen(self.plan, self.planned, self.position, self.step, self.arguments, undoing=self.undoing)
         before = yield from read(self.step.check)
         attempt = 1
         if (kept := self.state.run.earlier.get(self._operation(attempt))) is not None:
@@ -122,11 +122,11 @@ class Applying:
             self.note = "done already, not by this run" if self.change is not None else ""
             return Outcome(state="right")
         while True:
-            self._check_as_planned(change)
+            self._check_change(change)
             assert isinstance(change, Change)
             self.change = change
             body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
-            self._check_script(body)
+            check_script(self.plan, self.planned, body)
             result = yield from self._write(body, before, attempt)
             self.note = result.note
             if result.record is None:
@@ -155,6 +155,7 @@ class Applying:
             if isinstance(answer, Facts):
                 known = self._known(answer)
                 if known is not None and known.done:
+                    self.warnings = answer.warnings
                     return known
                 if known is not None:
                     raise self._never_began(answer.errors.get(self.operation))
@@ -260,7 +261,7 @@ class Applying:
             if receipt is not None and receipt.done:
                 return _Result(done=True, note="answer lost, receipt found")
             if receipt is not None:
-                self._check_as_planned(now)
+                self._check_change(now)
                 return _Result(done=False)
             if waited >= limit:
                 raise self._unknown(fault, f"{self.host} has begun it and not ended it")
@@ -318,60 +319,8 @@ class Applying:
             case _:
                 assert_never(state)
 
-    # -- what must hold ------------------------------------------------------------------------------------------
-
-    def _check_foreseen(self) -> None:
-        """Raises `PlanIsStale` when the plan does not know the step, or knows another one in its place."""
-        kind, plan = self.step.kind, self.plan
-        if self.undoing:
-            hosts = {one.host for one in plan.steps} | set(plan.beyond.targets)
-            if kind.risk.rank > plan.risk.rank or self.host not in hosts:
-                raise self._stale(f"undoing would need {kind.name} on {self.host}, which the plan does not allow")
-            return
-        if self.planned is None:
-            if plan.foresees(self.position):
-                raise self._stale(f"the runbook now wants {kind.name} on {self.host}, which the plan does not have")
-            beyond = plan.beyond
-            if kind.name not in beyond.kinds or self.host not in beyond.targets or kind.risk.rank > beyond.risk.rank:
-                raise self._stale(
-                    f"the runbook wants {kind.name} (risk {kind.risk.value}) on {self.host}, which exceeds what the "
-                    "plan allows beyond its end"
-                )
-            return
-        same = (
-            self.planned.kind == kind.name
-            and self.planned.host == self.host
-            and self.planned.risk is kind.risk
-            and self.planned.arguments == self.arguments
-        )
-        if not same:
-            raise self._stale(
-                f"step {self.number} of the plan is {self.planned.kind} on {self.planned.host}; "
-                f"the runbook now wants {kind.name} on {self.host}"
-            )
-
-    def _check_as_planned(self, change: Change | Blocked) -> None:
-        """Raises `NotSafe` or `PlanIsStale` when what would change now is not what was planned."""
-        if isinstance(change, Blocked):
-            raise NotSafe(
-                f"{change.guard}: {change.why}" if change.guard else change.why,
-                certain=(*change.certain, "this step was not begun"),
-                next=change.next,
-                host=self.host,
-            )
-        was = self.change  # what was planned, or what was about to be done
-        if change == was or (self.planned is None and not self.operation):
-            return
-        if was is None:
-            raise self._stale(f"{change.what} was right when the plan was made; now it is {change.now}")
-        raise self._stale(
-            f"{change.what} is not as planned: planned {was.now} -> {was.wanted}, now {change.now} -> {change.wanted}"
-            + (f" ({was.note or 'no note'} became {change.note or 'no note'})" if was.note != change.note else "")
-        )
-
-    def _check_script(self, body: Body) -> None:
-        if self.planned is not None and body.sha256 != self.planned.sha256:
-            raise self._stale(f"the script of step {self.number} is not the one that was planned")
+    def _check_change(self, change: Change | Blocked) -> None:
+        check_change(self.plan, change, self.change, self.host, known=self.planned is not None or bool(self.operation))
 
     # -- words ---------------------------------------------------------------------------------------------------
 
@@ -427,17 +376,10 @@ class Applying:
                 now=change.now if change else "",
                 wanted=change.wanted if change else "",
                 note=self.note,
+                warnings=self.warnings,
                 operation=self.operation,
                 fault=Fault.of(error) if error is not None else None,
             )
-        )
-
-    def _stale(self, what: str) -> PlanIsStale:
-        return PlanIsStale(
-            what,
-            certain=("this step was not begun",),
-            next=(f"starover plan {self.plan.runbook} ...   looks again",),
-            host=self.host,
         )
 
     def _unknown(self, fault: Fault, why: str) -> OutcomeUnknown:

@@ -22,7 +22,7 @@ from starover.values import plain
 __all__ = ["Parked", "Strand", "gravest"]
 
 
-class Parked(Exception):  # noqa: N818 - no error: a plan may end before its runbook does
+class Parked(Exception):
     """The plan of this sequence ends here."""
 
 
@@ -109,6 +109,9 @@ class Strand:
                 error = failure
 
     def _answer(self, ask: Ask) -> Process[Answer]:
+        thing: object = ask
+        if not isinstance(thing, Read | Recall | Together | Wait | Step):  # a type checker says it earlier
+            raise self._bug(TypeError(f"it yields a {type(thing).__name__}; a reading is asked by `yield from`"))
         if isinstance(ask, Read):
             return (yield from self._read(ask))
         if isinstance(ask, Recall):

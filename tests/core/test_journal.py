@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from core_hand import approval_of
 from core_site import Site
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from starover import BadParameter, Locked
+from starover import BadParameter, Locked, Mistake, StaroverError
 from starover.audit import verify
 from starover.effects import Ok
 from starover.journal import Answered, Cut, Entry, Journal, Resumed, kept, read_journal, resolve, run_ids
@@ -134,8 +136,6 @@ def test_a_deleted_run_and_a_deleted_head_are_missed(run: tuple[Path, Path, list
 def test_a_run_deleted_with_its_head_leaves_a_gap(tmp_path: Path) -> None:
     site = Site(tmp_path)
     made = site.plan("lamps-on", "EX1").plan
-    from core_hand import approval_of
-
     runs = [site.local().apply(made, approve=approval_of) for _ in range(3)]
     runs[1].journal.unlink()
     (tmp_path / "index" / f"{runs[1].run}.head").unlink()
@@ -207,6 +207,34 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     with Journal.open(tmp_path, journal.run) as again:
         again.append(AT, answer(2))
     assert len(read_journal(tmp_path, journal.run)) == 2
+
+
+def test_a_full_disk_ends_the_run_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path)
+    made = site.plan("lamps-on", "EX1").plan
+    good = os.fsync
+    left = iter(range(13))
+
+    def full(handle: int) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        good(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StaroverError, match="No space left"):
+        site.local().apply(made, approve=approval_of)
+    monkeypatch.undo()
+    before = list(site.lamps.done)
+    (run,) = [one for one in run_ids(tmp_path) if one.startswith(made.id)]
+    assert site.resume(run).exit == 0
+    assert len(before) < 2
+    assert site.lamps.done == ["on EX1/a", "on EX1/b"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(Mistake, match="cannot be made"):
+        Site(tmp_path / "file").plan("lamps-on", "EX1")
 
 
 def test_what_a_resume_puts_aside_does_not_count() -> None:

@@ -347,3 +347,13 @@ def test_a_bug_in_a_runbook_is_an_error_with_a_sentence() -> None:
     assert result.error is not None
     assert "wrong in itself: KeyError" in result.error.what
     assert result.exit == 1
+
+
+def test_a_reading_that_was_yielded_instead_of_yielded_from_is_explained() -> None:
+    def runbook() -> Steps:
+        yield colour.read(NODES[0])  # type: ignore[misc]
+
+    result = Hand(Lamps().hosts()).drive(make_run(), runbook())
+    assert result.error is not None
+    assert "yields a generator" in result.error.what
+    assert "`yield from`" in result.error.what
