@@ -15,7 +15,7 @@ COPY = ("--db", "DB01", "--server", "EX3")
 SUSPEND = ("run", "copies-suspend", *COPY, "--mode", "full", "--comment", "disk swap", "--yes")
 
 STORY: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("A lab of ten Windows servers comes up on this machine.", ("lab", "up", "pa-4x2", "--detach")),
+    ("A lab of Windows servers comes up on this machine.", ("lab", "up", "pa-4x2", "--detach")),
     ("How is the DAG?", ("status",)),
     (
         "A disk of EX3 will be swapped: what would suspending its copy of DB01 change? Only reads are sent.",

@@ -258,19 +258,11 @@ def members_of(dag: Dag, estate: Estate) -> list[Server]:
 
 
 def look_at(dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool) -> Steps[DagFacts]:
-    """Ask `servers` (members of `dag`), its witnesses and the domain controllers, side by side.
+    """Ask `servers` (members of `dag`), the witness hosts and the domain controllers, side by side.
 
     A host that does not answer is a fact, not an error. `health` asks for the checks of members too.
     """
-    others = [
-        server
-        for server in estate.servers
-        if server not in servers
-        and (
-            "dc" in server.roles
-            or any(name and same_host(name, server.name) for name in (dag.witness, dag.alternate_witness))
-        )
-    ]
+    others = [server for server in estate.servers if server not in servers and {"dc", "witness"} & set(server.roles)]
     count = len(servers)
     seen = yield from together(
         [_member(dag, server, health) for server in servers] + [_other(server) for server in others]
