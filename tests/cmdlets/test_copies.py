@@ -190,3 +190,38 @@ def test_parameters_come_and_go_with_versions() -> None:
     old = estate.exchange("Update-MailboxDatabaseCopy", host="ExchangeNode1")
     told = old.run("Update-MailboxDatabaseCopy -Identity 'DB1\\ExchangeNode2' -NoThrottle -CancelSeed -Confirm:$false")
     assert told.ids == ["NamedParameterNotFound,Update-MailboxDatabaseCopy"]
+
+
+def test_an_empty_identity_is_not_everything(shell: Shell) -> None:
+    told = shell.run(f"{STATUS} -Identity ''")
+    assert (told.output, told.ids) == ([], [f"ParameterArgumentTransformationError,{STATUS}"])
+
+
+def test_a_move_ends_when_the_database_is_mounted_there(estate: Estate) -> None:
+    shell = estate.exchange("Move-ActiveMailboxDatabase", "Dismount-Database", "Mount-Database", "Get-MailboxDatabase")
+    told = shell.run("Move-ActiveMailboxDatabase -Identity 'DB01' -ActivateOnServer 'EX3' -Confirm:$false")
+    assert told.ids == []
+    assert shell.run("$d = Get-MailboxDatabase -Identity 'DB01' -Status; $d.Mounted; $d.Server.Name").texts == [
+        "True",
+        "EX3",
+    ]
+    told = shell.run("Move-ActiveMailboxDatabase -Identity 'DB01' -ActivateOnServer 'EX4' -Confirm:$false")
+    assert told.errors
+    script = "(Get-MailboxDatabase -Identity 'DB03' -Status).Mounted"
+    assert shell.run(f"Dismount-Database -Identity 'DB03' -Confirm:$false; {script}").texts == ["False"]
+    assert shell.run(f"Mount-Database -Identity 'DB03'; {script}").texts == ["True"]
+
+
+def test_component_states_are_set_by_requester(estate: Estate) -> None:
+    shell = estate.exchange("Set-ServerComponentState", "Get-ServerComponentState")
+    change = (
+        "Set-ServerComponentState -Identity 'EX1' -Component 'HubTransport' -State '{0}' -Requester 'Maintenance'; "
+    )
+    script = (
+        "$c = Get-ServerComponentState -Identity 'EX1' -Component 'HubTransport'; "
+        "[string]$c.State; $c.LocalStates[0].State"
+    )
+    assert shell.run(change.format("Draining") + script).texts == ["Draining", "Draining"]
+    assert shell.run(change.format("Active") + script).texts == ["Active", "Active"]
+    unknown = "Set-ServerComponentState -Identity 'EX1' -Component 'Nix' -State 'Active' -Requester 'Maintenance'"
+    assert "'Nix'" in shell.run(unknown).errors[0].message

@@ -184,3 +184,25 @@ def test_a_session_asks_the_dc_it_was_told_to(estate: Estate) -> None:
     estate.world.fault("dc_down", "DC2")
     assert shell.run("Get-DatabaseAvailabilityGroup -Identity 'DAG1'").errors
     assert shell.run("(Get-DatabaseAvailabilityGroup -DomainController 'DC1.example.com').Name").texts == ["DAG1"]
+
+
+def test_a_service_is_stopped_and_started_in_its_time(estate: Estate, shell: Shell) -> None:
+    told = shell.run("Stop-Service -Name 'MSExchangeRepl'; [string](Get-Service -Name 'MSExchangeRepl').Status")
+    assert told.texts == ["Stopped"]
+    told = shell.run("Start-Service -Name 'MSExchangeRepl'; [string](Get-Service -Name 'MSExchangeRepl').Status")
+    assert told.texts == ["Running"]
+    assert told.seconds >= estate.world.state.tuning.service_start_s
+    estate.world.fault("service_crash", "EX1", service="MSExchangeRepl")
+    assert shell.run("Start-Service -Name 'MSExchangeRepl'").ids == [
+        "StartServiceFailed,Microsoft.PowerShell.Commands.StartServiceCommand"
+    ]
+
+
+def test_nodes_pause_and_the_core_group_moves(shell: Shell) -> None:
+    state = "[string](Get-ClusterNode -Name 'EX2').State"
+    assert shell.run(f"Suspend-ClusterNode -Name 'EX2' | Out-Null; {state}").texts == ["Paused"]
+    assert shell.run(f"Resume-ClusterNode -Name 'EX2' | Out-Null; {state}").texts == ["Up"]
+    told = shell.run(
+        "Move-ClusterGroup -Name 'Cluster Group' -Node 'EX3' | Out-Null; @(Get-ClusterGroup)[0].OwnerNode.Name"
+    )
+    assert told.texts == ["EX3"]

@@ -30,7 +30,7 @@ _IDLE = timedelta(minutes=15)
 """How long a forgotten session counts [mem]."""
 
 
-class SessionRefused(Exception):  # noqa: N818 - said of the session
+class SessionRefused(Exception):
     """`/PowerShell` does not open a session."""
 
     def __init__(self, why: Why, detail: str = "") -> None:

@@ -166,6 +166,8 @@ def _wording(call: Invocation, error: WorldError, target: str, here: Machine, dc
     """Exchange's text for a refusal. Texts without a published source say what the reference pages say they say."""
     kind, data = error.kind, error.data
     server = str(data.get("server") or target.rpartition("\\")[2])
+    if kind == "not_found" and data.get("object") == "component":
+        return f"The server component '{data.get('name')}' isn't known."
     if kind == "not_found":
         asked = here.world.state.directory.controllers.get(dc) if dc else None
         try:

@@ -31,7 +31,7 @@ __all__ = [
 _PROVIDER = "Microsoft.PowerShell.Core\\FileSystem"
 
 
-class Refused(Exception):  # noqa: N818 - said of the path
+class Refused(Exception):
     """A path cannot be used; carries the error record."""
 
     def __init__(self, record: ErrorRecord) -> None:

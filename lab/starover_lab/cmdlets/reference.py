@@ -115,9 +115,20 @@ _TYPES = {
 }
 
 
-def _identity(value: Value) -> Value:
+def _identity(type_name: str) -> Callable[[Value], Value]:
     """What Exchange's identity parameters make of an argument: text as it is, of an object its identity."""
-    return None if value is None else text_of(value)
+
+    def transform(value: Value) -> Value:
+        if value is None:
+            return None
+        text = text_of(value)
+        if not text:
+            # An empty identity must not be taken for none, which would mean everything.
+            message = f"Parameter values of type {type_name} can't be empty. Specify a value, and try again."
+            raise failure("EmptyIdentity", "InvalidArgument", message, type_name="System.ArgumentException")
+        return text
+
+    return transform
 
 
 def _member_of(values: tuple[str, ...], type_name: str) -> Callable[[Value], Value]:
@@ -174,7 +185,7 @@ def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> 
     }
     transform: Callable[[Value], Value] | None = None
     if identity:
-        transform = _identity
+        transform = _identity(given.type)
     elif given.values and not given.type.endswith("[]"):
         transform = _member_of(given.values, given.type)
     return Parameter(

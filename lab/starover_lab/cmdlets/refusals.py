@@ -34,7 +34,7 @@ class Reason(NamedTuple):
     text: str
 
 
-class NoConnection(Exception):  # noqa: N818 - said of the connection
+class NoConnection(Exception):
     """No session was opened."""
 
     def __init__(self, reason: Reason) -> None:
