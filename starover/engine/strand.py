@@ -22,6 +22,9 @@ from starover.values import plain
 __all__ = ["Parked", "Strand", "gravest"]
 
 
+_ASKS = (Read, Recall, Together, Wait, Step)
+
+
 class Parked(Exception):
     """The plan of this sequence ends here."""
 
@@ -109,9 +112,8 @@ class Strand:
                 error = failure
 
     def _answer(self, ask: Ask) -> Process[Answer]:
-        thing: object = ask
-        if not isinstance(thing, Read | Recall | Together | Wait | Step):  # a type checker says it earlier
-            raise self._bug(TypeError(f"it yields a {type(thing).__name__}; a reading is asked by `yield from`"))
+        if type(ask) not in _ASKS:  # a type checker says it earlier
+            raise self._bug(TypeError(f"it yields a {type(ask).__name__}; a reading is asked by `yield from`"))
         if isinstance(ask, Read):
             return (yield from self._read(ask))
         if isinstance(ask, Recall):
