@@ -86,7 +86,6 @@ def up(
             view.up_text(found, seconds, folder="" if default else where.as_posix(), detached=detach)
         )
     if detach:
-        started.close()
         return 0
     try:
         # Whoever ends us politely ends the lab as well: it would go on without us otherwise.

@@ -37,6 +37,8 @@ class Lab:
     token: str
     pid: int
     about: Mapping[str, Any]
+    keep: bool = False
+    """Keep the line open between requests, until `close`."""
     _line: http.client.HTTPConnection | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,9 +79,12 @@ class Lab:
     def close(self) -> None:
         """Hang up. What was announced on the line is forgotten by the lab then, as it is when this process dies."""
         with self._lock:
-            if self._line is not None:
-                self._line.close()
-                self._line = None
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
         with self._lock:
@@ -88,10 +93,11 @@ class Lab:
                     self._line = self._open(_SECONDS)
                 return self._answer(self._line, method, path, body)
             except (OSError, http.client.HTTPException):
-                if self._line is not None:
-                    self._line.close()
-                self._line = None
+                self._hang_up()
                 raise gone(f"the lab of {self.folder.as_posix()} does not answer: it is not running.") from None
+            finally:
+                if not self.keep:
+                    self._hang_up()
 
     def _open(self, seconds: float) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)

@@ -17,6 +17,7 @@ class LabClock:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        lab.keep = True  # a lab forgets what was announced on a line that is lost: a crash of ours does not stop it
 
     def now(self) -> datetime:
         """The lab's present moment."""

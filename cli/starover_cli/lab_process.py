@@ -119,7 +119,6 @@ def await_end(process: subprocess.Popen[bytes]) -> int:
 def stop(lab: Lab, seconds: float = 10.0) -> None:
     """Have the lab end, and wait until it does not answer any more. Raises `LabGone` when it did not run."""
     lab.post("down")
-    lab.close()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if running(lab.folder) is None:
