@@ -257,6 +257,8 @@ class Session:
         self._pool = self._line = None
         if running and pool is not None and line is not None:
             threading.Thread(target=_give_back, args=(pool, line), kwargs={"tidy": exchange}, daemon=True).start()
+        elif line is not None:
+            line.reset()
 
     def _answer(
         self,
