@@ -236,10 +236,11 @@ def _surely_bad(text: str, error: json.JSONDecodeError) -> bool:
     stripped = text.strip()
     if not stripped:
         return False
-    if error.pos >= len(text.rstrip()) and not re.search(r"[{\[,:]\s*$|//|/\*|'", text):
-        return stripped[0] in '{["'
     if re.search(r"//|/\*|'", text):
         return False
+    if error.pos >= len(text.rstrip()):
+        # It ends in the middle.
+        return stripped[0] in '{["'
     if _SURELY_BAD.match(text):
         return True
     word = re.match(r"[A-Za-z]+", stripped)
