@@ -14,7 +14,7 @@ from starover.errors import BadInventory, Mistake, StaroverError
 from starover_cli.look import dag_map, plain_where, where
 from starover_cli.report import heading
 from starover_cli.room import Room
-from starover_cli.settings import Settings, common, settings_of
+from starover_cli.settings import NoInventory, Settings, common, settings_of
 from starover_cli.views import dag_map as map_view
 from starover_cli.views import json as machine
 from starover_cli.views.head import Where
@@ -99,6 +99,8 @@ def overview(settings: Settings) -> int:
         word = "LAB" if estate.lab else "LIVE"
         dags = ", ".join(dag.name for dag in estate.dags) or "no DAG"
         line = f"{word} {estate.name}  {dags}  ({file.name}{age})"
+    except NoInventory:
+        line = "no estate yet: starover lab up aws-2az-nodac --detach, or --inventory FILE"
     except BadInventory as error:
         line = f"no estate: {error.what.splitlines()[0]}"
     if settings.json:

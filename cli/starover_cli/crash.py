@@ -13,7 +13,7 @@ from starover.errors import StaroverError
 __all__ = ["Bug", "write_crash"]
 
 
-class Bug(StaroverError):  # noqa: N818 - the word of the field
+class Bug(StaroverError):
     """starover itself failed in a way that it does not know."""
 
     word = "failed"

@@ -29,19 +29,20 @@ def plain_where(estate: Estate, dag: Dag | None, at: datetime | None) -> Where:
 
 
 def where(
-    estate: Estate, dag: Dag, at: datetime, cluster: ClusterState | None, state: DagState | None, *, heard: bool
+    estate: Estate, dag: Dag, at: datetime, cluster: ClusterState | None, state: DagState | None, *, heard: int
 ) -> Where:
     """The first line, with the votes of `cluster` and the DAC mode of `state`.
 
-    `heard`: a member answered. When one did and its cluster service did not, quorum is lost: how many votes are left
-    is then not counted by anybody, so the line says what is needed of the votes that there were by design.
+    `heard`: how many voters answered, members and witness. When some did and no cluster service did, quorum is lost:
+    nobody counts votes then, so the line counts those who answered of the voters that there are by design.
     """
     line = plain_where(estate, dag, at)
     dac = state.activation_mode if state is not None and state.activation_mode else None
     members = len(state.members) if state is not None else line.members
     if cluster is None:
         total = len(dag.members) + (len(dag.members) + 1) % 2
-        votes = (0, total, total // 2 + 1) if heard else (None, None, None)
+        needed = total // 2 + 1
+        votes = (min(heard, needed - 1), total, needed) if heard else (None, None, None)
         return Where(
             lab=line.lab,
             estate=line.estate,
@@ -70,7 +71,8 @@ def where(
 def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
     """What the hosts answered, as the map has it; what nobody answered is None there, never green."""
     cluster, state = facts.cluster, facts.dag
-    heard = any(host.answers for host in facts.members)
+    voters = [*dag.members, *([dag.witness] if dag.witness and len(dag.members) % 2 == 0 else [])]
+    heard = sum(_answers(facts, name) for name in voters) if any(host.answers for host in facts.members) else 0
     silent = [host for host in (*facts.members, *facts.others) if not host.answers]
     return DagMap(
         where=where(estate, dag, at, cluster, state, heard=heard),

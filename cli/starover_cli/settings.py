@@ -14,7 +14,7 @@ from starover.errors import BadInventory
 from starover_cli.console import Console
 from starover_cli.room import Parts
 
-__all__ = ["LAB_FOLDER", "STATE_FOLDER", "Settings", "common", "settings_of"]
+__all__ = ["LAB_FOLDER", "STATE_FOLDER", "NoInventory", "Settings", "common", "settings_of"]
 
 STATE_FOLDER = ".starover"
 LAB_FOLDER = "lab"
@@ -22,6 +22,10 @@ LAB_FOLDER = "lab"
 
 _TICKET = re.compile(r"[A-Za-z0-9._#-]{1,64}")
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class NoInventory(BadInventory):
+    """None was named, and none lies where one is looked for."""
 
 
 @dataclass
@@ -61,13 +65,13 @@ class Settings:
         for candidate in candidates:
             if candidate.is_file():
                 return candidate
-        raise BadInventory(
+        raise NoInventory(
             "there is no inventory: nothing says which servers are meant.",
             certain=[
                 f"looked for {', '.join(candidate.as_posix() for candidate in candidates)}; nothing was contacted."
             ],
             next=[
-                "starover lab up aws-2az --detach",
+                "starover lab up aws-2az-nodac --detach",
                 "starover --inventory FILE status",
                 "starover inventory schema",
             ],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from starover.errors import Unreachable
 from starover.names import same_host
 from starover.runbook import AnyRunbook, Content, Steps, attempt, runbook, together
 from starover.steps.dag import ClusterState, DagState, cluster_state, dag_state
@@ -27,6 +28,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     cluster: ClusterState | None = None
     state: DagState | None = None
+    heard: int = 0
+    """Members that answered, be it with an error."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,23 @@ class _One:
         return self.content.body(template, arguments)
 
 
-def read_head(room: Room, dag: Dag, hosts: Sequence[str]) -> tuple[ClusterState | None, DagState | None, bool]:
-    """The cluster, the DAG object, and whether a member answered at all. Raises what `Local.plan` raises."""
+def read_head(room: Room, dag: Dag, hosts: Sequence[str]) -> tuple[ClusterState | None, DagState | None, int]:
+    """The cluster, the DAG object, and how many of those asked answered. Raises what `Local.plan` raises.
+
+    Two members are asked, `hosts` first; the others only when neither knows of a cluster: one that was taken out of it
+    does not know whether it still stands.
+    """
     members = room.estate.members(dag)
     first = [server for server in members if any(same_host(server.name, host) for host in hosts)]
-    asked = [*first, *(server for server in members if server not in first)][:2]
+    asked = [*first, *(server for server in members if server not in first)]
+    cluster, state, heard = _ask(room, dag, asked[:2])
+    if cluster is None and heard and asked[2:]:
+        cluster, other, more = _ask(room, dag, asked[2:])
+        state, heard = state or other, heard + more
+    return cluster, state, heard
 
+
+def _ask(room: Room, dag: Dag, asked: Sequence[Server]) -> tuple[ClusterState | None, DagState | None, int]:
     def one(server: Server) -> Steps[tuple[object, object]]:
         cluster = yield from attempt(cluster_state.read(server))
         state = yield from attempt(dag_state.read(server, dag=dag.name))
@@ -66,10 +80,11 @@ def read_head(room: Room, dag: Dag, hosts: Sequence[str]) -> tuple[ClusterState 
         return Head(
             cluster=next((part for part in parts if isinstance(part, ClusterState)), None),
             state=next((part for part in parts if isinstance(part, DagState)), None),
+            heard=sum(any(not isinstance(part, Unreachable) for part in pair) for pair in answers),
         )
 
     with tempfile.TemporaryDirectory(prefix="starover-") as folder:
         planned = room.local([], Path(folder), _One(room.content, first_line)).plan(first_line.name, {})
     value = planned.value
     assert isinstance(value, Head)
-    return value.cluster, value.state, value.state is not None
+    return value.cluster, value.state, value.heard

@@ -195,7 +195,8 @@ def _quorum(dag: DagMap) -> list[str]:
     if where.votes is None or where.votes_needed is None:
         return []
     if where.votes < where.votes_needed:
-        return [f"Quorum is lost: {where.votes} of {where.votes_total} are here, {where.votes_needed} needed."]
+        present = f"{where.votes} of {where.votes_total} votes are here"
+        return [f"Quorum is lost: {present}, {where.votes_needed} are needed."]
     for zone in dag.zones:
         there = sum(cell.votes or 0 for cell in (*dag.members, *dag.witnesses) if (cell.az or "-") == zone)
         if there and where.votes - there < where.votes_needed and len(dag.zones) > 1:

@@ -26,8 +26,15 @@ def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = Fa
     for one in found:
         if full or one.level != "ok":
             shown.setdefault((_WORDS[one.level], one.check, one.on), []).append(one.says)
-    rows = [(*head, ", ".join(says)) for head, says in shown.items()]
-    lines = [part for line in table(rows, indent=2) for part in wrap(line, width, " " * 14)]
+    heads = table(shown, indent=2)
+    start = max((len(head) for head in heads), default=0) + 2
+    lines: list[str] = []
+    for head, says in zip(heads, shown.values(), strict=True):
+        text = " ".join(", ".join(says).split())  # Exchange's own sentences come over several lines
+        if start + len(text) <= width:
+            lines.append(f"{head.ljust(start)}{text}")
+        else:
+            lines += [head, *(f"      {part}" for part in wrap(text, width - 6))]
     well = sum(one.level == "ok" for one in found)
     if well and not full:
         lines.append(f"  = {plural(well, 'check')} found nothing wrong")

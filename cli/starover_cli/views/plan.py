@@ -132,7 +132,7 @@ def _remarks(plan: Plan) -> list[tuple[str, str]]:
         label = step.blocked.guard or "blocked"
         pairs.append((label, f"step {step.number}: {step.blocked.why}"))
         pairs += [("", line) for line in step.blocked.certain]
-        pairs += [("" if position else "so that", line) for position, line in enumerate(step.blocked.next)]
+        pairs += [("" if position else "passes if", line) for position, line in enumerate(step.blocked.next)]
     pairs += [("note", note) for note in plan.notes]
     if not plan.complete:
         kinds = ", ".join(words(kind) for kind in plan.beyond.kinds) or "nothing more than this"
