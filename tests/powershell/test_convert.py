@@ -1,7 +1,5 @@
 """Casts, truth and text, as Windows PowerShell and 7 both have them."""
 
-# ruff: noqa: E501 - a case stays on one line
-
 import math
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """Operators: the left operand decides, collections are filtered, what 5.1 and 7 see differently is refused."""
 
-# ruff: noqa: E501 - a case stays on one line
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

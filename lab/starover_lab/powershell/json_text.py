@@ -44,7 +44,7 @@ Differs = Callable[[str], None]
 _EPOCH_TICKS = 621_355_968_000_000_000
 
 
-class BadJson(ValueError):  # noqa: N818 - said of the text
+class BadJson(ValueError):
     """Text that no JSON reader of PowerShell takes, a key that it refuses, or a key that is not text (`kind`)."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -56,6 +56,8 @@ class UndecidedInt(Sized):
     """A whole number out of JSON: Int32 in 5.1, Int64 in 7. What shows its type is refused."""
 
     type_name = "System.Int64 or System.Int32"
+    line: int = 0
+    """Where it was read."""
 
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -181,8 +183,8 @@ _SURELY_BAD = re.compile(r"\s*(?:\{\s*[A-Za-z_]\w*\s*(?!\s*:)(?:[A-Za-z_]|$)|(?!
 _WORDS = ("true", "false", "null", "new", "NaN", "Infinity", "undefined")
 
 
-def from_json(text: str, differs: Differs) -> Value:
-    """The value of one JSON text. Raises `BadJson` (`kind` is the error id) and `Unsupported`."""
+def from_json(text: str, differs: Differs, line: int = 0) -> Value:
+    """The value of one JSON text. Raises `BadJson` (`kind` is the error id) and `Unsupported`; `line` is for those."""
 
     def whole(digits: str) -> Value:
         number = int(digits)
@@ -190,7 +192,9 @@ def from_json(text: str, differs: Differs) -> Value:
         if not -(2**63) <= number < 2**63:
             raise Unsupported("a very long number in JSON")
         if differs_here:
-            return UndecidedInt(number)
+            undecided = UndecidedInt(number)
+            undecided.line = line
+            return undecided
         return number if -(2**31) <= number < 2**31 else Long(number)
 
     def real(digits: str) -> Value:

@@ -383,7 +383,8 @@ def type_name(value: Value) -> str:
         first = value.type_names[0] if value.type_names else PSObject.CUSTOM
         return PSObject.CUSTOM if value.is_custom or first.startswith(("Deserialized.", "Selected.")) else first
     if isinstance(value, Sized) and " " in value.type_name:
-        raise Unsupported(f"the type of a number out of JSON: {value.type_name}")
+        line = getattr(value, "line", 0)
+        raise Unsupported(f"the type of a number out of JSON: {value.type_name}", line)
     if isinstance(value, Sized | PSArray | PSList | PSHashtable | OrderedHashtable | PSEnum | PSException | NetObject):
         return value.type_name
     return _NAMES[type(value)]

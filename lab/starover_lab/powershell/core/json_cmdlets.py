@@ -53,10 +53,10 @@ def _convert_from(call: Invocation) -> Iterator[Value]:
     try:
         if len(texts) > 1:
             try:
-                first = from_json(texts[0], call.differs)
+                first = from_json(texts[0], call.differs, call.line)
             except BadJson:
                 # Lines of one document.
-                yield from _out(call, from_json("\n".join(texts), call.differs))
+                yield from _out(call, from_json("\n".join(texts), call.differs, call.line))
                 return
             yield from _out(call, first)
             for text in texts[1:]:
@@ -70,7 +70,7 @@ def _convert_from(call: Invocation) -> Iterator[Value]:
 def _one(call: Invocation, text: str) -> Value:
     if not text.strip():
         raise Unsupported("ConvertFrom-Json of an empty text: 5.1 and 7 differ")
-    return from_json(text, call.differs)
+    return from_json(text, call.differs, call.line)
 
 
 def _out(call: Invocation, value: Value) -> Iterator[Value]:
