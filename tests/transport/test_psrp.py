@@ -24,7 +24,7 @@ from starover.errors import (
     Unreachable,
 )
 from starover.inventory import Server
-from starover.transport import Answer, Script, line, session
+from starover.transport import Answer, Script, line, psrp, session
 from starover.transport.credentials import Credential
 from starover.transport.psrp import PsrpTransport
 
@@ -229,6 +229,52 @@ def test_many_threads_may_use_the_transport(lab: WireLab, transport: PsrpTranspo
     for thread in threads:
         thread.join(30)
     assert seen == ["x"] * 8
+
+
+def test_a_thread_that_hangs_is_given_up_at_its_deadline(
+    transport: PsrpTransport, server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(psrp, "GRACE_SECONDS", 0.1)
+
+    def hang(self: object, script: Script, deadline: object, progress: session.Progress) -> Answer:
+        progress.sent = script.id == "write"
+        release.wait(30)
+        return Answer(id=script.id)
+
+    monkeypatch.setattr(session.Session, "run", hang)
+    batch = [
+        Script(id=one, server=server(name), text="x", deadline=0.2, mutates=one == "write")
+        for one, name in (("read", "EX1"), ("write", "EX2"))
+    ]
+    answers = {answer.id: answer.error for answer in transport.run(batch)}
+    second = list(transport.run([Script(id="next", server=server(), text="x", deadline=0.2, mutates=False)]))
+    release.set()
+    assert isinstance(answers["read"], ConnectFailed)
+    assert isinstance(answers["write"], TimedOut)
+    assert isinstance(second[0].error, ConnectFailed), "a script does not wait longer for its host than its deadline"
+
+
+def test_a_bug_below_is_an_answer_too(
+    transport: PsrpTransport, server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object, script: Script, deadline: object, progress: session.Progress) -> Answer:
+        progress.sent = script.mutates
+        raise RuntimeError("Already borrowed")
+
+    monkeypatch.setattr(session.Session, "run", fail)
+    batch = [
+        Script(id=str(mutates), server=server(), text="x", deadline=5.0, mutates=mutates) for mutates in (True, False)
+    ]
+    answers = {answer.id: answer.error for answer in transport.run(batch)}
+    assert isinstance(answers["True"], OutcomeUnknown)
+    assert isinstance(answers["False"], Unreachable)
+
+
+def test_a_server_without_such_a_road_is_told(run_one: RunOne, server: MakeServer) -> None:
+    answer = run_one("x", on=server(kind="ssm"))
+    assert isinstance(answer.error, ConnectFailed)
+    assert "roads" in answer.error.next[0]
 
 
 # -- broken lines ------------------------------------------------------------------------------------------------------
