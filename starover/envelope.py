@@ -92,10 +92,8 @@ def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Comp
     wanted = [body.exchange for _, body in parts if body.exchange]
     provider = _Provider(server, wanted)
     pieces = [provider.prologue(nonce)]
-    host = first_label(server.name)
     pieces += [
-        _wrap("part", host=host, body=body, allowed=provider.allowed(body), opening=_json_opening(part))
-        for part, body in parts
+        _wrap("part", body=body, allowed=provider.allowed(body), opening=_json_opening(part)) for part, body in parts
     ]
     return Composed(text="".join([*pieces, _wrap("epilogue")]), arguments=provider.arguments)
 
@@ -112,7 +110,6 @@ def write(
     kept = f'{{"operation":"{operation}","prev":{_ascii_json(prev)}'
     text = _wrap(
         "write",
-        host=first_label(server.name),
         body=body,
         allowed=provider.allowed(body),
         opening=opening,
@@ -127,7 +124,10 @@ def write(
 
 
 def probe(server: Server, operations: Sequence[str], nonce: str) -> Composed:
-    """A script that reads the receipts of these operations and changes nothing."""
+    """A script that reads the receipts of these operations and changes nothing.
+
+    On a wrong host it fails as a whole, since a receipt that is absent there would prove nothing.
+    """
     pieces = [_Provider(server, []).prologue(nonce)]
     for operation in operations:
         pieces.append(_wrap("probe", **_receipt_paths(operation)))
@@ -140,6 +140,7 @@ class _Provider:
 
     def __init__(self, server: Server, wanted: Sequence[tuple[str, ...]]) -> None:
         self.kind = ""
+        self._host = first_label(server.name)
         self.arguments: tuple[tuple[str, str], ...] = ()
         self._block = ""
         if not wanted:
@@ -178,7 +179,8 @@ class _Provider:
         """Everything before the first part."""
         if not _NONCE.fullmatch(nonce):
             raise ValueError("a nonce is 16 hex digits")
-        return _wrap("prologue", credential=bool(self.arguments), nonce=nonce, provider=self.kind) + self._block
+        head = _wrap("prologue", credential=bool(self.arguments), host=self._host, nonce=nonce, provider=self.kind)
+        return head + self._block
 
     def allowed(self, body: Body) -> Body:
         """What a part checks before it begins."""

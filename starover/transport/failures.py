@@ -28,11 +28,11 @@ _BUSY_SECONDS = 60.0
 """How long Exchange and WinRM want to be left alone after a quota (`powershell.md` section 12)."""
 
 
-class DeadlineOver(Exception):  # noqa: N818 - said of the deadline
+class DeadlineOver(Exception):
     """The script's own deadline has passed."""
 
 
-class Failed(Exception):  # noqa: N818 - said of a try
+class Failed(Exception):
     """One try did not succeed."""
 
     def __init__(self, error: StaroverError, *, again: bool, sent: bool) -> None:

@@ -137,6 +137,9 @@ def test_a_script_for_another_host_does_nothing(estate: Estate) -> None:
     done = send(shell, write(EX3, suspend(), OPERATION, NONCE))
     assert error(done, OPERATION).message == "wrong-host EX4"
     assert done.receipts[OPERATION].state == "absent"
+    told = shell.run(probe(EX3, [OPERATION], NONCE).text)
+    assert told.ids == ["wrong-host EX4"], "an absent receipt on a wrong host would prove nothing"
+    assert told.output == []
 
 
 def test_exchange_is_imported_once_in_a_session(shell: Shell) -> None:
