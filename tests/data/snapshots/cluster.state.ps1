@@ -4,7 +4,6 @@ $InformationPreference = 'SilentlyContinue'
 $WarningPreference = 'Continue'
 $ErrorActionPreference = 'Stop'
 $ConfirmPreference = 'None'
-if ([string]$PSVersionTable.PSEdition -eq 'Core') { throw 'wrong-edition' }
 [System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
 [System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
 function ConvertTo-StaroverError {
@@ -24,6 +23,9 @@ function ConvertTo-StaroverAscii {
     param($Text)
     [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
 }
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
 $staroverNonce = '0123456789abcdef'
 $staroverProvider = ''
 $staroverParts = @()
@@ -55,7 +57,7 @@ if ($witnesses.Count -gt 0) { $witness = [string]$witnesses[0].State }
 }
 }
 try {
-    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
@@ -88,7 +90,7 @@ if ($witnesses.Count -gt 0) { $witness = [string]$witnesses[0].State }
 }
 }
 try {
-    if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
 
     $staroverFacts = @(Invoke-StaroverPart)
     if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }

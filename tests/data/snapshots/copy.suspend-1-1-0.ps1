@@ -5,7 +5,6 @@ $InformationPreference = 'SilentlyContinue'
 $WarningPreference = 'Continue'
 $ErrorActionPreference = 'Stop'
 $ConfirmPreference = 'None'
-if ([string]$PSVersionTable.PSEdition -eq 'Core') { throw 'wrong-edition' }
 [System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
 [System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
 function ConvertTo-StaroverError {
@@ -25,6 +24,9 @@ function ConvertTo-StaroverAscii {
     param($Text)
     [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
 }
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
 $staroverNonce = '0123456789abcdef'
 $staroverProvider = 'remote'
 $staroverParts = @()
@@ -67,7 +69,7 @@ if (Test-Path -LiteralPath $staroverBegin) { $staroverState = 'in-progress' }
 $staroverPart = $null
 try {
     if ($staroverState -eq 'absent') {
-        if ($env:COMPUTERNAME -ne 'ex3') { throw ('wrong-host ' + $env:COMPUTERNAME) }
+        if ($staroverUnfit -ne '') { throw $staroverUnfit }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
     try {
         Import-StaroverExchange -Want @('Suspend-MailboxDatabaseCopy')
