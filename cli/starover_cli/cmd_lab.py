@@ -110,11 +110,14 @@ def down(ctx: click.Context, folder: str) -> int:
     """Put the lab away."""
     settings = settings_of(ctx)
     found = Lab.at(_folder(settings, folder))
-    lab_process.stop(found)
+    name = str(found.about.get("name", ""))
+    ran = lab_process.put_away(found)
     if settings.json:
-        settings.console.raw(machine.document({"lab": found.about["name"], "state": "down"}))
+        settings.console.raw(machine.document({"lab": name, "state": "down", "ran": ran}))
+    elif ran:
+        settings.console.result(f"lab   {name} is put away; nothing of it is left")
     else:
-        settings.console.result(f"lab   {found.about['name']} is put away; nothing of it is left")
+        settings.console.result(f"lab   {name} was not running any more; what it had left is put away")
     return 0
 
 

@@ -42,7 +42,9 @@ def status(ctx: click.Context) -> int:
         dag = room.dag
         if dag is None:
             raise Mistake(
-                f"the inventory of {room.estate.name} has no DAG to draw.", certain=["nothing was contacted."]
+                f"the inventory of {room.estate.name} has no DAG to draw.",
+                certain=["nothing was contacted."],
+                next=["starover inventory check"],
             )
         facts = read_facts(room, settings)
         drawn = dag_map(facts, room.estate, dag, room.clock.now())

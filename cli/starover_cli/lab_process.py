@@ -13,9 +13,11 @@ from pathlib import Path
 from starover.errors import BadParameter, Mistake, StaroverError
 from starover_cli.lab_client import FILE, Lab, LabGone
 
-__all__ = ["LOG", "await_end", "running", "start", "stop"]
+__all__ = ["LOG", "await_end", "put_away", "running", "start", "stop"]
 
 LOG = "lab.log"
+LEFT = (FILE, "inventory.yaml", "ca.pem")
+"""What a lab writes, and takes away when it ends by itself."""
 READY = 30.0
 """Real seconds that a lab may take to begin; two or three are usual."""
 _PACKAGE = "starover_lab"
@@ -114,6 +116,16 @@ def await_end(process: subprocess.Popen[bytes]) -> int:
             return process.wait(timeout=0.5)
         except subprocess.TimeoutExpired:
             continue
+
+
+def put_away(lab: Lab) -> bool:
+    """Stop it if it runs (True), else remove the files that a lab which was killed has left (False)."""
+    if running(lab.folder) is not None:
+        stop(lab)
+        return True
+    for name in LEFT:
+        (lab.folder / name).unlink(missing_ok=True)
+    return False
 
 
 def stop(lab: Lab, seconds: float = 10.0) -> None:

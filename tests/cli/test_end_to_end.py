@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from starover_cli.main import main
 from starover_cli.settings import Settings
@@ -144,3 +147,44 @@ def test_breaking_what_is_not_there_names_what_is(do: Do) -> None:
     result = do("lab", "break", "host_of", "EX3")
     assert result.exit_code == 2
     assert "host_off" in result.stderr
+
+
+def test_an_untrusted_certificate_is_six_and_says_what_to_do(do: Do, folder: Path, tmp_path: Path) -> None:
+    inventory = yaml.safe_load((folder / "inventory.yaml").read_text())
+    for server in inventory["servers"]:
+        server["roads"] = [road for road in server["roads"] if road["scheme"] == "https"]
+        for road in server["roads"]:
+            del road["ca_file"]
+    place = tmp_path / "untrusting"
+    place.mkdir()
+    (place / "inventory.yaml").write_text(yaml.safe_dump(inventory))
+    (place / "lab.json").write_bytes((folder / "lab.json").read_bytes())
+    result = do("--inventory", str(place / "inventory.yaml"), *SUSPEND)
+    assert result.exit_code == 6, result.output
+    assert "exit 6" in result.stderr
+    assert "certificate" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_lab_that_was_killed_is_one_message_and_can_be_put_away(tmp_path: Path) -> None:
+    place = tmp_path / "lab"
+
+    def type_in(*line: str) -> Result:
+        return CliRunner().invoke(main, [*line], obj=Settings())
+
+    up = subprocess.run(
+        [sys.executable, "-m", "starover_cli", "lab", "up", "aws-2az-nodac", "--dir", str(place), "-d"],
+        capture_output=True,
+        check=False,
+    )
+    assert up.returncode == 0
+    os.kill(json.loads((place / "lab.json").read_text())["pid"], signal.SIGKILL)
+    for line in (["status"], ["run", "health-report"], ["lab", "status"]):
+        result = type_in("--inventory", str(place / "inventory.yaml"), *line)
+        assert result.exit_code == 6
+        assert "exit 6 no lab" in result.stderr
+        assert "starover lab up" in result.stderr
+    put_away = type_in("lab", "down", "--dir", str(place))
+    assert put_away.exit_code == 0
+    assert "was not running" in put_away.stdout
+    assert not (place / "inventory.yaml").exists()
