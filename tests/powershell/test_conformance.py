@@ -10,7 +10,7 @@ from starover_lab.powershell.__main__ import main
 from starover_lab.powershell.cases import run_case
 
 DATA = Path(__file__).parents[1] / "data"
-RIGHT_OF_ALL = 969
+RIGHT_OF_ALL = 970
 RIGHT_IN_SUBSET = 775
 """Floors, of 1070 and of the 783 in the subset that 5.1 answers alike: raised as more is known, never lowered."""
 

@@ -45,7 +45,8 @@ def run_case(case: str, script: str) -> Json:
         # As a client sees it: objects are looked at when the pipeline is over.
         shown = [canonical(value, read) for value in output]
     except Unsupported as refusal:
-        return {"id": case, "refused": {"construct": refusal.construct, "line": refusal.line}}
+        # What is refused while the output is looked at stands in no line of its own.
+        return {"id": case, "refused": {"construct": refusal.construct, "line": max(refusal.line, 1)}}
     except ParseError as error:
         return {"id": case, "refused": {"construct": f"parse error {error.error_id}", "line": error.line}}
     result: Json = {"id": case, "output": shown, "errors": errors, "warnings": warnings, "terminated": terminated}

@@ -130,6 +130,10 @@ class Core:
         """Report an error that ended a statement, or raise it again (failures)."""
         raise NotImplementedError
 
+    def known(self, value: Value, line: int) -> Value:
+        """A variable's value; refused when it is a list of errors that may not be exact (failures)."""
+        raise NotImplementedError
+
     def visible_commands(self, ctx: Context) -> CommandTable:
         """The session's commands and the functions that this place sees (functions)."""
         raise NotImplementedError

@@ -134,9 +134,7 @@ class Expressions(Core):
             return None if spec is None else self.function_block(spec.name, ctx)
         slot = ctx.scope.lookup(name)
         if slot is not None:
-            if slot.value is self.state.errors and not self.state.errors_known:
-                raise Unsupported("$Error after an error that the engine may have noted twice", node.line)
-            return slot.value
+            return self.known(slot.value, node.line)
         if key in REFUSED:
             raise Unsupported(f"${node.name}", node.line)
         if ctx.scope.strictness() is not None:

@@ -10,6 +10,7 @@ from starover_lab.powershell.context import Context, Core
 from starover_lab.powershell.convert import to_string
 from starover_lab.powershell.errors import ErrorRecord, PSException, Terminated, exception_is
 from starover_lab.powershell.flow import Halted, Thrown
+from starover_lab.powershell.streams import Collected
 from starover_lab.powershell.values import Nothing, PSEnum, Unsupported, Value, base, type_name
 
 __all__ = ["ACTIONS", "Failures", "action_preference", "remember", "thrown"]
@@ -72,6 +73,14 @@ class Failures(Core):
     def preference(self, ctx: Context) -> str:
         """`$ErrorActionPreference` as it stands."""
         return action_preference(ctx.scope.get("ErrorActionPreference"))
+
+    def known(self, value: Value, line: int) -> Value:
+        """A variable's value. Raises `Unsupported` for a list of errors that may not be exact."""
+        if value is self.state.errors and not self.state.errors_known:
+            raise Unsupported("$Error after an error that the engine may have noted twice", line)
+        if isinstance(value, Collected) and value.doubtful:
+            raise Unsupported("-ErrorVariable of a command that an error ended", line)
+        return value
 
     def report(self, error: Terminated, ctx: Context, line: int) -> None:
         """Report an error that ended a statement, or raise it again.

@@ -7,7 +7,7 @@ from starover_lab.powershell.errors import ErrorRecord, Terminated
 __all__ = ["Break", "Continue", "Exit", "Flow", "Halted", "Return", "Thrown"]
 
 
-class Flow(Exception):  # noqa: N818 - these are no errors
+class Flow(Exception):
     """Control on its way out."""
 
 

@@ -19,13 +19,12 @@ from starover_lab.powershell.flow import Return
 from starover_lab.powershell.function_specs import DeclaredParameter, FunctionSpecs, ParameterText, ScriptBody
 from starover_lab.powershell.runner import CallRunner
 from starover_lab.powershell.scopes import Scope, Slot
-from starover_lab.powershell.streams import Noted, StreamName
+from starover_lab.powershell.streams import Collected, Noted, StreamName
 from starover_lab.powershell.values import (
     NOTHING,
     PSArray,
     PSEnum,
     PSHashtable,
-    PSList,
     ScriptBlock,
     SwitchParameter,
     Unsupported,
@@ -135,7 +134,7 @@ class Functions(FunctionSpecs):
         assert isinstance(runner, CallRunner)
         outer = runner.ctx
         scope = Scope(outer.scope) if body.new_scope else outer.scope
-        lists: dict[StreamName, PSList] = dict(runner.lists)
+        lists: dict[StreamName, Collected] = dict(runner.lists)
         lists.pop("output", None)
         ctx = Context(
             scope,

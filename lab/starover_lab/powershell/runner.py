@@ -16,7 +16,7 @@ from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSExcept
 from starover_lab.powershell.failures import action_preference, remember
 from starover_lab.powershell.flow import Halted, Thrown
 from starover_lab.powershell.scopes import Name, Scope, Slot
-from starover_lab.powershell.streams import StreamName, information_record, stream_record
+from starover_lab.powershell.streams import Collected, StreamName, information_record, stream_record
 from starover_lab.powershell.values import (
     NOTHING,
     DateTime,
@@ -27,6 +27,7 @@ from starover_lab.powershell.values import (
     Unsupported,
     Value,
     base,
+    enumerate_,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class CallRunner:
         self.ctx = ctx
         self.pipe = pipe
         self.line = line
-        self.lists: dict[StreamName, PSList] = {}
+        self.lists: dict[StreamName, Collected] = {}
         """What -ErrorVariable, -OutVariable and their like collect."""
         self._common: dict[str, Value] = {}
 
@@ -72,15 +73,17 @@ class CallRunner:
             if given is None:
                 continue
             variable = to_string(given)
-            collected = PSList()
+            collected = Collected()
             if variable.startswith("+"):
                 variable = variable[1:]
                 slot = self.ctx.scope.find(variable.casefold())
                 old = None if slot is None else base(slot.value)
-                if isinstance(old, PSList):
+                if isinstance(old, Collected):
                     collected = old
+                elif isinstance(old, PSList):
+                    raise Unsupported(f"-{parameter} +{variable} of a list made elsewhere", self.line)
                 elif old is not None:
-                    raise Unsupported(f"-{parameter} +{variable} of something else than a list", self.line)
+                    collected.items.extend(enumerate_(old))
             self.ctx.scope.set(Name("", variable, variable.casefold()), collected)
             self.lists[name] = collected
         for refused in ("PipelineVariable", "OutBuffer"):
@@ -91,8 +94,14 @@ class CallRunner:
 
     def error_action(self) -> str:
         """What becomes of this call's errors."""
-        given = self._common.get("ErrorAction")
-        return action_preference(self.ctx.scope.get("ErrorActionPreference") if given is None else given)
+        return self._action("ErrorAction", "ErrorActionPreference")
+
+    def _action(self, parameter: str, variable: str) -> str:
+        """An action preference: of the call, or of the scope; -Verbose shows errors and warnings in any case."""
+        given = self._common.get(parameter)
+        if given is None and parameter != "InformationAction" and to_bool(self._common.get("Verbose")):
+            return "Continue"
+        return action_preference(self.ctx.scope.get(variable) if given is None else given)
 
     def report(self, call: Invocation, record: ErrorRecord) -> None:
         """A non-terminating error: written to the error stream, collected, or raised under Stop."""
@@ -107,10 +116,11 @@ class CallRunner:
             return
         if action in ("Inquire", "Suspend"):
             raise Unsupported(f"-ErrorAction {action}", self.line)
-        self._collect("error", record)
         remember(self.engine.state.errors.items, record)
         if action == "Stop":
+            self._doubt()
             raise Halted(record, by_preference=True)
+        self._collect("error", record)
         if action == "Continue":
             self.ctx.streams.write("error", record)
 
@@ -119,9 +129,12 @@ class CallRunner:
         self.pipe.failed = True
         if not isinstance(error, Thrown):
             self.engine.state.errors_known = False
-        own = self.lists.get("error")
-        if own is not None and (not own.items or own.items[-1] is not error.record):
-            own.items.append(error.record)
+        self._doubt()
+
+    def _doubt(self) -> None:
+        if "error" in self.lists:
+            self.lists["error"].doubtful = True
+        self.ctx.streams.doubt()
 
     def _collect(self, name: StreamName, record: Value) -> None:
         if name in self.lists:
@@ -143,11 +156,10 @@ class CallRunner:
                     raise Unsupported("-Debug: asks in 5.1, does not in 7", self.line)
                 return "Continue" if to_bool(given) else "SilentlyContinue"
             variable = "VerbosePreference" if name == "verbose" else "DebugPreference"
-        elif name == "warning":
-            given, variable = self._common.get("WarningAction"), "WarningPreference"
-        else:
-            given, variable = self._common.get("InformationAction"), "InformationPreference"
-        return action_preference(self.ctx.scope.get(variable) if given is None else given)
+            return action_preference(self.ctx.scope.get(variable))
+        if name == "warning":
+            return self._action("WarningAction", "WarningPreference")
+        return self._action("InformationAction", "InformationPreference")
 
     def stream(
         self, call: Invocation, name: Literal["warning", "verbose", "debug", "information"], value: Value
@@ -159,17 +171,13 @@ class CallRunner:
         text = to_string(value)
         if name == "information":
             record: Value = value if _is_record(value) else information_record(value, text)
-            if action == "Ignore":
-                return
-            self._collect(name, record)
-            self.ctx.streams.write(name, record)
+            shown = action != "Ignore"
         else:
             record = stream_record(name, text)
-            if action == "Ignore":
-                return
-            if action in _SHOWN:
-                self.ctx.streams.write(name, record)
-            self._collect(name, record)
+            shown = action in _SHOWN
+        if shown:
+            self.ctx.streams.write(name, record)
+        self._collect(name, record)
         if action == "Stop":
             raise self._stopped_by(call, name, text)
 
@@ -201,7 +209,7 @@ class CallRunner:
         if confirm is not None:
             if to_bool(confirm):
                 raise Unsupported(f"-Confirm: {action} on {target}", self.line)
-            return True
+            return self._told(call, target, action)
         wanted = base(self.ctx.scope.get("ConfirmPreference"))
         level = wanted.name if isinstance(wanted, PSEnum) else to_string(wanted).strip().capitalize()
         if level not in _IMPACTS:
@@ -209,6 +217,12 @@ class CallRunner:
         impact = _IMPACTS.index(call.spec.confirm_impact)
         if level != "None" and impact >= _IMPACTS.index(level):
             raise Unsupported(f"a prompt: {action} on {target}", self.line)
+        return self._told(call, target, action)
+
+    def _told(self, call: Invocation, target: str, action: str) -> bool:
+        """With -Verbose an act says what it is."""
+        if to_bool(self._common.get("Verbose")):
+            self.stream(call, "verbose", f'Performing the operation "{action}" on target "{target}".')
         return True
 
     # -- script blocks and variables
@@ -252,7 +266,7 @@ class CallRunner:
         """A variable's value as the caller of the cmdlet sees it; NOTHING when it does not exist."""
         key = name.casefold()
         slot = self.ctx.scope.find(key) if scope is None else self._scope(scope).variables.get(key)
-        return NOTHING if slot is None else slot.value
+        return NOTHING if slot is None else self.engine.known(slot.value, self.line)
 
     def set_variable(self, name: str, value: Value, scope: str | None = None, *, option: str = "None") -> None:
         """Set a variable in the caller's scope, or in the named or numbered one."""

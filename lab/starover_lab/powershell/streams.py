@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from starover_lab.powershell.values import NetObject, PSList, Value
 
-__all__ = ["STREAM_NAMES", "Noted", "Redirected", "StreamName", "Streams", "information_record", "stream_record"]
+__all__ = [
+    "STREAM_NAMES",
+    "Collected",
+    "Noted",
+    "Redirected",
+    "StreamName",
+    "Streams",
+    "information_record",
+    "stream_record",
+]
 
 StreamName = Literal["output", "error", "warning", "verbose", "debug", "information", "progress"]
 STREAM_NAMES: dict[int, StreamName] = {
@@ -31,6 +41,14 @@ def information_record(data: Value, text: str) -> NetObject:
     return NetObject(f"{_SMA}.InformationRecord", text, properties={"MessageData": data})
 
 
+@dataclass(eq=False)
+class Collected(PSList):
+    """What a variable like that of -ErrorVariable holds."""
+
+    doubtful: bool = False
+    """Whether an error ended a command meanwhile: the engine then notes exceptions, some of them twice."""
+
+
 class Streams:
     """The session's own streams."""
 
@@ -47,11 +65,14 @@ class Streams:
     def note(self, name: StreamName, record: Value) -> None:
         """A record that -ErrorVariable and its like collect, shown or not."""
 
+    def doubt(self) -> None:
+        """What -ErrorVariable collects is not known exactly from here on."""
+
 
 class Noted(Streams):
     """Inside a function that was called with -ErrorVariable, -WarningVariable or -InformationVariable."""
 
-    def __init__(self, outer: Streams, lists: Mapping[StreamName, PSList]) -> None:
+    def __init__(self, outer: Streams, lists: Mapping[StreamName, Collected]) -> None:
         self._outer = outer
         self._lists = lists
 
@@ -64,6 +85,12 @@ class Noted(Streams):
         if name in self._lists:
             self._lists[name].items.append(record)
         self._outer.note(name, record)
+
+    def doubt(self) -> None:
+        """Nor what the callers' do."""
+        if "error" in self._lists:
+            self._lists["error"].doubtful = True
+        self._outer.doubt()
 
 
 class Redirected(Streams):
@@ -86,3 +113,7 @@ class Redirected(Streams):
     def note(self, name: StreamName, record: Value) -> None:
         """Redirection does not keep records from variables."""
         self._outer.note(name, record)
+
+    def doubt(self) -> None:
+        """Nor doubts."""
+        self._outer.doubt()
