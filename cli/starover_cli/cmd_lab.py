@@ -13,7 +13,7 @@ import click
 
 from starover.errors import BadParameter
 from starover_cli import lab_process
-from starover_cli.lab_client import Lab, LabGone
+from starover_cli.lab_client import FILE, Lab, LabGone
 from starover_cli.settings import LAB_FOLDER, STATE_FOLDER, Settings, common, settings_of
 from starover_cli.views import json as machine
 from starover_cli.views import lab as view
@@ -44,7 +44,8 @@ def _folder(settings: Settings, given: str) -> Path:
     """The lab's folder: as given, else beside the inventory that was named, else the default of this directory."""
     if given:
         return Path(given)
-    return Path(settings.inventory).parent if settings.inventory else settings.state / LAB_FOLDER
+    beside = Path(settings.inventory).parent if settings.inventory else None
+    return beside if beside is not None and (beside / FILE).is_file() else settings.state / LAB_FOLDER
 
 
 @lab.command()

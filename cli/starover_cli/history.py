@@ -29,10 +29,13 @@ def summaries(folder: Path) -> tuple[list[RunSummary], list[str]]:
 
 
 def _read(folder: Path, runs: list[str], broken: list[str]) -> Iterator[RunSummary]:
-    from starover.journal import read_journal
+    from starover.journal import path_of, read_journal
     from starover_cli.views.runs import summary_of
 
     for run in runs:
+        file = path_of(folder, run)
+        if file.is_file() and file.stat().st_size == 0:
+            continue  # it ended before its first line: nothing was done, and nothing is to be told
         try:
             one = summary_of(run, read_journal(folder, run))
         except StaroverError:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from starover.errors import Mistake, StaroverError
 from starover_cli.history import done_by
-from starover_cli.look import plain_where
+from starover_cli.look import dag_map, plain_where
+from starover_cli.views import dag_map as map_view
 from starover_cli.views import json as machine
 from starover_cli.views.error import error_data, error_text, exit_line, split_next
 from starover_cli.views.findings import findings_exit, value_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starover.drivers.local import Planned, Ran
     from starover.plan import Plan
     from starover_cli.room import Room
+    from starover_cli.views.dag_map import DagMap
     from starover_cli.views.story import Story
 
 __all__ = ["heading", "show_plan", "show_ran", "show_value", "stale"]
@@ -105,6 +107,8 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
     if room.settings.json:
         data = {"where": where, "runbook": planned.plan.runbook, "value": planned.value, "run": planned.run}
         _raw(room, {**data, "changed": 0, "exit": code, "next": []})
+    elif (drawn := _map_of(room, planned.value, where)) is not None:
+        console.result(map_view.render(drawn, console.width))
     else:
         parts = [first_line(where, console.width), value_text(planned.value, console.width)]
         parts.append(next_block([("starover status", "the DAG as a map")]))
@@ -112,6 +116,15 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
     if code:
         console.note(exit_line(code, "findings"))
     return code
+
+
+def _map_of(room: Room, value: object, where: Where) -> DagMap | None:
+    """A DAG's facts are not for reading: they are drawn, as `starover status` does."""
+    from starover.steps.dag import DagFacts
+
+    if not isinstance(value, DagFacts) or where.at is None:
+        return None
+    return dag_map(value, room.estate, room.estate.dag(value.name), where.at)
 
 
 def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> int:

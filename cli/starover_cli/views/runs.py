@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from starover import events, journal
 from starover.events import Told
 from starover.journal import Entry
 from starover.plan import Plan
+from starover.runbook import Findings
 from starover.values import Plain
+from starover_cli.views.findings import value_text
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.story import Row, Story
 from starover_cli.views.text import clip, clock_time, day_time, duration, label_block, plural, table, wrap
@@ -152,10 +156,26 @@ def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
         "\n".join(wrap(_verdict(one), width)),
         "\n".join(row.text(width=width) for _, row in sorted(one.rows.items())),
+        _report(one, width),
         "\n".join(label_block(_facts(one), width)),
         next_block(_next(one)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+class _Looked(Findings, frozen=True, kw_only=True):
+    """What of any report can be shown without its runbook."""
+
+    verdict: str = ""
+
+
+def _report(one: RunSummary, width: int) -> str:
+    if one.report is None:
+        return ""
+    try:
+        return value_text(msgspec.json.decode(one.report, type=_Looked), width)
+    except msgspec.MsgspecError:
+        return ""  # of a kind of its own: `--format json` has it whole
 
 
 def _verdict(one: RunSummary) -> str:
