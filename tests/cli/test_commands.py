@@ -7,9 +7,13 @@ import re
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 from cli_estate import FakeFault, Hosts, starover, typing
 from click.testing import Result
+
+from starover.estate import Dag
+from starover.testing import PowerShellError
 
 SUSPEND = ("copies-suspend", "--db", "DB01/EX3", "--mode", "full", "--comment", "disk swap")
 WRITE = "copy/suspend.ps1.j2"
@@ -306,3 +310,43 @@ def test_without_a_word_there_is_the_whole_surface(hosts: Hosts, tmp_path: Path)
 
     for name in main.commands:
         assert name in result.stdout, name
+
+
+def no_cluster(*without: str, hosts: Hosts) -> None:
+    """The cluster service does not run on these members."""
+    seen = hosts.cluster
+
+    def cluster(host: str) -> object:
+        if host in without:
+            raise PowerShellError("The cluster service is not running.")
+        return seen(host)
+
+    hosts.transport.templates["cluster/state.ps1.j2"] = cluster  # type: ignore[index]
+
+
+def test_a_lost_quorum_is_counted_from_those_who_answer(hosts: Hosts, tmp_path: Path) -> None:
+    no_cluster("EX1", "EX2", "EX3", "EX4", hosts=hosts)
+    hosts.transport.fail(FakeFault("silent", host="EX1", times=-1), FakeFault("silent", host="EX2", times=-1))
+    lines = starover(hosts, tmp_path, "status").stdout.splitlines()
+    assert "quorum LOST 2/5" in lines[0]
+    assert any(line.startswith("Quorum is lost: 2 of 5 votes are here, 3 are needed.") for line in lines)
+
+
+def test_members_out_of_the_cluster_do_not_make_quorum_lost(hosts: Hosts, tmp_path: Path) -> None:
+    no_cluster("EX1", "EX3", hosts=hosts)
+    assert "quorum 5/5" in starover(hosts, tmp_path, "plan", *SUSPEND).stdout.splitlines()[0]
+
+
+def test_of_two_dags_one_must_be_named(hosts: Hosts, tmp_path: Path) -> None:
+    dags = (*hosts.estate.dags, Dag(name="DAG2", members=("EX4",)))
+    hosts.estate = msgspec.structs.replace(hosts.estate, dags=dags)
+    do = typing(hosts, tmp_path)
+    for line in (("status",), ("plan", *SUSPEND)):
+        result = do(*line)
+        assert result.exit_code == 2
+        assert "DAG1, DAG2" in result.stderr
+    assert hosts.transport.asked == []
+    named = do("plan", *SUSPEND, "--dag", "dag1")
+    assert named.exit_code == 0
+    assert "DAG DAG1" in named.stdout.splitlines()[0]
+    assert "starover run --dag DAG1 health-report" in do("--dag", "DAG1", "status").stdout

@@ -22,6 +22,6 @@ def audit_text(found: Sequence[Finding], runs: int, folder: str, width: int = 10
     verdict = (
         f"THE RECORD IS NOT AS IT WAS WRITTEN: {plural(len(bad), 'finding')} {word} more than a crash ({seen})."
         if bad
-        else f"Every record is as it was written, but for what a crash left: {seen}. A resume puts that right."
+        else f"Every record is as it was written ({seen}), but for what a crash left, which is harmless."
     )
     return "\n".join([*wrap(verdict, width), "", *lines])
