@@ -29,6 +29,7 @@ __all__ = [
     "Database",
     "DatabaseState",
     "ExchangeServer",
+    "NetworkConfig",
     "NodeState",
     "Seed",
     "Server",
@@ -207,6 +208,18 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """A DAG network as it was set by hand."""
+
+    name: str
+    subnets: tuple[str, ...] = ()
+    """CIDRs."""
+    description: str = ""
+    replication: bool = True
+    ignored: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DagObject:
     """The Database Availability Group as Active Directory keeps it; every DC has its own replica."""
 
@@ -230,7 +243,13 @@ class DagObject:
     """None: never (Timeout.InfiniteTimeSpan)."""
     replay_lag_manager: bool = False
     auto_reseed: bool = True
+    auto_redistribute: bool = False
     replication_port: int = 64327
+    network_compression: Literal["Disabled", "Enabled", "InterSubnetOnly", "SeedOnly"] = "InterSubnetOnly"
+    network_encryption: Literal["Disabled", "Enabled", "InterSubnetOnly", "SeedOnly"] = "InterSubnetOnly"
+    file_system: Literal["NTFS", "ReFS"] = "NTFS"
+    networks: tuple[NetworkConfig, ...] = ()
+    """As set by hand; only with `manual_networks`."""
     created: datetime
     changed: datetime
 
@@ -298,6 +317,9 @@ class Seed:
     """Bytes per second since then."""
     started: datetime
     from_generation: int
+    network: str = ""
+    """DAG network that it goes over."""
+    database_only: bool = False
     manual_resume: bool = False
     fails_at: float | None = None
     """Fault `seed_fail`: bytes at which it breaks."""
@@ -329,6 +351,8 @@ class Copy:
     block_kept: bool = False
     """Activation was blocked already when the copy was suspended wholly: an automatic resume leaves the block."""
     connected: bool = True
+    network: str = ""
+    """DAG network that its logs come in by; chosen anew with each connection."""
     flowing: bool = True
     """Logs are being copied."""
     replaying: bool = True

@@ -39,6 +39,41 @@ Kind = Literal[
     "is_directory",
     "not_a_directory",
     "expired",
+    # DAGs and members
+    "name_in_use",  # by a DAG, a computer account or a DAG network: data name, by
+    "has_members",  # a DAG that is not empty: data members
+    "already_member",  # of this DAG: data server, dag
+    "member_elsewhere",  # of another DAG: data server, dag
+    "not_member",  # data server, dag
+    "too_many",  # members or copies beyond the limit: data limit
+    "is_dc",  # a domain controller cannot be a member: data server
+    "other_domain",  # data server, domain
+    "other_os",  # data server, os, wanted
+    "other_version",  # data server, version, wanted
+    "feature_pending",  # Failover-Clustering waits for a reboot: data server, feature
+    "witness_is_member",  # data server
+    "witness_default_directory",  # it cannot be made on the witness: data server, directory
+    "cno_denied",  # no right to create or to enable the cluster's computer account: data name
+    "cno_in_use",  # a live computer has that name: data name
+    "no_ip_for_subnet",  # none of the DAG's addresses fits the node's subnet: data server, subnet
+    "ip_in_use",  # data address, by
+    "has_copies",  # replicated databases are still on the server: data server, databases
+    "networks_automatic",  # ManualDagNetworkConfiguration is off: data dag
+    "has_subnets",  # a DAG network that is not empty: data network
+    # copies
+    "copy_exists",  # data copy
+    "circular_logging",  # data database
+    "path_unavailable",  # no such volume there, or another database's place: data server, path
+    "no_other_copy",  # no other healthy copy is left: data copy
+    # Windows, AD, DNS
+    "access_denied",  # data what
+    "already_in_group",  # data group, member
+    "not_in_group",  # data group, member
+    "exists",  # the object is there already: data object, name
+    "record_exists",  # data zone, name, type
+    "cname_conflict",  # a CNAME excludes all other records of its name: data zone, name
+    "zone_readonly",  # data zone
+    "syntax",  # a value that can never be: data parameter, value
 ]
 
 

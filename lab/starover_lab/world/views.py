@@ -66,6 +66,10 @@ class CopyView:
     """Server it is being seeded from; empty: none."""
     seed_percent: int | None
     seed_bytes: int
+    seed_network: str
+    """DAG network that the seed goes over; empty: none."""
+    network: str
+    """DAG network that its logs come in by; empty: none, or no connection."""
     copy_queue_increasing: bool
     replay_queue_increasing: bool
     status_since: datetime | None

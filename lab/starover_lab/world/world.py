@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Literal
 
 from starover_lab.world.active_manager import ActiveManager
+from starover_lab.world.ad_objects import ActiveDirectory
 from starover_lab.world.build import build
+from starover_lab.world.client_access import ClientAccess
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.cluster import Clusters
+from starover_lab.world.copy_sets import CopySets
 from starover_lab.world.dacp import Dacp
+from starover_lab.world.dag_networks import DagNetworks
+from starover_lab.world.dags import Dags
 from starover_lab.world.directory import DomainController
+from starover_lab.world.dns import Dns
 from starover_lab.world.entities import (
     Account,
     AuditRecord,
@@ -35,6 +41,8 @@ from starover_lab.world.events import Event
 from starover_lab.world.faults import Faults
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.invariants import Invariants
+from starover_lab.world.members import Members
+from starover_lab.world.network_cards import NetworkCards
 from starover_lab.world.reading import Reading
 from starover_lab.world.replication import REPL, Replication
 from starover_lab.world.seeding import Seeding
@@ -45,6 +53,7 @@ from starover_lab.world.storage import space
 from starover_lab.world.topology import load
 from starover_lab.world.topology_specs import Topology
 from starover_lab.world.views import CopyView, DagStatus, DatabaseView, NodeView, Space
+from starover_lab.world.windows import Windows
 
 __all__ = ["World"]
 
@@ -73,6 +82,24 @@ class World:
         self._reading = Reading(state, self._replication, self._seeding)
         self._faults = Faults(state, self._hosts, self._replication)
         self.invariants = Invariants(state)
+        self.dags = Dags(state)
+        """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
+        self.members = Members(state)
+        """Servers joining and leaving a DAG."""
+        self.networks = DagNetworks(state)
+        """DAG networks."""
+        self.copies = CopySets(state)
+        """Database copies as configuration: added, removed, as each DC knows them."""
+        self.windows = Windows(state)
+        """Features, groups, firewall, shares, reboots, reachability."""
+        self.nics = NetworkCards(state)
+        """Network cards, and EC2's interfaces."""
+        self.ad = ActiveDirectory(state)
+        """Computer accounts, groups, DCs and their replication."""
+        self.dns = Dns(state)
+        """DNS zones and resolving."""
+        self.client_access = ClientAccess(state)
+        """Virtual directories, Outlook Anywhere, certificates, providers."""
         state.reviewers += [
             self._hosts.review,
             self._clusters.review,
@@ -246,12 +273,18 @@ class World:
         asked: str,
         *,
         source: str | None = None,
+        network: str | None = None,
         delete_existing: bool = False,
+        safe_delete: bool = False,
+        database_only: bool = False,
         manual_resume: bool = False,
     ) -> datetime:
         """Update-MailboxDatabaseCopy: begin a seed; returns when it should be done (see `copy_view().seed_percent`).
 
-        Raises `active_copy`, `must_be_suspended`, `files_exist`, `seed_in_progress`, `source_unhealthy`, `disk_full`.
+        `network` is a DAG network's name, with or without `DAG\\`; `safe_delete` deletes files only while another copy
+        is healthy. Raises `active_copy`, `must_be_suspended`, `files_exist`, `seed_in_progress` (this copy is being
+        seeded, or its source gives another seed of the database and `database_only` is not set), `source_unhealthy`,
+        `no_other_copy`, `not_found` (source, network), `disk_full`.
         """
         found, copy = self._asked_copy(database, server, asked)
         return self._seeding.begin(
