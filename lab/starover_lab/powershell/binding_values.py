@@ -126,6 +126,7 @@ _VALUE_TYPES = frozenset(
     f"System.{name}"
     for name in ("Int32", "Int64", "UInt32", "UInt64", "Int16", "UInt16", "Byte", "Double", "Decimal", "DateTime")
 ) | {"System.TimeSpan", "System.Guid", "System.Char"}
+_COLLECTIONS = frozenset({"System.Array", "System.Collections.ArrayList", "System.Collections.IList"})
 _OBJECTS = frozenset({f"{_SMA}.ScriptBlock", f"{_SMA}.PSCredential", "System.Security.SecureString"})
 
 
@@ -160,8 +161,6 @@ def _mandatory(parameter: Parameter) -> bool:
 def validated(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
     """The converted argument, if it may be bound. Raises `Terminated` with the engine's id."""
     inner = base(value)
-    if _mandatory(parameter) and not parameter.is_switch:
-        _check_given(spec, parameter, inner)
     problem = _attribute_problem(parameter, inner)
     for check in () if problem else parameter.validations:
         problem = check(value)
@@ -170,6 +169,8 @@ def validated(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
     if problem is not None:
         text = f"Cannot validate argument on parameter '{parameter.name}'. {problem}"
         raise _invalid(spec, "ParameterArgumentValidationError", text)
+    if _mandatory(parameter) and not parameter.is_switch:
+        _check_given(spec, parameter, inner)
     return value
 
 
@@ -178,14 +179,18 @@ def _check_given(spec: CommandSpec, parameter: Parameter, inner: Value) -> None:
     prefix = "ParameterArgumentValidationError"
     if inner is None and not parameter.allow_null:
         raise _invalid(spec, f"{prefix}NullNotAllowed", f"{name} because it is null.")
-    if inner == "" and isinstance(inner, str) and not parameter.allow_empty_string:
-        raise _invalid(spec, f"{prefix}EmptyStringNotAllowed", f"{name} because it is an empty string.")
-    if not isinstance(inner, PSArray | PSList):
+    declared = types.resolve(parameter.type)
+    if declared == "System.String":
+        if inner == "" and not parameter.allow_empty_string:
+            raise _invalid(spec, f"{prefix}EmptyStringNotAllowed", f"{name} because it is an empty string.")
+        return
+    # Only what is declared as a collection is looked into: an untyped parameter takes '' and @().
+    if not (declared.endswith("]") or declared in _COLLECTIONS) or not isinstance(inner, PSArray | PSList):
         return
     if not inner.items and not parameter.allow_empty_collection:
-        kind = "EmptyArrayNotAllowed" if isinstance(inner, PSArray) else "EmptyCollectionNotAllowed"
+        kind = "EmptyArrayNotAllowed" if declared.endswith("[]") else "EmptyCollectionNotAllowed"
         raise _invalid(spec, f"{prefix}{kind}", f"{name} because it is an empty array.")
-    texts = types.element_type(types.resolve(parameter.type)) == "System.String"
+    texts = types.element_type(declared) == "System.String"
     for item in inner.items:
         one = base(item)
         if one is None and not parameter.allow_null:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starover_lab.powershell.convert import to_string
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, exception_is
 from starover_lab.powershell.types import ENUMS
-from starover_lab.powershell.values import NetObject, PSEnum, Unsupported, Value, custom_object, type_name
+from starover_lab.powershell.values import NetObject, PSEnum, Unsupported, Value, type_name
 
 __all__ = ["error_property"]
 
@@ -142,14 +142,12 @@ def _invocation_property(info: InvocationInfo, key: str) -> tuple[Value] | None:
         case "mycommand":
             if not info.command:
                 return (None,)
-            return (custom_object([("Name", info.command)]),)
+            return (NetObject(f"{_SMA}.CommandInfo", info.command, properties={"Name": info.command}),)
         case "scriptlinenumber":
             return (info.line_number,)
         case "offsetinline" if info.offset:
             return (info.offset,)
         case "line":
             return (info.line,)
-        case "invocationname" if info.command:
-            return (info.command,)
         case _:
             raise Unsupported(f"an invocation's {key}")

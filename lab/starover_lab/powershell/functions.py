@@ -13,7 +13,7 @@ from starover_lab.powershell.command import (
 from starover_lab.powershell.context import Context
 from starover_lab.powershell.convert import cast as cast_value
 from starover_lab.powershell.convert import to_bool
-from starover_lab.powershell.errors import InvocationInfo, Terminated, failure
+from starover_lab.powershell.errors import Terminated, failure
 from starover_lab.powershell.failures import action_preference
 from starover_lab.powershell.flow import Return
 from starover_lab.powershell.function_specs import DeclaredParameter, FunctionSpecs, ParameterText, ScriptBody
@@ -22,6 +22,7 @@ from starover_lab.powershell.scopes import Scope, Slot
 from starover_lab.powershell.streams import Collected, Noted, StreamName
 from starover_lab.powershell.values import (
     NOTHING,
+    NetObject,
     PSArray,
     PSEnum,
     PSHashtable,
@@ -173,11 +174,15 @@ class Functions(FunctionSpecs):
             bound.set(name, value)
         for name, value in call.common.items():
             bound.set(name, value)
-        info: InvocationInfo = call.runner.invocation_info(call)
         scope.put("args", PSArray(self._rest(call)))
         scope.put("input", PSArray())
-        # A script block without a name has its own too, whose command has no name.
         scope.put("PSBoundParameters", bound)
+        # A script block without a name has its own too, whose command has an empty name.
+        nameless = NetObject(f"{_SMA}.ScriptInfo", "", properties={"Name": ""})
+        named = call.runner.invocation_info(call)
+        info: Value = (
+            named if call.spec.name else NetObject(f"{_SMA}.InvocationInfo", "", properties={"MyCommand": nameless})
+        )
         scope.put("MyInvocation", info)
 
     @staticmethod
