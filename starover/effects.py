@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 
+NOTHING = msgspec.Raw(b"null")
+
+
 class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A whole rendered script for one server."""
 
@@ -133,7 +136,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a host knows of an operation, as `envelope.Receipt`."""
 
     state: Literal["ran", "ran-before", "in-progress", "absent", "refused"]
-    prev: msgspec.Raw | None = None
+    prev: msgspec.Raw = NOTHING
+    """As JSON; `null`: none is kept."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field="answer"):
@@ -147,10 +151,12 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field=
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found", tag_field="answer"):
-    """What a `Find` found; `prev` is None when nothing."""
+    """What a `Find` found."""
 
     run: str = ""
-    prev: msgspec.Raw | None = None
+    """Empty: nothing."""
+    prev: msgspec.Raw = NOTHING
+    """As JSON."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_field="answer"):

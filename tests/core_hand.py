@@ -167,6 +167,7 @@ class Hand:
                 assert open_, "the machine waits for nothing"
                 number, effect = open_.pop(self.take(open_))
                 done = Done(number=number, digest=digest_of(effect), answer=self.perform(number, effect))
+                assert msgspec.json.decode(msgspec.json.encode(done), type=Done).number == number  # so is its answer
                 self.effects.append(effect)
                 self.done.append(done)
                 batch = engine.send(done)

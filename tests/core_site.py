@@ -10,6 +10,7 @@ from typing import Any
 from core_hand import ESTATE, NODES, Lamps, approval_of, colour, dark, lamp, lit
 
 from starover import Server, Settle, StaroverError, Steps, attempt, recall, runbook, together, wait
+from starover.audit import verify
 from starover.drivers.local import Local, Planned, Ran, Why
 from starover.events import Told
 from starover.journal import Entry, read_journal
@@ -120,10 +121,15 @@ class Site:
         return self.local().plan(book, {key: value, **parameters})
 
     def run(self, book: str, *servers: str, **parameters: Any) -> Ran:
-        return self.local().apply(self.plan(book, *servers, **parameters).plan, approve=approval_of)
+        return self.audited(self.local().apply(self.plan(book, *servers, **parameters).plan, approve=approval_of))
 
     def resume(self, run: str) -> Ran:
-        return self.local().resume(run, approve=approval_of)
+        return self.audited(self.local().resume(run, approve=approval_of))
+
+    def audited(self, ran: Ran) -> Ran:
+        """Whatever was written can be read again."""
+        assert verify(self.folder) == []
+        return ran
 
     def undo(self, run: str) -> Ran:
         return self.local().apply(self.local().undo(run).plan, approve=approval_of)

@@ -391,7 +391,7 @@ def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
         results={part: msgspec.Raw(facts) for part, facts in decoded.results.items() if isinstance(facts, bytes)},
         errors={part: error for part, error in decoded.results.items() if isinstance(error, ErrorRecord)},
         receipts={
-            name: Held(state=one.state, prev=msgspec.Raw(one.prev) if one.prev is not None else None)
+            name: Held(state=one.state, prev=msgspec.Raw(one.prev or b"null"))
             for name, one in decoded.receipts.items()
         },
         warnings=decoded.warnings,

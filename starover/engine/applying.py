@@ -232,7 +232,7 @@ class Applying:
         self.state.note_quiet(error)
         raise NotVerified(
             f"{kind.name} was applied on {self.host}, but does not hold: {answer.blocked or error.what}",
-            certain=("the script ran and reported no error",),
+            certain=("the script ran and reported no error", *error.certain),
             uncertain=("whether the fact still comes about",),
             next=(f"starover resume {self.state.run.id}   looks again", *error.next),
             host=self.host,

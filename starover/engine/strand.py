@@ -143,7 +143,7 @@ class Strand:
         arguments = {name: plain(value) for name, value in ask.arguments.items()}
         answer = yield from perform(Find(host=ask.server.name, kind=ask.kind, arguments=arguments))
         assert isinstance(answer, Found)
-        return Reply(payload=b"" if answer.prev is None else bytes(answer.prev))
+        return Reply(payload=bytes(answer.prev) if answer.run else b"")
 
     # -- planning ------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class Strand:
         assert isinstance(answer, Failed)
         error = answer.fault.raised()
         if answer.blocked:
-            error = NotVerified(f"{ask.what}, on {host}: {answer.blocked}", host=host)
+            error = NotVerified(f"{ask.what}, on {host}: {answer.blocked}", next=error.next, host=host)
         self.state.note_failure(error, at)
         yield from self.state.record(
             WaitEnded(
