@@ -38,14 +38,22 @@ _KEYS = {
 _VALUES = {TABLE: "System.Collections.Hashtable+ValueCollection", ORDERED: _KEYS[ORDERED]}
 
 
+def _ordered(table: PSHashtable | OrderedHashtable) -> list[tuple[Value, Value]]:
+    """The pairs for an enumeration that shows their order: that of a Hashtable with number keys is not random."""
+    pairs = table.pairs()
+    if len(pairs) > 1 and isinstance(table, PSHashtable) and not all(isinstance(base(key), str) for key, _ in pairs):
+        raise Unsupported("the order of a hashtable whose keys are no strings")
+    return pairs
+
+
 def keys(table: PSHashtable | OrderedHashtable) -> PSList:
     """`.Keys`."""
-    return PSList([key for key, _ in table.pairs()], _KEYS[table.type_name])
+    return PSList([key for key, _ in _ordered(table)], _KEYS[table.type_name])
 
 
 def values_of(table: PSHashtable | OrderedHashtable) -> PSList:
     """`.Values`."""
-    return PSList([value for _, value in table.pairs()], _VALUES[table.type_name])
+    return PSList([value for _, value in _ordered(table)], _VALUES[table.type_name])
 
 
 def entries(table: PSHashtable | OrderedHashtable) -> PSArray:
@@ -58,7 +66,7 @@ def entries(table: PSHashtable | OrderedHashtable) -> PSArray:
                 None,
                 {"Key": key, "Value": value, "Name": key},
             )
-            for key, value in table.pairs()
+            for key, value in _ordered(table)
         ],
         "System.Collections.DictionaryEntry[]",
     )

@@ -30,6 +30,8 @@ def real(value: Value) -> float:
     inner = base(value)
     if not isinstance(inner, float):
         raise Unsupported("[math] with a whole number here: the overload differs between 5.1 and 7")
+    if not math.isfinite(inner):
+        raise Unsupported("[math] with NaN or infinity")
     return inner
 
 

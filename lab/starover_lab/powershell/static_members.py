@@ -314,7 +314,7 @@ def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
     text = re.sub(r"[ \t\r\n]", "", to_string(arguments[0]))
     try:
         return byte_array(base64.b64decode(text, validate=True))
-    except binascii.Error:
+    except (binascii.Error, ValueError):
         message = (
             "The input is not a valid Base-64 string as it contains a non-base 64 character, more than two padding "
             "characters, or an illegal character among the padding characters."

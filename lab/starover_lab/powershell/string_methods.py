@@ -28,7 +28,8 @@ _RANGE = "System.ArgumentOutOfRangeException"
 
 
 def _text(value: Value) -> str:
-    assert isinstance(value, str)
+    if not isinstance(value, str):
+        raise Unsupported("a method of text with something else")
     return str(value)
 
 
