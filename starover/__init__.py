@@ -27,7 +27,18 @@ from starover.errors import (
     Unreachable,
 )
 from starover.estate import Dag, Estate, Server
-from starover.names import Comment, CopyId, DagName, DbName, DbSelector, ServerName, SiteName, same_host
+from starover.names import (
+    Comment,
+    CopyId,
+    DagName,
+    DbName,
+    DbSelector,
+    ServerName,
+    SiteName,
+    WitnessDirectory,
+    WitnessServer,
+    same_host,
+)
 from starover.runbook import Finding, Findings, Runbook, attempt, recall, runbook, together
 from starover.step import (
     Blocked,
@@ -92,6 +103,8 @@ __all__ = [
     "Throttled",
     "TimedOut",
     "Unreachable",
+    "WitnessDirectory",
+    "WitnessServer",
     "attempt",
     "recall",
     "runbook",

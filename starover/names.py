@@ -22,6 +22,7 @@ __all__ = [
     "ServerName",
     "SiteName",
     "WitnessDirectory",
+    "WitnessServer",
     "first_label",
     "free_text",
     "same_host",
@@ -97,6 +98,17 @@ WitnessDirectory: TypeAlias = Annotated[
 ]
 """Where the witness share lies on the witness server."""
 
+WitnessServer: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?:{_SERVER}){_END}",
+        max_length=255,
+        title="WitnessServer",
+        description="a host name or an FQDN, never an IP address or a wildcard",
+    ),
+]
+"""The host of a witness share; it may be one that the inventory does not have."""
+
 Comment: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=512, title="Comment", description="one line, at most 512 characters")
 ]
@@ -158,7 +170,7 @@ def free_text(text: str) -> str:
 
 def wishes(*more: object) -> dict[str, str]:
     """The sentence of every name type (and of `more`) by its pattern, since msgspec's errors tell the pattern."""
-    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, *more)
+    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer, *more)
     metas = [m for kind in kinds for m in get_args(kind) if isinstance(m, msgspec.Meta)]
     return {m.pattern: m.description for m in metas if m.pattern and m.description}
 

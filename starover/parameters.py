@@ -107,8 +107,14 @@ def fill(runbook: str, one: Parameter, given: Plain, estate: Estate) -> Filled:
         return Filled(value=None, plain=None)
     try:
         value = _convert(given, one.type, estate)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise BadParameter(f"{one.option} {_shown(given)}: {error}") from None
+    except msgspec.ValidationError as error:
+        wish = _description(one.type)
+        raise BadParameter(
+            f"{one.option} {_shown(given)}: {f'it must be {wish}' if wish else error}",
+            certain=("nothing was contacted",),
+        ) from None
+    except ValueError as error:
+        raise BadParameter(f"{one.option} {_shown(given)}: {error}", certain=("nothing was contacted",)) from None
     except Mistake as error:
         raise BadParameter(f"{one.option}: {error.what}", next=error.next) from None
     return Filled(value=value, plain=_plain(one.name, value), targets=tuple(_targets(value)))

@@ -53,7 +53,9 @@ class Settling:
         if reading.done:
             return Holds()
         if reading.blocked is not None:
-            return Over(NotVerified(f"{self.what}: {reading.blocked.why}"), blocked=reading.blocked.why)
+            blocked = reading.blocked
+            error = NotVerified(f"{self.what}: {blocked.why}", certain=blocked.certain, next=blocked.next)
+            return Over(error, blocked=blocked.why)
         left = reading.left
         if left is not None:
             self.first = self.first or (now, left)

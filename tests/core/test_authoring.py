@@ -231,7 +231,7 @@ def test_text_becomes_what_the_function_wants_and_back() -> None:
         ({"count": "many"}, "--count"),
         ({"lag": "soon"}, "7d, 12h"),
         ({"others": ["EX1", "EX9"]}, "no server `EX9`"),
-        ({"names": ["no such name!"]}, "--names"),
+        ({"names": ["no such name!"]}, "--names no such name!: it must be a NetBIOS name"),
         ({"force": "perhaps"}, "--force"),
         ({"dag": "DAG9"}, "no DAG `DAG9`"),
         ({"sever": "EX1"}, "no parameter `sever`"),

@@ -80,9 +80,10 @@ def settling(**settle: Any) -> Settling:
 
 def test_a_wait_ends_when_it_holds_when_it_is_hopeless_and_when_time_is_over() -> None:
     assert settling().saw(at(0), Verdict(done=True)) == Holds()
-    over = settling().saw(at(0), Verdict(done=False, blocked=Blocked("it broke")))
+    over = settling().saw(at(0), Verdict(done=False, blocked=Blocked("it broke", next=("mend it",))))
     assert isinstance(over, Over)
     assert over.blocked == "it broke"
+    assert over.error.next == ("mend it",)
     assert isinstance(settling().saw(at(99), Verdict(done=False)), Wait)
     late = settling().saw(at(100), Verdict(done=False, left=7))
     assert isinstance(late, Over)

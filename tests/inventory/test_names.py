@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starover.errors import BadParameter
-from starover.names import CopyId, DagName, DbName, ServerName, SiteName, WitnessDirectory, same_host
+from starover.names import CopyId, DagName, DbName, ServerName, SiteName, WitnessDirectory, WitnessServer, same_host
 
 
 def fits(kind: object, text: str) -> bool:
@@ -61,8 +61,9 @@ def fits(kind: object, text: str) -> bool:
             [r"C:\DAG", r"D:\a b\DAG1.example.com"],
             ["C:\\", "C:", r"\\server\share", r"C:\a\\b", "C:/a", "dag", "C:\\a\n"],
         ),
+        (WitnessServer, ["FS1", "fs1.example.com"], ["", "10.0.0.200", "fd00::1", "FS*", "FS1\n", "a b"]),
     ],
-    ids=["dag", "server", "database", "site", "directory"],
+    ids=["dag", "server", "database", "site", "directory", "witness"],
 )
 def test_rules(kind: object, right: list[str], wrong: list[str]) -> None:
     assert [text for text in right if not fits(kind, text)] == []
@@ -94,7 +95,7 @@ def test_hosts_are_the_same_by_first_label_in_any_case(name: str, domain: str) -
 
 def test_patterns_mean_the_same_to_javascript() -> None:
     """A JSON Schema is read by editors: no anchors and escapes that only Python has."""
-    for kind in (DagName, ServerName, DbName, SiteName, WitnessDirectory):
+    for kind in (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer):
         (meta,) = (one for one in get_args(kind) if isinstance(one, msgspec.Meta))
         assert meta.pattern
         assert not re.search(r"\\[AZz]|\(\?P|\(\?\(", meta.pattern)
