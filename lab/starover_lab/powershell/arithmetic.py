@@ -54,10 +54,11 @@ def no_operator(value: Value, operator: str) -> Terminated:
     )
 
 
-def to_number(value: Value, operator: str) -> int | float | Decimal | None:
+def to_number(value: Value, operator: str, other: Value = None) -> int | float | Decimal | None:
     """An operand as the number that arithmetic works with; None when it has no numeric meaning.
 
-    Text is read in PowerShell's own notation and keeps the type it has there. Raises `Terminated` for other text.
+    Text is read in PowerShell's own notation and keeps the type it has there. Other text is an error of a cast to the
+    type of the `other` operand.
     """
     match value:
         case None | Nothing():
@@ -75,7 +76,8 @@ def to_number(value: Value, operator: str) -> int | float | Decimal | None:
                 return 0
             scanned = numbers.scan_number(value)
             if scanned is None:
-                scanned = cast(value, "System.Int32")
+                numeric = isinstance(other, int | float | Decimal) and not isinstance(other, bool)
+                scanned = cast(value, type_name(other) if numeric else "System.Int32")
             assert isinstance(scanned, int | float | Decimal)
             return scanned
         case _:
@@ -85,8 +87,10 @@ def to_number(value: Value, operator: str) -> int | float | Decimal | None:
 def _numbers(
     left: Value, right: Value, operator: str, apply: Callable[[int | float | Decimal, int | float | Decimal], Value]
 ) -> Value:
-    a = to_number(left, operator)
-    b = to_number(right, operator) if a is not None else None
+    if isinstance(right, TimeSpan | DateTime):
+        raise Unsupported(f"a number and a {type_name(right)}")
+    a = to_number(left, operator, right)
+    b = to_number(right, operator, left) if a is not None else None
     if a is None:
         raise no_operator(left, operator)
     if b is None:
