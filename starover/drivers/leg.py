@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-import msgspec
-
-from starover import envelope
 from starover import journal as kept
 from starover.clock import Clock
+from starover.drivers.hosts import Came, Hosts, Job, Woke
 from starover.effects import (
     Approval,
     Approve,
@@ -25,19 +22,17 @@ from starover.effects import (
     Failed,
     Find,
     Found,
-    Held,
     Ok,
     Poll,
     Reaction,
     Record,
     Result,
-    Script,
     Send,
     Until,
     digest_of,
 )
 from starover.engine import Run, machine
-from starover.errors import CmdletFailed, ErrorRecord, Fault, NotApproved, ReplyLost, StaroverError
+from starover.errors import BadReport, CmdletFailed, Fault, NotApproved, ReplyLost, StaroverError
 from starover.estate import Server
 from starover.events import (
     Answered,
@@ -57,7 +52,6 @@ from starover.redact import Redactor
 from starover.settling import Holds, Over, Settling
 from starover.step import Steps, Verdict
 from starover.transport import Answer, Transport
-from starover.transport import Script as WireScript
 
 __all__ = ["Leg", "Mail", "Stop"]
 
@@ -67,20 +61,20 @@ EARSHOT = 0.5
 
 @dataclass(frozen=True)
 class Stop:
-    """Put into the inbox by whoever wants the leg to end."""
+    """Mail: whoever runs this wants it to end."""
 
 
-@dataclass(frozen=True)
-class _Came:
-    """A reaction came, in a thread, for an effect."""
+Mail: TypeAlias = Stop | Came | Woke
+New: TypeAlias = list[tuple[int, Effect]]
 
-    number: int
-    reaction: Reaction
-    answer: Answer | None = None
+
+@dataclass
+class _Watch:
+    """A poll under way."""
+
+    poll: Poll
+    settling: Settling
     readings: int = 0
-
-
-Mail: TypeAlias = Stop | _Came | Event
 
 
 @dataclass(eq=False)
@@ -111,6 +105,8 @@ class Leg:
         self.ended: list[StepEnded] = []
         self.result: Result | None = None
         self.stops = 0
+        self._watches: dict[int, _Watch] = {}
+        self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put)
         self._engine = machine(self.run, self.steps)
 
     def replay(self, entries: Sequence[Entry]) -> None:
@@ -135,7 +131,6 @@ class Leg:
             self._read_mail(mail)
         if self.result is None:
             self.journal.append(self.clock.now(), kept.Stopped(now=bool(self.under_way), under_way=self.words()))
-        self.clock.expect(0)  # nothing follows the last answer
         return self.result
 
     def words(self) -> tuple[str, ...]:
@@ -147,11 +142,11 @@ class Leg:
 
     # -- engine --------------------------------------------------------------------------------------------------
 
-    def _open(self, new: tuple[tuple[int, Effect], ...]) -> list[tuple[int, Effect]]:
+    def _open(self, new: tuple[tuple[int, Effect], ...]) -> New:
         self.open.update(new)
         return list(new)
 
-    def _send(self, done: Done) -> list[tuple[int, Effect]]:
+    def _send(self, done: Done) -> New:
         """Tell the engine; give what is new."""
         self.open.pop(done.number, None)
         try:
@@ -162,14 +157,13 @@ class Leg:
             self.result = result
             return []
 
-    def _answer(self, came: _Came) -> list[tuple[int, Effect]]:
+    def _answer(self, number: int, reaction: Reaction, answer: Answer | None = None, *, readings: int = 0) -> New:
         """Journal an answer, tell of it, and tell the engine."""
-        effect = self.open[came.number]
-        reaction = self.redact.reaction(came.reaction)
+        effect = self.open[number]
+        reaction = self.redact.reaction(reaction)
         digest = digest_of(effect)
-        answer = came.answer
         entry = kept.Answered(
-            number=came.number,
+            number=number,
             digest=digest,
             answer=reaction,
             operation=effect.operation if isinstance(effect, Send) and effect.mutates else "",
@@ -180,50 +174,46 @@ class Leg:
                 kept.Tried(what=self.redact.text(one.what), sent=one.sent, waited=one.waited)
                 for one in (answer.attempts if answer else ())
             ),
-            readings=came.readings,
+            readings=readings,
         )
-        self.journal.append(self.clock.now(), entry)
+        at = self.clock.now()
+        self.journal.append(at, entry)
         if isinstance(effect, Send) and answer is not None:
             for one in entry.tries:
-                self._tell(Retrying(host=entry.host, why=one.what, wait=one.waited))
+                self._tell(Retrying(host=entry.host, why=one.what, wait=one.waited), at)
             fault = reaction.fault if isinstance(reaction, Failed) else None
-            self._tell(Answered(host=entry.host, what=effect.what, road=entry.road, seconds=entry.seconds, fault=fault))
-        return self._send(Done(number=came.number, digest=digest, answer=reaction))
+            heard = Answered(host=entry.host, what=effect.what, road=entry.road, seconds=entry.seconds, fault=fault)
+            self._tell(heard, at)
+        return self._send(Done(number=number, digest=digest, answer=reaction))
 
     # -- performing ----------------------------------------------------------------------------------------------
 
-    def _perform(self, new: list[tuple[int, Effect]]) -> None:
-        """Have effects performed: what needs no thread at once, then all scripts side by side."""
+    def _perform(self, new: New) -> None:
+        """Have effects performed: what needs no host at once, and then every script whose host is free."""
         work = deque(new)
-        sends: list[tuple[int, Send]] = []
-        polls: list[tuple[int, Poll]] = []
         while work:
             number, effect = work.popleft()
             if isinstance(effect, Record):
                 if not (self.stops and isinstance(effect.event, StepBegan)):  # else a resume asks for it again
                     work.extend(self._record(number, effect))
             elif isinstance(effect, Approve):
-                approval = self.approve()
                 none = Failed(fault=Fault.of(NotApproved("nobody approved it")))
-                work.extend(self._answer(_Came(number, approval or none)))
+                work.extend(self._answer(number, self.approve() or none))
             elif isinstance(effect, Find):
-                work.extend(self._answer(_Came(number, self.find(effect))))
+                work.extend(self._answer(number, self.find(effect)))
             elif isinstance(effect, Until):
-                self._thread(self._wait, number, effect)
+                self._hosts.wake_after(number, effect.seconds)
             elif isinstance(effect, Poll):
-                polls.append((number, effect))
+                self._hosts.put(Job(number, effect.script))
             elif effect.operation in self.unanswered and effect.mutates:
                 came = self.unanswered.pop(effect.operation)
-                why = ReplyLost(
-                    "an earlier leg of this run sent it, and its answer does not count", host=effect.script.host
-                )
-                work.extend(self._answer(_Came(number, Failed(fault=Fault.of(why), earlier=came))))
+                why = ReplyLost("an earlier leg of this run sent it; no answer counts", host=effect.script.host)
+                work.extend(self._answer(number, Failed(fault=Fault.of(why), earlier=came)))
             else:
-                sends.append((number, effect))
-        if self.result is None and not self._must_stop():
-            self._dispatch(sends, polls)
+                self._hosts.put(Job(number, effect.script, effect.operation, effect.mutates))
+        self._start()
 
-    def _record(self, number: int, effect: Record) -> list[tuple[int, Effect]]:
+    def _record(self, number: int, effect: Record) -> New:
         digest = digest_of(effect)
         at = self.clock.now()
         self.journal.append(at, kept.Recorded(number=number, digest=digest, event=effect.event))
@@ -241,162 +231,96 @@ class Leg:
             if (begun := self.under_way.pop(event.operation, None)) is not None and event.state == "unknown":
                 self.unknown[event.operation] = begun
 
-    def _dispatch(self, sends: list[tuple[int, Send]], polls: list[tuple[int, Poll]]) -> None:
-        """Journal scripts, announce them, and have them run."""
-        self.clock.expect(len(sends) + len(polls))
-        if not sends and not polls:
-            return
-        entries = [_sent(number, effect, effect.what, effect.operation) for number, effect in sends]
-        entries += [_sent(number, effect, "poll", "") for number, effect in polls]
-        at = self.clock.now()
-        self.journal.append(at, *entries)
-        for what in ("read", "write", "probe"):
-            hosts = tuple(effect.script.host for _, effect in sends if effect.what == what)
-            if hosts:
-                self._tell(Asked(hosts=hosts, what=what), at)
-        for _, effect in sends:
-            if (begun := self.under_way.get(effect.operation)) is not None and effect.mutates:
-                self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
-        if sends:
-            self._thread(self._ask, sends)
-        for number, poll in polls:
-            self._thread(self._watch, number, poll, self.run.judges[number])
+    def _start(self) -> None:
+        """Journal the scripts that can start, announce them, and have them run.
+
+        The announcement comes after every mail, be it of nothing: so whoever simulates time knows what follows.
+        """
+        jobs = [] if self.result is not None or self._must_stop() else self._hosts.ready()
+        first = [job for job in jobs if job.number not in self._watches]
+        if first:
+            at = self.clock.now()
+            self.journal.append(at, *(self._sent(job) for job in first))
+            for what in ("read", "write", "probe"):
+                sends = [job for job in first if isinstance(one := self.open[job.number], Send) and one.what == what]
+                if sends:
+                    self._tell(Asked(hosts=tuple(job.script.host for job in sends), what=what), at)
+            for job in first:
+                if job.mutates and (begun := self.under_way.get(job.operation)) is not None:
+                    self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
+                poll = self.open[job.number]
+                if isinstance(poll, Poll):
+                    self._watches[job.number] = _Watch(poll, Settling(poll.settle, poll.what, at))
+        self.clock.expect(len(jobs))
+        self._hosts.start(jobs)
+
+    def _sent(self, job: Job) -> kept.Sent:
+        effect = self.open[job.number]
+        return kept.Sent(
+            number=job.number,
+            digest=digest_of(effect),
+            what=effect.what if isinstance(effect, Send) else "poll",
+            host=job.script.host,
+            script=job.script.text,
+            sha256=hashlib.sha256(job.script.text.encode()).hexdigest(),
+            operation=job.operation,
+            parts=job.script.parts,
+            arguments=job.script.arguments,
+            deadline=job.script.deadline,
+        )
 
     def _tell(self, event: Event, at: datetime | None = None) -> None:
         told = Told(at=at or self.clock.now(), run=self.run.id, event=event)
         for sink in self.sinks:
             sink.tell(told)
 
-    # -- mail and stopping ---------------------------------------------------------------------------------------
+    # -- mail ----------------------------------------------------------------------------------------------------
 
     def _read_mail(self, mail: Mail) -> None:
-        if isinstance(mail, _Came):
-            self._perform(self._answer(mail))
-        elif isinstance(mail, Stop):
+        if isinstance(mail, Stop):
             self.stops += 1
             after = self.stops == 1 and bool(self.under_way)
             self._tell(Stopping(when="after-step" if after else "now", under_way=self.words()))
+        elif isinstance(mail, Came):
+            self._hosts.free(mail.job.script.host)
+            if (watching := self._watches.get(mail.job.number)) is not None:
+                self._perform(self._read(mail.job.number, watching, mail))
+            else:
+                self._perform(self._answer(mail.job.number, mail.reaction, mail.answer))
+        elif mail.error is not None:
+            raise mail.error  # time itself has failed: the journal stands, and a resume goes on
+        elif (watching := self._watches.get(mail.number)) is not None:
+            self._hosts.put(Job(mail.number, watching.poll.script))
+            self._perform([])
         else:
-            self._tell(mail)
+            self._perform(self._answer(mail.number, Ok()))
+
+    def _read(self, number: int, watch: _Watch, came: Came) -> New:
+        """One reading of a poll: the last one is its answer."""
+        watch.readings += 1
+        now = self.clock.now()
+        reaction = self.redact.reaction(came.reaction)
+        next_ = watch.settling.saw(now, verdict_of(reaction, watch.poll, self.run.judges[number]))
+        if isinstance(next_, Holds | Over):
+            del self._watches[number]
+            if isinstance(next_, Over):
+                reaction = Failed(fault=Fault.of(next_.error), blocked=next_.blocked)
+            return self._answer(number, reaction, came.answer, readings=watch.readings)
+        event = Progress(
+            host=watch.poll.script.host,
+            what=watch.poll.what,
+            step=watch.poll.step,
+            seconds=(now - watch.settling.start).total_seconds(),
+            left=next_.left,
+            eta=next_.eta,
+        )
+        self._tell(event, now)
+        self._hosts.wake(number, next_.until)
+        return []
 
     def _must_stop(self) -> bool:
         """Once: when no step is under way. Twice: at once."""
         return self.stops > 1 or (self.stops == 1 and not self.under_way)
-
-    # -- threads: these touch nothing of the leg but the transport, the clock and the inbox ------------------------
-
-    def _thread(self, work: Callable[..., None], *arguments: object) -> None:
-        threading.Thread(target=work, args=arguments, daemon=True).start()
-
-    def _wire(self, number: int, script: Script, send: Send | None = None) -> WireScript:
-        return WireScript(
-            id=f"{self.run.id}/{number}",
-            server=self.servers[script.host],
-            text=script.text,
-            arguments=script.arguments,
-            deadline=script.deadline,
-            mutates=send is not None and send.mutates,
-            parts=script.parts,
-            operation=send.operation if send is not None else "",
-            nonce=script.nonce,
-        )
-
-    def _ask(self, sends: list[tuple[int, Send]]) -> None:
-        """Run scripts side by side and mail what comes."""
-        waiting = {f"{self.run.id}/{number}": (number, send) for number, send in sends}
-        why = "the transport gave no answer"
-        try:
-            for answer in self.transport.run([self._wire(number, send.script, send) for number, send in sends]):
-                number, send = waiting.pop(answer.id)
-                self.inbox.put(_Came(number, reaction_of(answer, send.script), answer))
-        except Exception as bug:  # a transport never raises; if it does, nothing is known of what it had taken
-            why = f"the transport failed in itself: {type(bug).__name__}: {bug}"
-        for number, send in waiting.values():
-            lost = ReplyLost(why, host=send.script.host)
-            self.inbox.put(_Came(number, Failed(fault=Fault.of(lost))))
-
-    def _wait(self, number: int, until: Until) -> None:
-        try:
-            self.clock.wait_until(self.clock.now() + timedelta(seconds=until.seconds))
-        except StaroverError as error:
-            self.inbox.put(_Came(number, Failed(fault=Fault.of(error))))
-        else:
-            self.inbox.put(_Came(number, Ok()))
-
-    def _watch(self, number: int, poll: Poll, judge: Callable[[bytes], Verdict]) -> None:
-        """Read until it satisfies, and mail the end of it."""
-        readings = 0
-        try:
-            settling = Settling(poll.settle, poll.what, self.clock.now())
-            while True:
-                (answer,) = self.transport.run([self._wire(number, poll.script)])
-                readings += 1
-                reaction = self.redact.reaction(reaction_of(answer, poll.script))
-                next_ = settling.saw(self.clock.now(), verdict_of(reaction, poll, judge))
-                if isinstance(next_, Holds):
-                    self.inbox.put(_Came(number, reaction, answer, readings))
-                    return
-                if isinstance(next_, Over):
-                    failed = Failed(fault=Fault.of(next_.error), blocked=next_.blocked)
-                    self.inbox.put(_Came(number, failed, answer, readings))
-                    return
-                waited = (self.clock.now() - settling.start).total_seconds()
-                self.inbox.put(
-                    Progress(
-                        host=poll.script.host,
-                        what=poll.what,
-                        step=poll.step,
-                        seconds=waited,
-                        left=next_.left,
-                        eta=next_.eta,
-                    )
-                )
-                self.clock.wait_until(next_.until)
-                self.clock.expect(1)
-        except Exception as bug:
-            error = bug if isinstance(bug, StaroverError) else StaroverError(f"{type(bug).__name__}: {bug}")
-            self.inbox.put(_Came(number, Failed(fault=Fault.of(error)), None, readings))
-
-
-def _sent(number: int, effect: Send | Poll, what: str, operation: str) -> kept.Sent:
-    script = effect.script
-    return kept.Sent(
-        number=number,
-        digest=digest_of(effect),
-        what=what,
-        host=script.host,
-        script=script.text,
-        sha256=hashlib.sha256(script.text.encode()).hexdigest(),
-        operation=operation,
-        parts=script.parts,
-        arguments=script.arguments,
-        deadline=script.deadline,
-    )
-
-
-def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
-    """What came over the wire, as an answer to the effect."""
-    if answer.error is not None:
-        return Failed(fault=Fault.of(answer.error))
-    try:
-        decoded = envelope.decode(answer.output, script.nonce)
-    except StaroverError as error:
-        found = Fault.of(error)
-        if answer.errors:  # PowerShell said why there is no report
-            failed = CmdletFailed(answer.errors[-1].message, records=answer.errors)
-            found = Fault.of(failed)
-        return Failed(fault=msgspec.structs.replace(found, host=script.host))
-    return Facts(
-        host=script.host,
-        results={part: msgspec.Raw(facts) for part, facts in decoded.results.items() if isinstance(facts, bytes)},
-        errors={part: error for part, error in decoded.results.items() if isinstance(error, ErrorRecord)},
-        receipts={
-            name: Held(state=one.state, prev=msgspec.Raw(one.prev or b"null"))
-            for name, one in decoded.receipts.items()
-        },
-        warnings=decoded.warnings,
-        provider=decoded.provider,
-    )
 
 
 def verdict_of(reaction: Reaction, poll: Poll, judge: Callable[[bytes], Verdict]) -> Verdict | StaroverError:
@@ -411,3 +335,5 @@ def verdict_of(reaction: Reaction, poll: Poll, judge: Callable[[bytes], Verdict]
         return judge(bytes(reaction.results[part.id]))
     except StaroverError as error:
         return error
+    except Exception as bug:
+        return BadReport(f"{poll.what} cannot be judged: {type(bug).__name__}: {bug}", host=poll.script.host)

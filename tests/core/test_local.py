@@ -178,6 +178,25 @@ def test_a_host_that_is_slow_does_not_hold_up_the_others(site: Site) -> None:
     assert site.lamps.done.index("on EX2/c") < site.lamps.done.index("on EX1/a")
 
 
+def test_a_host_runs_one_script_at_a_time_and_no_deadline_runs_before(site: Site) -> None:
+    busy: set[str] = set()
+    clashes: list[str] = []
+
+    class Counting(FakeTransport):
+        def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+            hosts = [script.server.name for script in batch]
+            clashes.extend(host for host in hosts if host in busy or hosts.count(host) > 1)
+            busy.update(hosts)
+            for answer in super().run(batch):
+                busy.discard(hosts.pop(0))
+                yield answer
+
+    site.hosts = Counting(site.lamps.hosts().templates)
+    ran = site.run("lamps-together", "EX1", "EX1", "EX1", "EX2", names=["a", "b"])
+    assert ran.exit == 0
+    assert clashes == []
+
+
 # -- stopping ----------------------------------------------------------------------------------------------------------
 
 

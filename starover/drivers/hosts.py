@@ -1,0 +1,159 @@
+"""Scripts on their way: one at a time for each host, all hosts side by side; threads that touch nothing but their mail.
+
+A host's session is used by one script at a time, so a second one waits here, where its deadline does not run yet and
+nobody has announced it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from starover import envelope
+from starover.clock import Clock
+from starover.effects import Facts, Failed, Held, Script
+from starover.errors import CmdletFailed, ErrorRecord, Fault, ReplyLost, StaroverError
+from starover.estate import Server
+from starover.transport import Answer, Transport
+from starover.transport import Script as WireScript
+
+__all__ = ["Came", "Hosts", "Job", "Woke"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One script to be run for an effect."""
+
+    number: int
+    script: Script
+    operation: str = ""
+    mutates: bool = False
+
+
+@dataclass(frozen=True)
+class Came:
+    """Mail: what came back for a script."""
+
+    job: Job
+    reaction: Facts | Failed
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class Woke:
+    """Mail: the time that an effect waited for has come."""
+
+    number: int
+    error: StaroverError | None = None
+
+
+class Hosts:
+    """Whoever wants scripts run puts them in, starts what can start, and reads the mail."""
+
+    def __init__(
+        self, transport: Transport, servers: Mapping[str, Server], clock: Clock, mail: Callable[[Came | Woke], None]
+    ) -> None:
+        """`mail` takes what comes, from any thread."""
+        self._transport = transport
+        self._servers = servers
+        self._clock = clock
+        self._mail = mail
+        self._waiting: dict[str, deque[Job]] = {}
+        self._busy: set[str] = set()
+
+    def put(self, job: Job) -> None:
+        """Have a script wait for its host."""
+        self._waiting.setdefault(job.script.host, deque()).append(job)
+
+    def ready(self) -> list[Job]:
+        """Take out what can start now: the first script of each host that is free."""
+        jobs: list[Job] = []
+        for host, queue in self._waiting.items():
+            if queue and host not in self._busy:
+                self._busy.add(host)
+                jobs.append(queue.popleft())
+        return jobs
+
+    def free(self, host: str) -> None:
+        """A host's script has ended."""
+        self._busy.discard(host)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Run scripts side by side."""
+        if jobs:
+            threading.Thread(target=self._ask, args=(list(jobs),), daemon=True).start()
+
+    def wake(self, number: int, when: datetime) -> None:
+        """Mail at that time."""
+        threading.Thread(target=self._wait, args=(number, when), daemon=True).start()
+
+    def wake_after(self, number: int, seconds: float) -> None:
+        """Mail after so many seconds."""
+        self.wake(number, self._clock.now() + timedelta(seconds=seconds))
+
+    # -- in threads ----------------------------------------------------------------------------------------------
+
+    def _ask(self, jobs: list[Job]) -> None:
+        waiting = {f"{job.number}": job for job in jobs}
+        why = "the transport gave no answer"
+        try:
+            for answer in self._transport.run([self._wire(job) for job in jobs]):
+                job = waiting.pop(answer.id)
+                self._mail(Came(job, reaction_of(answer, job.script), answer))
+        except Exception as bug:  # a transport never raises; if it does, nothing is known of what it had taken
+            why = f"the transport failed in itself: {type(bug).__name__}: {bug}"
+        for job in waiting.values():
+            lost = ReplyLost(why, host=job.script.host)
+            self._mail(Came(job, Failed(fault=Fault.of(lost)), None))
+
+    def _wire(self, job: Job) -> WireScript:
+        script = job.script
+        return WireScript(
+            id=f"{job.number}",
+            server=self._servers[script.host],
+            text=script.text,
+            arguments=script.arguments,
+            deadline=script.deadline,
+            mutates=job.mutates,
+            parts=script.parts,
+            operation=job.operation,
+            nonce=script.nonce,
+        )
+
+    def _wait(self, number: int, when: datetime) -> None:
+        try:
+            self._clock.wait_until(when)
+        except Exception as bug:
+            error = bug if isinstance(bug, StaroverError) else StaroverError(f"{type(bug).__name__}: {bug}")
+            self._mail(Woke(number, error))
+        else:
+            self._mail(Woke(number))
+
+
+def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
+    """What came over the wire, as an answer to the effect."""
+    if answer.error is not None:
+        return Failed(fault=Fault.of(answer.error))
+    try:
+        decoded = envelope.decode(answer.output, script.nonce)
+    except StaroverError as error:
+        found = Fault.of(error)
+        if answer.errors:  # PowerShell said why there is no report
+            failed = CmdletFailed(answer.errors[-1].message, records=answer.errors)
+            found = Fault.of(failed)
+        return Failed(fault=msgspec.structs.replace(found, host=script.host))
+    return Facts(
+        host=script.host,
+        results={part: msgspec.Raw(facts) for part, facts in decoded.results.items() if isinstance(facts, bytes)},
+        errors={part: error for part, error in decoded.results.items() if isinstance(error, ErrorRecord)},
+        receipts={
+            name: Held(state=one.state, prev=msgspec.Raw(one.prev or b"null")) for name, one in decoded.receipts.items()
+        },
+        warnings=decoded.warnings,
+        provider=decoded.provider,
+    )
