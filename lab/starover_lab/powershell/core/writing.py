@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from starover_lab.powershell.command import ALL_SETS, InSet, Invocation, Parameter
 from starover_lab.powershell.convert import cast, default_text, to_bool, to_string
@@ -33,15 +34,18 @@ def _write_error(call: Invocation) -> Iterator[Value]:
 
 def _record(call: Invocation, bound: Mapping[str, Value]) -> ErrorRecord:
     given = bound.get("ErrorRecord")
+    info = call.runner.get_variable("MyInvocation")
+    caller = info.command if isinstance(info, InvocationInfo) else ""
     if isinstance(given, ErrorRecord):
-        return given
+        if set(bound) != {"ErrorRecord"}:
+            raise Unsupported("Write-Error -ErrorRecord with more")
+        # A copy, written by whoever calls Write-Error.
+        return replace(given, command=caller, activity="Write-Error", unsigned=True)
     exception = bound.get("Exception")
     message = bound.get("Message")
     if not isinstance(exception, PSException):
         exception = PSException(_WRITE_ERROR, to_string(message))
     category = bound.get("Category")
-    info = call.runner.get_variable("MyInvocation")
-    caller = info.command if isinstance(info, InvocationInfo) else ""
     record = ErrorRecord(
         exception=exception,
         error_id=to_string(bound.get("ErrorId")) or exception.type_name,
