@@ -100,7 +100,7 @@ class _OfHost(msgspec.Struct, forbid_unknown_fields=True):
     host: str
 
 
-class _Problem(Exception):  # noqa: N818 - said of the request
+class _Problem(Exception):
     def __init__(self, status: int, what: str, certain: tuple[str, ...] = (), then: tuple[str, ...] = ()) -> None:
         super().__init__(what)
         self.status = status

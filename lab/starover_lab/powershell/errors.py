@@ -209,7 +209,7 @@ class ErrorRecord:
         return self.exception.message if self.details is None else self.details
 
 
-class Terminated(Exception):  # noqa: N818 - the engine's word
+class Terminated(Exception):
     """A terminating error on its way up.
 
     `script` is True for what ends the script unless caught (`throw`, error action Stop); otherwise the error ends its
@@ -222,11 +222,11 @@ class Terminated(Exception):  # noqa: N818 - the engine's word
         self.script = script
 
 
-class Stopped(Exception):  # noqa: N818 - the engine's word
+class Stopped(Exception):
     """The pipeline was stopped from outside."""
 
 
-class Unsupported(Exception):  # noqa: N818 - said of the construct
+class Unsupported(Exception):
     """The construct is not known to be evaluated exactly; the script is refused, not wrong."""
 
     def __init__(self, construct: str, line: int = 0) -> None:

@@ -17,7 +17,7 @@ from starover_lab.powershell.values import from_units, units
 __all__ = ["BadPattern", "Regex", "compile_regex", "escape"]
 
 
-class BadPattern(ValueError):  # noqa: N818 - said of the pattern
+class BadPattern(ValueError):
     """A pattern that .NET surely refuses too."""
 
 

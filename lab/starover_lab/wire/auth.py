@@ -30,7 +30,7 @@ _SCHEMES_PLAIN = (("WWW-Authenticate", "Negotiate"),)
 _SCHEMES_BASIC = (*_SCHEMES_PLAIN, ("WWW-Authenticate", 'Basic realm="WSMAN"'))
 
 
-class Refused(Exception):  # noqa: N818 - the protocol's answer
+class Refused(Exception):
     """Not logged on: HTTP 401 with these headers."""
 
     def __init__(self, headers: tuple[tuple[str, str], ...]) -> None:
@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818 - the protocol's answer
         self.headers = headers
 
 
-class TokenWanted(Exception):  # noqa: N818 - the protocol's answer
+class TokenWanted(Exception):
     """Half way: HTTP 401 with our token, and the client goes on."""
 
     def __init__(self, token: bytes) -> None:

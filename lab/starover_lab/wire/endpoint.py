@@ -91,7 +91,7 @@ class Runspace(Protocol):
         ...
 
 
-class EndpointRefused(Exception):  # noqa: N818 - said of the endpoint
+class EndpointRefused(Exception):
     """The endpoint does not open a session: the wire answers the fault with this code and text."""
 
     def __init__(self, code: int, message: str) -> None:

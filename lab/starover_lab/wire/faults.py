@@ -32,7 +32,7 @@ _ADDRESSING = "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault"
 _FAULT = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
 
 
-class Fault(Exception):  # noqa: N818 - the protocol's word
+class Fault(Exception):
     """What the server answers in place of what was asked."""
 
     def __init__(

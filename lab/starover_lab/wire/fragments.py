@@ -54,7 +54,7 @@ class MessageType(enum.IntEnum):
     PIPELINE_HOST_RESPONSE = 0x00041101
 
 
-class BadFragment(Exception):  # noqa: N818 - said of what came
+class BadFragment(Exception):
     """What came is no PSRP: the text says what is wrong with it."""
 
 

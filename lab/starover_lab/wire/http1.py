@@ -80,7 +80,7 @@ def head_and_body(answer: HttpResponse, *, close: bool) -> bytes:
     return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + answer.body
 
 
-class _BadRequest(Exception):  # noqa: N818 - said of what came
+class _BadRequest(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
@@ -159,7 +159,7 @@ class _Protocol(asyncio.Protocol):
         if self._task is None:
             self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         self._listener.open_connections.discard(self)
         self._transport = None
         if self._task is not None:

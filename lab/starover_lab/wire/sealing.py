@@ -16,7 +16,7 @@ _PROTOCOL = re.compile(r'protocol="([^"]+)"', re.IGNORECASE)
 _END = b"--Encrypted Boundary--"
 
 
-class Unreadable(Exception):  # noqa: N818 - said of what came
+class Unreadable(Exception):
     """The body cannot be decrypted: Windows answers HTTP 400."""
 
 

@@ -245,10 +245,10 @@ class Service:
             shell.stop(command)
         return "<rsp:SignalResponse/>"
 
-    def _describe(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+    def _describe(self, shell: Shell, request: soap.Request) -> str:
         return shell.describe(self.scripts.now, more=True)
 
-    def _delete(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+    def _delete(self, shell: Shell, request: soap.Request) -> str:
         del self.shells[shell.id]
         shell.close()
         return ""
@@ -270,11 +270,11 @@ class Service:
             "</connectResponseXml></rsp:ConnectResponse>"
         )
 
-    def _disconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+    def _disconnect(self, shell: Shell, request: soap.Request) -> str:
         shell.connected = False
         return ""
 
-    def _reconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
+    def _reconnect(self, shell: Shell, request: soap.Request) -> str:
         shell.connected = True
         return ""
 

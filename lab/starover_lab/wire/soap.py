@@ -74,7 +74,7 @@ _DTD = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _DURATION = re.compile(r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
 
-class BadEnvelope(Exception):  # noqa: N818 - said of what came
+class BadEnvelope(Exception):
     """What came is no envelope of WS-Management."""
 
 
@@ -128,7 +128,7 @@ def parse(document: bytes) -> Request:
     if _DTD.search(document):
         raise BadEnvelope("the document has a DTD")
     try:
-        root = ET.fromstring(document)  # noqa: S314 - no DTD, hence no entity can be declared
+        root = ET.fromstring(document)
     except ET.ParseError as error:
         raise BadEnvelope(str(error)) from None
     header, body = root.find(f"{{{_S}}}Header"), root.find(f"{{{_S}}}Body")
