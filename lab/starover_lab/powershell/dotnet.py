@@ -259,8 +259,8 @@ def _(value: Value, _arguments: list[Value], _site: Site | None) -> Value:
 @_add("System.Security.Principal.WindowsPrincipal", "IsInRole", "System.Object")
 def _(_value: Value, arguments: list[Value], site: Site | None) -> Value:
     role = base(arguments[0])
-    if isinstance(role, str):
-        role = cast(role, "System.Security.Principal.WindowsBuiltInRole")
+    if isinstance(role, str) and role.casefold() == "builtin\\administrators" and site is not None:
+        return site.is_administrator()
     if not isinstance(role, PSEnum) or role.number != 544 or site is None:
         raise Unsupported("another role than Administrator")
     return site.is_administrator()

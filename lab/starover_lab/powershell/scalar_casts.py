@@ -198,5 +198,6 @@ SCALAR_CASTS = {
     f"{_SMA}.SwitchParameter": _switch,
     "System.Type": _type,
     "System.Net.IPAddress": _ip,
+    "System.Globalization.CultureInfo": netobjects.culture,
     "System.Text.RegularExpressions.Regex": _regex,
 }
