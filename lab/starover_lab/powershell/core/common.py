@@ -71,11 +71,19 @@ def cmdlet(
     )
 
 
+def not_here(name: str, type: str = "object") -> Parameter:  # noqa: A002 - the field's name
+    """A parameter of the real cmdlet that is not known exactly: using it is refused."""
+    return _refused(name, type, "not known here")
+
+
 def only_in_7(name: str, type: str = "object") -> Parameter:  # noqa: A002 - the field's name
     """A parameter that Windows PowerShell does not have: using it is refused."""
+    return _refused(name, type, "not in Windows PowerShell 5.1")
 
+
+def _refused(name: str, type: str, why: str) -> Parameter:  # noqa: A002 - the field's name
     def refuse(_: Value) -> str | None:
-        raise Unsupported(f"-{name}: not in Windows PowerShell 5.1")
+        raise Unsupported(f"-{name}: {why}")
 
     return Parameter(name=name, type=type, transform=lambda value: value, validations=(refuse,))
 

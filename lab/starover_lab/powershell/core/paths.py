@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from starover_lab.powershell.command import ALL_SETS, InSet, Invocation, Parameter
 from starover_lab.powershell.convert import to_string
-from starover_lab.powershell.core.common import MANAGEMENT, cmdlet
+from starover_lab.powershell.core.common import MANAGEMENT, cmdlet, not_here, only_in_7
 from starover_lab.powershell.errors import Unsupported
 from starover_lab.powershell.values import Nothing, PSArray, PSList, Value, base
 
@@ -152,6 +152,8 @@ COMMANDS = (
         Parameter.of("Exclude", "string[]"),
         Parameter.of("OlderThan", "datetime"),
         Parameter.of("NewerThan", "datetime"),
+        not_here("Credential"),
+        not_here("UseTransaction", "switch"),
         module=MANAGEMENT,
         default_set="Path",
     ),
@@ -161,6 +163,8 @@ COMMANDS = (
         *_path(),
         Parameter.of("Filter", "string"),
         Parameter.of("Force", "switch"),
+        *(not_here(name) for name in ("Include", "Exclude", "Credential", "Stream")),
+        not_here("UseTransaction", "switch"),
         module=MANAGEMENT,
         default_set="Path",
     ),
@@ -181,6 +185,9 @@ COMMANDS = (
             allow_empty_string=True,
         ),
         Parameter.of("Resolve", "switch"),
+        not_here("Credential"),
+        not_here("UseTransaction", "switch"),
+        only_in_7("AdditionalChildPath", "string[]"),
         module=MANAGEMENT,
     ),
     cmdlet(
@@ -192,6 +199,10 @@ COMMANDS = (
             Parameter.of(name, "switch")
             for name in ("Leaf", "Parent", "Qualifier", "NoQualifier", "Resolve", "IsAbsolute")
         ),
+        not_here("Credential"),
+        not_here("UseTransaction", "switch"),
+        only_in_7("LeafBase", "switch"),
+        only_in_7("Extension", "switch"),
         module=MANAGEMENT,
     ),
 )

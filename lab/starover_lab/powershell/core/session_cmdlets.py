@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from starover_lab.powershell import dates
 from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
 from starover_lab.powershell.convert import to_bool, to_string
-from starover_lab.powershell.core.common import CORE, cmdlet, only_in_7
+from starover_lab.powershell.core.common import CORE, cmdlet, not_here, only_in_7
 from starover_lab.powershell.errors import Unsupported
 from starover_lab.powershell.text_operators import wildcard
 from starover_lab.powershell.values import (
@@ -280,6 +280,8 @@ COMMANDS = (
         Parameter.of("All", "switch"),
         Parameter.of("Syntax", "switch"),
         Parameter.of("ParameterName", "string[]"),
+        *(not_here(name) for name in ("ArgumentList", "FullyQualifiedModule", "ParameterType", "TotalCount")),
+        *(not_here(name, "switch") for name in ("ListImported", "ShowCommandInfo")),
         module=CORE,
         default_set="CmdletSet",
     ),
