@@ -145,7 +145,19 @@ class Assignments(Expressions):
             return _Place(lambda: None, lambda _: None)
         if name.key in ("true", "false"):
             raise not_writable(name.name)
-        if name.key in ("?", "^", "$", "input", "args", "psitem", "this", "psboundparameters", "matches", "foreach"):
+        if name.key in (
+            "?",
+            "^",
+            "$",
+            "input",
+            "args",
+            "psitem",
+            "this",
+            "psboundparameters",
+            "matches",
+            "foreach",
+            "switch",
+        ):
             raise Unsupported(f"an assignment to ${node.name}", node.line)
         return _Place(lambda: self.evaluate(node, ctx), lambda value: ctx.scope.set(name, value))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -123,22 +124,15 @@ class Statements(Assignments, Failures):
     def _foreach(self, node: nodes.ForEach, ctx: Context) -> Iterator[Value]:
         values = self.statement_value(node.values, ctx)
         name = parse_name(node.variable.name)
-        enumerator = NetObject("System.Array+SZArrayEnumerator", "System.Array+SZArrayEnumerator")
-        outer = ctx.scope.variables.get("foreach")
-        ctx.scope.variables["foreach"] = Slot("foreach", enumerator)
-        try:
-            for item in _walked(values):
-                enumerator.properties = {"Current": item}
-                ctx.scope.set(name, item)
-                yield from self._body(node.body, node.label, ctx)
-        except Break as flow:
-            if not flow.meant_for(node.label):
-                raise
-        finally:
-            if outer is None:
-                ctx.scope.variables.pop("foreach", None)
-            else:
-                ctx.scope.variables["foreach"] = outer
+        with _enumerating("foreach", ctx) as enumerator:
+            try:
+                for item in _walked(values):
+                    enumerator.properties = {"Current": item}
+                    ctx.scope.set(name, item)
+                    yield from self._body(node.body, node.label, ctx)
+            except Break as flow:
+                if not flow.meant_for(node.label):
+                    raise
 
     def _body(self, body: nodes.Block, label: str, ctx: Context) -> Iterator[Value]:
         """One round of a loop; `continue` ends it, `break` goes on up."""
@@ -195,27 +189,30 @@ class Statements(Assignments, Failures):
         value = self.statement_value(node.condition, ctx)
         outer = ctx.scope.variables.get("_")
         saved = None if outer is None else outer.value
-        try:
-            for item in enumerate_(value):
-                ctx.scope.put("_", item)
-                try:
-                    yield from self._switch_item(node, item, ctx)
-                except Continue as flow:
-                    if not flow.meant_for(node.label):
-                        raise
-        except Break as flow:
-            if not flow.meant_for(node.label):
-                raise
-        finally:
-            if outer is None:
-                ctx.scope.variables.pop("_", None)
-            else:
-                outer.value = saved
+        with _enumerating("switch", ctx) as enumerator:
+            try:
+                for item in enumerate_(value):
+                    enumerator.properties = {"Current": item}
+                    ctx.scope.put("_", item)
+                    try:
+                        yield from self._switch_item(node, ctx)
+                    except Continue as flow:
+                        if not flow.meant_for(node.label):
+                            raise
+            except Break as flow:
+                if not flow.meant_for(node.label):
+                    raise
+            finally:
+                if outer is None:
+                    ctx.scope.variables.pop("_", None)
+                else:
+                    outer.value = saved
 
-    def _switch_item(self, node: nodes.Switch, item: Value, ctx: Context) -> Iterator[Value]:
+    def _switch_item(self, node: nodes.Switch, ctx: Context) -> Iterator[Value]:
         found = False
         for test, body in node.clauses:
-            if self._switch_matches(node, test, item, ctx):
+            # Each clause looks at `$_` as the bodies before it left it.
+            if self._switch_matches(node, test, ctx.scope.get("_"), ctx):
                 found = True
                 yield from self.run_statements(body, ctx)
         if not found and node.default is not None:
@@ -319,6 +316,21 @@ class Statements(Assignments, Failures):
         except Terminated:
             return 0
         return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _enumerating(variable: str, ctx: Context) -> Generator[NetObject]:
+    """`$foreach` or `$switch` during the loop."""
+    enumerator = NetObject("System.Array+SZArrayEnumerator", "System.Array+SZArrayEnumerator")
+    outer = ctx.scope.variables.get(variable)
+    ctx.scope.variables[variable] = Slot(variable, enumerator)
+    try:
+        yield enumerator
+    finally:
+        if outer is None:
+            ctx.scope.variables.pop(variable, None)
+        else:
+            ctx.scope.variables[variable] = outer
 
 
 def _walked(values: Value) -> Iterator[Value]:
