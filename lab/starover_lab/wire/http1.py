@@ -159,7 +159,7 @@ class _Protocol(asyncio.Protocol):
         if self._task is None:
             self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._listener.open_connections.discard(self)
         self._transport = None
         if self._task is not None:

@@ -245,10 +245,10 @@ class Service:
             shell.stop(command)
         return "<rsp:SignalResponse/>"
 
-    def _describe(self, shell: Shell, request: soap.Request) -> str:
+    def _describe(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
         return shell.describe(self.scripts.now, more=True)
 
-    def _delete(self, shell: Shell, request: soap.Request) -> str:
+    def _delete(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
         del self.shells[shell.id]
         shell.close()
         return ""
@@ -270,11 +270,11 @@ class Service:
             "</connectResponseXml></rsp:ConnectResponse>"
         )
 
-    def _disconnect(self, shell: Shell, request: soap.Request) -> str:
+    def _disconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
         shell.connected = False
         return ""
 
-    def _reconnect(self, shell: Shell, request: soap.Request) -> str:
+    def _reconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
         shell.connected = True
         return ""
 
