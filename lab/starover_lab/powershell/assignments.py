@@ -11,7 +11,7 @@ from starover_lab.powershell.context import Context
 from starover_lab.powershell.convert import cast
 from starover_lab.powershell.errors import PSException, Terminated, failure
 from starover_lab.powershell.expressions import Expressions
-from starover_lab.powershell.scopes import Name, Slot, not_writable, parse_name
+from starover_lab.powershell.scopes import STEERING, Name, Slot, not_writable, parse_name
 from starover_lab.powershell.values import (
     Nothing,
     PSArray,
@@ -189,6 +189,8 @@ class Assignments(Expressions):
         name = parse_name(inner.name)
         if name.scope not in ("", "local", "global", "script") or name.key in ("null", "true", "false"):
             raise Unsupported("a type on this variable", node.line)
+        if name.key in STEERING:
+            raise Unsupported(f"an assignment to ${name.name}", node.line)
         convert = constrained(names, checks, in_function=ctx.scope.local_function)
         variable = inner
 

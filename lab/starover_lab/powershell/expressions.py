@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from starover_lab.powershell import members, nodes, operators, types
 from starover_lab.powershell.automatic import LOCALS, REFUSED
 from starover_lab.powershell.context import Context, Core, collected
 from starover_lab.powershell.convert import cast, interpolate, to_bool, to_string
-from starover_lab.powershell.errors import failure
+from starover_lab.powershell.errors import Terminated, failure
 from starover_lab.powershell.invoke import Site
 from starover_lab.powershell.netnames import has_method
 from starover_lab.powershell.scopes import parse_name
+from starover_lab.powershell.streams import Redirected
 from starover_lab.powershell.values import (
     NOTHING,
     Nothing,
@@ -20,6 +22,7 @@ from starover_lab.powershell.values import (
     PSArray,
     PSHashtable,
     PSList,
+    PSObject,
     ScriptBlock,
     TypeLiteral,
     Unsupported,
@@ -248,11 +251,20 @@ class Expressions(Core):
             found = self._block_method(block, name.casefold(), arguments, ctx)
             if found is not None:
                 return found[0]
+        elif name.casefold() in ("where", "foreach") and not isinstance(block, PSArray | PSList | PSObject):
+            raise Unsupported(f".{name}() of a single object", node.line)
         return members.call(target, name, arguments, site=self.site(ctx), run=self.block_runner(ctx))
 
     def _block_method(self, block: ScriptBlock, name: str, arguments: list[Value], ctx: Context) -> tuple[Value] | None:
         if name == "invoke":
-            found = list(self.call_block(block, ctx, args=arguments, new_scope=True))
+            errors: list[Value] = []
+            inner = replace(ctx, streams=Redirected(ctx.streams, {"error": errors}))
+            try:
+                found = list(self.call_block(block, inner, args=arguments, new_scope=True, quiet=True))
+            except Terminated as error:
+                raise Unsupported("an error inside a script block's Invoke") from error
+            if errors:
+                raise Unsupported("an error inside a script block's Invoke")
             return (PSList(found, _COLLECTION),)
         if name in ("getnewclosure", "invokereturnasis", "invokewithcontext", "getsteppablepipeline"):
             raise Unsupported(f"a script block's {name}")

@@ -159,7 +159,9 @@ class Pipelines(Statements):
             return CommandSpec(name="Get-History", body=lambda _: iter(()))
         spec = None if is_alias(name) else self.find_command(name, ctx)
         if spec is None:
-            if is_refused(name):
+            # A name without a verb stands for the Get- command when there is nothing else of that name.
+            reader = f"Get-{name}"
+            if is_refused(name) or ("-" not in name and (is_refused(reader) or self.find_command(reader, ctx))):
                 raise Unsupported(f"command {name}", plan.node.line)
             raise not_found(name)
         if plan.node.invocation == "." and spec.kind == "Function":

@@ -10,10 +10,16 @@ from starover_lab.powershell.command import CommandSpec
 from starover_lab.powershell.errors import Terminated, failure
 from starover_lab.powershell.values import NOTHING, Unsupported, Value
 
-__all__ = ["Name", "Scope", "Slot", "parse_name"]
+__all__ = ["STEERING", "Name", "Scope", "Slot", "parse_name"]
 
 _SCOPES = frozenset({"global", "local", "script", "private", "variable"})
 _DRIVES = frozenset({"env", "function"})
+STEERING = frozenset(
+    """psdefaultparametervalues home pshome pwd executioncontext shellid consolefilename nestedpromptlevel pscmdlet
+    myinvocation psboundparameters maximumaliascount maximumdrivecount maximumerrorcount maximumfunctioncount
+    maximumhistorycount maximumvariablecount""".split()  # noqa: SIM905
+)
+"""Variables by which scripts steer an engine that is not steered here: writing them is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,8 @@ class Scope:
             if hidden is not None and hidden.option == "AllScope":
                 slot = hidden
         if slot is None:
+            if name.key in STEERING:
+                raise Unsupported(f"an assignment to ${name.name}")
             scope.variables[name.key] = Slot(name.name, value, private=name.scope == "private")
             return
         if slot.option != "None":
