@@ -6,7 +6,6 @@ records (`effects.Record`); the others are only told. Times come beside the even
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
@@ -266,9 +265,3 @@ class Sink(Protocol):
     def tell(self, told: Told, /) -> None:
         """Take one event. Must be quick."""
         ...
-
-
-def tell_all(sinks: Sequence[Sink], told: Told) -> None:
-    """Tell every sink."""
-    for sink in sinks:
-        sink.tell(told)

@@ -39,6 +39,7 @@ __all__ = [
     "Stopped",
     "Tried",
     "kept",
+    "mentions",
     "path_of",
     "read_journal",
     "resolve",
@@ -294,6 +295,11 @@ def resolve(text: str, known: Sequence[str], what: str) -> str:
 def read_journal(folder: Path, run: str) -> list[Entry]:
     """All entries of a run. Raises `BadParameter` when there is none, `Cut` when it cannot be trusted."""
     return _read(folder, run)[0]
+
+
+def mentions(folder: Path, run: str, text: str) -> bool:
+    """Whether a journal holds this text at all: a cheap look before it is read. Raises `FileNotFoundError`."""
+    return msgspec.json.encode(text) in path_of(folder, run).read_bytes()
 
 
 def kept(entries: Sequence[Entry]) -> list[Entry]:

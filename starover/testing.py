@@ -61,7 +61,9 @@ class FakeFault:
     `lost-before`: the connection ends before the script began; `lost-after`: after it was done. `begun`: it begins and
     never ends, and the connection ends. `unreachable`, `silent` (the deadline passes before anything was sent), `auth`,
     `throttled`: nothing is sent. `timed-out`: done, but the deadline passes. `cut`: done, and the answer is cut.
-    `error-after`: done, and PowerShell fails.
+    `error-after`: done, and PowerShell fails. `no-receipt`: the host cannot make the receipt, so nothing is done.
+    `leased`: the host knows a newer holder of the lease, so nothing is done. `died`: PowerShell ends before it has said
+    anything, and nothing is done.
     """
 
     kind: Literal[
@@ -75,6 +77,9 @@ class FakeFault:
         "timed-out",
         "cut",
         "error-after",
+        "no-receipt",
+        "leased",
+        "died",
     ]
     host: str = ""
     """Empty: any."""
@@ -156,11 +161,15 @@ class FakeTransport:
             "begun": ReplyLost("the connection was reset", host=host),
             "timed-out": TimedOut(f"no answer in {script.deadline:g} s", host=host),
         }
+        output = ""
+        if kind == "died":
+            died = ErrorRecord(message="the session ended", fqid="Fake,Died")
+            return Answer(id=script.id, errors=(died,), failed=True, road="fake")
+        if kind in ("no-receipt", "leased") and script.mutates:
+            return Answer(id=script.id, output=_refusal(script, kind), road="fake")
         if kind not in ("unreachable", "silent", "auth", "throttled", "lost-before"):
             self.sent.append(script)
             output = self._execute(script, ends=kind != "begun", fails=kind == "error-after")
-        else:
-            output = ""
         if (error := errors.get(kind)) is not None:
             return Answer(id=script.id, error=error, road="fake")
         return Answer(id=script.id, output=output[: len(output) // 2] if kind == "cut" else output, road="fake")
@@ -212,6 +221,14 @@ class FakeTransport:
         if template not in self.templates:
             raise PowerShellError(f"this fake has no template {template}", fqid="CommandNotFoundException")
         return self.templates[template](host, **msgspec.json.decode(arguments, type=dict[str, object]))
+
+
+def _refusal(script: Script, kind: str) -> str:
+    state = "refused" if kind == "leased" else "absent"
+    record = ErrorRecord(message="there is not enough space on the disk", fqid="NewItemIOError")
+    part: dict[str, object] = {"id": script.operation, "ok": False, "error": record}
+    receipts = [_receipt(script.operation, state, b"")]
+    return report(script.server.name, script.nonce, parts=[part] if state == "absent" else [], receipts=receipts)
 
 
 def _receipt(operation: str, state: str, end: bytes) -> dict[str, object]:

@@ -22,7 +22,7 @@ from starover.errors import BadParameter, PlanIsStale, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepEnded, Told
 from starover.guard import check_applicable
-from starover.journal import Begun, Entry, Journal, Resumed, kept, read_journal, resolve, run_ids
+from starover.journal import Begun, Entry, Journal, Resumed, kept, mentions, read_journal, resolve, run_ids
 from starover.plan import Plan, read_plan, write_plan
 from starover.redact import Redactor
 from starover.runbook import Bound, Content
@@ -317,8 +317,8 @@ class Local:
         """What an earlier run found before it changed something."""
         runs: list[tuple[str, Sequence[Entry]]] = []
         for run in run_ids(self.folder):
-            if run != but:
-                with contextlib.suppress(BadParameter):  # a damaged journal is the audit's concern
+            with contextlib.suppress(BadParameter, FileNotFoundError):  # a damaged journal is the audit's concern
+                if run != but and mentions(self.folder, run, find.kind):
                     runs.append((run, kept(read_journal(self.folder, run))))
         return found_in(runs, find)
 

@@ -175,6 +175,7 @@ class Applying:
             if found.done:
                 return replace(found, earlier=earlier)
             if isinstance(error, RemoteFailure):
+                self.resume = self.sent_at
                 raise error
             if resent and not earlier:
                 self.resume = self.sent_at

@@ -188,9 +188,61 @@ def test_a_lost_answer_to_a_step_that_failed_tells_the_failure() -> None:
     assert sum(script.mutates for script in hosts.asked) == 1
 
 
+def test_a_host_that_cannot_make_the_receipt_has_done_nothing() -> None:
+    result, hand, lamps, _ = go(FakeFault("no-receipt", what="write"))
+    assert result.exit == 1
+    assert result.error.certain == ("the step is not applied",)
+    assert "not enough space" in result.error.what
+    assert (hand.ended(), lamps.done, sends(hand)) == (["a failed"], [], ["read", "write"])
+
+
+def test_a_newer_holder_of_the_lease_ends_the_run() -> None:
+    result, hand, lamps, _ = go(FakeFault("leased", what="write"))
+    assert result.exit == 75
+    assert (hand.ended(), lamps.done) == (["a refused"], [])
+
+
+def test_a_script_that_died_is_probed_and_not_sent_again_by_itself() -> None:
+    result, hand, lamps, _ = go(FakeFault("died", what="write"))
+    assert result.exit == 1
+    assert sends(hand) == ["read", "write", "probe", "read"]
+    assert (hand.ended(), lamps.done) == (["a failed"], [])
+
+
+def test_a_failure_that_cannot_be_looked_into_is_unknown() -> None:
+    lamps = Lamps()
+    plan = plan_it(lamps, one)
+    hosts = lamps.hosts()
+    hosts.fail(FakeFault("error-after", what="write"))
+    reads = itertools.count()
+
+    class Quiet(FakeFault):
+        def hits(self, script: Any) -> bool:
+            return super().hits(script) and next(reads) > 0
+
+    hosts.fail(Quiet("unreachable", what="read", times=-1))
+    result, hand = apply_it(plan, hosts, one)
+    assert isinstance(result.error, OutcomeUnknown)
+    assert result.error.certain == ("PowerShell ended with that error",)
+    assert hand.ended() == ["a unknown"]
+
+
 # -- whatever happens --------------------------------------------------------------------------------------------------
 
-KINDS = ["lost-before", "lost-after", "begun", "unreachable", "silent", "throttled", "timed-out", "cut", "error-after"]
+KINDS = [
+    "lost-before",
+    "lost-after",
+    "begun",
+    "unreachable",
+    "silent",
+    "throttled",
+    "timed-out",
+    "cut",
+    "error-after",
+    "no-receipt",
+    "leased",
+    "died",
+]
 faults = st.lists(
     st.builds(
         FakeFault,

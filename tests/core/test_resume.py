@@ -101,6 +101,16 @@ def test_what_did_not_hold_is_looked_at_again_and_not_done_again(site: Site) -> 
     assert site.lamps.done == ["on EX1/a", "on EX1/b"]
 
 
+@pytest.mark.parametrize("kind", ["no-receipt", "died", "leased"])
+def test_what_never_began_is_sent_when_the_run_goes_on(site: Site, kind: Any) -> None:
+    site.hosts.fail(FakeFault(kind, what="write"))
+    ran = site.run("lamps-on", "EX1")
+    assert ran.exit in (1, 75)
+    assert site.lamps.done == []
+    assert site.resume(ran.run).exit == 0
+    assert site.lamps.done == ["on EX1/a", "on EX1/b"]
+
+
 @pytest.mark.parametrize("kind", ["unreachable", "auth", "silent"])
 def test_a_host_that_was_away(site: Site, kind: Any) -> None:
     site.hosts.fail(FakeFault(kind, what="write", host="EX2", times=-1))
@@ -261,6 +271,9 @@ KINDS = [
     "error-after",
     "auth",
     "throttled",
+    "no-receipt",
+    "leased",
+    "died",
 ]
 fault = st.builds(
     FakeFault,
