@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, moment, product, text_of
+from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, UInt16, UInt32, UInt64, Unsupported, Value
 from starover_lab.world.names import same
@@ -19,27 +20,19 @@ from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
-_OS = {
-    "2012R2": ("6.3.9600", "Microsoft Windows Server 2012 R2 Standard"),
-    "2016": ("10.0.14393", "Microsoft Windows Server 2016 Datacenter"),
-    "2019": ("10.0.17763", "Microsoft Windows Server 2019 Datacenter"),
-    "2022": ("10.0.20348", "Microsoft Windows Server 2022 Datacenter"),
-    "2025": ("10.0.26100", "Microsoft Windows Server 2025 Datacenter"),
-}
-
 Row = list[tuple[str, Value]]
 T = TypeVar("T", int, str)
 
 
 def _operating_system(here: Machine) -> list[Row]:
     server = here.server
-    version, caption = _OS.get(server.os, _OS["2022"])
+    system = release(server.os)
     memory = server.memory_gb * 1024 * 1024
     return [
         [
             ("BootDevice", "\\Device\\HarddiskVolume1"),
-            ("BuildNumber", version.rpartition(".")[2]),
-            ("Caption", caption),
+            ("BuildNumber", str(system.build)),
+            ("Caption", system.caption),
             ("CSName", server.name),
             ("CSDVersion", None),
             ("FreePhysicalMemory", UInt64(memory // 3)),
@@ -47,7 +40,7 @@ def _operating_system(here: Machine) -> list[Row]:
             ("LocalDateTime", moment(here.world.now)),
             ("CurrentTimeZone", 0),
             ("Manufacturer", "Microsoft Corporation"),
-            ("Name", f"{caption}|C:\\Windows|\\Device\\Harddisk0\\Partition2"),
+            ("Name", f"{system.caption}|C:\\Windows|\\Device\\Harddisk0\\Partition2"),
             ("OperatingSystemSKU", UInt32(7 if server.os == "2012R2" else 8)),
             ("OSArchitecture", "64-bit"),
             ("OSLanguage", UInt32(1033)),
@@ -56,7 +49,7 @@ def _operating_system(here: Machine) -> list[Row]:
             ("SystemDirectory", "C:\\Windows\\system32"),
             ("SystemDrive", "C:"),
             ("TotalVisibleMemorySize", UInt64(memory)),
-            ("Version", version),
+            ("Version", system.version),
             ("WindowsDirectory", "C:\\Windows"),
         ]
     ]

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import enum, guid_of, make, product
+from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSArray, PSList, PSObject, UInt32, Value, enumerate_
 from starover_lab.world.entities import Cluster
@@ -150,15 +151,6 @@ def _addresses(seen: _Seen) -> list[str]:
     return [one for one in dag.ip_addresses if one not in {"255.255.255.255", "0.0.0.0"}]  # noqa: S104 - no binding
 
 
-_VERSIONS = {
-    "2012R2": (6, 3, 9600),
-    "2016": (10, 0, 14393),
-    "2019": (10, 0, 17763),
-    "2022": (10, 0, 20348),
-    "2025": (10, 0, 26100),
-}
-
-
 def get_node(call: Invocation) -> Iterator[Value]:
     """Get-ClusterNode."""
     seen = _seen(call, _cluster_of(call))
@@ -170,7 +162,7 @@ def get_node(call: Invocation) -> Iterator[Value]:
 def _nodes(seen: _Seen) -> Iterator[PSObject]:
     for view in seen.here.world.nodes(seen.node):
         server = seen.here.world.server(view.name)
-        major, minor, build = _VERSIONS.get(server.os, (10, 0, 20348))
+        system = release(server.os)
         made = product(
             [_NS + "ClusterNode", "System.Object"],
             [
@@ -184,9 +176,9 @@ def _nodes(seen: _Seen) -> Iterator[PSObject]:
                 ("NodeName", view.name),
                 ("Id", str(view.id)),
                 ("Description", ""),
-                ("MajorVersion", UInt32(major)),
-                ("MinorVersion", UInt32(minor)),
-                ("BuildNumber", UInt32(build)),
+                ("MajorVersion", UInt32(system.major)),
+                ("MinorVersion", UInt32(system.minor)),
+                ("BuildNumber", UInt32(system.build)),
                 ("CSDVersion", ""),
                 ("NeedsPreventQuorum", UInt32(0)),
                 ("NodeInstanceID", guid_of("node", view.name).text.upper()),

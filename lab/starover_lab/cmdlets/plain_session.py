@@ -26,10 +26,11 @@ from starover_lab.cmdlets.machine import Machine, given_list
 from starover_lab.cmdlets.noise import make_noise
 from starover_lab.cmdlets.not_simulated import windows_others
 from starover_lab.cmdlets.objects import moment
+from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, CommandSpec, CommandTable, Invocation, Parameter
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
 from starover_lab.powershell.session import Host, ParseError, Session
-from starover_lab.powershell.values import DateTime, Value
+from starover_lab.powershell.values import DateTime, NetObject, PSArray, PSHashtable, Value, Version
 from starover_lab.wire.endpoint import Command, Emit, Pipeline, Stream
 from starover_lab.world.clock import Task
 from starover_lab.world.entities import Account, Server
@@ -96,6 +97,18 @@ def _environment(server: Server, account: Account) -> dict[str, str]:
     return found
 
 
+def _tell_version(session: Session, server: Server) -> None:
+    """`$PSVersionTable` of the host's own Windows PowerShell."""
+    table, host = session.variable("PSVersionTable"), session.variable("Host")
+    own = release(server.os).powershell
+    assert isinstance(table, PSHashtable)
+    assert isinstance(host, NetObject)
+    table.set("PSVersion", own)
+    table.set("BuildVersion", Version(10, 0, own.build, own.revision))
+    table.set("PSCompatibleVersions", PSArray([*(Version(major, 0) for major in range(1, 6)), own]))
+    host.properties["Version"] = own
+
+
 def _failed(error_id: str, category: str, type_name: str, message: str) -> Terminated:
     exception = PSException(type_name, message)
     record = ErrorRecord(exception=exception, error_id=error_id, category=category)
@@ -132,6 +145,7 @@ class PlainRunspace:
                 now=self._now,
             ),
         )
+        _tell_version(self._session, server)
         self._task: Task | None = None
         self._registry = registry
         registry.shells[self] = (server.name, account.down_level)
@@ -141,14 +155,16 @@ class PlainRunspace:
         assert found is not None
         return found
 
-    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> None:
-        """Run a pipeline: statements one after the other, each a script or commands."""
+    def invoke(self, pipeline: Pipeline, emit: Emit, /) -> int | None:
+        """Run a pipeline: statements one after the other, each a script or commands; `exit` ends it with its code."""
         self._look_for_secrets(pipeline.commands)
         self._task = self._world.scheduler.current
         make_noise(self._world, self.machine.host, emit)
         try:
             for statement in _statements(pipeline.commands):
-                self._run(statement, pipeline.input, emit)
+                code = self._run(statement, pipeline.input, emit)
+                if code is not None:
+                    return code
         except ParseError as error:
             raise _failed(error.error_id, "ParserError", f"{_SMA}.ParseException", str(error)) from error
         except Unsupported as error:
@@ -158,15 +174,15 @@ class PlainRunspace:
             raise _failed("NotSimulated", "NotImplemented", "System.NotSupportedException", message) from error
         finally:
             self._task = None
+        return None
 
-    def _run(self, statement: Sequence[Command], given: Sequence[Value], emit: Emit) -> None:
+    def _run(self, statement: Sequence[Command], given: Sequence[Value], emit: Emit) -> int | None:
         """One pipeline of a client's making: scripts and commands, each stage handing on what it put out."""
         stages = list(_stages(statement))
         values = list(given)
         for number, stage in enumerate(stages, 1):
             if number == len(stages):
-                self._stage(stage, values, emit)
-                return
+                return self._stage(stage, values, emit)
             kept: list[Value] = []
 
             def keep(stream: Stream, value: Value, kept: list[Value] = kept) -> None:
@@ -175,13 +191,16 @@ class PlainRunspace:
                 else:
                     emit(stream, value)
 
-            self._stage(stage, values, keep)
+            code = self._stage(stage, values, keep)
+            if code is not None:
+                return code
             values = kept
+        return None
 
-    def _stage(self, stage: Sequence[Command], given: Sequence[Value], emit: Emit) -> None:
+    def _stage(self, stage: Sequence[Command], given: Sequence[Value], emit: Emit) -> int | None:
         first = stage[0]
         if first.is_script:
-            self._session.run_script(
+            return self._session.run_script(
                 first.text,
                 {name: value for name, value in first.parameters if name is not None},
                 [value for name, value in first.parameters if name is None],
@@ -189,9 +208,9 @@ class PlainRunspace:
                 local_scope=bool(first.use_local_scope),
                 emit=emit,
             )
-            return
         table = self._session.commands
         self._session.run_commands([ready(table, one) for one in stage], emit=emit, input_=given)
+        return None
 
     def _look_for_secrets(self, commands_: Sequence[Command]) -> None:
         """A password as text in a script is what an audit must never find (simulator.md section 11)."""

@@ -49,7 +49,7 @@ def service_object(one: Service) -> PSObject:
             "Name": one.name,
             "RequiredServices": none,
         },
-        text="System.ServiceProcess.ServiceController",
+        text=one.name,
     )
 
 

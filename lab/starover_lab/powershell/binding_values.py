@@ -84,9 +84,9 @@ def _fits(parameter: Parameter, value: Value) -> bool:
         return True
     if inner is None:
         return False
-    if wanted == f"{_SMA}.ScriptBlock[]" and isinstance(inner, ScriptBlock):
-        return True
-    return type_name(inner) == wanted
+    name = type_name(inner)
+    # A collection takes one of its elements as it is: the engine encodes it without converting.
+    return name == wanted or (wanted.endswith("[]") and types.element_type(wanted) == name)
 
 
 def _converted(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 from starover_lab.powershell import dates, netobjects, types
@@ -12,6 +13,7 @@ from starover_lab.powershell.values import (
     PSArray,
     PSEnum,
     PSList,
+    PSObject,
     SecureString,
     TimeSpan,
     Value,
@@ -52,6 +54,8 @@ def construct(full: str, given: Sequence[Value]) -> Value:
             return TimeSpan(total * dates.TICKS_PER_SECOND)
         case "System.Security.SecureString" if not count:
             return SecureString("")
+        case "Microsoft.Management.Infrastructure.CimInstance" if count == 1 and _is_cim(base(given[0])):
+            return copy.deepcopy(given[0])
         case "System.Security.Principal.WindowsPrincipal" if count == 1:
             return NetObject(full, full, given[0])
         case _ if full.startswith("System.Collections.Generic.List[") and not count:
@@ -63,6 +67,10 @@ def construct(full: str, given: Sequence[Value]) -> Value:
         case _:
             pass
     raise Unsupported(f"New-Object {full} with {count} arguments")
+
+
+def _is_cim(value: Value) -> bool:
+    return isinstance(value, PSObject) and "Microsoft.Management.Infrastructure.CimInstance" in value.type_names
 
 
 def _array(full: str, length: Value) -> Value:
