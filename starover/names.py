@@ -19,6 +19,7 @@ __all__ = [
     "DagName",
     "DbName",
     "DbSelector",
+    "IPv4",
     "ServerName",
     "SiteName",
     "WitnessDirectory",
@@ -34,6 +35,7 @@ _INVISIBLE = r"\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-
 
 _DB = rf"(?!\s)[^\\/=;\"*?\[\]',@<>|:{_INVISIBLE}]{{1,64}}(?<!\s)"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _SERVER = rf"(?=[^.]{{1,15}}(?:\.|{_END}))(?=[^.]*[A-Za-z-]){_LABEL}(?:\.{_LABEL})*"
 
 DagName: TypeAlias = Annotated[
@@ -109,6 +111,16 @@ WitnessServer: TypeAlias = Annotated[
 ]
 """The host of a witness share; it may be one that the inventory does not have."""
 
+IPv4: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?!0\.|127\.|169\.254\.|22[4-9]\.|2[3-5][0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}{_END}",
+        title="IPv4",
+        description="an IPv4 address such as 10.0.0.101 that a host may have; not 169.254.x.x, which Windows makes up",
+    ),
+]
+"""An address of a host."""
+
 Comment: TypeAlias = Annotated[
     str, msgspec.Meta(max_length=512, title="Comment", description="one line, at most 512 characters")
 ]
@@ -170,7 +182,7 @@ def free_text(text: str) -> str:
 
 def wishes(*more: object) -> dict[str, str]:
     """The sentence of every name type (and of `more`) by its pattern, since msgspec's errors tell the pattern."""
-    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer, *more)
+    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer, IPv4, *more)
     metas = [m for kind in kinds for m in get_args(kind) if isinstance(m, msgspec.Meta)]
     return {m.pattern: m.description for m in metas if m.pattern and m.description}
 

@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starover.errors import BadParameter
-from starover.names import CopyId, DagName, DbName, ServerName, SiteName, WitnessDirectory, WitnessServer, same_host
+from starover.names import (
+    CopyId,
+    DagName,
+    DbName,
+    IPv4,
+    ServerName,
+    SiteName,
+    WitnessDirectory,
+    WitnessServer,
+    same_host,
+)
 
 
 def fits(kind: object, text: str) -> bool:
@@ -62,8 +72,13 @@ def fits(kind: object, text: str) -> bool:
             ["C:\\", "C:", r"\\server\share", r"C:\a\\b", "C:/a", "dag", "C:\\a\n"],
         ),
         (WitnessServer, ["FS1", "fs1.example.com"], ["", "10.0.0.200", "fd00::1", "FS*", "FS1\n", "a b"]),
+        (
+            IPv4,
+            ["10.0.0.101", "192.168.255.1", "1.2.3.4"],
+            ["10.0.0", "10.0.0.256", "010.0.0.1", "169.254.3.4", "127.0.0.1", "0.0.0.0", "255.255.255.255", "::1"],
+        ),
     ],
-    ids=["dag", "server", "database", "site", "directory", "witness"],
+    ids=["dag", "server", "database", "site", "directory", "witness", "address"],
 )
 def test_rules(kind: object, right: list[str], wrong: list[str]) -> None:
     assert [text for text in right if not fits(kind, text)] == []
@@ -95,7 +110,7 @@ def test_hosts_are_the_same_by_first_label_in_any_case(name: str, domain: str) -
 
 def test_patterns_mean_the_same_to_javascript() -> None:
     """A JSON Schema is read by editors: no anchors and escapes that only Python has."""
-    for kind in (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer):
+    for kind in (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer, IPv4):
         (meta,) = (one for one in get_args(kind) if isinstance(one, msgspec.Meta))
         assert meta.pattern
         assert not re.search(r"\\[AZz]|\(\?P|\(\?\(", meta.pattern)
