@@ -142,9 +142,10 @@ class Applying:
 
     def _write(self, body: Body, before: bytes, attempt: int) -> Process[_Result]:
         """Journal the intent, send once, and find out what became of it."""
-        if self.group.ends:
-            raise GroupEnds
-        self.state.check_not_quiet()
+        if attempt == 1:
+            if self.group.ends:
+                raise GroupEnds
+            self.state.check_not_quiet()
         self.operation = self._operation(attempt)
         yield from self.state.record(self._began(body, before, attempt))
         tries, resent = 1, False
@@ -181,7 +182,7 @@ class Applying:
                 self.resume = self.sent_at
                 raise ConnectFailed(
                     f"{self.host} never began the script, though it was sent twice",
-                    certain=("the step is not applied",),
+                    certain=("it had not begun when its receipt was last looked for", "the fact does not hold"),
                     next=(f"starover resume {self.state.run.id}",),
                     host=self.host,
                 )
@@ -204,7 +205,8 @@ class Applying:
                 next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
                 host=self.host,
             ) from error
-        if change is None or passing or (earlier and change == self.change):
+        alone = not self.group.ends and not self.state.is_quiet
+        if change is None or (alone and (passing or (earlier and change == self.change))):
             return change
         raise CmdletFailed(
             what,

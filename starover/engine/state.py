@@ -112,6 +112,11 @@ class State:
         if isinstance(error, Unreachable | OutcomeUnknown):
             self.quiet.append(Failure(error, 0, reading=reading))
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing may be changed any more."""
+        return any(failure.counts for failure in self.quiet)
+
     def check_not_quiet(self) -> None:
         """Raises `NotSafe` when nothing may be changed any more."""
         for failure in self.quiet:

@@ -287,6 +287,7 @@ def test_whatever_goes_wrong_nothing_is_done_twice_and_every_word_is_true(
             assert effect.operation in intents_before(hand.effects, at)
     assert len(intents) == len(set(intents))
     ended = {event.position: event for event in hand.events if isinstance(event, StepEnded)}
+    assert {event.position for event in hand.events if isinstance(event, StepBegan)} <= ended.keys()
     for event in ended.values():
         name = event.what
         done = f"on {event.host}/{name}" in lamps.done

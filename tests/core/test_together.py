@@ -194,3 +194,23 @@ def test_a_part_that_is_let_go_cannot_ask_for_more(cleanup_asks: bool) -> None:
     assert result.exit != 0
     assert "on EX2/cleanup" not in lamps.done
     assert "EX2" in closed
+
+
+def test_a_passing_error_is_not_tried_again_once_a_neighbour_has_failed() -> None:
+    lamps = Lamps()
+
+    def pair() -> Steps:
+        yield from together([part(NODES[0], "a"), part(NODES[1], "a")])
+
+    def switch(host: str, name: str) -> None:
+        raise PowerShellError("0x800706BA" if host == "EX2" else "no")
+
+    plan = plan_it(lamps, pair)
+    hosts = lamps.hosts()
+    hosts.templates = {**hosts.templates, "lamp/on.ps1.j2": switch}
+    result, hand = apply_it(plan, hosts, pair, take=first_of("EX1"))
+    assert result.exit == 1
+    ended = {event.host: event.state for event in hand.events if isinstance(event, StepEnded)}
+    begun = [event.host for event in hand.events if isinstance(event, StepBegan)]
+    assert ended.keys() == set(begun)  # whatever was begun has an end
+    assert begun.count("EX2") <= 1
