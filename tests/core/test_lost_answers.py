@@ -6,11 +6,12 @@ import itertools
 from typing import Any
 
 import pytest
+from core_faults import faults, lights
 from core_hand import NODES, Hand, Lamps, apply_it, lit, plan_it
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starover import OutcomeUnknown, PlanIsStale, Steps, together
+from starover import OutcomeUnknown, PlanIsStale, Steps
 from starover.effects import Effect, Send
 from starover.events import StepBegan, StepEnded, StepUnsure
 from starover.testing import FakeFault, FakeTransport
@@ -228,43 +229,6 @@ def test_a_failure_that_cannot_be_looked_into_is_unknown() -> None:
 
 
 # -- whatever happens --------------------------------------------------------------------------------------------------
-
-KINDS = [
-    "lost-before",
-    "lost-after",
-    "begun",
-    "unreachable",
-    "silent",
-    "throttled",
-    "timed-out",
-    "cut",
-    "error-after",
-    "no-receipt",
-    "leased",
-    "died",
-]
-faults = st.lists(
-    st.builds(
-        FakeFault,
-        kind=st.sampled_from(KINDS),
-        host=st.sampled_from(["", "EX1", "EX2", "EX3"]),
-        what=st.sampled_from(["", "read", "write", "probe"]),
-        times=st.integers(1, 3),
-    ),
-    max_size=5,
-)
-
-
-def lights(*, side_by_side: bool) -> Steps:
-    def part(number: int) -> Steps:
-        for name in "xy":
-            yield lit.on(NODES[number], name=name)
-
-    if side_by_side:
-        yield from together(part(number) for number in range(3))
-    else:
-        for number in range(3):
-            yield from part(number)
 
 
 @given(faults=faults, side_by_side=st.booleans(), order=st.randoms(use_true_random=False), stuck=st.booleans())
