@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from starover_lab.powershell import nodes
-from starover_lab.powershell.errors import exception_is
+from starover_lab.powershell.errors import Unsupported, exception_is
 from starover_lab.powershell.tokens import ParseError
 
 __all__ = ["check"]
 
 _Error = Callable[[str, int], ParseError]
+_VOID = ("void", "system.void")
+_REFERENCE = ("ref", "system.management.automation.psreference")
+_OBJECT = ("object", "system.object")
+_SMA = "system.management.automation"
+# The types that automatic variables have, and alone may be given.
+_AUTOMATIC: dict[str, tuple[str, ...]] = {
+    "_": _OBJECT,
+    "args": ("object[]", "system.object[]"),
+    "this": _OBJECT,
+    "input": _OBJECT,
+    "pscmdlet": (f"{_SMA}.psscriptcmdlet",),
+    "psboundparameters": (f"{_SMA}.psboundparametersdictionary",),
+    "myinvocation": (f"{_SMA}.invocationinfo",),
+    "psscriptroot": ("string", "system.string"),
+    "pscommandpath": ("string", "system.string"),
+}
 
 
 def check(script: nodes.Script, error: _Error) -> None:
@@ -31,15 +47,15 @@ def _visit(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> Iterator[tuple[
 def _first_error(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> tuple[str, int] | None:
     match node:
         case nodes.Assignment():
-            wrong = _not_assignable(node.target, simple=node.operator == "=")
-            return None if wrong is None else ("InvalidLeftHandSide", wrong.start)
+            return _wrong_target(node.target, "InvalidLeftHandSide", simple=node.operator == "=")
         case nodes.Increment():
-            wrong = _not_assignable(node.operand, simple=False)
-            return None if wrong is None else ("OperatorRequiresVariableOrProperty", wrong.start)
+            return _wrong_target(node.operand, "OperatorRequiresVariableOrProperty", simple=False)
         case nodes.Variable(splatted=True):
             return _splatted(node, parents)
         case nodes.ParamBlock():
             return _duplicate_parameter(node)
+        case nodes.Parameter() if "ordered" in (one.lower() for one in node.types):
+            return "OrderedAttributeOnlyOnHashLiteralNode", _type_start(node, ("ordered",))
         case nodes.Attribute():
             return _attribute_arguments(node)
         case nodes.HashLiteral():
@@ -48,6 +64,12 @@ def _first_error(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> tuple[str
             return _catch_order(node)
         case nodes.Convert(type=name) if name.lower() == "ordered" and not isinstance(node.operand, nodes.HashLiteral):
             return "OrderedAttributeOnlyOnHashLiteralNode", node.start
+        case nodes.Convert(type=name) if name.lower() in _REFERENCE:
+            return _reference(node, parents)
+        case nodes.Attributed():
+            return None if isinstance(_stripped(node), nodes.Variable) else ("UnexpectedAttribute", node.start)
+        case nodes.DataSection():
+            return _check_data(node)
         case nodes.Flow(kind="break" | "continue" | "return"):
             return _leaves_finally(node, parents)
         case _:
@@ -63,22 +85,86 @@ def _pure(statement: nodes.Statement) -> nodes.Expression | None:
     return None
 
 
-def _not_assignable(target: nodes.Expression, *, simple: bool) -> nodes.Node | None:
+def _wrong_target(target: nodes.Expression, error_id: str, *, simple: bool) -> tuple[str, int] | None:
+    """What is wrong with the target of an assignment or increment; `error_id` is for what cannot be assigned at all."""
     match target:
         case nodes.ArrayLiteral():
             if not simple:
-                return target
-            wrong = (_not_assignable(item, simple=True) for item in target.items)
+                return error_id, target.start
+            wrong = (_wrong_target(item, error_id, simple=True) for item in target.items)
             return next((one for one in wrong if one is not None), None)
         case nodes.Paren():
             inner = _pure(target.pipeline)
-            return target.pipeline if inner is None else _not_assignable(inner, simple=simple)
+            return (error_id, target.pipeline.start) if inner is None else _wrong_target(inner, error_id, simple=simple)
         case nodes.Convert() | nodes.Attributed():
-            return _not_assignable(target.operand, simple=simple)
+            return _wrong_types(target) or _wrong_target(_stripped(target), error_id, simple=simple)
         case nodes.Variable() | nodes.Member() | nodes.Index():
             return None
         case _:
-            return target
+            return error_id, target.start
+
+
+def _wrong_types(target: nodes.Convert | nodes.Attributed) -> tuple[str, int] | None:
+    """Types before a target: no void, a reference by itself, and none that an automatic variable does not have."""
+    types: list[nodes.Convert] = []
+    inner: nodes.Expression = target
+    while isinstance(inner, nodes.Convert | nodes.Attributed):
+        if isinstance(inner, nodes.Convert):
+            if inner.type.lower() in _VOID:
+                return "VoidTypeConstraintNotAllowed", inner.start
+            types.append(inner)
+        inner = inner.operand
+    references = [one.start for one in types if one.type.lower() in _REFERENCE]
+    if references and len(types) > 1:
+        return "ReferenceNeedsToBeByItselfInTypeConstraint", references[-1]
+    if isinstance(inner, nodes.Variable):
+        scope, _, name = inner.name.lower().rpartition(":")
+        wanted = _AUTOMATIC.get(name)
+        last = types[-1].type.lower() if types else ""
+        if wanted is not None and scope in ("", "local", "private", "variable") and last not in wanted:
+            return "AssignmentStatementToAutomaticNotSupported", target.start
+    return None
+
+
+def _stripped(node: nodes.Expression) -> nodes.Expression:
+    """The expression behind all types and attributes."""
+    while isinstance(node, nodes.Convert | nodes.Attributed):
+        node = node.operand
+    return node
+
+
+def _reference(node: nodes.Convert, parents: tuple[nodes.Node, ...]) -> tuple[str, int] | None:
+    """`[ref]` once, and last of its types."""
+    inner = node.operand
+    while isinstance(inner, nodes.Convert | nodes.Attributed):
+        if isinstance(inner, nodes.Convert) and inner.type.lower() in _REFERENCE:
+            return "ReferenceNeedsToBeByItselfInTypeSequence", inner.start
+        inner = inner.operand
+    parent = parents[-1]
+    if not isinstance(parent, nodes.Convert) or parent.type.lower() in _REFERENCE:
+        return None
+    for one in reversed(parents):
+        if isinstance(one, nodes.ExpressionCommand):
+            break
+        if isinstance(one, nodes.Assignment) and one.target.start <= node.start < one.target.end:
+            return None
+    return "ReferenceNeedsToBeLastTypeInTypeConversion", node.start
+
+
+def _check_data(node: nodes.DataSection) -> None:
+    """Data sections hold constants. Raises `Unsupported` for others: what exactly they refuse is not known here."""
+    plain = (
+        nodes.Block,
+        nodes.Pipeline,
+        nodes.ExpressionCommand,
+        nodes.Constant,
+        nodes.HashLiteral,
+        nodes.ArrayLiteral,
+        nodes.ArrayExpression,
+    )
+    for one in nodes.walk(node.body):
+        if not isinstance(one, plain):
+            raise Unsupported("a data section with more than constants", getattr(one, "line", node.line))
 
 
 def _splatted(node: nodes.Variable, parents: tuple[nodes.Node, ...]) -> tuple[str, int] | None:
@@ -95,11 +181,16 @@ def _duplicate_parameter(node: nodes.ParamBlock) -> tuple[str, int] | None:
     for parameter in node.parameters:
         name = parameter.name.lower()
         if name in seen:
-            return "DuplicateFormalParameter", parameter.start
+            return "DuplicateFormalParameter", parameter.name_start
         seen.add(name)
-        if "void" in (one.lower() for one in parameter.types):
-            return "VoidTypeConstraintNotAllowed", parameter.start
+        if any(one.lower() in _VOID for one in parameter.types):
+            return "VoidTypeConstraintNotAllowed", _type_start(parameter, _VOID)
     return None
+
+
+def _type_start(parameter: nodes.Parameter, names: tuple[str, ...]) -> int:
+    pairs = zip(parameter.types, parameter.type_starts, strict=True)
+    return next(start for name, start in pairs if name.lower() in names)
 
 
 def _is_constant(node: nodes.Expression) -> bool:

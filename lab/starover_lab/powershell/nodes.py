@@ -374,7 +374,9 @@ class Parameter(Node):
     """One parameter of a param block."""
 
     name: str
+    name_start: int
     types: tuple[str, ...]
+    type_starts: tuple[int, ...]
     attributes: tuple[Attribute, ...]
     default: Expression | None
 

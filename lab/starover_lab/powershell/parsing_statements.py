@@ -299,11 +299,12 @@ class StatementRules(CommandRules):
         self.skip_newlines()
         name = self.simple_name()
         self.skip_newlines()
+        last = token.end if name is None else name.end
         if self.peek().kind == "Parameter":
-            raise Unsupported("data section with commands", self.line(token.start))
+            last = self._supported_commands(self.next())
         body = self.statement_block()
         if body is None:
-            raise self.error("MissingStatementBlockForDataSection", token.end if name is None else name.end)
+            raise self.error("MissingStatementBlockForDataSection", last)
         return nodes.DataSection(
             start=token.start,
             end=body.end,
@@ -311,6 +312,22 @@ class StatementRules(CommandRules):
             name="" if name is None else str(name.value),
             body=body,
         )
+
+    def _supported_commands(self, parameter: Token) -> int:
+        """The names behind `data -SupportedCommand`; gives where the last one ends."""
+        given = str(parameter.value).lower()
+        if not given or not "supportedcommand".startswith(given):
+            raise self.error("InvalidParameterForDataSectionStatement", parameter.start)
+        last = parameter.end
+        while True:
+            self.skip_newlines()
+            command = self.single_argument()
+            if command is None:
+                raise self.error("MissingValueForSupportedCommandInDataSectionStatement", last)
+            comma = self.peek()
+            if comma.kind != ",":
+                return command.end
+            last = self.next().end
 
     def _function(self, token: Token) -> nodes.Statement:
         self.skip_newlines()

@@ -251,15 +251,15 @@ class TypeRules(Rules):
             end = default.end
         if token.kind == "SplattedVariable":
             raise self.error("SplattingNotPermitted", token.start)
-        for one in attributes:
-            if isinstance(one, nodes.TypeExpression) and one.type.lower() == "ordered":
-                raise self.error("OrderedAttributeOnlyOnHashLiteralNode", one.start)
+        types = [one for one in attributes if isinstance(one, nodes.TypeExpression)]
         return nodes.Parameter(
             start=attributes[0].start if attributes else token.start,
             end=end,
             line=self.line(token.start),
             name=token.value,
-            types=tuple(one.type for one in attributes if isinstance(one, nodes.TypeExpression)),
+            name_start=token.start,
+            types=tuple(one.type for one in types),
+            type_starts=tuple(one.start for one in types),
             attributes=tuple(one for one in attributes if isinstance(one, nodes.Attribute)),
             default=default,
         )
