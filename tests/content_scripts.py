@@ -36,6 +36,21 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "activation_only": (False, True),
     "keep_block": (False, True),
     "block_comment": ("", "lagged copy"),
+    "feature": ("FS-FileServer",),
+    "management": (False, True),
+    "member": ("EXAMPLE\\Exchange Trusted Subsystem",),
+    "groups": (("@FirewallAPI.dll,-28502", "@FirewallAPI.dll,-34251"),),
+    "names": (("FPS-SMB-In-TCP", "WMI-WINMGMT-In-TCP"),),
+    "address": ("FSW3.example.com",),
+    "ports": ((445, 135),),
+    "witness_server": ("FSW3",),
+    "witness_directory": ("C:\\DAGFileShareWitnesses\\DAG1.example.com",),
+    "addresses": (("255.255.255.255",), ("10.0.0.101", "10.0.32.101")),
+    "file_system": ("", "ReFS"),
+    "server": ("EX3",),
+    "directory": ("C:\\DAG\u2019s witness",),
+    "mode": ("DagOnly",),
+    "controller": ("DC1.example.com",),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 
