@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -22,9 +22,16 @@ _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIV
 class Redactor:
     """What the engine sees is what the journal holds: both get the masked form."""
 
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        """`secrets` are masked wherever they occur; text under a telling key, and private keys, always are."""
-        self._secrets = tuple(sorted((one for one in secrets if one), key=len, reverse=True))
+    def __init__(self, secrets: Callable[[], Sequence[str]] = tuple) -> None:
+        """`secrets` are masked wherever they occur; text under a telling key, and private keys, always are.
+
+        They are asked for anew each time, because a password is resolved only when it is needed.
+        """
+        self._ask = secrets
+
+    @property
+    def _secrets(self) -> list[str]:
+        return sorted((one for one in self._ask() if one), key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """Text without secrets."""

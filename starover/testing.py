@@ -118,6 +118,8 @@ class FakeTransport:
         self.asked: list[Script] = []
         """Every script that was handed over."""
         self.closed = False
+        self.carried: list[str] = []
+        """Secrets that a real transport would have sent along."""
         self._lock = threading.Lock()
 
     def fail(self, *faults: FakeFault) -> None:
@@ -139,6 +141,10 @@ class FakeTransport:
             with self._lock:
                 answer = self._answer(script)
             yield answer
+
+    def secrets(self) -> Sequence[str]:
+        """As `transport.Transport.secrets`: what `carried` holds."""
+        return self.carried
 
     def close(self) -> None:
         """As `transport.Transport.close`."""

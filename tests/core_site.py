@@ -94,7 +94,6 @@ class Site:
     lamps: Lamps = field(default_factory=Lamps)
     clock: ManualClock = field(default_factory=ManualClock)
     content: FakeContent = field(default_factory=lambda: FakeContent(BOOKS))
-    secrets: tuple[str, ...] = ()
     told: list[Told] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,7 +111,6 @@ class Site:
             folder=self.folder,
             why=Why(who=who, **why),
             sinks=[self],
-            secrets=self.secrets,
         )
 
     def plan(self, book: str, *servers: str, **parameters: Any) -> Planned:

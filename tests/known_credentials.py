@@ -14,6 +14,9 @@ class Known:
     def __init__(self, **known: Credential) -> None:
         self.known = {"good": Credential(USER, PASSWORD), "bad": Credential(USER, "wrong"), **known}
 
+    def passwords(self) -> list[str]:
+        return [one.password for one in self.known.values()]
+
     def resolve(self, reference: str, /) -> Credential:
         if reference not in self.known:
             raise AuthFailed(f"nothing is behind {reference}")

@@ -92,9 +92,8 @@ class Local:
         folder: Path,
         why: Why,
         sinks: Sequence[Sink] = (),
-        secrets: Sequence[str] = (),
     ) -> None:
-        """`folder` holds `plans/`, `runs/` and `index/`; `secrets` are masked in whatever comes back.
+        """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked in what comes back.
 
         The transport stays the caller's: it is not closed here.
         """
@@ -105,7 +104,7 @@ class Local:
         self.folder = folder
         self.why = why
         self.sinks = tuple(sinks)
-        self._redact = Redactor(secrets)
+        self._redact = Redactor(transport.secrets)
         self._servers = {server.name: server for server in estate.servers}
         self._inbox: SimpleQueue[Mail] = SimpleQueue()
 

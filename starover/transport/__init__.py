@@ -92,6 +92,10 @@ class Transport(Protocol):
         """
         ...
 
+    def secrets(self) -> Sequence[str]:
+        """What this transport has carried so far and nobody may keep: passwords."""
+        ...
+
     def close(self) -> None:
         """Give back every connection and session; never raises."""
         ...

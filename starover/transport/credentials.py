@@ -40,6 +40,10 @@ class Resolver(Protocol):
         """Raises `BadInventory` for a reference that cannot be read, `AuthFailed` when nothing is behind it."""
         ...
 
+    def passwords(self) -> Sequence[str]:
+        """Every password told so far, for whoever has to mask them."""
+        ...
+
 
 class Credentials:
     """Resolves references, each once in a process. Safe to share between threads."""
@@ -63,6 +67,11 @@ class Credentials:
             if reference not in self._known:
                 self._known[reference] = self._find(reference)
             return self._known[reference]
+
+    def passwords(self) -> Sequence[str]:
+        """Every password told so far."""
+        with self._lock:
+            return [one.password for one in self._known.values()]
 
     def _find(self, reference: str) -> Credential:
         if not reference:

@@ -70,6 +70,10 @@ class PsrpTransport:
             ).start()
         return _answers(tasks, done)
 
+    def secrets(self) -> Sequence[str]:
+        """The passwords that were resolved so far."""
+        return self._credentials.passwords()
+
     def close(self) -> None:
         """Give back every session, side by side; a host that does not answer is left."""
         with self._lock:

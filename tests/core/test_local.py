@@ -285,7 +285,7 @@ def test_stopping_a_plan_leaves_no_plan(site: Site) -> None:
 
 def test_secrets_are_in_no_file_and_no_event(tmp_path: Path) -> None:
     secret = 'hunter"2\\ß'
-    site = Site(tmp_path, secrets=(secret,))
+    site = Site(tmp_path)
 
     def leaky(host: str, name: str) -> dict[str, object]:
         return {"lit": False, "broken": False, "left": 0} if name == "a" else {"lit": True}
@@ -300,6 +300,7 @@ def test_secrets_are_in_no_file_and_no_event(tmp_path: Path) -> None:
 
     templates = {"lamp/read.ps1.j2": leaky, "lamp/on.ps1.j2": angry, "lamp/colour.ps1.j2": colour}
     site.hosts = FakeTransport(templates)
+    site.hosts.carried = [secret]
     ran = site.run("lamps-on", "EX1")
     assert ran.exit == 1
     texts = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

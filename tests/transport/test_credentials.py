@@ -24,7 +24,9 @@ def command(folder: Path, program: str) -> str:
 
 def test_from_the_environment() -> None:
     known = Credentials(environment={"OPS_USER": "EXAMPLE\\op", "OPS_PASSWORD": SECRET})
+    assert known.passwords() == []
     assert known.resolve("env:OPS") == Credential("EXAMPLE\\op", SECRET)
+    assert known.passwords() == [SECRET]
 
 
 @pytest.mark.parametrize("environment", [{}, {"OPS_USER": "x"}, {"OPS_USER": "x", "OPS_PASSWORD": ""}])
