@@ -45,7 +45,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "ports": ((445, 135),),
     "witness_server": ("FSW3",),
     "witness_directory": ("C:\\DAGFileShareWitnesses\\DAG1.example.com",),
-    "addresses": (("255.255.255.255",), ("10.0.0.101", "10.0.32.101")),
+    "addresses": ("255.255.255.255", ("10.0.0.101", "10.0.32.101")),
     "file_system": ("", "ReFS"),
     "server": ("EX3",),
     "directory": ("C:\\DAG\u2019s witness",),

@@ -16,10 +16,10 @@ NAMELESS_TOO_OLD = ("2008", "2012")
 """Windows that knows no cluster without a name; 2012 R2 does (P29)."""
 
 
-def access_point(aap: str, given: Sequence[str], members: Sequence[Server], estate: Estate) -> tuple[str, ...]:
-    """The addresses to create a DAG with. Raises `BadParameter` where they do not fit the choice or the members.
+def access_point(aap: str, given: Sequence[str], members: Sequence[Server], estate: Estate) -> str | tuple[str, ...]:
+    """The addresses to create a DAG with; a single one as text.
 
-    Static: exactly one in each subnet of the members (P25), on AWS no two members in one subnet (P26), because a
+    Raises `BadParameter` where they do not fit the choice or the members. Static: exactly one in each subnet of the members (P25), on AWS no two members in one subnet (P26), because a
     secondary private address belongs to one instance.
     """
     if aap != "static" and given:
@@ -32,7 +32,7 @@ def access_point(aap: str, given: Sequence[str], members: Sequence[Server], esta
                 certain=CERTAIN,
                 next=("--aap static --ip ADDRESS,ADDRESS   one address in each subnet of the members",),
             )
-        return (NO_ACCESS_POINT,)
+        return NO_ACCESS_POINT
     if aap == "dhcp":
         if estate.region:
             raise BadParameter(
@@ -40,11 +40,11 @@ def access_point(aap: str, given: Sequence[str], members: Sequence[Server], esta
                 certain=CERTAIN,
                 next=("--aap none", "--aap static --ip ADDRESS,ADDRESS"),
             )
-        return (DHCP,)
+        return DHCP
     if not given:
         raise BadParameter("--aap static needs --ip, one address in each subnet of the members", certain=CERTAIN)
     _check_subnets(given, members, estate)
-    return tuple(given)
+    return given[0] if len(given) == 1 else tuple(given)
 
 
 def _too_old(os: str) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "Elsewhere",
     "Resource",
     "Seen",
+    "access_point_of",
     "askable",
     "dag_facts",
     "dag_named",
@@ -107,9 +108,7 @@ class DagObject(Report):
     @property
     def access_point(self) -> str:
         """`none`, `dhcp` or `static`. An empty list is read as none, as builds since 2016 show it [mem]."""
-        if not self.addresses or NO_ACCESS_POINT in self.addresses:
-            return "none"
-        return "dhcp" if DHCP in self.addresses else "static"
+        return access_point_of(self.addresses)
 
     def has(self, server: str) -> bool:
         """Whether the AD object lists a member."""
@@ -123,6 +122,13 @@ class DagObject(Report):
 
 dag_facts = Query("dag/facts.ps1.j2", DagObject)
 """Argument: `dag`."""
+
+
+def access_point_of(addresses: Sequence[str]) -> str:
+    """`none`, `dhcp` or `static`: what a DAG's addresses mean."""
+    if not addresses or NO_ACCESS_POINT in addresses:
+        return "none"
+    return "dhcp" if DHCP in addresses else "static"
 
 
 def listed(server: str, names: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from starover.names import DagName, WitnessDirectory
 from starover.step import Blocked, Change, Risk, Settle, Step, step
 from starover.steps import guards
 from starover.steps.dag import short
-from starover.steps.dag_object import DHCP, NO_ACCESS_POINT, DagObject, dag_facts
+from starover.steps.dag_object import DagObject, access_point_of, dag_facts
 
 __all__ = ["activation_mode_set", "dag_created", "dag_removed", "quorum_model_right"]
 
@@ -22,7 +22,7 @@ def _remove(
     dag: DagName,
     witness_server: str,
     witness_directory: WitnessDirectory,
-    addresses: Sequence[str],
+    addresses: str | Sequence[str],
     file_system: str,
     warning: str,
 ) -> Step | None:
@@ -44,17 +44,19 @@ def dag_created(
     dag: DagName,
     witness_server: str,
     witness_directory: WitnessDirectory,
-    addresses: Sequence[str],
+    addresses: str | Sequence[str],
     file_system: str,
     warning: str,
 ) -> Change | Blocked | None:
     """The DAG is there, with the access point that is wanted (S-DAG-CREATE). Its witness is `witness_set`'s concern.
 
-    `warning` is shown with the change: what a guard had to say.
+    One address comes as text, as the documentation writes it; several as a list. `warning` is shown with the
+    change: what a guard had to say.
     """
-    wanted = _access_point(addresses)
+    every = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+    wanted = access_point_of(every)
     if not now.found:
-        how = "without an access point" if wanted == "none" else f"access point {' '.join(addresses)}"
+        how = "without an access point" if wanted == "none" else f"access point {' '.join(every)}"
         made = f", {file_system}" if file_system else ""
         return Change(
             f"DAG {dag}",
@@ -71,21 +73,15 @@ def dag_created(
             certain=("an access point is chosen when a DAG is created", "nothing was changed"),
             next=("take its members out, remove it and create it anew, or ask for what it has",),
         )
-    if wanted == "static" and set(now.addresses) != set(addresses):
+    if wanted == "static" and set(now.addresses) != set(every):
         return Blocked(
-            f"the DAG {dag} has the addresses {', '.join(now.addresses)}, and {', '.join(addresses)} are wanted",
+            f"the DAG {dag} has the addresses {', '.join(now.addresses)}, and {', '.join(every)} are wanted",
             certain=("nothing was changed",),
             next=(
                 f"Set-DatabaseAvailabilityGroup -Identity {dag} -DatabaseAvailabilityGroupIpAddresses ...   by hand",
             ),
         )
     return None
-
-
-def _access_point(addresses: Sequence[str]) -> str:
-    if NO_ACCESS_POINT in addresses:
-        return "none"
-    return "dhcp" if DHCP in addresses else "static"
 
 
 @step(check=dag_facts, apply="dag/remove.ps1.j2", risk=Risk.LOW)

@@ -24,7 +24,7 @@ EX2 = Server(name="EX2", fqdn="EX2.example.com", roles=("mailbox",), subnet="10.
 ESTATE = Estate(name="e", region="eu-west-1", forest=Forest(name="example.com", netbios="EXAMPLE"), servers=(EX1, EX2))
 
 
-def created(now: DagObject, addresses: Sequence[str] = ("255.255.255.255",)) -> Change | Blocked | None:
+def created(now: DagObject, addresses: str | Sequence[str] = "255.255.255.255") -> Change | Blocked | None:
     return dag_created(
         now,
         dag="DAG1",
@@ -76,7 +76,7 @@ def test_undoing_a_creation_removes_only_what_it_made() -> None:
         dag="DAG1",
         witness_server="FSW3",
         witness_directory="C:\\DAG1",
-        addresses=("255.255.255.255",),
+        addresses="255.255.255.255",
         file_system="",
         warning="",
     )
@@ -292,11 +292,11 @@ def test_access_points_that_cannot_be(aap: str, given: list[str], members: list[
 @pytest.mark.parametrize("os", ["2012R2", "2012 R2", "2022", "Windows Server 2025", ""])
 def test_access_points_that_can_be(os: str) -> None:
     member = msgspec.structs.replace(EX1, os=os)
-    assert access_point("none", [], [member], ESTATE) == ("255.255.255.255",)
+    assert access_point("none", [], [member], ESTATE) == "255.255.255.255"
     static = ["10.0.0.101", "10.0.1.101"]
     assert access_point("static", static, [EX1, EX2], ESTATE) == tuple(static)
     at_home = msgspec.structs.replace(ESTATE, region="")
-    assert access_point("dhcp", [], [EX1], at_home) == ("0.0.0.0",)
+    assert access_point("dhcp", [], [EX1], at_home) == "0.0.0.0"
 
 
 def test_which_dag_is_meant() -> None:

@@ -61,7 +61,7 @@ try {
 function Invoke-StaroverPart {
 # exchange: New-DatabaseAvailabilityGroup
 # The addresses are always said: builds differ in what leaving them out means. 255.255.255.255 is no access point.
-New-DatabaseAvailabilityGroup -Name 'DAG1' -WitnessServer 'FSW3' -WitnessDirectory 'C:\DAGFileShareWitnesses\DAG1.example.com' -DatabaseAvailabilityGroupIpAddresses '10.0.0.101', '10.0.32.101' -FileSystem 'ReFS' -Confirm:$false -ErrorAction Stop
+New-DatabaseAvailabilityGroup -Name 'DAG1' -WitnessServer 'FSW3' -WitnessDirectory 'C:\DAGFileShareWitnesses\DAG1.example.com' -DatabaseAvailabilityGroupIpAddresses @('10.0.0.101', '10.0.32.101') -FileSystem 'ReFS' -Confirm:$false -ErrorAction Stop
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
 $staroverEnd = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.end'
