@@ -93,7 +93,7 @@ class Local:
         why: Why,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked in what comes back.
+        """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked.
 
         The transport stays the caller's: it is not closed here.
         """
