@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import Enum
 
 from starover_lab.powershell import types
@@ -49,10 +50,11 @@ def _transformation(spec: CommandSpec, parameter: Parameter, error: Terminated) 
             command=spec.class_name,
         )
     else:
+        unfit = error.record.error_id == _UNFIT
         made = failure(
-            "CannotConvertArgumentNoMessage",
+            _UNFIT if unfit else "CannotConvertArgumentNoMessage",
             "InvalidArgument",
-            f"Cannot bind parameter '{parameter.name}'. {reason}",
+            reason if unfit else f"Cannot bind parameter '{parameter.name}'. {reason}",
             type_name=f"{_SMA}.ParameterBindingException",
             inner=inner,
             command=spec.class_name,
@@ -91,24 +93,29 @@ def _fits(parameter: Parameter, value: Value) -> bool:
 
 def _converted(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
     inner = base(value)
+    by_script = spec.kind == "Function"
     if parameter.is_switch:
-        return _switch(inner)
+        # A cmdlet takes a switch with $null for a switch that is given.
+        return _switch(parameter, inner) if inner is not None else not by_script
     wanted = types.resolve(parameter.type)
     if wanted in ("System.Object", "pscustomobject", f"{_SMA}.PSObject"):
         return value
-    if inner is None and spec.kind == "Cmdlet":
+    if inner is None and not by_script:
         if wanted == "System.Boolean" or wanted in _VALUE_TYPES or wanted in types.ENUMS:
             raise Unsupported(f"$null for -{parameter.name}")
         return None
-    if wanted == "System.Boolean" and not isinstance(inner, bool | int | float | SwitchParameter):
-        raise failure(
-            "InvalidCast",
-            "InvalidArgument",
-            f'Cannot convert value "{type_name(inner)}" to type "System.Boolean". Boolean parameters accept only '
-            "Boolean values and numbers, such as $True, $False, 1 or 0.",
-        )
-    if wanted == "System.String" and isinstance(inner, PSArray | PSList):
-        raise failure("InvalidCast", "InvalidArgument", "Cannot convert value to type System.String.")
+    if isinstance(inner, PSArray | PSList) and not by_script and not _is_collection(wanted):
+        if wanted in types.ENUMS:
+            raise Unsupported(f"several values for -{parameter.name}")
+        raise _unfit(parameter, inner, "Specified method is not supported.")
+    if wanted == "System.Boolean":
+        _check_bool(parameter, inner)
+    if by_script and spec.cmdlet_binding:
+        if wanted == "System.String" and isinstance(inner, PSArray):
+            raise failure("InvalidCast", "InvalidArgument", "Cannot convert value to type System.String.")
+        if wanted == "System.Boolean[]":
+            for item in inner.items if isinstance(inner, PSArray | PSList) else [inner]:
+                _check_bool(parameter, base(item))
     if wanted == f"{_SMA}.ScriptBlock[]" and isinstance(inner, ScriptBlock):
         return PSArray([inner], wanted)
     if wanted == "System.Collections.IDictionary":
@@ -122,6 +129,28 @@ def _converted(spec: CommandSpec, parameter: Parameter, value: Value) -> Value:
     return cast(value, wanted)
 
 
+_UNFIT = "CannotConvertArgument"
+
+
+def _unfit(parameter: Parameter, inner: Value, why: str) -> Terminated:
+    """What a cmdlet says of an argument that is not even tried to be converted."""
+    text = (
+        f"Cannot convert '{type_name(inner)}' to the type '{types.resolve(parameter.type)}' required by parameter "
+        f"'{parameter.name}'. {why}"
+    )
+    return failure(_UNFIT, "InvalidArgument", text, type_name="System.NotSupportedException")
+
+
+def _check_bool(parameter: Parameter, inner: Value) -> None:
+    """Booleans and numbers alone are taken for a boolean."""
+    if not isinstance(inner, bool | int | float | Decimal | SwitchParameter):
+        raise _unfit(parameter, inner, "")
+
+
+def _is_collection(wanted: str) -> bool:
+    return wanted.endswith("]") or wanted in _COLLECTIONS
+
+
 _VALUE_TYPES = frozenset(
     f"System.{name}"
     for name in ("Int32", "Int64", "UInt32", "UInt64", "Int16", "UInt16", "Byte", "Double", "Decimal", "DateTime")
@@ -130,15 +159,11 @@ _COLLECTIONS = frozenset({"System.Array", "System.Collections.ArrayList", "Syste
 _OBJECTS = frozenset({f"{_SMA}.ScriptBlock", f"{_SMA}.PSCredential", "System.Security.SecureString"})
 
 
-def _switch(value: Value) -> bool:
+def _switch(parameter: Parameter, value: Value) -> bool:
     if isinstance(value, SwitchParameter):
         return value.present
-    if value is None:
-        return False
-    if isinstance(value, bool | int | float):
-        return bool(value)
-    text = f'Cannot convert value "{type_name(value)}" to type "{_SMA}.SwitchParameter".'
-    raise failure("InvalidCast", "InvalidArgument", text)
+    _check_bool(parameter, value)
+    return bool(value)
 
 
 def _invalid(spec: CommandSpec, error_id: str, text: str) -> Terminated:
@@ -185,7 +210,7 @@ def _check_given(spec: CommandSpec, parameter: Parameter, inner: Value) -> None:
             raise _invalid(spec, f"{prefix}EmptyStringNotAllowed", f"{name} because it is an empty string.")
         return
     # Only what is declared as a collection is looked into: an untyped parameter takes '' and @().
-    if not (declared.endswith("]") or declared in _COLLECTIONS) or not isinstance(inner, PSArray | PSList):
+    if not _is_collection(declared) or not isinstance(inner, PSArray | PSList):
         return
     if not inner.items and not parameter.allow_empty_collection:
         kind = "EmptyArrayNotAllowed" if declared.endswith("[]") else "EmptyCollectionNotAllowed"
