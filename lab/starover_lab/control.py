@@ -271,7 +271,7 @@ class Control:
                 reached.set_result(None)
 
         forget = self._lab.pump.scheduler.hold_until(_aware(asked.until), done, answers=asked.answers)
-        self._lab.pump.kick()
+        self._lab.pump.kick(sign=False)
         try:
             await reached
         finally:  # the client may have gone

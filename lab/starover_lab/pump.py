@@ -51,10 +51,12 @@ class Pump:
         self.scheduler.absent(host)
         self.kick()
 
-    def kick(self) -> None:
-        """Run the scheduler soon: a client has given a sign of itself."""
+    def kick(self, *, sign: bool = True) -> None:
+        """Run the scheduler soon. `sign`: a client has given a sign that what it announced may still come; one that
+        merely waits for a time gives none."""
         loop = asyncio.get_running_loop()
-        self._last_sign = loop.time()
+        if sign:
+            self._last_sign = loop.time()
         if not self._asked:
             self._asked = True
             loop.call_soon(self.run)
