@@ -234,8 +234,9 @@ def test_seeds_of_one_source_share_its_speed(lab: Callable[..., Lab]) -> None:
     one = lab()
     for server in ("EX2", "EX3"):
         one.world.suspend_copy("DB01", server, "EX1")
-    alone = one.world.update_copy("DB01", "EX3", "EX1", source="EX1", delete_existing=True)
-    one.world.update_copy("DB01", "EX2", "EX1", source="EX1", delete_existing=True)
+    alone = one.world.update_copy("DB01", "EX3", "EX1", source="EX1", delete_existing=True, database_only=True)
+    assert refusal(lambda: one.world.update_copy("DB01", "EX2", "EX1", delete_existing=True)) == "seed_in_progress"
+    one.world.update_copy("DB01", "EX2", "EX1", source="EX1", delete_existing=True, database_only=True)
     one.later((alone - one.world.now).total_seconds() + 1)
     view = one.world.copy_view("DB01", "EX3", "EX1")
     assert (view.status, view.seed_percent) == ("Seeding", 50)
@@ -246,7 +247,7 @@ def test_a_seed_breaks_by_fault_or_with_its_source_or_by_hand(lab: Callable[...,
     one.world.fault("seed_fail", "DB01/EX3", at_pct=30)
     for server in ("EX2", "EX3", "EX4"):
         one.world.suspend_copy("DB01", server, "EX1")
-        one.world.update_copy("DB01", server, "EX1", delete_existing=True)
+        one.world.update_copy("DB01", server, "EX1", delete_existing=True, database_only=True)
     one.world.cancel_seed("DB01", "EX4", "EX1")
     assert one.statuses("DB01")["EX4"] == "Suspended"
     one.later(minutes=20)

@@ -5,10 +5,12 @@ Nothing moves without quorum and a Primary Active Manager (the owner of the core
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 from starover_lab.world.best_copy import DIAL, Candidate, ranked
-from starover_lab.world.entities import Copy, DagObject, Database, Server
+from starover_lab.world.dag_objects import find_dag
+from starover_lab.world.entities import Copy, Database, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import REPL, Replication
 from starover_lab.world.state import State
@@ -84,6 +86,13 @@ class ActiveManager:
         until = self._begin_move(database, order[0].server, decision=f"administrator: {dial}")
         self._state.review()
         return until
+
+    def evacuate(self, server: Server) -> None:
+        """A server shuts down: what is active on it is moved away without loss, where that is possible."""
+        for database in self._state.databases:
+            if database.active.casefold() == server.name.casefold() and database.state == "Mounted" and database.dag:
+                with contextlib.suppress(WorldError):
+                    self.move(database, None, "Lossless")
 
     # -- what follows by itself ----------------------------------------------------------------------------------
 
@@ -321,7 +330,7 @@ class ActiveManager:
             dc = self._state.directory.closest(server.site)
         except WorldError:
             return True
-        dag = self._state.directory.read(dc, f"dag:{database.dag.casefold()}", DagObject)
+        dag = find_dag(self._state.directory, dc, database.dag)
         return dag is not None and dag.dac_mode == "DagOnly"
 
     def _source_gives(self, database: Database) -> bool:

@@ -7,7 +7,13 @@ from datetime import timedelta
 
 from starover.estate import Subnet as SubnetSpec
 from starover_lab.world import quorum
+from starover_lab.world.access_points import fitting
+from starover_lab.world.build_client_access import settle_client_access
+from starover_lab.world.build_directory import plant_cno, plant_directory, plant_dns
+from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
+from starover_lab.world.copy_sets import config_of, database_key
+from starover_lab.world.dag_objects import NO_ADDRESS, plant_dag
 from starover_lab.world.dice import Dice
 from starover_lab.world.directory import Directory, DomainController
 from starover_lab.world.entities import (
@@ -27,7 +33,10 @@ from starover_lab.world.entities import (
 from starover_lab.world.events import EventLog
 from starover_lab.world.files import FileStore, clean_path, parent_of
 from starover_lab.world.logs import LogStream, Rate
+from starover_lab.world.machine_build import features_of, firewall_of, groups_of, nics_of, shares_of
+from starover_lab.world.machine_parts import SmbShare
 from starover_lab.world.names import Names
+from starover_lab.world.principals import Principals
 from starover_lab.world.services import components_of, services_of
 from starover_lab.world.state import State, first_label
 from starover_lab.world.topology_specs import (
@@ -40,6 +49,7 @@ from starover_lab.world.topology_specs import (
     VolumeSpec,
     seconds,
 )
+from starover_lab.world.witness_share import open_witness, share_rights
 
 __all__ = ["build"]
 
@@ -58,21 +68,25 @@ _ADMINISTRATORS = ("NT AUTHORITY\\SYSTEM", "BUILTIN\\Administrators")
 def build(topology: Topology, *, seed: int | None = None) -> State:
     """The state at the topology's start."""
     scheduler = Scheduler(topology.start)
-    number = topology.seed if seed is None else seed
+    dice = Dice(topology.seed if seed is None else seed)
+    dns_name, netbios = topology.forest.name or "example.com", topology.forest.netbios or "EXAMPLE"
     state = State(
         name=topology.name,
-        dns_name=topology.forest.name or "example.com",
-        netbios=topology.forest.netbios or "EXAMPLE",
+        dns_name=dns_name,
+        netbios=netbios,
         region=topology.region,
         scheduler=scheduler,
         tuning=topology.tuning,
-        dice=Dice(number),
+        dice=dice,
         log=EventLog(lambda: scheduler.now),
         directory=Directory(
             scheduler,
             intra_site_s=topology.tuning.ad_intra_site_s,
             inter_site_s=topology.tuning.ad_inter_site_s,
         ),
+        principals=Principals(dice, netbios, dns_name),
+        organization=Organization(),
+        cno_creation=topology.cno_creation,
     )
     for az in topology.azs:
         state.azs.add(az, Az(az))
@@ -81,19 +95,29 @@ def build(topology: Topology, *, seed: int | None = None) -> State:
     for subnet in topology.subnets:
         state.subnets.add(subnet.cidr, Subnet(subnet.cidr, subnet.az, subnet.site))
     member_of = {first_label(name).casefold(): dag.name for dag in topology.dags for name in dag.members}
+    dns_servers = [spec.address for spec in topology.servers if "dc" in spec.roles and spec.address]
     for spec in topology.servers:
-        _server(state, spec, topology.subnets, clustered=spec.name.casefold() in member_of)
+        _server(state, spec, topology.subnets, dns_servers, clustered=first_label(spec.name).casefold() in member_of)
     for account in topology.accounts:
         _account(state, account)
+    plant_directory(state, topology)
     for dag in topology.dags:
         _dag(state, dag)
+    plant_dns(state, topology)
+    settle_client_access(state, topology)
     for database in topology.databases:
         _database(state, database, member_of.get(first_label(database.copies[0].server).casefold(), ""))
+    for made in state.databases:
+        state.directory.plant(database_key(made.name), config_of(made))
     return state
 
 
-def _server(state: State, spec: ServerSpec, subnets: tuple[SubnetSpec, ...], *, clustered: bool) -> None:
-    subnet = spec.subnet or _subnet_of(spec.address, subnets)
+def _server(
+    state: State, spec: ServerSpec, subnets: tuple[SubnetSpec, ...], dns_servers: list[str], *, clustered: bool
+) -> None:
+    nics = spec.nics
+    address = spec.address or next((nic.address.partition("/")[0] for nic in nics if nic.purpose == "mapi"), "")
+    subnet = spec.subnet or _subnet_of(address, subnets)
     site = spec.site or next((one.site for one in subnets if one.cidr == subnet), "")
     site = site or next((one.name for one in state.sites if one.az == spec.az), "Default-First-Site-Name")
     name = first_label(spec.name)
@@ -108,8 +132,7 @@ def _server(state: State, spec: ServerSpec, subnets: tuple[SubnetSpec, ...], *, 
         site=site,
         az=spec.az,
         subnet=subnet,
-        address=spec.address,
-        secondary_addresses=spec.secondary_addresses,
+        address=address,
         os=spec.os,
         instance=spec.instance,
         instance_type=spec.instance_type,
@@ -120,9 +143,14 @@ def _server(state: State, spec: ServerSpec, subnets: tuple[SubnetSpec, ...], *, 
         boot_time=state.now - timedelta(days=11, seconds=int(state.dice.between(0, 86_400, name, "boot"))),
         files=FileStore(lambda: state.now),
         services=services_of(dc=is_dc, year=year, clustered=clustered),
-        shares=dict(spec.shares),
+        shares=shares_of(spec),
         exchange=_exchange(state, name, spec.exchange) if spec.exchange is not None else None,
-        local_groups={"Administrators": (f"{state.netbios}\\Domain Admins", f"{name}\\Administrator")},
+        local_groups=groups_of(spec, name, state.netbios),
+        nics=nics_of(spec, subnet, _nearest_first(dns_servers, subnet), state.dice),
+        features=features_of(spec, clustered=clustered),
+        firewall=firewall_of(spec),
+        pending_reboot=set(spec.pending_reboot),
+        time_skew_s=spec.time_skew_s,
     )
     for volume in spec.volumes or (_EXCHANGE_VOLUMES if spec.exchange is not None else _PLAIN_VOLUMES):
         size, used = int(volume.size_gb * _GB), int(volume.used_gb * _GB)
@@ -132,8 +160,17 @@ def _server(state: State, spec: ServerSpec, subnets: tuple[SubnetSpec, ...], *, 
     state.servers.add(name, server)
     if is_dc:
         state.directory.controllers.add(
-            name, DomainController(name, site, lambda: state.answers(server) and state.runs(server, "NTDS"))
+            name,
+            DomainController(name, site, lambda: state.answers(server) and state.runs(server, "NTDS"), is_gc=spec.gc),
         )
+
+
+def _nearest_first(dns_servers: list[str], subnet: str) -> list[str]:
+    """The DNS servers with that of the own subnet first."""
+    if not subnet:
+        return dns_servers
+    network = ipaddress.ip_network(subnet)
+    return sorted(dns_servers, key=lambda one: ipaddress.ip_address(one) not in network)
 
 
 def _subnet_of(address: str, subnets: tuple[SubnetSpec, ...]) -> str:
@@ -156,6 +193,7 @@ def _exchange(state: State, name: str, spec: ExchangeSpec) -> ExchangeServer:
         edition=spec.edition,
         guid=state.dice.guid("exchange", name),
         components=components,
+        dacp_set_at=state.now,
         activation_policy=spec.activation_policy,
         auto_mount_dial=spec.auto_mount_dial,
         max_active=spec.max_active,
@@ -203,13 +241,21 @@ def _dag(state: State, spec: DagSpec) -> None:
         changed=created,
     )
     state.dags.append(spec.name)
-    state.directory.plant(f"dag:{spec.name.casefold()}", dag)
+    plant_dag(state.directory, dag)
     if not members:
         return
+    addresses = tuple(one for one in spec.ip_addresses if one != NO_ADDRESS)
+    if addresses:
+        plant_cno(state, dag)
+    for host, folder in ((witness, dag.witness_directory), (alternate, dag.alternate_witness_directory)):
+        if host is not None:
+            open_witness(state, host)
+            host.files.make_folder(folder)
     uses_witness = witness is not None and len(members) % 2 == 0
     if witness is not None and uses_witness:
-        witness.files.make_folder(directory)
-        witness.shares[f"{spec.name}.{state.dns_name}"] = directory
+        share = f"{spec.name}.{state.dns_name}"
+        rights = share_rights(state, spec.name, members, named=bool(addresses))
+        witness.shares.add(share, SmbShare(share, directory, rights))
     nodes: Names[ClusterNode] = Names(first_label)
     for id_, name in enumerate(members, start=1):
         nodes.add(name, ClusterNode(name, id_))
@@ -231,6 +277,9 @@ def _dag(state: State, spec: DagSpec) -> None:
             witness_server=witness.name if witness and uses_witness else "",
             witness_path=f"\\\\{witness.fqdn}\\{spec.name}.{state.dns_name}" if witness and uses_witness else "",
             core_owner=owner,
+            addresses=addresses,
+            online_address=fitting(addresses, state.servers[owner]),
+            discovered={nic.subnet for name in members for nic in state.servers[name].nics if nic.subnet},
         ),
     )
 

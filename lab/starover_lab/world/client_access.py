@@ -3,97 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from dataclasses import replace
+from urllib.parse import urlsplit
 
+from starover_lab.world.client_settings import (
+    VDIRS,
+    Certificate,
+    ClientAccessSettings,
+    ExtendedProtection,
+    Organization,
+    OutlookAnywhere,
+    OutlookProvider,
+    VirtualDirectory,
+)
+from starover_lab.world.errors import WorldError
 from starover_lab.world.state import State
 
 __all__ = [
     "VDIRS",
     "Certificate",
     "ClientAccess",
-    "OrganizationSettings",
+    "ExtendedProtection",
+    "Organization",
     "OutlookAnywhere",
     "OutlookProvider",
     "VirtualDirectory",
 ]
 
-VDIRS = ("owa", "ecp", "EWS", "Microsoft-Server-ActiveSync", "OAB", "mapi", "PowerShell", "Autodiscover")
-"""Names of the virtual directories as IIS has them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VirtualDirectory:
-    """A virtual directory of one server."""
-
-    server: str
-    name: str
-    """Such as `owa`; its identity is `SERVER\\owa (Default Web Site)`."""
-    internal_url: str
-    external_url: str
-    internal_auth: tuple[str, ...]
-    """Such as Basic, Fba, Ntlm, WindowsIntegrated, OAuth."""
-    external_auth: tuple[str, ...]
-    iis_auth: tuple[str, ...]
-    """IISAuthenticationMethods, where the directory has them (mapi)."""
-    extended_protection: Literal["None", "Allow", "Require"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutlookAnywhere:
-    """RPC over HTTP of one server."""
-
-    server: str
-    internal_hostname: str
-    external_hostname: str
-    internal_ssl: bool
-    external_ssl: bool
-    ssl_offloading: bool
-    internal_auth: str
-    external_auth: str
-    iis_auth: tuple[str, ...]
-    extended_protection: Literal["None", "Allow", "Require"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutlookProvider:
-    """An Outlook provider of the organization: EXCH, EXPR or WEB."""
-
-    name: str
-    cert_principal_name: str
-    """`msstd:mail.example.com`; empty: not set."""
-    server: str = ""
-    ttl_h: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrganizationSettings:
-    """Settings of the whole organization."""
-
-    mapi_http: bool
-    auth_certificate: str
-    """Thumbprint of the current Auth certificate."""
-    next_auth_certificate: str
-    next_auth_effective: datetime | None
-    safety_net_hold_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Certificate:
-    """A certificate in a server's machine store."""
-
-    thumbprint: str
-    subject: str
-    """`CN=mail.example.com`."""
-    issuer: str
-    domains: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    services: tuple[str, ...]
-    """Of IIS, SMTP, IMAP, POP, UM, Federation."""
-    self_signed: bool
-    friendly_name: str = ""
+_ONE_HOLDER = ("IIS",)
+"""Services that one certificate of a server can have at a time."""
 
 
 class ClientAccess:
@@ -104,7 +42,10 @@ class ClientAccess:
 
     def vdir(self, server: str, name: str) -> VirtualDirectory:
         """One virtual directory. Raises `not_found` (object vdir)."""
-        raise NotImplementedError
+        found = self._settings(server).vdirs.get(name.casefold())
+        if found is None:
+            raise WorldError("not_found", f"{server} has no virtual directory {name}", object="vdir", name=name)
+        return found
 
     def set_vdir(
         self,
@@ -117,14 +58,31 @@ class ClientAccess:
         internal_auth: Sequence[str] | None = None,
         external_auth: Sequence[str] | None = None,
         iis_auth: Sequence[str] | None = None,
-        extended_protection: Literal["None", "Allow", "Require"] | None = None,
+        extended_protection: ExtendedProtection | None = None,
     ) -> None:
         """Set-*VirtualDirectory; an empty URL clears it. Raises `not_found`, `syntax`, `no_dc`."""
-        raise NotImplementedError
+        self._writable(asked)
+        old = self.vdir(server, name)
+        for parameter, url in (("InternalUrl", internal_url), ("ExternalUrl", external_url)):
+            _check_url(parameter, url)
+        new = replace(
+            old,
+            internal_url=old.internal_url if internal_url is None else internal_url,
+            external_url=old.external_url if external_url is None else external_url,
+            internal_auth=old.internal_auth if internal_auth is None else tuple(internal_auth),
+            external_auth=old.external_auth if external_auth is None else tuple(external_auth),
+            iis_auth=old.iis_auth if iis_auth is None else tuple(iis_auth),
+            extended_protection=extended_protection or old.extended_protection,
+        )
+        self._settings(server).vdirs[old.name.casefold()] = new
+        self._log("vdir", old.server, name=old.name, internal_url=new.internal_url, external_url=new.external_url)
 
     def outlook_anywhere(self, server: str) -> OutlookAnywhere:
-        """Get-OutlookAnywhere."""
-        raise NotImplementedError
+        """Get-OutlookAnywhere. Raises `not_found`."""
+        found = self._settings(server).outlook_anywhere
+        if found is None:
+            raise WorldError("not_found", f"{server} has no Outlook Anywhere", object="vdir", name="Rpc")
+        return found
 
     def set_outlook_anywhere(
         self,
@@ -140,43 +98,114 @@ class ClientAccess:
         external_auth: str | None = None,
         iis_auth: Sequence[str] | None = None,
     ) -> None:
-        """Set-OutlookAnywhere. Raises `no_dc`."""
-        raise NotImplementedError
+        """Set-OutlookAnywhere. Raises `not_found`, `no_dc`."""
+        self._writable(asked)
+        old = self.outlook_anywhere(server)
+        new = replace(
+            old,
+            internal_hostname=old.internal_hostname if internal_hostname is None else internal_hostname,
+            external_hostname=old.external_hostname if external_hostname is None else external_hostname,
+            internal_ssl=old.internal_ssl if internal_ssl is None else internal_ssl,
+            external_ssl=old.external_ssl if external_ssl is None else external_ssl,
+            ssl_offloading=old.ssl_offloading if ssl_offloading is None else ssl_offloading,
+            internal_auth=internal_auth or old.internal_auth,
+            external_auth=external_auth or old.external_auth,
+            iis_auth=old.iis_auth if iis_auth is None else tuple(iis_auth),
+        )
+        self._settings(server).outlook_anywhere = new
+        self._log("outlook_anywhere", old.server, internal=new.internal_hostname, external=new.external_hostname)
 
     def scp(self, server: str) -> str:
         """AutoDiscoverServiceInternalUri."""
-        raise NotImplementedError
+        return self._settings(server).scp_uri
 
     def set_scp(self, server: str, asked: str, uri: str) -> None:
-        """Set-ClientAccessService. Raises `syntax`, `no_dc`."""
-        raise NotImplementedError
+        """Set-ClientAccessService. Raises `not_found`, `syntax`, `no_dc`."""
+        self._writable(asked)
+        _check_url("AutoDiscoverServiceInternalUri", uri)
+        self._settings(server).scp_uri = uri
+        self._log("scp", self._state.server(server).name, uri=uri)
 
-    def organization(self) -> OrganizationSettings:
-        """Get-OrganizationConfig, Get-AuthConfig, Get-TransportConfig as far as needed."""
-        raise NotImplementedError
+    def organization(self) -> Organization:
+        """Get-OrganizationConfig, Get-AuthConfig, Get-TransportConfig as far as needed; read it, change it here."""
+        return self._state.organization
 
     def set_organization(
         self, asked: str, *, mapi_http: bool | None = None, safety_net_hold_s: float | None = None
     ) -> None:
         """Set-OrganizationConfig -MapiHttpEnabled, Set-TransportConfig -SafetyNetHoldTime. Raises `no_dc`."""
-        raise NotImplementedError
-
-    def provider(self, name: str) -> OutlookProvider:
-        """Get-OutlookProvider. Raises `not_found` (object provider)."""
-        raise NotImplementedError
+        self._writable(asked)
+        organization = self._state.organization
+        if mapi_http is not None:
+            organization.mapi_http = mapi_http
+        if safety_net_hold_s is not None:
+            organization.safety_net_hold_s = safety_net_hold_s
+        self._log("organization", self._state.dns_name, mapi_http=organization.mapi_http)
 
     def providers(self) -> list[OutlookProvider]:
         """All Outlook providers."""
-        raise NotImplementedError
+        return list(self._state.organization.providers.values())
+
+    def provider(self, name: str) -> OutlookProvider:
+        """Get-OutlookProvider. Raises `not_found` (object provider)."""
+        for found in self.providers():
+            if found.name.casefold() == name.casefold():
+                return found
+        raise WorldError("not_found", f"there is no Outlook provider {name}", object="provider", name=name)
 
     def set_provider(self, name: str, asked: str, *, cert_principal_name: str | None = None) -> None:
         """Set-OutlookProvider. Raises `not_found`, `no_dc`."""
-        raise NotImplementedError
+        self._writable(asked)
+        old = self.provider(name)
+        principal = old.cert_principal_name if cert_principal_name is None else cert_principal_name
+        self._state.organization.providers[old.name] = replace(old, cert_principal_name=principal)
+        self._log("outlook_provider", old.name, cert_principal_name=principal)
 
     def certificates(self, server: str) -> list[Certificate]:
         """Get-ExchangeCertificate."""
-        raise NotImplementedError
+        return list(self._settings(server).certificates)
 
     def enable_certificate(self, server: str, asked: str, thumbprint: str, services: Sequence[str]) -> None:
-        """Enable-ExchangeCertificate: adds services; IIS leaves the certificate that had it. Raises `not_found`."""
-        raise NotImplementedError
+        """Enable-ExchangeCertificate: adds services; IIS leaves the certificate that had it.
+
+        Raises `not_found` (object certificate), `no_dc`.
+        """
+        self._writable(asked)
+        settings = self._settings(server)
+        if not any(one.thumbprint.casefold() == thumbprint.casefold() for one in settings.certificates):
+            raise WorldError("not_found", f"no certificate {thumbprint}", object="certificate", name=thumbprint)
+        kept: list[Certificate] = []
+        for one in settings.certificates:
+            if one.thumbprint.casefold() == thumbprint.casefold():
+                one = replace(one, services=tuple(dict.fromkeys((*one.services, *services))))
+            else:
+                taken = {service for service in services if service in _ONE_HOLDER}
+                one = replace(one, services=tuple(service for service in one.services if service not in taken))
+            kept.append(one)
+        settings.certificates[:] = kept
+        self._log("certificate", self._state.server(server).name, thumbprint=thumbprint, services=list(services))
+
+    def _settings(self, server: str) -> ClientAccessSettings:
+        host = self._state.server(server)
+        if host.exchange is None:
+            raise WorldError("not_found", f"{host.name} is no Exchange server", object="exchange", name=host.name)
+        return host.exchange.client_access
+
+    def _writable(self, asked: str) -> None:
+        """All of it is written to AD, so a DC must answer."""
+        self._state.directory.closest(self._state.server(asked).site)
+
+    def _log(self, kind: str, subject: str, **data: str | bool | list[str]) -> None:
+        self._state.log.add(f"{kind}_set", subject, **{key: _plain(value) for key, value in data.items()})
+
+
+def _plain(value: str | bool | list[str]) -> str | bool:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+def _check_url(parameter: str, url: str | None) -> None:
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WorldError("syntax", f"`{url}` is no URL", parameter=parameter, value=url)

@@ -13,6 +13,7 @@ from starover_lab.world import quorum
 from starover_lab.world.entities import Cluster, ClusterNode, Server, Service
 from starover_lab.world.errors import WorldError
 from starover_lab.world.state import State
+from starover_lab.world.witness_share import share_answers
 
 __all__ = ["CLUSSVC", "Clusters"]
 
@@ -86,11 +87,64 @@ class Clusters:
     def witness_reachable(self, cluster: Cluster, server: Server) -> bool:
         """Whether a node reaches the share of the witness in use."""
         host = self._state.servers.get(cluster.witness_server) if cluster.witness_server else None
+        accounts = [f"{cluster.name}$"] if cluster.addresses else [f"{server.name}$"]
         return (
             host is not None
             and self._state.reaches(server, host)
             and host.name.casefold() not in self._state.witness_faults
+            and share_answers(self._state, host, cluster.witness_path.rpartition("\\")[2], accounts)
         )
+
+    # -- for the DAG's own doings --------------------------------------------------------------------------------
+
+    def release_witness(self, cluster: Cluster) -> bool:
+        """Take the witness out of the cluster; False when quorum was lost by it."""
+        if cluster.votes.witness_vote and not quorum.lose(cluster.votes, witness=True).quorum:
+            self._lose(cluster, [], witness=True, clean=False)
+            return False
+        cluster.votes = quorum.recalc(replace(cluster.votes, witness=False, witness_online=False))
+        cluster.witness_server = cluster.witness_path = ""
+        cluster.witness_missed_since = None
+        return True
+
+    def lose_witness(self, cluster: Cluster) -> None:
+        """The witness in use turns out to be gone."""
+        self._lose(cluster, [], witness=True, clean=False)
+        self._state.review()
+
+    def enter(self, cluster: Cluster, node: ClusterNode) -> None:
+        """A new node that is up."""
+        cluster.nodes.add(node.server, node)
+        service = self._service(node)
+        if service is not None:
+            service.start_type = "Automatic"
+        self._start_service(node)
+        cluster.votes = quorum.join(cluster.votes, node.id)
+        self._state.log.add("node_up", node.server, cluster=cluster.name, now=self.weights(cluster))
+
+    def evict(self, cluster: Cluster, node: ClusterNode) -> None:
+        """Take a node out of the cluster for good; its cluster service ends and stays Disabled."""
+        if node.state in ("Up", "Paused"):
+            self._lose(cluster, [node], witness=False, clean=True)
+        cluster.nodes.discard(node.server)
+        votes = cluster.votes
+        up = {id_: state for id_, state in votes.up.items() if id_ != node.id}
+        weights = {id_: weight for id_, weight in votes.weights.items() if id_ != node.id}
+        last = None if votes.last_down == node.id else votes.last_down
+        left = replace(
+            votes,
+            up=up,
+            weights=weights,
+            votes={id_: vote for id_, vote in votes.votes.items() if id_ != node.id},
+            last_down=last,
+        )
+        cluster.votes = quorum.recalc(left) if cluster.quorate and up else left
+        service = self._service(node)
+        if service is not None:
+            service.status, service.gave_up, service.start_type = "Stopped", False, "Disabled"
+        if cluster.core_owner.casefold() == node.server.casefold() and up:
+            self._elect(cluster)
+        self._state.log.add("node_evicted", node.server, cluster=cluster.name, now=self.weights(cluster))
 
     def _watch(self, cluster: Cluster) -> None:
         """Notice lost heartbeats and a lost witness, and judge them when they have lasted long enough."""
@@ -143,7 +197,7 @@ class Clusters:
         if witness:
             state.log.add("witness_lost", cluster.witness_server, cluster=cluster.name)
         if loss.quorum:
-            state.log.add("quorum_kept", cluster.name, votes=loss.votes, total=loss.total, now=self._weights(cluster))
+            state.log.add("quorum_kept", cluster.name, votes=loss.votes, total=loss.total, now=self.weights(cluster))
         else:
             state.log.add("quorum_lost", cluster.name, votes=loss.votes, total=loss.total)
         state.again()
@@ -164,7 +218,7 @@ class Clusters:
             elif node.joining_since is not None and state.now >= node.joining_since + joining:
                 node.state, node.joining_since = ("Paused" if node.paused else "Up"), None
                 cluster.votes = quorum.join(cluster.votes, node.id)
-                state.log.add("node_up", node.server, cluster=cluster.name, now=self._weights(cluster))
+                state.log.add("node_up", node.server, cluster=cluster.name, now=self.weights(cluster))
                 state.again()
 
     def _watch_witness_return(self, cluster: Cluster) -> None:
@@ -177,7 +231,7 @@ class Clusters:
             if node.state in ("Up", "Paused")
         ):
             cluster.votes = quorum.recalc(replace(cluster.votes, witness_online=True))
-            state.log.add("witness_online", cluster.witness_server, cluster=cluster.name, now=self._weights(cluster))
+            state.log.add("witness_online", cluster.witness_server, cluster=cluster.name, now=self.weights(cluster))
 
     def _keep_owner(self, cluster: Cluster) -> None:
         """The core group has an owner that is up; a new one is elected a while after the old was lost."""
@@ -224,7 +278,7 @@ class Clusters:
                 node.state = "Paused" if node.paused else "Up"
                 self._start_service(node)
             self._elect(cluster)
-            state.log.add("quorum_formed", cluster.name, now=self._weights(cluster))
+            state.log.add("quorum_formed", cluster.name, now=self.weights(cluster))
             state.again()
 
     # -- small things --------------------------------------------------------------------------------------------
@@ -282,7 +336,7 @@ class Clusters:
         tuning = self._state.tuning
         return tuning.heartbeat_same_subnet_s if len(subnets) == 1 else tuning.heartbeat_cross_subnet_s
 
-    def _weights(self, cluster: Cluster) -> str:
+    def weights(self, cluster: Cluster) -> str:
         """The votes in short, such as `EX1=1 EX2=1 witness=1`."""
         votes = [f"{node.server}={cluster.votes.votes.get(node.id, 0)}" for node in cluster.nodes]
         return " ".join([*votes, f"witness={cluster.votes.witness_vote}"] if cluster.votes.witness else votes)

@@ -42,6 +42,7 @@ class DomainController:
     name: str
     site: str
     up: Callable[[], bool]
+    is_gc: bool = True
     replica: dict[str, Version] = field(default_factory=dict[str, Version])
 
 
@@ -54,10 +55,13 @@ class Directory:
         self.inter_site_s = inter_site_s
         self.stopped = False
         """Fault `ad_replication_stopped`."""
+        self.slow = False
+        """Fault `ad_latency`: pushing helps nothing then."""
         self.controllers: Names[DomainController] = Names(lambda name: name.partition(".")[0])
         self.arrived: list[Callable[[str, str], None]] = []
         """Told (DC, object) when a replicated change lands."""
         self._pending: set[tuple[str, str, str]] = set()
+        self._last_success: dict[tuple[str, str], datetime] = {}
 
     def closest(self, site: str, excluded: frozenset[str] = frozenset()) -> DomainController:
         """The DC that a server of `site` uses: of its own site first, then any. Raises `no_dc`."""
@@ -101,6 +105,38 @@ class Directory:
         for dc in self.controllers:
             for key in dc.replica:
                 self._spread(dc, key)
+
+    def sync(self, fastest_s: float) -> datetime:
+        """Push what is pending (`repadmin /syncall`); returns when it should have arrived."""
+        pending = sorted(self._pending)
+        if self.stopped:
+            return self._scheduler.now
+        delay = self.inter_site_s if self.slow else min(fastest_s, self.inter_site_s)
+        when = self._scheduler.now + timedelta(seconds=delay)
+        for source, target, key in pending:
+            self._scheduler.at(
+                when,
+                lambda source=source, target=target, key=key: self._deliver(  # type: ignore[misc]
+                    self.controllers[source], self.controllers[target], key
+                ),
+            )
+        return when if pending else self._scheduler.now
+
+    def review(self) -> None:
+        """Note which partners reach each other now."""
+        for source in self.controllers:
+            for target in self.controllers:
+                if source is not target and self._linked(source, target):
+                    self._last_success[target.name, source.name] = self._scheduler.now
+
+    def last_success(self, target: DomainController, source: DomainController) -> datetime:
+        """When `target` last replicated from `source`; now, while they reach each other."""
+        if self._linked(source, target):
+            self._last_success[target.name, source.name] = self._scheduler.now
+        return self._last_success.get((target.name, source.name), self._scheduler.now)
+
+    def _linked(self, source: DomainController, target: DomainController) -> bool:
+        return not self.stopped and source.up() and target.up()
 
     def converged(self, key: str) -> bool:
         """Whether every DC has the same value."""

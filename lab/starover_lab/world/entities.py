@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from starover_lab.world.client_settings import ClientAccessSettings
 from starover_lab.world.files import FileStore
 from starover_lab.world.logs import LogStream
+from starover_lab.world.machine_parts import FirewallRule, InstallState, Nic, SmbShare
 from starover_lab.world.names import Names
 from starover_lab.world.quorum import Quorum
 
@@ -163,6 +165,9 @@ class ExchangeServer:
     vdir_broken: bool = False
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
     dacp_bit: int = 1
+    dacp_set_at: datetime | None = None
+    """When the bit became 1 last; survives a reboot."""
+    client_access: ClientAccessSettings = field(default_factory=ClientAccessSettings)
 
 
 @dataclass(eq=False)
@@ -176,7 +181,6 @@ class Server:
     az: str
     subnet: str
     address: str
-    secondary_addresses: tuple[str, ...]
     os: str
     """`2012R2`, `2016`, `2019`, `2022` or `2025`."""
     instance: str
@@ -189,9 +193,16 @@ class Server:
     files: FileStore
     services: Names[Service] = field(default_factory=Names[Service])
     volumes: Names[Volume] = field(default_factory=Names[Volume])
-    shares: dict[str, str] = field(default_factory=dict[str, str])
-    """SMB share name to path."""
+    shares: Names[SmbShare] = field(default_factory=Names[SmbShare])
     local_groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    r"""Group to `DOMAIN\\name`s, or a bare SID whose account is gone."""
+    nics: Names[Nic] = field(default_factory=Names[Nic])
+    features: dict[str, InstallState] = field(default_factory=dict[str, InstallState])
+    firewall: list[FirewallRule] = field(default_factory=list[FirewallRule])
+    pending_reboot: set[str] = field(default_factory=set[str])
+    """Of `cbs`, `wu`, `rename`, `ccm`."""
+    time_skew_s: float = 0.0
+    """How far its clock is ahead of the domain's."""
     power: Literal["on", "booting", "off"] = "on"
     down_causes: set[int] = field(default_factory=set[int])
     """Numbers of the faults that keep it off."""
@@ -285,6 +296,14 @@ class Cluster:
     owner_lost_since: datetime | None = None
     retry_since: datetime | None = None
     """Since then enough nodes are there to form the cluster again."""
+    addresses: tuple[str, ...] = ()
+    """Of its administrative access point; empty: it has none."""
+    online_address: str = ""
+    """The one of them that fits the owner's subnet."""
+    key: str = ""
+    """Where `State.clusters` keeps it, when that is not its name: a second cluster of one DAG."""
+    discovered: set[str] = field(default_factory=set[str])
+    """Subnets (CIDR) that it found at its members."""
 
     @property
     def quorum_type(self) -> str:
@@ -360,6 +379,12 @@ class Copy:
     copied: int = field(kw_only=True)
     inspected: int = field(kw_only=True)
     replayed: int = field(kw_only=True)
+    held_from: int = 0
+    """Newest log when it was added: older ones are kept for no sake of it."""
+    left_over: bool = False
+    """Files of an earlier copy lie in its place."""
+    networks_seen: int = -1
+    """`State.cards_changed` when its network was last looked at."""
     diverged: int = 0
     """Logs it has beyond the point where the stream went on elsewhere."""
     files_present: bool = True

@@ -45,6 +45,7 @@ Kind = Literal[
     "already_member",  # of this DAG: data server, dag
     "member_elsewhere",  # of another DAG: data server, dag
     "not_member",  # data server, dag
+    "busy",  # the same is under way already: data server
     "too_many",  # members or copies beyond the limit: data limit
     "is_dc",  # a domain controller cannot be a member: data server
     "other_domain",  # data server, domain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from starover_lab.world.cluster import CLUSSVC, Clusters
@@ -38,10 +39,39 @@ class Hosts:
             return
         state = self._state
         server.power = "booting"
-        when = state.now + timedelta(seconds=state.tuning.reboot_s)
+        slower = state.slow_reboots.get(server.name.casefold(), 0.0)
+        when = state.now + timedelta(seconds=state.tuning.reboot_s + (0.0 if math.isinf(slower) else slower))
         state.log.add("host_booting", server.name)
         state.scheduler.at(when, lambda: self._booted(server, when))
         state.review()
+
+    def reboot(self, server: Server) -> datetime:
+        """Shut down in order and boot; returns when it should answer again. A host that is off stays as it is."""
+        state = self._state
+        off = state.now + timedelta(seconds=state.tuning.shutdown_s)
+        slower = state.slow_reboots.get(server.name.casefold(), 0.0)
+        returns = off + timedelta(seconds=state.tuning.reboot_s + (0.0 if math.isinf(slower) else slower))
+        if server.power != "on":
+            return returns
+        state.log.add("host_restarting", server.name)
+        state.scheduler.at(off, lambda: self._shut_down(server, returns, stays=math.isinf(slower)))
+        return returns
+
+    def _shut_down(self, server: Server, returns: datetime, *, stays: bool) -> None:
+        if server.power != "on":
+            return
+        for cluster in self._state.clusters:
+            node = cluster.nodes.get(server.name)
+            if node is not None and self._state.runs(server, CLUSSVC):
+                self._clusters.stop(cluster, node)
+        server.power = "off" if stays else "booting"
+        server.hung = False
+        for service in server.services:
+            service.status, service.busy_until, service.gave_up = "Stopped", None, False
+        self._state.log.add("host_off", server.name, reason="restart")
+        if not stays:
+            self._state.scheduler.at(returns, lambda: self._booted(server, returns))
+        self._state.review()
 
     def start(self, server: Server, name: str) -> datetime:
         """Start a service; returns when it runs."""
@@ -106,6 +136,10 @@ class Hosts:
             return
         state = self._state
         server.power, server.boot_time = "on", state.now
+        server.pending_reboot.clear()
+        for name, known in server.features.items():
+            if known == "InstallPending":
+                server.features[name] = "Installed"
         ends = state.poke_after(state.tuning.services_after_boot_s)
         for service in server.services:
             if service.name in ("WinRM", "EventLog", "LanmanServer", "Netlogon", "NTDS", "Kdc", "DNS"):

@@ -33,6 +33,10 @@ class Names(Generic[T]):
         self._items[self._key(name)] = item
         return item
 
+    def discard(self, name: str) -> None:
+        """Forget the thing of that name, if it is there."""
+        self._items.pop(self._key(name), None)
+
     def get(self, name: str) -> T | None:
         """The thing of that name, or None."""
         return self._items.get(self._key(name))

@@ -6,14 +6,16 @@ growing as long as the cluster registry can be read (point 7).
 
 from __future__ import annotations
 
-from starover_lab.world.entities import Copy, CopyError, Database
+from starover_lab.world.entities import Copy, CopyError, Database, Server
 from starover_lab.world.errors import WorldError
+from starover_lab.world.network_map import shared, still_usable
 from starover_lab.world.state import State
 from starover_lab.world.storage import copy_storage_fails, counters
 
 __all__ = ["REPL", "Replication"]
 
 REPL = "MSExchangeRepl"
+_UNSEEDED = "The database copy has no files. It needs to be seeded."
 _DIVERGED = (
     "The log file stream of this copy has gone on beyond the point where the active copy continued ({logs} logs). "
     "The copy must be seeded again."
@@ -47,7 +49,7 @@ class Replication:
             return "FailedAndSuspended"
         if copy.replication_suspended:
             return "Suspended"
-        if copy.error is not None:
+        if copy.error is not None or not copy.files_present:
             return "Failed"
         if copy.phase == "initializing":
             return "Initializing"
@@ -99,6 +101,8 @@ class Replication:
         if not copy.activation_suspended:
             copy.comment = ""
         copy.initiator = "Unknown"
+        if copy.error is None and not copy.files_present and not is_active(database, copy):
+            copy.error = CopyError(_UNSEEDED, 2070, needs_reseed=True)
         if copy.error is not None and copy.error.needs_reseed and not is_active(database, copy):
             copy.retry_until = self._state.poke_after(self._state.tuning.initializing_s)
         self._state.log.add("copy_resumed", name, replication_only=replication_only)
@@ -175,6 +179,24 @@ class Replication:
             self.settle(database, copy)
             copy.notified = database.stream.generated(state.now)
         copy.connected, copy.flowing, copy.replaying = connected, copy_flows, replays
+        self._network(database, copy, server, source, fresh=changed_run)
+
+    def _network(self, database: Database, copy: Copy, server: Server, source: Server, *, fresh: bool) -> None:
+        """A new connection chooses its network; a standing one leaves its own only when that carries nothing more."""
+        state = self._state
+        if not (copy.running and copy.connected) or not database.dag:
+            copy.network = "" if not copy.running else copy.network
+            return
+        if fresh:
+            copy.network = ""
+        elif copy.network and copy.networks_seen == state.cards_changed:
+            return
+        copy.networks_seen = state.cards_changed
+        if copy.network and still_usable(state, database.dag, copy.network, source, server):
+            return
+        before, copy.network = copy.network, shared(state, database.dag, source, server)
+        if before:
+            state.log.add("copy_network", f"{database.name}\\{copy.server}", was=before, now=copy.network)
 
     def _phase(self, database: Database, copy: Copy, *, connected: bool) -> bool:
         """Take the start-up phases on; returns whether logs flow."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from starover_lab.world.entities import Copy, CopyError, Database, Seed
 from starover_lab.world.errors import WorldError
+from starover_lab.world.network_map import known_networks, shared, usable
 from starover_lab.world.replication import REPL, Replication, is_active
 from starover_lab.world.state import State
 from starover_lab.world.storage import space
@@ -24,7 +25,16 @@ class Seeding:
         self._replication = replication
 
     def begin(
-        self, database: Database, copy: Copy, *, source: str | None, delete_existing: bool, manual_resume: bool
+        self,
+        database: Database,
+        copy: Copy,
+        *,
+        source: str | None = None,
+        network: str | None = None,
+        delete_existing: bool = False,
+        safe_delete: bool = False,
+        database_only: bool = False,
+        manual_resume: bool = False,
     ) -> datetime:
         """Begin; returns when it should end. The copy must be suspended (or need the seed)."""
         state = self._state
@@ -36,15 +46,22 @@ class Seeding:
         needs = copy.error is not None and copy.error.needs_reseed
         if not copy.replication_suspended and not needs:
             raise WorldError("must_be_suspended", f"{name} is not suspended", copy=name)
-        if copy.files_present and not delete_existing:
+        has_files = copy.files_present or copy.left_over
+        if has_files and not (delete_existing or safe_delete):
             raise WorldError("files_exist", f"{name} has files", copy=name, path=database.edb_path)
-        giver = self._source(database, copy, source)
+        if safe_delete and not self._another_good(database, copy):
+            raise WorldError("no_other_copy", f"no other copy of {database.name} is healthy", copy=name)
+        giver = self.check_source(database, copy, source, database_only=database_only)
+        over = self._network(database, copy, giver, network)
         room = space(state, state.servers[copy.server], database.edb_path)
         available = (room.free + (database.size if copy.files_present else 0)) if room is not None else 0
         if available < database.size:
             raise WorldError("disk_full", f"no room for {name}", copy=name, free=available, needed=database.size)
         self._replication.settle(database, copy)
-        copy.files_present = False
+        copy.files_present = copy.left_over = False
+        server = state.servers[copy.server]
+        if server.files.exists(database.edb_path):
+            server.files.remove(database.edb_path)
         percent = state.seed_failures.get((database.name.casefold(), copy.server.casefold()))
         copy.seed = Seed(
             source=giver.server,
@@ -54,10 +71,12 @@ class Seeding:
             speed=0.0,
             started=state.now,
             from_generation=database.stream.generated(state.now),
+            network=over,
+            database_only=database_only,
             manual_resume=manual_resume,
             fails_at=None if percent is None else database.size * percent / 100,
         )
-        state.log.add("seed_started", name, source=giver.server, bytes=database.size)
+        state.log.add("seed_started", name, source=giver.server, bytes=database.size, network=over)
         self._share(giver.server)
         state.review()
         return self.expected_end(copy)
@@ -146,7 +165,10 @@ class Seeding:
             goal = min(float(seed.total), seed.fails_at if seed.fails_at is not None else float(seed.total))
             state.poke_after(max(goal - seed.done, 0.0) / speed)
 
-    def _source(self, database: Database, copy: Copy, source: str | None) -> Copy:
+    def check_source(
+        self, database: Database, copy: Copy | None, source: str | None = None, *, database_only: bool = False
+    ) -> Copy:
+        """The copy that a seed would come from. Raises `not_found`, `source_unhealthy`, `seed_in_progress`."""
         name = source or database.active
         giver = database.copies.get(name.partition(".")[0])
         if giver is None:
@@ -154,4 +176,32 @@ class Seeding:
         status = self._replication.status(database, giver)
         if giver is copy or status not in _GOOD_SOURCES or giver.seed is not None:
             raise WorldError("source_unhealthy", f"{giver.server} cannot give the seed", source=name, status=status)
+        for other in database.copies:
+            seed = other.seed
+            if seed is None or seed.source.casefold() != giver.server.casefold():
+                continue
+            if not (database_only and seed.database_only):
+                raise WorldError(
+                    "seed_in_progress",
+                    f"{giver.server} gives a seed of {database.name} already",
+                    copy=f"{database.name}\\{other.server}",
+                    source=giver.server,
+                )
         return giver
+
+    def _another_good(self, database: Database, copy: Copy) -> bool:
+        return any(
+            one is not copy and self._replication.status(database, one) in _GOOD_SOURCES for one in database.copies
+        )
+
+    def _network(self, database: Database, copy: Copy, giver: Copy, wanted: str | None) -> str:
+        """The DAG network that the seed goes over. Raises `not_found` for one that the two do not share."""
+        state = self._state
+        source, target = state.servers[giver.server], state.servers[copy.server]
+        if not wanted:
+            return shared(state, database.dag, source, target) if database.dag else ""
+        plain = wanted.rpartition("\\")[2]
+        for one in known_networks(state, database.dag, target):
+            if one.name.casefold() == plain.casefold() and usable(one, source, target):
+                return one.name
+        raise WorldError("not_found", f"there is no such DAG network {wanted}", object="network", name=wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from starover_lab.world.dag_objects import dags_on, read_dag
 from starover_lab.world.directory import DomainController
 from starover_lab.world.entities import Account, Component, Copy, DagObject, Database, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
@@ -69,15 +70,11 @@ class ServerSettings:
 
     def dag_names(self, dc: DomainController) -> list[str]:
         """The DAGs that a DC knows, by name."""
-        found = [self._state.directory.read(dc, key, DagObject) for key in self._state.directory.keys(dc, "dag:")]
-        return sorted((dag.name for dag in found if dag is not None), key=str.casefold)
+        return [dag.name for dag in dags_on(self._state.directory, dc)]
 
     def dag(self, name: str, dc: DomainController) -> DagObject:
         """One DAG as that DC knows it."""
-        found = self._state.directory.read(dc, f"dag:{name.casefold()}", DagObject)
-        if found is None:
-            raise WorldError("not_found", f"there is no DAG {name}", object="dag", name=name, dc=dc.name)
-        return found
+        return read_dag(self._state.directory, dc, name)
 
     def set_preference(self, database: Database, copy: Copy, preference: int) -> None:
         """Take the copy out, put it in at its new place, renumber."""
@@ -97,7 +94,15 @@ class ServerSettings:
         self._state.log.add("preference_set", f"{database.name}\\{copy.server}", preference=preference)
         self._state.review()
 
-    def set_lag(self, database: Database, copy: Copy, *, replay_s: float | None, truncation_s: float | None) -> None:
+    def set_lag(
+        self,
+        database: Database,
+        copy: Copy,
+        *,
+        replay_s: float | None,
+        truncation_s: float | None,
+        max_delay_s: float | None,
+    ) -> None:
         """Set the lag times, at most 14 days."""
         for parameter, value in (("ReplayLagTime", replay_s), ("TruncationLagTime", truncation_s)):
             if value is not None and not 0 <= value <= _MOST_LAG_S:
@@ -112,6 +117,8 @@ class ServerSettings:
             copy.replay_lag_s = replay_s
         if truncation_s is not None:
             copy.truncation_lag_s = truncation_s
+        if max_delay_s is not None:
+            copy.replay_lag_max_delay_s = max_delay_s
         self._state.log.add(
             "lag_set", f"{database.name}\\{copy.server}", replay_s=copy.replay_lag_s, truncation_s=copy.truncation_lag_s
         )
@@ -160,6 +167,8 @@ class ServerSettings:
         *,
         policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] | None,
         disabled_and_move_now: bool | None,
+        dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] | None,
+        max_active: int | Literal["unlimited"] | None,
     ) -> None:
         """Set what automatic activation may do on a server."""
         exchange = self._exchange(server)
@@ -167,6 +176,9 @@ class ServerSettings:
             exchange.activation_policy = policy
         if disabled_and_move_now is not None:
             exchange.activation_disabled_and_move_now = disabled_and_move_now
+        exchange.auto_mount_dial = dial or exchange.auto_mount_dial
+        if max_active is not None:
+            exchange.max_active = None if max_active == "unlimited" else max_active
         self._state.log.add(
             "activation_policy",
             server.name,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from starover_lab.world.entities import Cluster, Copy, DagObject, Database, Server
+from starover_lab.world.dag_objects import find_dag
+from starover_lab.world.entities import Cluster, Copy, Database, Server
 from starover_lab.world.errors import Data
 from starover_lab.world.replication import Replication, is_active
 from starover_lab.world.state import State
@@ -89,7 +90,7 @@ def _server(state: State, server: Server) -> dict[str, Data]:
 def _dag(state: State, name: str) -> dict[str, Data]:
     by_dc: dict[str, Data] = {}
     for dc in state.directory.controllers:
-        dag = state.directory.read(dc, f"dag:{name.casefold()}", DagObject)
+        dag = find_dag(state.directory, dc, name)
         by_dc[dc.name] = (
             None
             if dag is None

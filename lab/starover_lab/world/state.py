@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.dice import Dice
 from starover_lab.world.directory import Directory
+from starover_lab.world.dns_zones import Zone
 from starover_lab.world.entities import (
     Account,
     AdSite,
@@ -27,6 +29,7 @@ from starover_lab.world.entities import (
 from starover_lab.world.errors import WorldError
 from starover_lab.world.events import EventLog
 from starover_lab.world.names import Names
+from starover_lab.world.principals import Principals
 from starover_lab.world.tuning import Tuning
 
 __all__ = ["State", "first_label"]
@@ -54,6 +57,8 @@ class State:
     dice: Dice
     log: EventLog
     directory: Directory
+    principals: Principals
+    organization: Organization
     azs: Names[Az] = field(default_factory=Names[Az])
     sites: Names[AdSite] = field(default_factory=Names[AdSite])
     subnets: Names[Subnet] = field(default_factory=Names[Subnet])
@@ -71,6 +76,20 @@ class State:
     noise: dict[str, int] = field(default_factory=dict[str, int])
     """Fault `ps_noise`: host to level."""
     ui_culture: str = "en-US"
+    zones: Names[Zone] = field(default_factory=Names[Zone])
+    balancer_addresses: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """DNS name of a balancer (case-folded) to its addresses; the world outside knows these names."""
+    client_names: tuple[str, ...] = ()
+    cno_creation: bool = False
+    """Whether a cluster may create its computer account itself."""
+    dns_faults: set[str] = field(default_factory=set[str])
+    """DCs (case-folded) whose DNS server does not answer."""
+    latency_ms: dict[frozenset[str], float] = field(default_factory=dict[frozenset[str], float])
+    """Fault `link_latency`: two AZs (one, within itself) to their round trip."""
+    slow_reboots: dict[str, float] = field(default_factory=dict[str, float])
+    """Host (case-folded) to the seconds that a reboot takes longer; infinity: it never returns."""
+    cards_changed: int = 0
+    """Raised whenever a network card, a DAG network or a membership changes: who uses a network looks again."""
     rbac_missing: set[str] = field(default_factory=set[str])
     seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
@@ -101,6 +120,11 @@ class State:
         if database is None:
             raise WorldError("not_found", f"there is no database {name}", object="database", name=name)
         return database
+
+    def cluster_of(self, dag: str, asked: Server) -> Cluster | None:
+        """The cluster of a DAG as a host sees it: the one that it is a node of, else the first there is."""
+        own = [one for one in self.clusters if one.name.casefold() == dag.casefold()]
+        return next((one for one in own if asked.name in one.nodes), own[0] if own else None)
 
     def service(self, server: Server, name: str) -> Service | None:
         """A service of a host, by name or display name, or None."""

@@ -27,12 +27,15 @@ from starover_lab.world.topology_checks import contradictions
 from starover_lab.world.topology_specs import (
     START,
     AccountSpec,
+    CertificateSpec,
+    ComputerSpec,
     DagSpec,
     DatabaseSpec,
     Duration,
     FaultSpec,
     File,
     Part,
+    RecordSpec,
     ServerSpec,
     Topology,
     Where,
@@ -46,7 +49,19 @@ class TopologyError(Mistake):
     """A topology cannot be read or contradicts itself; the text names file, line and the wish."""
 
 
-_LISTS = ("sites", "subnets", "servers", "dags", "databases", "accounts", "balancers", "client_names")
+_LISTS = (
+    "sites",
+    "subnets",
+    "servers",
+    "dags",
+    "databases",
+    "accounts",
+    "balancers",
+    "client_names",
+    "certificates",
+    "computers",
+    "dns_records",
+)
 
 
 def names() -> list[str]:
@@ -141,6 +156,9 @@ def _convert(tree: Tree, label: str, text: Text) -> File:
         "dags": DagSpec,
         "databases": DatabaseSpec,
         "accounts": AccountSpec,
+        "certificates": CertificateSpec,
+        "computers": ComputerSpec,
+        "dns_records": RecordSpec,
     }
     for section, kind in kinds.items():  # one by one, so that all mistakes are told at once
         items = rest.get(section)
@@ -202,18 +220,20 @@ class _Merged:
         self.scalars: dict[str, object] = {}
         self.lists: dict[str, dict[str, msgspec.Struct]] = {section: {} for section in _LISTS}
         self.azs: dict[str, None] = {}
+        self.zones: dict[str, None] = {}
         self.tuning: dict[str, str] = {}
         self.faults: list[FaultSpec] = []
         self.where: dict[tuple[str, str], Where] = {}
 
     def take(self, label: str, part: Part, text: Text, place: Place) -> None:
         """Lay one part over what is there."""
-        for key in ("description", "start", "seed", "region", "forest"):
+        for key in ("description", "start", "seed", "region", "forest", "cno_creation"):
             value = getattr(part, key)
-            if value:
+            if value or value is False:
                 self.scalars[key] = value
                 self.where[key, ""] = (label, text.line((*place, key)))
         self.azs.update(dict.fromkeys(part.azs))
+        self.zones.update(dict.fromkeys(part.dns_zones))
         for key, value in part.tuning.items():
             self.tuning[key] = value
             self.where["tuning", key] = (label, text.line((*place, "tuning", key)))
@@ -225,6 +245,8 @@ class _Merged:
                 self.where[section, ""] = (label, text.line((*place, section)))
             for at, item in enumerate(getattr(part, section)):
                 name: str = item.cidr if isinstance(item, Subnet) else item.name
+                if isinstance(item, RecordSpec):
+                    name = f"{item.name} {item.type} {item.data}"
                 line = text.line((*place, section, at))
                 if name.casefold() in mine:
                     raise _error([(label, line, f"`{name}` stands twice under `{section}:`")])
@@ -272,6 +294,11 @@ class _Merged:
             accounts=of("accounts", AccountSpec),
             balancers=of("balancers", Balancer),
             client_names=of("client_names", ClientName),
+            certificates=of("certificates", CertificateSpec),
+            computers=of("computers", ComputerSpec),
+            dns_zones=tuple(self.zones),
+            dns_records=of("dns_records", RecordSpec),
+            cno_creation=self.scalars.get("cno_creation") is True,
             tuning=tuning,
             faults=tuple(self.faults),
             where=self.where,

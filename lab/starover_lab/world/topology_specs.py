@@ -17,6 +17,8 @@ from starover_lab.world.tuning import Tuning
 __all__ = [
     "START",
     "AccountSpec",
+    "CertificateSpec",
+    "ComputerSpec",
     "CopySpec",
     "DagSpec",
     "DatabaseSpec",
@@ -24,7 +26,10 @@ __all__ = [
     "ExchangeSpec",
     "FaultSpec",
     "File",
+    "NicSpec",
     "Part",
+    "RecordSpec",
+    "RouteSpec",
     "ServerSpec",
     "Topology",
     "VolumeSpec",
@@ -57,6 +62,61 @@ class VolumeSpec(Spec, frozen=True, kw_only=True):
     fs: Literal["NTFS", "ReFS"] = "NTFS"
 
 
+class RouteSpec(Spec, frozen=True, kw_only=True):
+    """A static route of a network card."""
+
+    prefix: str
+    """CIDR."""
+    next_hop: str
+
+
+class NicSpec(Spec, frozen=True, kw_only=True):
+    """A network card of a host."""
+
+    alias: str
+    """As Windows names it: MAPI, Replication, Ethernet 2."""
+    address: str
+    """With its prefix: 172.19.18.11/24."""
+    purpose: Literal["mapi", "replication", "other"] = "mapi"
+    """mapi: with default gateway, DNS servers, all bindings and registration in DNS; the others without."""
+    gateway: str = ""
+    """Empty: the subnet's first address on a mapi card, none on others."""
+    dns_servers: tuple[str, ...] = ()
+    """Empty: the DCs on a mapi card, none on others."""
+    register_dns: bool | None = None
+    bindings: dict[Literal["ms_msclient", "ms_server", "ms_tcpip", "ms_tcpip6"], bool] = {}
+    dhcp: bool | None = None
+    """Unset: as EC2 does it on an instance."""
+    metric: int = 0
+    routes: tuple[RouteSpec, ...] = ()
+
+
+class CertificateSpec(Spec, frozen=True, kw_only=True):
+    """A certificate in the machine store of Exchange servers."""
+
+    name: str
+    """For this file only."""
+    subject: str = ""
+    """Empty: CN= and the first domain."""
+    domains: tuple[str, ...] = ()
+    days: float = 400
+    """Left when the lab begins; below 0: it has expired."""
+    services: tuple[Literal["IIS", "SMTP", "IMAP", "POP", "UM", "Federation"], ...] = ("IIS", "SMTP")
+    servers: tuple[ServerName, ...] = ()
+    """Empty: all Exchange servers."""
+    self_signed: bool = False
+
+
+class RecordSpec(Spec, frozen=True, kw_only=True):
+    """A DNS record that is there from the beginning, beside those of the hosts."""
+
+    name: str
+    """In full: mail.example.com. What lies in none of `dns_zones` needs its zone there."""
+    type: Literal["A", "AAAA", "CNAME", "MX", "TXT"] = "A"
+    data: str
+    ttl: Duration = "1h"
+
+
 class ExchangeSpec(Spec, frozen=True, kw_only=True):
     """Exchange on a host."""
 
@@ -68,6 +128,10 @@ class ExchangeSpec(Spec, frozen=True, kw_only=True):
     activation_policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] = "Unrestricted"
     auto_mount_dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] = "GoodAvailability"
     max_active: int | None = None
+    namespace: str = ""
+    """Host name in all its URLs; empty: its own, and no external URL, as setup leaves it."""
+    extended_protection: bool | None = None
+    """Unset: as setup does it, on from 2019 CU14 and in SE."""
 
 
 class ServerSpec(Spec, frozen=True, kw_only=True):
@@ -92,6 +156,24 @@ class ServerSpec(Spec, frozen=True, kw_only=True):
     exchange: ExchangeSpec | None = None
     shares: dict[str, str] = {}
     """SMB share name to local path; a witness's share is made by itself."""
+    nics: tuple[NicSpec, ...] = ()
+    """Empty: one card with `address`."""
+    features: dict[str, Literal["Available", "Installed", "InstallPending", "Removed"]] = {}
+    """Windows features that differ from what such a host has."""
+    pending_reboot: tuple[Literal["cbs", "wu", "rename", "ccm"], ...] = ()
+    gc: bool = True
+    """Of a DC: it is a global catalog."""
+    time_skew_s: float = 0.0
+
+
+class ComputerSpec(Spec, frozen=True, kw_only=True):
+    """A computer account beside those of the hosts, such as the pre-staged one of a cluster."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=15)]
+    enabled: bool = False
+    description: str = ""
+    full_control: tuple[str, ...] = ()
+    """Who has full control over it: Exchange Trusted Subsystem, or the first node's account MBX1$."""
 
 
 class CopySpec(Spec, frozen=True, kw_only=True):
@@ -189,6 +271,14 @@ class Part(Spec, frozen=True, kw_only=True):
     accounts: tuple[AccountSpec, ...] = ()
     balancers: tuple[Balancer, ...] = ()
     client_names: tuple[ClientName, ...] = ()
+    certificates: tuple[CertificateSpec, ...] = ()
+    """Empty: one for the client names on all Exchange servers."""
+    computers: tuple[ComputerSpec, ...] = ()
+    dns_zones: tuple[str, ...] = ()
+    """Beside the forest's own."""
+    dns_records: tuple[RecordSpec, ...] = ()
+    cno_creation: bool | None = None
+    """Whether a cluster may create its computer account itself; usually it may not and the account is pre-staged."""
     tuning: dict[str, str] = {}
     """Numbers by knob; see `Tuning`."""
     faults: tuple[FaultSpec, ...] = ()
@@ -228,6 +318,11 @@ class Topology:
     accounts: tuple[AccountSpec, ...]
     balancers: tuple[Balancer, ...]
     client_names: tuple[ClientName, ...]
+    certificates: tuple[CertificateSpec, ...]
+    computers: tuple[ComputerSpec, ...]
+    dns_zones: tuple[str, ...]
+    dns_records: tuple[RecordSpec, ...]
+    cno_creation: bool
     tuning: Tuning
     faults: tuple[FaultSpec, ...]
     where: Mapping[tuple[str, str], Where] = field(default_factory=dict[tuple[str, str], Where])

@@ -22,6 +22,16 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     slow_factor: float = 10.0
     """How much longer everything takes on a host with the fault `winrm_slow`."""
 
+    add_first_member_s: float = 150.0
+    """Add-DatabaseAvailabilityGroupServer for the first member: it forms the cluster."""
+    add_member_s: float = 180.0
+    remove_member_s: float = 60.0
+    feature_install_s: float = 60.0
+    shutdown_s: float = 30.0
+    """From the wish to restart until the host is off."""
+    rtt_same_az_ms: float = 0.4
+    rtt_cross_az_ms: float = 1.2
+
     ad_intra_site_s: float = 15.0
     ad_inter_site_s: float = 180.0
     """Change notification is on; without it an interval of 900 s is usual."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from starover_lab.world.access_points import AccessPoints
 from starover_lab.world.active_manager import ActiveManager
 from starover_lab.world.ad_objects import ActiveDirectory
 from starover_lab.world.build import build
@@ -22,6 +23,7 @@ from starover_lab.world.cluster import Clusters
 from starover_lab.world.copy_sets import CopySets
 from starover_lab.world.dacp import Dacp
 from starover_lab.world.dag_networks import DagNetworks
+from starover_lab.world.dag_objects import dags_on
 from starover_lab.world.dags import Dags
 from starover_lab.world.directory import DomainController
 from starover_lab.world.dns import Dns
@@ -54,6 +56,7 @@ from starover_lab.world.topology import load
 from starover_lab.world.topology_specs import Topology
 from starover_lab.world.views import CopyView, DagStatus, DatabaseView, NodeView, Space
 from starover_lab.world.windows import Windows
+from starover_lab.world.witness import Witness
 
 __all__ = ["World"]
 
@@ -82,27 +85,32 @@ class World:
         self._reading = Reading(state, self._replication, self._seeding)
         self._faults = Faults(state, self._hosts, self._replication)
         self.invariants = Invariants(state)
-        self.dags = Dags(state)
-        """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
-        self.members = Members(state)
-        """Servers joining and leaving a DAG."""
-        self.networks = DagNetworks(state)
-        """DAG networks."""
-        self.copies = CopySets(state)
-        """Database copies as configuration: added, removed, as each DC knows them."""
-        self.windows = Windows(state)
-        """Features, groups, firewall, shares, reboots, reachability."""
-        self.nics = NetworkCards(state)
-        """Network cards, and EC2's interfaces."""
         self.ad = ActiveDirectory(state)
         """Computer accounts, groups, DCs and their replication."""
         self.dns = Dns(state)
         """DNS zones and resolving."""
+        witness = Witness(state, self._clusters)
+        access_points = AccessPoints(state, self.ad, self.dns)
+        self.copies = CopySets(state, self.ad, self._seeding)
+        """Database copies as configuration: added, removed, as each DC knows them."""
+        self.dags = Dags(state, self._clusters, self._hosts, witness, self.ad)
+        """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
+        self.members = Members(state, self._clusters, self._reading, witness, self.ad, access_points, self.copies)
+        """Servers joining and leaving a DAG."""
+        self.networks = DagNetworks(state, self.ad)
+        """DAG networks."""
+        self.windows = Windows(state, self._hosts, self._active_manager.evacuate)
+        """Features, groups, firewall, shares, reboots, reachability."""
+        self.nics = NetworkCards(state)
+        """Network cards, and EC2's interfaces."""
         self.client_access = ClientAccess(state)
         """Virtual directories, Outlook Anywhere, certificates, providers."""
+        state.directory.arrived.append(self._replicated)
         state.reviewers += [
             self._hosts.review,
+            state.directory.review,
             self._clusters.review,
+            access_points.review,
             Dacp(state).review,
             self._active_manager.review,
             self._seeding.review,
@@ -202,9 +210,14 @@ class World:
         return self._reading.dag_status(self._servers.dag(name, controller), controller.name, self.server(asked))
 
     def dag_of(self, server: str) -> str:
-        """The DAG of a server; empty: none."""
-        host = self.server(server).name
-        return next((cluster.name for cluster in self.state.clusters if host in cluster.nodes), "")
+        """The DAG of a server as the DC of its site knows it; empty: none. Without a DC: as its cluster knows it."""
+        host = self.server(server)
+        try:
+            dags = dags_on(self.state.directory, self.state.directory.closest(host.site))
+        except WorldError:
+            return next((cluster.name for cluster in self.state.clusters if host.name in cluster.nodes), "")
+        names = [dag.name for dag in dags if host.name.casefold() in {name.casefold() for name in dag.members}]
+        return names[0] if names else ""
 
     # -- cluster -------------------------------------------------------------------------------------------------
 
@@ -288,7 +301,14 @@ class World:
         """
         found, copy = self._asked_copy(database, server, asked)
         return self._seeding.begin(
-            found, copy, source=source, delete_existing=delete_existing, manual_resume=manual_resume
+            found,
+            copy,
+            source=source,
+            network=network,
+            delete_existing=delete_existing,
+            safe_delete=safe_delete,
+            database_only=database_only,
+            manual_resume=manual_resume,
         )
 
     def cancel_seed(self, database: str, server: str, asked: str) -> None:
@@ -297,8 +317,10 @@ class World:
 
     def set_preference(self, database: str, server: str, asked: str, preference: int) -> None:
         """Set-MailboxDatabaseCopy -ActivationPreference: take out, insert, renumber 1..n. Raises `invalid`."""
-        self.dc_of(asked)
-        self._servers.set_preference(*self._copy(database, server), preference)
+        dc = self.dc_of(asked)
+        found, copy = self._copy(database, server)
+        self._servers.set_preference(found, copy, preference)
+        self.copies.publish(found, dc)
 
     def set_lag(
         self,
@@ -308,12 +330,19 @@ class World:
         *,
         replay_s: float | None = None,
         truncation_s: float | None = None,
+        replay_lag_max_delay_s: float | None = None,
     ) -> None:
-        """Set-MailboxDatabaseCopy -ReplayLagTime, -TruncationLagTime; at most 14 days. Raises `invalid`."""
-        self.dc_of(asked)
+        """Set-MailboxDatabaseCopy -ReplayLagTime, -TruncationLagTime, -ReplayLagMaxDelay; at most 14 days.
+
+        Raises `invalid`.
+        """
+        dc = self.dc_of(asked)
         found, copy = self._copy(database, server)
         self._replication.settle(found, copy)
-        self._servers.set_lag(found, copy, replay_s=replay_s, truncation_s=truncation_s)
+        self._servers.set_lag(
+            found, copy, replay_s=replay_s, truncation_s=truncation_s, max_delay_s=replay_lag_max_delay_s
+        )
+        self.copies.publish(found, dc)
 
     def mount(self, database: str, asked: str) -> datetime:
         """Mount-Database on the server with the active copy; returns when it should be mounted."""
@@ -358,10 +387,18 @@ class World:
         *,
         policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] | None = None,
         disabled_and_move_now: bool | None = None,
+        dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] | None = None,
+        max_active: int | Literal["unlimited"] | None = None,
     ) -> None:
-        """Set-MailboxServer -DatabaseCopyAutoActivationPolicy, -DatabaseCopyActivationDisabledAndMoveNow."""
+        """Set-MailboxServer: activation policy, disabled and move now, AutoDatabaseMountDial, maximum of actives."""
         self.dc_of(asked)
-        self._servers.set_activation(self.server(server), policy=policy, disabled_and_move_now=disabled_and_move_now)
+        self._servers.set_activation(
+            self.server(server),
+            policy=policy,
+            disabled_and_move_now=disabled_and_move_now,
+            dial=dial,
+            max_active=max_active,
+        )
 
     # -- records and faults --------------------------------------------------------------------------------------
 
@@ -415,6 +452,11 @@ class World:
         """Look round every half hour for what comes about slowly: volumes that fill."""
         self.state.review()
         self.scheduler.after(_HOUSEKEEPING_S, self._keep_house)
+
+    def _replicated(self, _: str, key: str) -> None:
+        """A change of a DAG landed on another DC: those who ask that DC know it now."""
+        if key.startswith(("dag:", "dagattr:", "member:")):
+            self.state.review()
 
     def _copy(self, database: str, server: str) -> tuple[Database, Copy]:
         found = self.database(database)
