@@ -68,6 +68,8 @@ class Filled:
 
 @runtime_checkable
 class _Parsed(Protocol):
+    """A type that reads its own text. `str` of a value gives text that `parse` reads as the same value again."""
+
     @classmethod
     def parse(cls, text: str, /) -> object: ...
 
@@ -207,6 +209,8 @@ def _plain(name: str, value: object) -> Plain:
     if isinstance(value, list | tuple):
         parts: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType] # each part is looked at
         return [_plain(name, part) for part in parts]
+    if isinstance(value, _Parsed) and not isinstance(value, timedelta):
+        return str(value)
     return plain(argument(name, value))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import inspect
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Concatenate, Generic, Literal, TypeAlias, overload
 
 import msgspec
@@ -176,6 +176,14 @@ class Step:
     left: Callable[[bytes], int | None] = field(repr=False, compare=False)
     revert: Callable[[bytes], Step | None] | None = field(repr=False, compare=False)
     """The step that undoes this one, from what the first reading found; None where the kind has no undo."""
+    settle: Settle
+    """How long to look for the fact after the change; the kind's, or what `within` said."""
+    broken: Callable[[bytes], Blocked | None] = field(repr=False, compare=False)
+    """Why the fact cannot come about any more, from a reading after the change; None: it still may."""
+
+    def within(self, seconds: float) -> Step:
+        """The same step with another limit for the fact to come about, where the kind alone cannot know it."""
+        return replace(self, settle=msgspec.structs.replace(self.settle, limit=seconds))
 
     @property
     def check(self) -> Read:
@@ -187,9 +195,8 @@ class Step:
     def verdict(self, payload: bytes) -> Verdict:
         """What a reading after the change means."""
         change = self.change(payload)
-        return Verdict(
-            done=change is None, blocked=change if isinstance(change, Blocked) else None, left=self.left(payload)
-        )
+        blocked = change if isinstance(change, Blocked) else self.broken(payload) if change is not None else None
+        return Verdict(done=change is None, blocked=blocked, left=self.left(payload))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +303,7 @@ class Kind:
         risk: Risk,
         settle: Settle,
         deadline: float,
+        tries: int = 1,
     ) -> None:
         """`check` and `apply` are template names, deadlines seconds."""
         self.name = name
@@ -307,6 +315,8 @@ class Kind:
         self.risk = risk
         self.settle = settle
         self.deadline = deadline
+        self.tries = tries
+        """How often it is done at most, when what it began is seen to have broken off."""
 
     def __repr__(self) -> str:
         return f"<step kind {self.name}>"
@@ -326,6 +336,8 @@ class StepKind(Kind, Generic[R, P]):
         progress: Callable[[R], int] | None,
         undo: Callable[Concatenate[R, Server, P], Step | None] | None,
         deadline: float,
+        broken: Callable[[R], Blocked | None] | None = None,
+        tries: int = 1,
     ) -> None:
         """Made by `step`."""
         super().__init__(
@@ -337,11 +349,13 @@ class StepKind(Kind, Generic[R, P]):
             risk=risk,
             settle=settle,
             deadline=deadline,
+            tries=tries,
         )
         self.query = check
         self.function = function
         self.progress = progress
         self.undo = undo
+        self.broken = broken
         self.signature = _keyword_signature(function)
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
@@ -357,7 +371,7 @@ class StepKind(Kind, Generic[R, P]):
         """
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        query, progress, undo = self.query, self.progress, self.undo
+        query, progress, undo, broken = self.query, self.progress, self.undo, self.broken
 
         def revert(prev: bytes) -> Step | None:
             return undo(query.decode(prev), server, *args, **kwargs) if undo is not None else None
@@ -369,6 +383,8 @@ class StepKind(Kind, Generic[R, P]):
             change=lambda payload: self.function(query.decode(payload), *args, **kwargs),
             left=lambda payload: None if progress is None else progress(query.decode(payload)),
             revert=None if undo is None else revert,
+            settle=self.settle,
+            broken=lambda payload: None if broken is None else broken(query.decode(payload)),
         )
 
 
@@ -381,6 +397,8 @@ def step(
     settle: Settle = ...,
     progress: Callable[[R], int] | None = ...,
     deadline: float = ...,
+    broken: Callable[[R], Blocked | None] | None = ...,
+    tries: int = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 @overload
 def step(
@@ -392,6 +410,8 @@ def step(
     progress: Callable[[R], int] | None = ...,
     undo: Callable[Concatenate[R, Server, P], Step | None],
     deadline: float = ...,
+    broken: Callable[[R], Blocked | None] | None = ...,
+    tries: int = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 def step(
     *,
@@ -402,6 +422,8 @@ def step(
     progress: Callable[[R], int] | None = None,
     undo: Callable[Concatenate[R, Server, P], Step | None] | None = None,
     deadline: float = WRITE_DEADLINE,
+    broken: Callable[[R], Blocked | None] | None = None,
+    tries: int = 1,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]:
     """Make a step kind of a pure function `change(now, /, *, ...)`: None when the state holds, else what would change.
 
@@ -409,6 +431,8 @@ def step(
     until the function returns None or `settle` is over; `progress(now)` is what is left then, falling to 0.
     `undo(prev, server, /, *, ...)` gives the step that restores what `prev`, the first reading, found; None: nothing
     to restore. `deadline` is in seconds, for the write.
+    `broken(now)` looks at readings after the change only: why what was begun cannot come to its end any
+    more. It is then done again, `tries` times in all; the function is asked anew first.
     """
 
     def make(function: Callable[Concatenate[R, P], Change | Blocked | None]) -> StepKind[R, P]:
@@ -421,6 +445,8 @@ def step(
             progress=progress,
             undo=undo,
             deadline=deadline,
+            broken=broken,
+            tries=tries,
         )
 
     return make

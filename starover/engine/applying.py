@@ -129,16 +129,15 @@ class Applying:
             check_script(self.plan, self.planned, body)
             result = yield from self._write(body, before, attempt)
             self.note = result.note
-            if result.record is None:
-                break
-            change = yield from self._after_failure(result.record, attempt, earlier=result.earlier)
+            if result.record is not None:
+                change = yield from self._after_failure(result.record, attempt, earlier=result.earlier)
+                if change is None:
+                    self.note = "PowerShell reported an error, but the fact holds"
+            else:
+                change = None if result.holds else (yield from self._verify(attempt))
             if change is None:
-                self.note = "PowerShell reported an error, but the fact holds"
                 return Outcome(state="changed", change=self.change)
             attempt += 1
-        if not result.holds:
-            yield from self._verify()
-        return Outcome(state="changed", change=self.change)
 
     def _write(self, body: Body, before: bytes, attempt: int) -> Process[_Result]:
         """Journal the intent, send once, and find out what became of it."""
@@ -216,23 +215,26 @@ class Applying:
             host=self.host,
         )
 
-    def _verify(self) -> Process:
-        """Read until nothing is missing, or `settle` is over."""
+    def _verify(self, attempt: int) -> Process[Change | Blocked | None]:
+        """Read until nothing is missing (None), or `settle` is over. A change: it broke off, do it again."""
         kind = self.step.kind
         body = self.state.run.content.body(kind.check, self.step.arguments)
         poll = Poll(
             what=str(self.change.what) if self.change else kind.doc,
             step=self.number,
             script=self.state.scheduler.reading(self.step.check, body),
-            settle=kind.settle,
+            settle=self.step.settle,
         )
         answer = yield from watch(poll, self.step.verdict)
         self.resume = self.state.scheduler.answered
         if isinstance(answer, Facts):
-            return
+            return None
         assert isinstance(answer, Failed)
         error = answer.fault.raised()
         self.state.note_quiet(error)
+        if answer.blocked and attempt < kind.tries:
+            yield from perform(Until(seconds=BACKOFF[min(attempt, len(BACKOFF)) - 1]))
+            return self.step.change((yield from read(self.step.check)))
         raise NotVerified(
             f"{kind.name} was applied on {self.host}, but does not hold: {answer.blocked or error.what}",
             certain=("the script ran and reported no error", *error.certain),
@@ -249,7 +251,7 @@ class Applying:
             StepUnsure(step=self.number, host=self.host, operation=self.operation, fault=fault)
         )
         waited = 0.0
-        every, limit = max(self.step.kind.settle.every, 1.0), self.step.kind.deadline
+        every, limit = max(self.step.settle.every, 1.0), self.step.kind.deadline
         while True:
             receipt = yield from self._probe(fault)
             if receipt is not None and receipt.record is not None:
