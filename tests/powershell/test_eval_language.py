@@ -165,6 +165,67 @@ def test_the_error_of_a_catch_body_ends_the_catch(trial: Trial) -> None:
     assert ran.errors == ["Refusal,DenyEverything"]
 
 
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        pytest.param("function f { $('1'; return '2') }; f", ["1", "2"], id="brackets that are a statement"),
+        pytest.param("function f { $x = $('1'; return '2'); 'no' }; f", ["1", "2"], id="an assignment that is left"),
+        pytest.param("function f { $x = if (1) { '1'; return '2' } }; f", ["1", "2"], id="of a statement"),
+        pytest.param("function f { \"a$('1'; return '2')b\" }; f", ["1", "2"], id="a string that is left"),
+        pytest.param("function f { @('1'; return '2') }; f", [], id="an array that is left"),
+        pytest.param("foreach ($i in 1) { $r = $('v'; continue) }; 'after'", ["v", "after"], id="continue"),
+        pytest.param(
+            "try { ('v' | ForEach-Object { $_; throw 'x' }) } catch { 'c' }", ["v", "c"], id="an error, alone"
+        ),
+        pytest.param("try { $x = $('v'; throw 'x') } catch { 'c' }", ["c"], id="an error in an assignment"),
+        pytest.param("try { \"a$('v'; throw 'x')\" } catch { 'c' }", ["c"], id="an error in a string"),
+    ],
+)
+def test_what_brackets_had_when_control_left_them(trial: Trial, script: str, output: list[Value]) -> None:
+    ran = trial.run(script)
+    assert ran.output == output
+    assert ran.ended is None
+
+
+@pytest.mark.parametrize(
+    ("script", "output", "errors"),
+    [
+        ("function f([string]$S) { $S }; f 1, 2", ["1 2"], []),
+        ("function f { param([Parameter()][string]$S) $S }; f 1, 2", [], ["ParameterArgumentTransformationError,f"]),
+        ("function f { param([bool[]]$B) $B }; f 'a', ''", [True, False], []),
+        (
+            "function f { [CmdletBinding()] param([bool[]]$B) $B }; f 'a'",
+            [],
+            ["ParameterArgumentTransformationError,f"],
+        ),
+        ("function f { param([Parameter(Mandatory)]$A) 'in' }; f ''; f @()", ["in", "in"], []),
+        (
+            "function f { param([Parameter(Mandatory)][ValidateNotNullOrEmpty()][string]$A) }; f ''",
+            [],
+            ["ParameterArgumentValidationError,f"],
+        ),
+        ("Get-Probe -Name 'a', 'b'", [], ["CannotConvertArgument,GetProbe"]),
+        ("Set-Thing -Name a -WhatIf:'x'", [], ["CannotConvertArgument,SetThing"]),
+        ("Wait-Pause -Seconds x", [], ["CannotConvertArgumentNoMessage,WaitPause"]),
+    ],
+)
+def test_what_arguments_become(trial: Trial, script: str, output: list[Value], errors: list[str]) -> None:
+    ran = trial.run(script)
+    assert ran.output == output
+    assert ran.errors == errors
+
+
+def test_a_switch_sees_what_its_bodies_make_of_the_item(trial: Trial) -> None:
+    ran = trial.run("switch ('a') { 'a' { $_ = 'z'; 'A' } 'z' { 'Z' } }; switch (1, 2) { default { $switch.Current } }")
+    assert ran.output == ["A", "Z", 1, 2]
+
+
+def test_a_verbless_name_stands_for_its_get_command(trial: Trial) -> None:
+    with pytest.raises(Unsupported):
+        trial.run("Probe -Name a")
+    assert trial.notes == []
+
+
 def test_a_break_leaves_the_function_and_ends_the_loop_of_its_caller(trial: Trial) -> None:
     assert trial.run("function f { break }; foreach ($i in 1, 2) { f; $i }; 'after'").output == ["after"]
 

@@ -79,6 +79,7 @@ def test_output_before_an_error_is_kept_in_order(trial: Trial) -> None:
         ("$x = Write-Complaint -Name b 3>&1 2>$null; $x[0].Message; $x[1]", ["about b", "b"]),
         ("$x = Write-Complaint -Name b *>&1; $x.Count", [3]),
         ("Write-Complaint -Name b *>$null", []),
+        ("Write-Complaint -Name b 3>&1 2>&1 > $null", []),
     ],
 )
 def test_redirection(trial: Trial, script: str, output: list[Value]) -> None:
@@ -110,6 +111,55 @@ def test_the_variables_of_common_parameters(trial: Trial, script: str, output: l
     ran = trial.run(script)
     assert ran.output == output
     assert ran.errors == []
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [
+        # Only the last command of a pipeline writes to the function's own pipe.
+        (
+            (
+                "function f { [CmdletBinding()] param() Write-Complaint a | Write-Complaint }; "
+                "$null = f -ErrorVariable e -ErrorAction SilentlyContinue; $e.Count"
+            ),
+            [1],
+        ),
+        (
+            (
+                "function f { [CmdletBinding()] param() Write-Error a; try { throw 'b' } catch { } }; "
+                "f -ErrorVariable e -ErrorAction SilentlyContinue; $e.Count"
+            ),
+            [2],
+        ),
+        (
+            (
+                "function f { [CmdletBinding()] param() Get-Probe a -OutVariable script:v }; "
+                "$null = f -OutVariable w; $v[0]; $w[0]"
+            ),
+            ["a", "a"],
+        ),
+    ],
+)
+def test_the_variables_of_a_function_called_with_common_parameters(
+    trial: Trial, script: str, output: list[Value]
+) -> None:
+    assert trial.run(script).output == output
+
+
+def test_an_error_variable_is_in_doubt_after_an_error_that_ended_its_command(trial: Trial) -> None:
+    with pytest.raises(Unsupported):
+        trial.run("try { Write-Complaint a -ErrorAction Stop -ErrorVariable e } catch { }; $e.Count")
+
+
+def test_verbose_overrules_the_preferences(trial: Trial) -> None:
+    ran = trial.run(
+        "$ErrorActionPreference = 'Stop'; $WarningPreference = 'SilentlyContinue'; Write-Complaint a -Verbose"
+    )
+    assert ran.errors == ["Complaint,WriteComplaint"]
+    assert ran.stream("warning") == ["about a"]
+    assert trial.run("Set-Thing -Name a -Verbose").stream("verbose") == [
+        'Performing the operation "Change" on target "a".'
+    ]
 
 
 def test_error_action_stop_raises_what_a_catch_sees(trial: Trial) -> None:

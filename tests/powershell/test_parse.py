@@ -101,3 +101,30 @@ def test_lines_are_those_of_the_script_also_inside_strings() -> None:
     script = "'a'\n\n\"x\n$(\n$y)\""
     variables = [node for node in nodes.walk(parse(script)) if isinstance(node, nodes.Variable)]
     assert [(node.name, node.line) for node in variables] == [("y", 5)]
+
+
+@pytest.mark.parametrize(
+    ("script", "error_id", "column"),
+    [
+        ("[string]$args = 1", "AssignmentStatementToAutomaticNotSupported", 1),
+        ("[object[]]$args = 1", None, 0),
+        ("[void]$x = 1", "VoidTypeConstraintNotAllowed", 1),
+        ("param([int]$a, [void]$b)", "VoidTypeConstraintNotAllowed", 16),
+        ("param([int]$a, [int]$A)", "DuplicateFormalParameter", 21),
+        ("[ref][ref]$x", "ReferenceNeedsToBeByItselfInTypeSequence", 6),
+        ("[int][ref]$x", "ReferenceNeedsToBeLastTypeInTypeConversion", 6),
+        ("[int][ref]$x = 1", "ReferenceNeedsToBeByItselfInTypeConstraint", 6),
+        ("f ([ref]$x)", None, 0),
+        ("[ValidateNotNull()]'a'", "UnexpectedAttribute", 1),
+        ("[ValidateNotNull()][string]$x = 'a'", None, 0),
+        ("data -supported a, { 1 }", "MissingStatementBlockForDataSection", 25),
+        ("data -other a { 1 }", "InvalidParameterForDataSectionStatement", 6),
+    ],
+)
+def test_what_is_checked_beyond_the_grammar(script: str, error_id: str | None, column: int) -> None:
+    if error_id is None:
+        parse(script)
+        return
+    with pytest.raises(ParseError) as wrong:
+        parse(script)
+    assert (wrong.value.error_id, wrong.value.column) == (error_id, column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,16 @@ class Core:
         """The value of an expression (expressions)."""
         raise NotImplementedError
 
-    def statement_value(self, node: nodes.Statement, ctx: Context) -> Value:
+    def brackets(self, expression: nodes.Expression, ctx: Context) -> Generator[Value, None, Value]:
+        """The value of an expression that is a statement by itself (statements)."""
+        raise NotImplementedError
+
+    def statement_value(self, node: nodes.Statement, ctx: Context, *, keep: bool = True) -> Value:
         """The value of a statement, as an assignment gets it (statements)."""
+        raise NotImplementedError
+
+    def gathered(self, items: Iterator[Value], *, keep: bool = True) -> list[Value]:
+        """All items; when control leaves meanwhile it takes them along, unless they are not kept (statements)."""
         raise NotImplementedError
 
     def run_statements(self, block: nodes.Block, ctx: Context) -> Iterator[Value]:

@@ -276,7 +276,7 @@ class Expressions(Core):
         return self.statement_value(node.pipeline, ctx)
 
     def _sub_expression(self, node: nodes.SubExpression, ctx: Context) -> Value:
-        return collected(list(self.run_statements(node.body, ctx)))
+        return collected(self.gathered(self.run_statements(node.body, ctx)))
 
     def _array_expression(self, node: nodes.ArrayExpression, ctx: Context) -> Value:
         statements = node.body.statements

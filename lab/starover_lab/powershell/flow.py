@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from starover_lab.powershell.errors import ErrorRecord, Terminated
+from starover_lab.powershell.values import Value
 
 __all__ = ["Break", "Continue", "Exit", "Flow", "Halted", "Return", "Thrown"]
 
 
 class Flow(Exception):
     """Control on its way out."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.kept: list[Value] = []
+        """What an assignment or brackets had got when control left them: it goes out with the statement around."""
 
 
 class _Loop(Flow):

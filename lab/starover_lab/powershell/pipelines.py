@@ -20,7 +20,7 @@ from starover_lab.powershell.expressions import pure
 from starover_lab.powershell.flow import Break, Continue, Halted, Thrown
 from starover_lab.powershell.runner import CallRunner, PipelineState
 from starover_lab.powershell.statements import Statements
-from starover_lab.powershell.streams import STREAM_NAMES, Redirected, StreamName
+from starover_lab.powershell.streams import STREAM_NAMES, Apart, Redirected, StreamName
 from starover_lab.powershell.values import (
     NOTHING,
     Nothing,
@@ -211,6 +211,10 @@ class Pipelines(Statements):
                 for name in names:
                     targets[name] = queue
         targets.pop("output", None)
+        if silent and queue is not None:
+            # What is merged into the output goes where the output goes.
+            targets = dict.fromkeys(targets)
+            queue = None
         if not targets:
             return ctx, queue, silent
         return replace(ctx, streams=Redirected(ctx.streams, targets)), queue, silent
@@ -225,11 +229,12 @@ class Pipelines(Statements):
             inner, queue, silent = self._redirected(first.redirections, ctx)
             if queue is not None:
                 raise Unsupported("a merged stream of an expression", first.line)
-            value = self.evaluate(first.expression, inner)
             if len(node.elements) == 1:
+                value = yield from self.brackets(first.expression, inner)
                 self.state.success = True
                 yield from [] if silent else enumerate_(value)
                 return
+            value = self.evaluate(first.expression, inner)
             source = iter(()) if silent else enumerate_(value)
         commands = [element for element in node.elements if isinstance(element, nodes.Command)]
         plans = [self._plan(command, ctx) for command in commands]
@@ -262,7 +267,8 @@ class Pipelines(Statements):
         pipe = PipelineState()
         calls: list[tuple[Invocation, list[Value] | None, bool]] = []
         for one in planned:
-            inner, queue, silent = self._redirected(one.redirections, ctx)
+            around = ctx if one is planned[-1] else replace(ctx, streams=Apart(ctx.streams))
+            inner, queue, silent = self._redirected(one.redirections, around)
             runner = CallRunner(self, inner, pipe, one.line)
             call = bind(one.spec, one.arguments, runner, machine=self.machine, line=one.line)
             runner.attach(call)

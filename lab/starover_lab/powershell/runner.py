@@ -15,7 +15,7 @@ from starover_lab.powershell.convert import to_bool, to_string
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
 from starover_lab.powershell.failures import action_preference, remember
 from starover_lab.powershell.flow import Halted, Thrown
-from starover_lab.powershell.scopes import Name, Scope, Slot
+from starover_lab.powershell.scopes import Name, Scope, Slot, parse_name
 from starover_lab.powershell.streams import Collected, StreamName, information_record, stream_record
 from starover_lab.powershell.values import (
     NOTHING,
@@ -76,7 +76,7 @@ class CallRunner:
             collected = Collected()
             if variable.startswith("+"):
                 variable = variable[1:]
-                slot = self.ctx.scope.find(variable.casefold())
+                slot = self.ctx.scope.lookup(parse_name(variable))
                 old = None if slot is None else base(slot.value)
                 if isinstance(old, Collected):
                     collected = old
@@ -84,7 +84,7 @@ class CallRunner:
                     raise Unsupported(f"-{parameter} +{variable} of a list made elsewhere", self.line)
                 elif old is not None:
                     collected.items.extend(enumerate_(old))
-            self.ctx.scope.set(Name("", variable, variable.casefold()), collected)
+            self.ctx.scope.set(parse_name(variable), collected)
             self.lists[name] = collected
         for refused in ("PipelineVariable", "OutBuffer"):
             if refused in call.common:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from starover_lab.powershell import nodes, operators
@@ -62,16 +63,20 @@ class Statements(Assignments, Failures):
                 raise Stopped
             ctx.line = statement.line
             try:
-                yield from self._statement(statement, ctx)
+                yield from self._statement(statement, ctx, alone=True)
             except Terminated as error:
                 self.report(error, ctx, statement.line)
+            except Flow as flow:
+                kept, flow.kept = flow.kept, []
+                yield from kept
+                raise
             except Unsupported as error:
                 if error.line == 0:
                     raise Unsupported(error.construct, statement.line) from error
                 raise
 
-    def _statement(self, statement: nodes.Statement, ctx: Context) -> Iterator[Value]:
-        """The output of one statement. Returns an iterator at once where nothing is left to do."""
+    def _statement(self, statement: nodes.Statement, ctx: Context, *, alone: bool = False) -> Iterator[Value]:
+        """The output of one statement; `alone`: it stands in a block, and is no part of another statement."""
         if isinstance(statement, nodes.Assignment):
             self.state.success = True
             self.assign(statement, ctx)
@@ -81,7 +86,7 @@ class Statements(Assignments, Failures):
             if isinstance(expression, nodes.Increment):
                 self.increment(expression, ctx, as_statement=True)
             else:
-                value = self.evaluate(expression, ctx)
+                value = (yield from self.brackets(expression, ctx)) if alone else self.evaluate(expression, ctx)
                 if isinstance(expression, _BRACKETS) and _has_command(expression):
                     if self.state.success is False:
                         self.state.success = None
@@ -99,17 +104,60 @@ class Statements(Assignments, Failures):
             raise Unsupported(type(statement).__name__, statement.line)
         yield from runner(statement, ctx)
 
-    def statement_value(self, node: nodes.Statement, ctx: Context) -> Value:
+    def brackets(self, expression: nodes.Expression, ctx: Context) -> Generator[Value, None, Value]:
+        """The value of an expression that is a statement by itself.
+
+        What brackets had got goes out when an error or control leaves them.
+        """
+        inner = expression
+        while isinstance(inner, nodes.Paren) and isinstance(
+            within := pure(inner.pipeline), nodes.Paren | nodes.SubExpression
+        ):
+            inner = within
+        if isinstance(inner, nodes.SubExpression):
+            items = self.run_statements(inner.body, ctx)
+        elif (
+            isinstance(inner, nodes.Paren)
+            and isinstance(inner.pipeline, nodes.Pipeline)
+            and pure(inner.pipeline) is None
+        ):
+            items = self._statement(inner.pipeline, ctx)
+        else:
+            return self.evaluate(expression, ctx)
+        found: list[Value] = []
+        try:
+            for item in items:
+                found.append(item)  # noqa: PERF402 - what there is counts when an exception ends it
+        except (Flow, Terminated):
+            yield from found
+            raise
+        return collected(found)
+
+    def gathered(self, items: Iterator[Value], *, keep: bool = True) -> list[Value]:
+        """All items; when control leaves meanwhile it takes them along, unless they are not kept."""
+        found: list[Value] = []
+        try:
+            for item in items:
+                found.append(item)  # noqa: PERF402 - what there is counts when an exception ends it
+        except Flow as flow:
+            flow.kept = found + flow.kept if keep else []
+            raise
+        return found
+
+    def statement_value(self, node: nodes.Statement, ctx: Context, *, keep: bool = True) -> Value:
         """The value of a statement, as an assignment, a condition or brackets get it."""
         expression = pure(node)
         if expression is not None:
             return self.evaluate(expression, ctx)
         if isinstance(node, nodes.Assignment):
             return self.assign(node, ctx)
-        return collected(list(self._statement(node, ctx)))
+        return collected(self.gathered(self._statement(node, ctx), keep=keep))
 
     def _holds(self, node: nodes.Statement, ctx: Context) -> bool:
-        return to_bool(self.statement_value(node, ctx))
+        holds = to_bool(self.statement_value(node, ctx, keep=False))
+        if _has_command(node):
+            self.state.success = True
+        return holds
 
     # -- branches and loops
 
@@ -122,7 +170,7 @@ class Statements(Assignments, Failures):
             yield from self.run_statements(node.otherwise, ctx)
 
     def _foreach(self, node: nodes.ForEach, ctx: Context) -> Iterator[Value]:
-        values = self.statement_value(node.values, ctx)
+        values = self.statement_value(node.values, ctx, keep=False)
         name = parse_name(node.variable.name)
         with _enumerating("foreach", ctx) as enumerator:
             try:
@@ -186,7 +234,7 @@ class Statements(Assignments, Failures):
     def _switch(self, node: nodes.Switch, ctx: Context) -> Iterator[Value]:
         if node.condition is None:
             raise Unsupported(node.refused, node.line)
-        value = self.statement_value(node.condition, ctx)
+        value = self.statement_value(node.condition, ctx, keep=False)
         outer = ctx.scope.variables.get("_")
         saved = None if outer is None else outer.value
         with _enumerating("switch", ctx) as enumerator:
@@ -353,5 +401,8 @@ def _walked(values: Value) -> Iterator[Value]:
         yield item
 
 
+@lru_cache(maxsize=4096)
 def _has_command(node: nodes.Node) -> bool:
-    return any(isinstance(one, nodes.Command) for one in nodes.walk(node))
+    """Whether a command stands in it, script blocks apart."""
+    inside = (child for child in nodes.children(node) if not isinstance(child, nodes.Script))
+    return isinstance(node, nodes.Command) or any(_has_command(child) for child in inside)

@@ -93,6 +93,17 @@ class Noted(Streams):
         self._outer.doubt()
 
 
+class Apart(Streams):
+    """Of a command whose output another command takes: only its own variables collect its records."""
+
+    def __init__(self, outer: Streams) -> None:
+        self._outer = outer
+
+    def write(self, name: StreamName, record: Value) -> None:
+        """On to where they went anyway."""
+        self._outer.write(name, record)
+
+
 class Redirected(Streams):
     """Behind `2>$null` or `2>&1`."""
 
