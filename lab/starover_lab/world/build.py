@@ -247,6 +247,8 @@ def _dag(state: State, spec: DagSpec) -> None:
     addresses = tuple(one for one in spec.ip_addresses if one != NO_ADDRESS)
     if addresses:
         plant_cno(state, dag)
+        for name in members:
+            _route_addresses(state.servers[name], addresses)
     for host, folder in ((witness, dag.witness_directory), (alternate, dag.alternate_witness_directory)):
         if host is not None:
             open_witness(state, host)
@@ -282,6 +284,15 @@ def _dag(state: State, spec: DagSpec) -> None:
             discovered={nic.subnet for name in members for nic in state.servers[name].nics if nic.subnet},
         ),
     )
+
+
+def _route_addresses(server: Server, addresses: tuple[str, ...]) -> None:
+    """A cluster that has been running on EC2 has its addresses on its members' interfaces."""
+    for nic in server.nics:
+        if nic.eni and nic.subnet:
+            network = ipaddress.ip_network(nic.subnet)
+            own = [one for one in addresses if ipaddress.ip_address(one) in network and one not in nic.secondary]
+            nic.secondary = (*nic.secondary, *own)
 
 
 def _database(state: State, spec: DatabaseSpec, dag: str) -> None:

@@ -1,6 +1,6 @@
 """What may never be untrue in the estate, checked after every event (simulator.md section 9); changes nothing.
 
-A violation is recorded once, when it begins. I1 to I5 are checked here.
+A violation is recorded once, when it begins. I1 to I5 are checked here, those of building in `invariants_of_building`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime
 
 from starover_lab.world.entities import Copy, Database
 from starover_lab.world.events import Event
+from starover_lab.world.invariants_of_building import untrue
 from starover_lab.world.replication import is_active
 from starover_lab.world.state import State
 from starover_lab.world.storage import counters
@@ -23,7 +24,7 @@ class Violation:
     """One invariant that became untrue."""
 
     id: str
-    """`I1` to `I5`."""
+    """Such as `I1`."""
     time: datetime
     subject: str
     text: str
@@ -48,6 +49,10 @@ class Invariants:
                 self.violations.append(Violation(id_, event.time, subject, text, event.number))
         self._standing = set(found)
 
+    def record(self, id_: str, subject: str, text: str) -> None:
+        """Record a violation that no event shows."""
+        self.violations.append(Violation(id_, self._state.now, subject, text, len(self._state.log.events)))
+
     def _untrue(self, event: Event) -> Iterator[tuple[str, str, str]]:
         if event.kind == "data_loss" and not event.data.get("decision"):
             yield "I3", event.subject, f"{event.data.get('lost')} logs were lost and nobody decided so"
@@ -56,6 +61,7 @@ class Invariants:
             yield from self._preferences(database)
             for copy in database.copies:
                 yield from self._counters(database, copy)
+        yield from untrue(self._state, event, self._standing)
         for name in self._state.dags:
             quorate = [cluster for cluster in self._state.clusters if cluster.name == name and cluster.quorate]
             if len(quorate) > 1:

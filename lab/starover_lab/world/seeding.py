@@ -14,6 +14,8 @@ from starover_lab.world.storage import space
 __all__ = ["Seeding"]
 
 _MB = 1_000_000
+_STALLED_LOOK = timedelta(hours=1)
+"""When to look again at a seed that stands still: nobody knows its end."""
 _GOOD_SOURCES = ("Healthy", "Mounted", "SeedingSource")
 
 
@@ -100,8 +102,10 @@ class Seeding:
     def expected_end(self, copy: Copy) -> datetime:
         """When the seed ends if nothing changes; now when there is none."""
         seed = copy.seed
-        if seed is None or seed.speed <= 0:
+        if seed is None:
             return self._state.now
+        if seed.speed <= 0:
+            return self._state.now + _STALLED_LOOK
         return self._state.now + timedelta(seconds=(seed.total - self.done(seed)) / seed.speed)
 
     def review(self) -> None:
@@ -115,6 +119,9 @@ class Seeding:
         state = self._state
         server, source = state.servers[copy.server], state.servers[seed.source]
         done = self.done(seed)
+        stalled = (database.name.casefold(), copy.server.casefold()) in state.seed_stalls
+        if stalled is not (seed.speed <= 0):
+            self._share(seed.source)
         if not (state.runs(server, REPL) and state.runs(source, REPL) and state.linked(server, source)):
             self._break(database, copy, seed, f"communication with server {source.fqdn} was lost while seeding")
         elif seed.fails_at is not None and done >= seed.fails_at - 1:
@@ -152,16 +159,18 @@ class Seeding:
         """The seeds of one source share its throughput: new speeds, and new looks at the ends."""
         state = self._state
         running = [
-            (copy, copy.seed)
+            (copy, copy.seed, (database.name.casefold(), copy.server.casefold()) in state.seed_stalls)
             for database in state.databases
             for copy in database.copies
             if copy.seed is not None and copy.seed.source.casefold() == source.casefold()
         ]
-        for copy, seed in running:
+        for copy, seed, stalled in running:
             near = state.servers[copy.server].az == state.servers[seed.source].az
             tuning = state.tuning
             speed = (tuning.seed_mb_per_s_same_az if near else tuning.seed_mb_per_s_cross_az) * _MB / len(running)
-            seed.done, seed.since, seed.speed = self.done(seed), state.now, speed
+            seed.done, seed.since, seed.speed = self.done(seed), state.now, 0.0 if stalled else speed
+            if stalled:
+                continue
             goal = min(float(seed.total), seed.fails_at if seed.fails_at is not None else float(seed.total))
             state.poke_after(max(goal - seed.done, 0.0) / speed)
 

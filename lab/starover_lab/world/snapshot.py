@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from starover_lab.world.dag_objects import find_dag
+from starover_lab.world.dns import node_key
+from starover_lab.world.dns_zones import Node
 from starover_lab.world.entities import Cluster, Copy, Database, Server
 from starover_lab.world.errors import Data
 from starover_lab.world.replication import Replication, is_active
@@ -32,6 +34,7 @@ def snapshot(
         "servers": {server.name: _server(state, server) for server in state.servers},
         "dags": {name: _dag(state, name) for name in state.dags},
         "databases": {database.name: _database(state, replication, database) for database in state.databases},
+        "zones": _zones(state),
         "accounts": {account.name: {"expired": account.expired} for account in state.accounts},
         "audit": [
             {
@@ -75,6 +78,19 @@ def _server(state: State, server: Server) -> dict[str, Data]:
             for volume in server.volumes
             if (one := space(state, server, volume.mount)) is not None
         },
+        "pending_reboot": list[Data](sorted(server.pending_reboot)),
+        "features": {name: known for name, known in server.features.items() if known != "Available"},
+        "administrators": list[Data](server.local_groups.get("Administrators", ())),
+        "shares": {share.name: share.path for share in server.shares if not share.name.endswith("$")},
+        "nics": {
+            nic.alias: {
+                "addresses": list[Data](nic.addresses),
+                "secondary": list[Data](nic.secondary),
+                "gateway": nic.gateway,
+                "up": nic.up,
+            }
+            for nic in server.nics
+        },
         "exchange": None
         if exchange is None
         else {
@@ -99,11 +115,37 @@ def _dag(state: State, name: str) -> dict[str, Data]:
                 "started": list(dag.started),
                 "stopped": list(dag.stopped),
                 "witness": dag.witness_server,
+                "witness_directory": dag.witness_directory,
+                "alternate_witness": dag.alternate_witness_server,
+                "ip_addresses": list[Data](dag.ip_addresses),
                 "dac_mode": dag.dac_mode,
             }
         )
-    cluster = state.clusters.get(name)
-    return {"ad": by_dc, "cluster": _cluster(cluster) if cluster is not None else None}
+    own = [one for one in state.clusters if one.name.casefold() == name.casefold()]
+    return {
+        "ad": by_dc,
+        "cluster": _cluster(own[0]) if own else None,
+        "second_clusters": [_cluster(one) for one in own[1:]],
+    }
+
+
+def _zones(state: State) -> dict[str, Data]:
+    """Per zone and name what each DC has: one list where all agree, else one for each DC."""
+    found: dict[str, Data] = {}
+    for zone in state.zones:
+        lead = node_key(zone.name, "")
+        labels = {key[len(lead) :] for dc in state.directory.controllers for key in state.directory.keys(dc, lead)}
+        names: dict[str, Data] = {}
+        for label in sorted(labels):
+            per_dc: dict[str, Data] = {}
+            for dc in state.directory.controllers:
+                node = state.directory.read(dc, lead + label, Node)
+                records = node.records if node is not None else ()
+                per_dc[dc.name] = [f"{one.type} {one.data} ttl={one.ttl_s}" for one in records]
+            values = list(per_dc.values())
+            names[label] = values[0] if all(one == values[0] for one in values) else per_dc
+        found[zone.name] = names
+    return found
 
 
 def _cluster(cluster: Cluster) -> dict[str, Data]:
@@ -114,6 +156,8 @@ def _cluster(cluster: Cluster) -> dict[str, Data]:
         "total": cluster.votes.total,
         "primary_active_manager": cluster.core_owner or None,
         "witness": cluster.witness_server or None,
+        "addresses": list[Data](cluster.addresses),
+        "online_address": cluster.online_address or None,
         "witness_online": cluster.votes.witness_online,
         "witness_vote": cluster.votes.witness_vote,
         "nodes": {
@@ -153,5 +197,6 @@ def _copy(state: State, replication: Replication, database: Database, copy: Copy
         "copy_queue": max(newest - now.inspected, 0),
         "replay_queue": now.inspected - now.replayed,
         "error": copy.error.message if copy.error is not None else None,
+        "network": copy.network or None,
         "seed_source": copy.seed.source if copy.seed is not None else None,
     }

@@ -93,6 +93,8 @@ class State:
     rbac_missing: set[str] = field(default_factory=set[str])
     seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
+    seed_stalls: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Fault `seed_stall`: copies, (database, server), case-folded, whose seeds stand still."""
     volumes_full: dict[tuple[str, str], tuple[datetime, bool]] = field(
         default_factory=dict[tuple[str, str], tuple[datetime, bool]]
     )

@@ -1,0 +1,110 @@
+"""What a fault's breaker works with: its target, its parameters, the parts of the world; knows no single kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from starover.errors import Mistake
+from starover_lab.world.entities import Az, Copy, Database, Server
+from starover_lab.world.errors import Data
+from starover_lab.world.hosts import Hosts
+from starover_lab.world.replication import Replication, is_active
+from starover_lab.world.state import State
+
+__all__ = ["Broken", "FaultError", "Kind", "Tools", "Undo"]
+
+Undo = Callable[[], None]
+
+
+class FaultError(Mistake):
+    """A fault cannot be made: unknown kind, target or parameter; the text lists those that are known."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What a fault did, in words, and what undoes it."""
+
+    text: str
+    undo: Undo
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What breakers work on."""
+
+    state: State
+    hosts: Hosts
+    replication: Replication
+    number: int
+    target: str
+    params: Mapping[str, Data]
+
+    def fail(self, what: str, known: list[str]) -> FaultError:
+        """The error for an unknown target or value."""
+        return FaultError(what, certain=("nothing was broken",), next=(f"known: {', '.join(known) or 'none'}",))
+
+    def text(self, key: str, default: str = "") -> str:
+        """A parameter as text."""
+        value = self.params.get(key, default)
+        return str(value)
+
+    def number_of(self, key: str, default: float) -> float:
+        """A parameter as a number."""
+        value = self.params.get(key, default)
+        try:
+            return float(value) if isinstance(value, int | float | str) else default
+        except ValueError:
+            raise FaultError(f"`{key}` is a number, and here is {value!r}", certain=("nothing was broken",)) from None
+
+    def server(self) -> Server:
+        """The target as a host."""
+        found = self.state.servers.get(self.target)
+        if found is None:
+            raise self.fail(f"there is no server `{self.target}`", [one.name for one in self.state.servers])
+        return found
+
+    def az(self) -> Az:
+        """The target as an AZ: its name or the end of it (`1a`)."""
+        ends = [az for az in self.state.azs if self.target and az.name.casefold().endswith(self.target.casefold())]
+        if len(ends) != 1:
+            raise self.fail(f"there is no Availability Zone `{self.target}`", [az.name for az in self.state.azs])
+        return ends[0]
+
+    def database(self) -> Database:
+        """The target as a database."""
+        found = self.state.databases.get(self.target)
+        if found is None:
+            raise self.fail(f"there is no database `{self.target}`", [one.name for one in self.state.databases])
+        return found
+
+    def copy(self) -> tuple[Database, Copy]:
+        r"""The target as a copy, `DB\server` or `DB/server`."""
+        name, _, server = self.target.replace("/", "\\").rpartition("\\")
+        database = self.state.databases.get(name)
+        copy = database.copies.get(server) if database is not None else None
+        if database is None or copy is None:
+            known = [f"{one.name}/{other.server}" for one in self.state.databases for other in one.copies]
+            raise self.fail(f"there is no copy `{self.target}`", known)
+        return database, copy
+
+    def passive(self) -> tuple[Database, Copy]:
+        """The target as a passive copy."""
+        database, copy = self.copy()
+        if is_active(database, copy):
+            raise FaultError(f"{self.target} is the active copy; this fault is for a passive one")
+        return database, copy
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fault."""
+
+    does: str
+    target: str
+    """What the target is, in words; empty: none."""
+    act: Callable[[Tools], Broken]
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Parameter to its meaning."""
+    alone: bool = False
+    """It sets one thing for the whole lab: there is at most one of this kind."""
