@@ -51,6 +51,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "directory": ("C:\\DAG\u2019s witness",),
     "mode": ("DagOnly",),
     "controller": ("DC1.example.com",),
+    "forest": ("example.com",),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

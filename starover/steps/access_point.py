@@ -19,8 +19,9 @@ NAMELESS_TOO_OLD = ("2008", "2012")
 def access_point(aap: str, given: Sequence[str], members: Sequence[Server], estate: Estate) -> str | tuple[str, ...]:
     """The addresses to create a DAG with; a single one as text.
 
-    Raises `BadParameter` where they do not fit the choice or the members. Static: exactly one in each subnet of the members (P25), on AWS no two members in one subnet (P26), because a
-    secondary private address belongs to one instance.
+    Raises `BadParameter` where they do not fit the choice or the members. Static: exactly one in each subnet of the
+    members (P25), on AWS no two members in one subnet (P26), because a secondary private address belongs to one
+    instance.
     """
     if aap != "static" and given:
         raise BadParameter(f"--ip belongs to --aap static, and --aap {aap} was asked for", certain=CERTAIN)
