@@ -17,6 +17,7 @@ import msgspec
 from starover.errors import Mistake
 from starover_lab import written
 from starover_lab.control import Control
+from starover_lab.dns_server import DnsListener
 from starover_lab.pump import PATIENCE, Pump
 from starover_lab.tls import Authority
 from starover_lab.wire import auth
@@ -56,6 +57,7 @@ class LabServer:
         self.topology = self.world.topology
         self.pump = Pump(self.world.scheduler)
         self._hosts: dict[str, Host] = {}
+        self._dns = [DnsListener(name, self.world.dns) for name in self.world.dns.servers()]
         self._token = secrets.token_urlsafe(24)
         self._control = Control(self, self._token)
         self._stop = asyncio.Event()
@@ -81,6 +83,8 @@ class LabServer:
             self._hosts[spec.name] = host
             await host.start()
             await host.follow()
+        for dns in self._dns:
+            await dns.serve()
         await self._control.listener.serve()
         self.pump.afterwards.append(self._follow)
         self.world.state.log.after.append(self._on_event)
@@ -88,7 +92,7 @@ class LabServer:
         if not users:
             raise Mistake("the topology has no account", certain=("nothing was started",))
         url = self._control.url
-        lab = written.lab_json(self.world, self._hosts, users, url, self._token)
+        lab = written.lab_json(self.world, self._hosts, self._dns, users, url, self._token)
         estate = written.estate(self.world, self._hosts)
         written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
         return Ready(self.name, len(self._hosts), self.folder, url)
@@ -109,6 +113,8 @@ class LabServer:
             task.cancel()
         for host in self._hosts.values():
             host.close()
+        for dns in self._dns:
+            dns.close()
         self._control.listener.close()
         auth.forget()
 

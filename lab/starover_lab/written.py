@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from starover.estate import Dag, Estate, Exchange, Road, Server
+from starover_lab.dns_server import DnsListener
 from starover_lab.wire.host import Host
 from starover_lab.world.entities import Account
 from starover_lab.world.topology_specs import ServerSpec
@@ -82,7 +83,12 @@ def estate(world: World, hosts: Mapping[str, Host]) -> Estate:
 
 
 def lab_json(
-    world: World, hosts: Mapping[str, Host], users: Sequence[Account], url: str, token: str
+    world: World,
+    hosts: Mapping[str, Host],
+    dns: Sequence[DnsListener],
+    users: Sequence[Account],
+    url: str,
+    token: str,
 ) -> dict[str, object]:
     """What `lab.json` holds: where everything listens, and with whose password."""
     return {
@@ -99,6 +105,7 @@ def lab_json(
             }
             for host in hosts.values()
         ],
+        "dns": [{"name": one.name, "address": one.address, "port": one.port} for one in dns],
         "users": [{"name": user.down_level, "password": user.password} for user in users],
     }
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dns.message
+import dns.query
 import pytest
 from pypsrp.exceptions import AuthenticationError
 from pypsrp.powershell import PowerShell, RunspacePool
@@ -144,6 +146,17 @@ def lab(tmp_path: Path) -> Iterator[Process]:
     running = Process(tmp_path / "lab", "pa-4x2")
     yield running
     running.end()
+
+
+def test_the_files_lead_a_client_to_the_name_servers(lab: Process) -> None:
+    found = lab.door().about["dns"]
+    assert {one["name"] for one in found} == {"DC1", "DC2", "DC3"}
+    question = dns.message.make_query("ex1.example.com", "A")
+    for one in found:
+        assert dns.query.udp(question, one["address"], port=one["port"], timeout=5).answer
+    lab.end()
+    with pytest.raises(ConnectionRefusedError):
+        dns.query.tcp(question, found[0]["address"], port=found[0]["port"], timeout=5)
 
 
 def test_the_files_lead_a_client_to_the_hosts(lab: Process) -> None:
