@@ -87,6 +87,7 @@ class Line(_TransportHTTP):
                 answer = super().send(message, timeout=self._waits(operation))
             except Exception as error:
                 if not broken(error):
+                    _release(error)
                     raise
                 self.reset()
                 now = time.monotonic()
@@ -129,6 +130,16 @@ class Line(_TransportHTTP):
         if self.ssl and self.name:
             session.mount("https://", _NamedAdapter(self.name))
         return session
+
+
+def _release(error: Exception) -> None:
+    """Give back the connection that a failed logon holds: pypsrp leaves it with an answer that nobody has any more."""
+    at = error.__traceback__
+    while at is not None:
+        response: object = at.tb_frame.f_locals.get("response")
+        if isinstance(response, requests.Response):
+            response.close()
+        at = at.tb_next
 
 
 def _no_logon(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -279,11 +279,17 @@ def test_a_server_without_such_a_road_is_told(run_one: RunOne, server: MakeServe
 
 # -- broken lines ------------------------------------------------------------------------------------------------------
 
-AUTHS = pytest.mark.parametrize(("auth", "scheme"), [("negotiate", "http"), ("ntlm", "https"), ("basic", "https")])
+LOGONS = [("negotiate", "http"), ("ntlm", "https"), ("basic", "https")]
+AUTHS = pytest.mark.parametrize(("auth", "scheme"), LOGONS)
 
 
-@AUTHS
-@pytest.mark.parametrize("kind", ["reset-after", "half", "silent-after"])
+@pytest.mark.parametrize(
+    ("auth", "scheme", "kind"),
+    [
+        *((auth, scheme, kind) for auth, scheme in LOGONS for kind in ("reset-after", "half")),
+        ("negotiate", "http", "silent-after"),
+    ],
+)
 def test_a_lost_answer_to_receive_is_fetched_again(
     lab: WireLab, run_one: RunOne, server: MakeServer, auth: str, scheme: str, kind: Kind
 ) -> None:
