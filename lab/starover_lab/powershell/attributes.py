@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from starover_lab.powershell import nodes, operators
 from starover_lab.powershell.compare import compare
-from starover_lab.powershell.convert import to_bool, to_string
+from starover_lab.powershell.convert import cast, to_bool, to_string
+from starover_lab.powershell.errors import Terminated
 from starover_lab.powershell.values import (
     Nothing,
     OrderedHashtable,
@@ -19,6 +20,7 @@ from starover_lab.powershell.values import (
     base,
     enumerate_,
     fold,
+    type_name,
     units,
 )
 
@@ -47,7 +49,7 @@ def _each(check: Check) -> Check:
         if isinstance(inner, PSHashtable | OrderedHashtable):
             raise Unsupported("a validation of a dictionary")
         for item in enumerate_(value):
-            wrong = check(item)
+            wrong = "The argument is null." if base(item) is None else check(item)
             if wrong is not None:
                 return wrong
         return None
@@ -65,20 +67,29 @@ def validations(attribute: nodes.Attribute, constant: Constant, tester: Tester) 
     ignore_case = True
     if "ignorecase" in named and (value := named["ignorecase"].value) is not None:
         ignore_case = to_bool(constant(value))
+    if kind in ("validatenotnull", "validatenotnullorempty") and attribute.positional:
+        raise Unsupported(f"[{attribute.name}] with arguments", attribute.line)
     match kind:
         case "validateset":
             allowed = [to_string(one) for one in arguments]
 
             def in_set(value: Value) -> str | None:
-                text = "" if value is None else to_string(value)
+                text = to_string(value)
                 same = (fold(text) == fold(one) if ignore_case else text == one for one in allowed)
                 return None if any(same) else f'The argument "{text}" does not belong to the set "{",".join(allowed)}".'
 
             return [_each(in_set)]
         case "validaterange" if len(arguments) == 2:
             low, high = arguments
+            kind_of_both = type_name(low)
+            if type_name(high) != kind_of_both:
+                raise Unsupported("[ValidateRange] with ends of two types", attribute.line)
 
             def in_range(value: Value) -> str | None:
+                try:
+                    value = cast(value, kind_of_both)
+                except Terminated:
+                    return "The argument is of another type than the range."
                 below, above = compare(value, low), compare(value, high)
                 inside = below is not None and above is not None and below >= 0 and above <= 0
                 return None if inside else f"The {to_string(value)} argument is out of range."
@@ -99,9 +110,12 @@ def validations(attribute: nodes.Attribute, constant: Constant, tester: Tester) 
 
             def count(value: Value) -> str | None:
                 inner = base(value)
-                if not isinstance(inner, PSArray | PSList):
+                if isinstance(inner, PSHashtable | OrderedHashtable | str):
+                    raise Unsupported("[ValidateCount] of what is no array", attribute.line)
+                if inner is not None and not isinstance(inner, PSArray | PSList):
                     return "The argument is no collection."
-                return None if fewest <= len(inner.items) <= most else "The number of arguments is wrong."
+                number = 0 if inner is None else len(inner.items)
+                return None if fewest <= number <= most else "The number of arguments is wrong."
 
             return [count]
         case "validatepattern" if len(arguments) == 1:
@@ -109,7 +123,7 @@ def validations(attribute: nodes.Attribute, constant: Constant, tester: Tester) 
 
             def matches(value: Value) -> str | None:
                 operator = "-match" if ignore_case else "-cmatch"
-                found = operators.binary(operator, "" if value is None else to_string(value), pattern)
+                found = operators.binary(operator, to_string(value), pattern)
                 return None if to_bool(found) else f'The argument does not match the "{to_string(pattern)}" pattern.'
 
             return [_each(matches)]
@@ -132,6 +146,8 @@ def validations(attribute: nodes.Attribute, constant: Constant, tester: Tester) 
 
 def _not_empty(value: Value) -> str | None:
     inner = base(value)
+    if isinstance(inner, PSHashtable | OrderedHashtable) and not len(inner):
+        raise Unsupported("[ValidateNotNullOrEmpty] of an empty dictionary: 5.1 and 7 differ")
     empty = inner is None or inner == "" or (isinstance(inner, PSArray | PSList) and not inner.items)
     if isinstance(inner, PSArray | PSList):
         empty = empty or any(item is None or base(item) == "" for item in inner.items)
@@ -172,6 +188,8 @@ def declare(parameter: nodes.Parameter, constant: Constant, tester: Tester) -> D
             found.sets[to_string(given.get("parametersetname", ""))] = given
         elif kind == "alias":
             found.aliases.extend(to_string(constant(node)) for node in attribute.positional)
+        elif kind in ("validatenotnull", "validatenotnullorempty") and attribute.positional:
+            raise Unsupported(f"[{attribute.name}] with arguments", attribute.line)
         elif kind in ("allownull", "allowemptystring", "allowemptycollection"):
             found.allow.add(kind.removeprefix("allow"))
         elif kind == "validatenotnull":

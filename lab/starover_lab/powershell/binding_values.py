@@ -231,6 +231,8 @@ def _attribute_problem(parameter: Parameter, inner: Value) -> str | None:
             return (
                 "The argument is null. Provide a valid value for the argument, and then try running the command again."
             )
+        if parameter.not_empty and isinstance(inner, PSHashtable | OrderedHashtable) and not len(inner):
+            raise Unsupported(f"an empty dictionary for -{parameter.name}: 5.1 and 7 differ")
         items = inner.items if isinstance(inner, PSArray | PSList) else []
         if any(base(item) is None for item in items):
             return "The argument is null, or an element of the argument collection contains a null value."

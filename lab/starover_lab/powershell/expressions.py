@@ -47,6 +47,13 @@ def pure(statement: nodes.Statement) -> nodes.Expression | None:
     return None
 
 
+def _cast_to_object(target: nodes.Expression) -> bool:
+    """`([object]$x)`: the engine then calls the base class's own method."""
+    while isinstance(target, nodes.Paren) and (inner := pure(target.pipeline)) is not None:
+        target = inner
+    return isinstance(target, nodes.Convert) and target.type.casefold() in ("object", "system.object")
+
+
 class Expressions(Core):
     """Expressions."""
 
@@ -245,6 +252,8 @@ class Expressions(Core):
             return members.static_call(type_, name, arguments, site=self.site(ctx))
         target = self.evaluate(node.target, ctx)
         name = self.member_name(node.name, ctx)
+        if _cast_to_object(node.target) and name.casefold() != "gettype":
+            raise Unsupported("a method of what is cast to object", node.line)
         arguments = [self.evaluate(argument, ctx) for argument in node.arguments]
         block = base(target)
         if isinstance(block, ScriptBlock):
