@@ -207,6 +207,8 @@ class Wait:
     read: Read
     settle: Settle
     verdict: Callable[[bytes], Verdict] = field(repr=False, compare=False)
+    expected: bool = False
+    """It comes about by itself: a plan goes on behind it, though it does not hold yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -461,11 +463,14 @@ def wait(
     settle: Settle,
     what: str,
     progress: Callable[[R], int] | None = None,
+    expected: bool = False,
     **args: Arg,
 ) -> Steps:
     """Wait until a reading satisfies: `yield from wait(copy_status, s, until=caught_up, settle=..., what="...")`.
 
-    `what` says in a few words what is waited for. Raises `NotVerified` when `settle` is over.
+    `what` says in a few words what is waited for. A plan ends at a wait that does not hold yet, unless a step before it
+    brings it about or it is `expected` to come by itself, as replication does. Raises `NotVerified` when `settle` is
+    over.
     """
 
     def verdict(payload: bytes) -> Verdict:
@@ -477,6 +482,7 @@ def wait(
         read=Read(template=query.template, server=server, arguments=arguments_of(args), deadline=query.deadline),
         settle=settle,
         verdict=verdict,
+        expected=expected,
     )
 
 

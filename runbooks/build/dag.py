@@ -100,7 +100,8 @@ def dag_create(
     )
     if now.found:
         yield witness_set.on(asked, dag=dag, server=witness_server, directory=directory)
-    yield from replicated(asked, dag, those_of(controllers, members or [asked]))
+    if not members:
+        yield from replicated(asked, dag, those_of(controllers, [asked]))
     if alternate_witness_server is not None:
         yield alternate_witness_set.on(asked, dag=dag, server=alternate_witness_server, directory=other)
     if members:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from starover import BadParameter, DagName, Estate, NotSafe, Server, Steps, WitnessDirectory, WitnessServer, runbook
+from starover import BadParameter, DagName, Estate, NotSafe, Steps, WitnessDirectory, WitnessServer, runbook
 from starover.steps.dag import short
 from starover.steps.dag_object import dag_named, default_directory, existing
 from starover.steps.witness import check_witness, prepared, witness_host

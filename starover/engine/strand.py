@@ -177,7 +177,9 @@ class Strand:
     def _foresee_wait(self, ask: Wait) -> Process[Outcome]:
         """A wait for what a planned step brings about is taken to end well; any other one is looked at once."""
         if not self.dirty and not ask.verdict((yield from read(ask.read))).done:
-            self._park(f"waits on {ask.read.server.name}: {ask.what}")
+            if not ask.expected:
+                self._park(f"waits on {ask.read.server.name}: {ask.what}")
+            self.dirty = True  # what is read behind it may be otherwise by then
         return Outcome(state="right")
 
     def _park(self, why: str) -> None:

@@ -85,6 +85,7 @@ def replicated(
             until=until,
             settle=settle,
             what=f"waiting-ad: DAG {dag} on {short(controller)} {wanted}",
+            expected=True,
             dag=dag,
             controller=controller,
         )

@@ -199,6 +199,18 @@ def test_a_wait_for_what_a_planned_step_brings_about_is_taken_to_end_well() -> N
     assert plan_it(Lamps(on={("EX1", "a")}), waits_first).complete
 
 
+def test_a_plan_goes_on_behind_what_comes_by_itself_but_reads_nothing_more() -> None:
+    def runbook() -> Steps:
+        settle = Settle(5, 60)
+        yield from wait(lamp, NODES[0], until=lambda now: now.lit, settle=settle, what="x", expected=True, name="a")
+        yield lit.on(NODES[0], name="b")
+        yield from colour.read(NODES[0])
+
+    plan = plan_it(Lamps(), runbook)
+    assert [one.what for one in plan.changes] == ["b"]
+    assert plan.stops == ((2,),)
+
+
 def test_a_step_that_is_blocked_is_in_the_plan_with_everything_else() -> None:
     def runbook() -> Steps:
         yield lit.on(NODES[0], name="a")

@@ -64,10 +64,10 @@ def test_other_addresses_and_third_party_replication_need_a_human() -> None:
     assert isinstance(created(dag(third_party="Enabled")), Blocked)
 
 
-def test_only_an_empty_dag_is_removed_again() -> None:
+def test_a_dag_is_removed_by_the_same_change_whether_its_members_have_left_yet_or_not() -> None:
     assert dag_removed(ABSENT, dag="DAG1") is None
     assert isinstance(dag_removed(dag(), dag="DAG1"), Change)
-    assert isinstance(dag_removed(dag("EX1"), dag="DAG1"), Blocked)
+    assert dag_removed(dag(), dag="DAG1") == dag_removed(dag("EX1"), dag="DAG1")
 
 
 def test_undoing_a_creation_removes_only_what_it_made() -> None:

@@ -59,7 +59,9 @@ try {
     $staroverClosed = $_
 }
 function Invoke-StaroverPart {
-# exchange: Remove-DatabaseAvailabilityGroup
+# exchange: Get-DatabaseAvailabilityGroup, Remove-DatabaseAvailabilityGroup
+$members = @((Get-DatabaseAvailabilityGroup -Identity 'DAG1' -ErrorAction Stop).Servers | Where-Object { $null -ne $_ })
+if ($members.Count -gt 0) { throw ('the DAG has members: ' + ($members -join ', ')) }
 Remove-DatabaseAvailabilityGroup -Identity 'DAG1' -Confirm:$false -ErrorAction Stop
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
@@ -72,11 +74,11 @@ try {
         if ($staroverUnfit -ne '') { throw $staroverUnfit }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
     try {
-        Import-StaroverExchange -Want @('Remove-DatabaseAvailabilityGroup')
+        Import-StaroverExchange -Want @('Get-DatabaseAvailabilityGroup', 'Remove-DatabaseAvailabilityGroup')
     } catch {
         if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
-    $staroverDenied = @(@('Remove-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    $staroverDenied = @(@('Get-DatabaseAvailabilityGroup', 'Remove-DatabaseAvailabilityGroup') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
         if (-not (Test-Path -LiteralPath 'C:\ProgramData\Starover\receipts')) {
             New-Item -Path 'C:\ProgramData\Starover\receipts' -ItemType Directory -Force | Out-Null
