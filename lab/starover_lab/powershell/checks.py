@@ -69,7 +69,8 @@ def _first_error(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> tuple[str
         case nodes.Attributed():
             return None if isinstance(_stripped(node), nodes.Variable) else ("UnexpectedAttribute", node.start)
         case nodes.DataSection():
-            return _check_data(node)
+            _check_data(node)
+            return None
         case nodes.Flow(kind="break" | "continue" | "return"):
             return _leaves_finally(node, parents)
         case _:
