@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 from starover_lab.world.errors import Data, WorldError
@@ -36,7 +37,24 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "ad_replication_stopped": ("", {}),
     "ad_latency": ("", {"seconds": 1500}),
     "rbac_missing": ("Suspend-MailboxDatabaseCopy", {}),
+    "witness_share_acl_removed": ("DAG1", {}),
+    "replication_nic_down": ("MBX2", {}),
+    "nic_down": ("EX3", {}),
+    "dns_server_down": ("DC2", {}),
+    "dns_zone_readonly": ("example.com", {}),
+    "dns_record_conflict": ("mail.example.com", {"address": "10.9.9.9"}),
+    "link_latency": ("1a,1b", {"ms": 620}),
+    "pending_reboot": ("EX3", {"why": "wu"}),
+    "reboot_slow": ("EX3", {}),
+    "reboot_never_returns": ("EX3", {}),
+    "witness_reboot": ("FSW3", {}),
+    "seed_stall": ("DB01/EX3", {}),
+    "kerberos_skew": ("EX3", {"seconds": 600}),
+    "orphan_sid": ("FSW3", {}),
+    "auth_cert_expired": ("", {}),
 }
+ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
+"""Kinds that need another estate."""
 
 
 def test_every_kind_is_tried_here() -> None:
@@ -45,9 +63,10 @@ def test_every_kind_is_tried_here() -> None:
 
 @pytest.mark.parametrize("kind", kind_names())
 def test_broken_then_mended_is_as_before(lab: Callable[..., Lab], kind: str) -> None:
-    one = lab()
+    one = lab(ELSEWHERE.get(kind, "pa-4x2"))
     world = one.world
     target, params = TARGETS[kind]
+    exchange = next(server.name for server in world.state.servers if server.exchange is not None)
 
     def healthy() -> dict[str, object]:
         state = world.snapshot()
@@ -63,12 +82,28 @@ def test_broken_then_mended_is_as_before(lab: Callable[..., Lab], kind: str) -> 
                 for server, copy in database["copies"].items()  # type: ignore[index,union-attr,call-overload]
             ),
             "listeners": {server.name: world.listener(server.name) for server in world.state.servers},
-            "exchange": world.exchange_answers("EX3"),
+            "exchange": {
+                name: world.exchange_answers(name) for name in (exchange, "EX3") if name in world.state.servers
+            },
+            "dns": {name: world.dns.answering(name) for name in world.dns.servers()},
+            "zones": state["zones"],
+            "hosts": {
+                server.name: (
+                    [nic.up for nic in server.nics],
+                    server.local_groups,
+                    [(share.name, share.access) for share in server.shares],
+                    server.pending_reboot,
+                    server.time_skew_s,
+                )
+                for server in world.state.servers
+            },
+            "certificates": world.client_access.certificates(exchange),
+            "way": world.windows.ping(exchange, "DC2"),
             "accounts": state["accounts"],
             "other": (world.state.noise, world.state.ui_culture, set(world.state.rbac_missing), world.state.partition),
         }
 
-    before = healthy()
+    before = deepcopy(healthy())
     number = world.fault(kind, target, **params)
     assert [fault["number"] for fault in world.faults()] == [number]
     assert world.faults()[0]["text"]
@@ -149,6 +184,13 @@ def test_now_later_and_for_a_while(lab: Callable[..., Lab]) -> None:
         ("partition", "1a", {}, "two groups"),
         ("ad_latency", "DC1", {}, "no target"),
         ("seed_fail", "DB01/EX3", {"at_pct": "half"}, "half"),
+        ("replication_nic_down", "EX1", {}, "Ethernet"),
+        ("dns_server_down", "EX1", {}, "no DNS server"),
+        ("dns_zone_readonly", "example.net", {}, "example.com"),
+        ("dns_record_conflict", "mail.example.net", {}, "example.com"),
+        ("link_latency", "1a,1z", {}, "eu-west-1a"),
+        ("pending_reboot", "EX1", {"why": "mood"}, "mood"),
+        ("witness_share_acl_removed", "FSW9", {}, "FSW3"),
         ("host", "EX1", {"for_s": "long"}, "long"),
     ],
 )
