@@ -1,7 +1,7 @@
 """What a reading costs, as ratios in one run: a client for each script, one pool, and merged into one script.
 
-`python benchmarks/reads.py [N]` starts a lab, asks one host for N facts in three ways and prints wall time relative to the
-fastest. Absolute times say nothing about real Windows, where opening a shell starts a process.
+`python benchmarks/reads.py [N]` starts a lab, asks one host for N facts in three ways, and prints wall time relative to
+the fastest. Absolute times say nothing about real Windows, where opening a shell starts a process.
 """
 
 from __future__ import annotations
