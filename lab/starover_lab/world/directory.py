@@ -108,7 +108,7 @@ class Directory:
 
     def sync(self, fastest_s: float) -> datetime:
         """Push what is pending (`repadmin /syncall`); returns when it should have arrived."""
-        pending = sorted(self._pending)
+        pending = sorted(one for one in self._pending if self._news(*one))
         if self.stopped:
             return self._scheduler.now
         delay = self.inter_site_s if self.slow else min(fastest_s, self.inter_site_s)
@@ -134,6 +134,11 @@ class Directory:
         if self._linked(source, target):
             self._last_success[target.name, source.name] = self._scheduler.now
         return self._last_success.get((target.name, source.name), self._scheduler.now)
+
+    def _news(self, source: str, target: str, key: str) -> bool:
+        """Whether `source` has a later value of an object than `target`."""
+        own, known = self.controllers[source].replica[key], self.controllers[target].replica.get(key)
+        return known is None or known.rank < own.rank
 
     def _linked(self, source: DomainController, target: DomainController) -> bool:
         return not self.stopped and source.up() and target.up()

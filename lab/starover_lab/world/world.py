@@ -459,6 +459,7 @@ class World:
     def _replicated(self, _: str, key: str) -> None:
         """A change of a DAG landed on another DC: those who ask that DC know it now."""
         if key.startswith(("dag:", "dagattr:", "member:")):
+            self.state.cards_changed += 1
             self.state.review()
 
     def _copy(self, database: str, server: str) -> tuple[Database, Copy]:
