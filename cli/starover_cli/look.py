@@ -115,7 +115,8 @@ def _member(name: str, facts: DagFacts, estate: Estate) -> HostCell:
     nodes = facts.cluster.nodes if facts.cluster else ()
     node = next((node for node in nodes if same_host(node.name, name)), None)
     manager = facts.dag.active_manager if facts.dag else ""
-    note = "PAM" if manager and same_host(manager, name) else ""
+    silent = "" if _answers(facts, name) else "silent"  # what the others say of it may be minutes old
+    note = "  ".join(word for word in ("PAM" if manager and same_host(manager, name) else "", silent) if word)
     az = _az(estate, name)
     if node is not None:
         return HostCell(name=name, az=az, state=_state(node), votes=node.dynamic, note=note)
