@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from starover_lab.cmdlets.machine import switch
 from starover_lab.cmdlets.objects import text_of
 from starover_lab.cmdlets.paths import Refused, asked_paths, expand, failed_io, provider_notes, provider_path, store
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.windows import is_pattern
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.text import to_string
@@ -148,7 +149,7 @@ def _write(call: Invocation, *, append: bool) -> None:
         content = text.encode(_CODECS[encoding], "replace")
     try:
         for path in _targets(call, last):
-            if not call.should_process(f"Path: {path}", "Add Content" if append else "Set Content"):
+            if not may(call, f"Path: {path}", "Add Content" if append else "Set Content"):
                 continue
             files = store(call)
             existing = files.get(path)

@@ -94,6 +94,8 @@ class Registry:
     exchange: list[ExchangeSession] = field(default_factory=list[ExchangeSession])
     shells: dict[object, tuple[str, str]] = field(default_factory=dict[object, tuple[str, str]])
     """Open WinRM shells: host and person."""
+    shutdowns: set[str] = field(default_factory=set[str])
+    """Hosts for which `shutdown.exe` has been told a time."""
     opened: int = 0
     enum_form: EnumForm = "wrapped"
     """How enums arrive in a session that imported them (facts/exchange.md, point 1)."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from starover_lab.cmdlets import providers
+from starover_lab.cmdlets.drives import drive_of
 from starover_lab.cmdlets.machine import given_list, switch
 from starover_lab.cmdlets.objects import moment, product, text_of
 from starover_lab.cmdlets.paths import (
@@ -19,6 +21,7 @@ from starover_lab.cmdlets.paths import (
     provider_path,
     store,
 )
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.windows import fits
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.text import to_string
@@ -46,6 +49,9 @@ def get_item(call: Invocation) -> Iterator[Value]:
     """Get-Item."""
     for bound in call.records():
         for path, literal in asked_paths(bound):
+            if drive_of(path) != "file":
+                yield from providers.item(call, path)
+                continue
             try:
                 for entry in expand(call, path, literal=literal):
                     if _kept(bound, entry):
@@ -78,6 +84,9 @@ def get_child_item(call: Invocation) -> Iterator[Value]:
         given = bound.get("Depth")
         depth = int(given) if isinstance(given, int) else (1000 if switch(bound.get("Recurse")) else 0)
         for path, literal in asked_paths(bound) or [(home(call), True)]:
+            if drive_of(path) != "file":
+                yield from providers.children(call, path)
+                continue
             try:
                 for entry in expand(call, path, literal=literal):
                     for child in _listed(call, bound, entry, depth):
@@ -96,6 +105,9 @@ def test_path(call: Invocation) -> Iterator[Value]:
     for bound in call.records():
         kind = text_of(bound.get("PathType")) or "Any"
         for path, literal in asked_paths(bound):
+            if drive_of(path) != "file":
+                yield providers.exists(call, path, kind)
+                continue
             try:
                 found = [entry for entry in expand(call, path, literal=literal) if _kept(bound, entry)]
             except Refused:
@@ -124,7 +136,7 @@ def new_item(call: Invocation) -> Iterator[Value]:
         try:
             for path in _full(call, bound):
                 action = "Create Directory" if kind == "directory" else "Create File"
-                if call.should_process(f"Destination: {path}", action):
+                if may(call, f"Destination: {path}", action):
                     make = _make_folder if kind == "directory" else _make_file
                     yield item(make(call, path, bound))
         except Refused as refused:
@@ -172,7 +184,7 @@ def remove_item(call: Invocation) -> Iterator[Value]:
                         kind = "System.Management.Automation.PSInvalidOperationException"
                         raise failed_io(call, "InvalidOperation", "InvalidOperation", message, kind, entry.path)
                     action = "Remove Directory" if entry.folder else "Remove File"
-                    if call.should_process(entry.path, action):
+                    if may(call, entry.path, action):
                         files.remove(entry.path)
             except Refused as refused:
                 call.error(refused.record)

@@ -9,6 +9,7 @@ from starover_lab.cmdlets.databases import ad_columns
 from starover_lab.cmdlets.identities import known_server
 from starover_lab.cmdlets.machine import Machine, exchange_error, exchange_record, given_list, reading, switch
 from starover_lab.cmdlets.objects import enhanced_timespan, guid_of, list_of, make, moment, product, text_of
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.replication_checks import Check, checks
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, Value
@@ -219,7 +220,7 @@ def set_ad_server_settings(call: Invocation) -> Iterator[Value]:
     preferred = given_list(call.bound.get("PreferredServer")) or given_list(
         call.bound.get("SetPreferredDomainControllers")
     )
-    if not call.should_process("session"):
+    if not may(call, "session"):
         return
     try:
         if preferred:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from starover_lab.cmdlets.objects import guid_of, text_of, us_time
-from starover_lab.cmdlets.prompts import cannot_prompt, is_on, wants_prompt
+from starover_lab.cmdlets.prompts import may
 from starover_lab.powershell.command import CommandTable, Invocation
 from starover_lab.powershell.errors import ErrorRecord, PSException, Terminated
 from starover_lab.powershell.values import PSArray, PSList, SwitchParameter, Value
@@ -255,9 +255,7 @@ def mutate(
     Returns whether it was done; a refusal has been reported then. `target` names what is changed.
     """
     here = machine(call)
-    if here.provider == "exchange" and wants_prompt(call) and not is_on(call.common.get("WhatIf")):
-        raise call.fail(cannot_prompt(call, target, action or call.spec.name))
-    if not call.should_process(target, action):
+    if not may(call, target, action):
         return False
     call.wait(here.pace(here.world.state.tuning.write_s if seconds is None else seconds))
     failure = ""

@@ -5,13 +5,16 @@ Numbers are .NET's own, as documented.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starover_lab.cmdlets import objects
 from starover_lab.powershell import types
 from starover_lab.powershell.values import PSEnum
 
-__all__ = ["net_enum"]
+__all__ = ["net_enum", "net_flags"]
 
 _SMA = "System.Management.Automation"
+_CIM = "Microsoft.PowerShell.Cmdletization.GeneratedTypes"
 _ENUMS: dict[str, dict[str, int]] = {
     "System.IO.FileAttributes": {
         "ReadOnly": 1,
@@ -53,6 +56,71 @@ _ENUMS: dict[str, dict[str, int]] = {
         "Connecting": 8,
     },
     f"{_SMA}.Runspaces.TargetMachineType": {"RemoteMachine": 0, "VirtualMachine": 1, "Container": 2},
+    f"{_CIM}.NetSecurity.Enabled": {"True": 1, "False": 2},
+    f"{_CIM}.NetSecurity.Direction": {"Inbound": 1, "Outbound": 2},
+    f"{_CIM}.NetSecurity.Action": {"NotConfigured": 0, "Allow": 2, "Block": 4},
+    f"{_CIM}.NetSecurity.Profile": {"Any": 0, "Domain": 1, "Private": 2, "Public": 4, "NotApplicable": 65535},
+    f"{_CIM}.NetSecurity.EdgeTraversal": {"Block": 0, "Allow": 1, "DeferToUser": 2, "DeferToApp": 3},
+    f"{_CIM}.NetSecurity.PrimaryStatus": {"Unknown": 0, "OK": 1, "Inactive": 2, "Error": 3},
+    f"{_CIM}.NetSecurity.PolicyStoreType": {"None": 0, "Local": 1, "GroupPolicy": 2, "Dynamic": 3, "Generated": 4},
+    f"{_CIM}.NetIPAddress.AddressFamily": {"IPv4": 2, "IPv6": 23},
+    f"{_CIM}.NetIPAddress.PrefixOrigin": {
+        "Other": 0,
+        "Manual": 1,
+        "WellKnown": 2,
+        "Dhcp": 3,
+        "RouterAdvertisement": 4,
+    },
+    f"{_CIM}.NetIPAddress.SuffixOrigin": {"Other": 0, "Manual": 1, "WellKnown": 2, "Dhcp": 3, "Link": 4, "Random": 5},
+    f"{_CIM}.NetIPAddress.AddressState": {
+        "Invalid": 0,
+        "Tentative": 1,
+        "Duplicate": 2,
+        "Deprecated": 3,
+        "Preferred": 4,
+    },
+    f"{_CIM}.NetIPAddress.Type": {"Unicast": 1, "Anycast": 2},
+    f"{_CIM}.NetIPAddress.Store": {"PersistentStore": 0, "ActiveStore": 1},
+    f"{_CIM}.NetIPInterface.Dhcp": {"Disabled": 0, "Enabled": 1},
+    f"{_CIM}.NetIPInterface.AutomaticMetric": {"Disabled": 0, "Enabled": 1},
+    f"{_CIM}.NetIPInterface.ConnectionState": {"Disconnected": 0, "Connected": 1},
+    f"{_CIM}.NetRoute.Protocol": {"Other": 1, "Local": 2, "NetMgmt": 3, "Dhcp": 19},
+    f"{_CIM}.NetRoute.State": {"Invalid": 0, "Alive": 2},
+    f"{_CIM}.NetAdapter.AdminStatus": {"Up": 1, "Down": 2, "Testing": 3},
+    f"{_CIM}.NetAdapter.MediaConnectionState": {"Unknown": 0, "Connected": 1, "Disconnected": 2},
+    f"{_CIM}.SmbShare.ShareState": {"Pending": 0, "Online": 1, "Offline": 2},
+    f"{_CIM}.SmbShare.AvailabilityType": {"NonClustered": 0, "Clustered": 1, "ScaleOut": 2, "CSV": 3},
+    f"{_CIM}.SmbShare.ShareType": {
+        "FileSystemDirectory": 0,
+        "PrintQueue": 1,
+        "Device": 2,
+        "InterprocessCommunication": 3,
+    },
+    f"{_CIM}.SmbShare.FolderEnumerationMode": {"AccessBased": 0, "Unrestricted": 1},
+    f"{_CIM}.SmbShare.CachingMode": {"None": 0, "Manual": 1, "Documents": 2, "Programs": 3, "BranchCache": 4},
+    f"{_CIM}.SmbShare.AccessControlType": {"Allow": 0, "Deny": 1},
+    f"{_CIM}.SmbShare.ShareAccessRight": {"Full": 0, "Change": 1, "Read": 2, "Custom": 3},
+    "Microsoft.DnsClient.Commands.RecordType": {
+        "UNKNOWN": 0,
+        "A": 1,
+        "NS": 2,
+        "CNAME": 5,
+        "SOA": 6,
+        "PTR": 12,
+        "MX": 15,
+        "TXT": 16,
+        "AAAA": 28,
+        "SRV": 33,
+        "A_AAAA": 65534,
+        "ALL": 255,
+        "ANY": 255,
+    },
+    "Microsoft.DnsClient.Commands.DNSSection": {"Question": 0, "Answer": 1, "Authority": 2, "Additional": 3},
+    "Microsoft.ActiveDirectory.Management.ADGroupCategory": {"Distribution": 0, "Security": 1},
+    "Microsoft.ActiveDirectory.Management.ADGroupScope": {"DomainLocal": 0, "Global": 1, "Universal": 2},
+    "System.Security.AccessControl.AccessControlType": {"Allow": 0, "Deny": 1},
+    "System.DirectoryServices.ActiveDirectoryRights": {"GenericAll": 983551},
+    "System.DirectoryServices.ActiveDirectorySecurityInheritance": {"None": 0, "All": 1},
 }
 
 types.ENUMS.update(_ENUMS)
@@ -66,3 +134,9 @@ def net_enum(type_name: str, member: str) -> PSEnum:
     if type_name not in _ENUMS:
         (type_name,) = (name for name in _ENUMS if name.endswith("." + type_name))
     return PSEnum(type_name, member, _ENUMS[type_name][member])
+
+
+def net_flags(type_name: str, members: Sequence[str]) -> PSEnum:
+    """Several members of a flags enum at once: `Domain, Private`."""
+    found = [net_enum(type_name, member) for member in members]
+    return PSEnum(found[0].type_name, ", ".join(members), sum(one.number for one in found))

@@ -9,25 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from starover_lab.cmdlets import (
+    ad_accounts,
+    ad_topology,
     cim,
     clusters,
     commands,
     contents,
+    dns_client,
+    dns_server,
+    features,
     files,
+    firewall,
+    local_groups,
+    native,
+    network,
     out_string,
+    providers,
     psremoting,
+    reachability,
     reference,
+    restarts,
     service_control,
+    shares,
     windows,
 )
 from starover_lab.cmdlets.client_commands import ready
 from starover_lab.cmdlets.exchange_session import Registry
-from starover_lab.cmdlets.machine import Machine, given_list
+from starover_lab.cmdlets.machine import Machine
 from starover_lab.cmdlets.noise import make_noise
 from starover_lab.cmdlets.not_simulated import windows_others
 from starover_lab.cmdlets.objects import moment
 from starover_lab.cmdlets.releases import release
-from starover_lab.powershell.command import Body, CommandSpec, CommandTable, Invocation, Parameter
+from starover_lab.powershell.command import Body, CommandSpec, CommandTable
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
 from starover_lab.powershell.session import Host, ParseError, Session
 from starover_lab.powershell.values import DateTime, NetObject, PSArray, PSHashtable, Value, Version
@@ -44,33 +57,46 @@ _WINDOWS: dict[str, Body] = (
     | service_control.SERVICE_BODIES
     | cim.BODIES
     | files.BODIES
+    | providers.BODIES
     | contents.BODIES
+    | features.BODIES
+    | firewall.BODIES
+    | shares.BODIES
+    | network.BODIES
+    | dns_client.BODIES
+    | reachability.BODIES
+    | restarts.BODIES
     | commands.BODIES
     | psremoting.BODIES
 )
 _CLUSTER: dict[str, Body] = clusters.BODIES | service_control.CLUSTER_BODIES
+_DIRECTORY: dict[str, Body] = ad_accounts.BODIES | ad_topology.BODIES
 _SHORTEST_SECRET = 6
 
 
+def _bodies(server: Server) -> dict[str, Body]:
+    """What a host's modules can do. FailoverClusters is there where Exchange is, AD's tools there and on DCs."""
+    found = dict(_WINDOWS)
+    if server.exchange is not None:
+        found |= _CLUSTER
+    if server.exchange is not None or server.is_dc:
+        found |= _DIRECTORY
+    if server.is_dc:
+        found |= dns_server.BODIES
+    if server.os != "2012R2":
+        found |= local_groups.BODIES
+    return found
+
+
 def windows_commands(server: Server) -> Iterator[CommandSpec]:
-    """The modules of a host. FailoverClusters is there where Exchange is."""
-    bodies = _WINDOWS | (_CLUSTER if server.exchange is not None else {})
+    """The modules and programs of a host."""
+    bodies = _bodies(server)
     for name, body in bodies.items():
         found = reference.spec(name, body)
         if found is not None:
             yield found
     yield from windows_others(server, bodies)
-    yield CommandSpec(
-        name="icacls.exe",
-        body=_icacls,
-        parameters=(Parameter.of("ArgumentList", "object[]", remaining=True),),
-    )
-
-
-def _icacls(call: Invocation) -> Iterator[Value]:
-    lines, code = files.icacls(call, given_list(call.bound.get("ArgumentList")))
-    call.runner.set_variable("LASTEXITCODE", code, "global")
-    yield from lines
+    yield from native.programs(server)
 
 
 def _environment(server: Server, account: Account) -> dict[str, str]:

@@ -17,6 +17,7 @@ from starover_lab.cmdlets.exchange_session import ExchangeSession, SessionRefuse
 from starover_lab.cmdlets.machine import Machine, given_list, machine, table
 from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import guid_of, text_of
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.proxies import proxy
 from starover_lab.cmdlets.refusals import NoConnection, refused_record
 from starover_lab.cmdlets.remote_values import EnumForm
@@ -199,7 +200,7 @@ def remove_session(call: Invocation) -> Iterator[Value]:
     for bound in call.records():
         here = machine(call)
         for one in _selected(here, bound):
-            if not call.should_process(one.name, "Remove"):
+            if not may(call, one.name, "Remove"):
                 continue
             one.session.closed = True
             one.refreshed()

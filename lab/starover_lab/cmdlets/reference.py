@@ -76,6 +76,19 @@ _CLUSTER_CLASSES = {
 """`GetNodeCommand` was seen in an error id (facts/exchange.md point 18); the others follow its pattern."""
 
 
+_FUNCTIONS = {
+    "Storage",
+    "NetAdapter",
+    "NetTCPIP",
+    "NetSecurity",
+    "DnsClient",
+    "DnsServer",
+    "SmbShare",
+    "WebAdministration",
+}
+"""Modules whose commands are functions made from CIM classes: error ids end in their own names."""
+
+
 def _class_name(name: str, found: _Cmdlet) -> str:
     """What the engine appends to the error ids of this cmdlet."""
     plain = name.replace("-", "")
@@ -85,7 +98,13 @@ def _class_name(name: str, found: _Cmdlet) -> str:
         return f"Microsoft.FailoverClusters.PowerShell.{_CLUSTER_CLASSES.get(name, plain + 'Command')}"
     if found.module == "CimCmdlets":
         return f"Microsoft.Management.Infrastructure.CimCmdlets.{plain}Command"
-    if found.module == "Storage":
+    if name == "Resolve-DnsName":
+        return "Microsoft.DnsClient.Commands.ResolveDnsName"
+    if found.module == "ActiveDirectory":
+        return f"Microsoft.ActiveDirectory.Management.Commands.{plain}"
+    if found.module == "ServerManager":
+        return f"Microsoft.Windows.ServerManager.Commands.{plain.replace('Install', 'Add')}Command"
+    if found.module in _FUNCTIONS:
         return name
     return f"Microsoft.PowerShell.Commands.{plain}Command"
 

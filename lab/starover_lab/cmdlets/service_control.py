@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from starover_lab.cmdlets.clusters import cluster_here, failed, node_names
 from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
 from starover_lab.cmdlets.objects import text_of
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.windows import fits, is_pattern, service_object
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Value
@@ -61,7 +62,7 @@ def _change(verbs: tuple[str, ...]) -> Body:
     def body(call: Invocation) -> Iterator[Value]:
         for bound in call.records():
             for service in _services(call, bound):
-                if not call.should_process(f"{service.display_name} ({service.name})", call.spec.name):
+                if not may(call, f"{service.display_name} ({service.name})", call.spec.name):
                     continue
                 done = all(_act(call, service, verb) for verb in verbs)
                 if done and switch(bound.get("PassThru")):
@@ -86,7 +87,7 @@ def _node_change(call: Invocation, act: Callable[[Machine, str], None]) -> Itera
         if not known:
             failed(call, "ClusterObjectNotFound", "ObjectNotFound", f"The cluster node '{name}' was not found", name)
         for node in known:
-            if call.should_process(node, call.spec.name):
+            if may(call, node, call.spec.name):
                 call.wait(here.pace(here.world.state.tuning.write_s))
                 act(here, node)
     yield from ()
@@ -106,7 +107,7 @@ def resume_node(call: Invocation) -> Iterator[Value]:
 def move_group(call: Invocation) -> Iterator[Value]:
     """Move-ClusterGroup of the core group: the Primary Active Manager goes with it."""
     here = cluster_here(call)
-    if here is None or not call.should_process("Cluster Group", call.spec.name):
+    if here is None or not may(call, "Cluster Group", call.spec.name):
         return
     call.wait(here.pace(here.world.state.tuning.write_s))
     try:

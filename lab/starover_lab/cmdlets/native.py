@@ -1,0 +1,199 @@
+"""Programs that scripts call beside cmdlets: icacls, net, repadmin, shutdown, ipconfig; knows no cmdlet.
+
+What a program writes to its error stream arrives in a remote session as error records; its exit code is in
+`$LASTEXITCODE` and fails nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from starover_lab.cmdlets import ad_security, files
+from starover_lab.cmdlets.local_groups import NET_FAILURES, group_name, shown_name
+from starover_lab.cmdlets.machine import Machine, given_list, machine
+from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
+from starover_lab.powershell.errors import ErrorRecord, PSException
+from starover_lab.powershell.values import Unsupported, Value
+from starover_lab.world.entities import Server
+from starover_lab.world.errors import WorldError
+from starover_lab.world.names import same
+
+__all__ = ["programs"]
+
+
+class _Ended(NamedTuple):
+    """What a program printed, and its exit code."""
+
+    lines: list[str]
+    errors: list[str]
+    code: int
+
+
+_Program = Callable[[Invocation, list[str]], _Ended]
+_DONE = "The command completed successfully."
+
+
+def _icacls(call: Invocation, arguments: list[str]) -> _Ended:
+    lines, code = files.icacls(call, arguments)
+    return _Ended(lines, [], code)
+
+
+def _net(call: Invocation, arguments: list[str]) -> _Ended:
+    verb = arguments[0].casefold() if arguments else ""
+    if verb == "localgroup" and len(arguments) >= 2:
+        return _localgroup(call, arguments[1], arguments[2:])
+    if verb in {"start", "stop"} and len(arguments) == 2:
+        return _net_service(call, arguments[1], start=verb == "start")
+    raise Unsupported(f"net.exe {' '.join(arguments)}: the lab does not simulate it")
+
+
+def _system_error(number: int, text: str) -> _Ended:
+    return _Ended([], [f"System error {number} has occurred.", text], 2)
+
+
+def _localgroup(call: Invocation, asked: str, rest: list[str]) -> _Ended:
+    here = machine(call)
+    switches = [one.casefold() for one in rest if one.startswith("/")]
+    members = [one for one in rest if not one.startswith("/")]
+    if set(switches) - {"/add", "/delete"} or (members and len(switches) != 1):
+        raise Unsupported(f"net.exe localgroup {' '.join(rest)}: the lab does not simulate it")
+    call.wait(here.pace(here.world.state.tuning.write_s if members else here.world.state.tuning.read_s))
+    try:
+        group = group_name(here, asked)
+        if not members:
+            return _Ended(_group_lines(here, group), [], 0)
+        act = here.world.windows.add_to_group if "/add" in switches else here.world.windows.remove_from_group
+        for member in members:
+            act(here.host, group, member)
+    except WorldError as error:
+        if error.data.get("object") == "account":
+            text = f"There is no such global user or group: {error.data.get('name')}."
+            return _Ended([], [text, "More help is available by typing NET HELPMSG 3783."], 2)
+        if error.kind not in NET_FAILURES:
+            return _system_error(1355, "The specified domain either does not exist or could not be contacted.")
+        return _system_error(*NET_FAILURES[error.kind])
+    return _Ended([_DONE, ""], [], 0)
+
+
+def _group_lines(here: Machine, group: str) -> list[str]:
+    names = [
+        one.rpartition("\\")[2] if same(one.rpartition("\\")[0], here.host) else one
+        for one in here.world.windows.group_members(here.host, group)
+    ]
+    head = [f"Alias name     {shown_name(here, group)}", "Comment        ", "", "Members", "", "-" * 79]
+    return [*head, *names, _DONE, ""]
+
+
+def _net_service(call: Invocation, name: str, *, start: bool) -> _Ended:
+    here = machine(call)
+    service = here.world.state.service(here.server, name)
+    if service is None:
+        return _system_error(1060, "The specified service does not exist as an installed service.")
+    if (service.status == "Running") == start:
+        text = "has already been started" if start else "is not started"
+        return _Ended([], [f"The {service.display_name} service {text}."], 2)
+    act = here.world.start_service if start else here.world.stop_service
+    try:
+        ends = act(here.host, service.name)
+    except WorldError:
+        return _system_error(
+            1058,
+            "The service cannot be started, either because it is disabled or because it has no "
+            "enabled devices associated with it.",
+        )
+    call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+    done = "started" if start else "stopped"
+    return _Ended([f"The {service.display_name} service was {done} successfully.", ""], [], 0)
+
+
+def _repadmin(call: Invocation, arguments: list[str]) -> _Ended:
+    if not arguments or arguments[0].casefold() not in {"/syncall", "-syncall"}:
+        raise Unsupported(f"repadmin.exe {' '.join(arguments)}: the lab does not simulate it")
+    here = machine(call)
+    if not here.server.is_dc and here.network_logon:
+        return _Ended(
+            [], ["SyncAll exited with fatal Win32 error: 8453 (0x2105):", "    Replication access was denied."], 5
+        )
+    try:
+        ends = here.world.ad.sync(here.host)
+    except WorldError:
+        return _Ended(
+            [], ["SyncAll reported the following errors:", "Error contacting server (network error): 1722"], 1
+        )
+    call.wait(max((ends - here.world.now).total_seconds(), here.world.state.tuning.read_s))
+    return _Ended(["Syncing all NC's held on " + here.host + ".", "SyncAll terminated with no errors."], [], 0)
+
+
+def _dsacls(call: Invocation, arguments: list[str]) -> _Ended:
+    lines, code = ad_security.dsacls(call, arguments)
+    return _Ended(lines, [], code)
+
+
+def _shutdown(call: Invocation, arguments: list[str]) -> _Ended:
+    here = machine(call)
+    low = [one.casefold() for one in arguments]
+    if "/r" not in low:
+        raise Unsupported(f"shutdown.exe {' '.join(arguments)}: the lab does not simulate it")
+    delay = float(arguments[low.index("/t") + 1]) if "/t" in low else 30.0
+    assert here.registry is not None
+    pending = here.registry.shutdowns
+    if here.host in pending:
+        return _Ended([], ["A system shutdown has already been scheduled.(1190)"], 1190)
+    pending.add(here.host)
+
+    def go() -> None:
+        pending.discard(here.host)
+        here.world.windows.restart(here.host)
+
+    here.world.scheduler.after(delay, go)
+    return _Ended([], [], 0)
+
+
+def _ipconfig(call: Invocation, arguments: list[str]) -> _Ended:
+    low = arguments[0].casefold() if len(arguments) == 1 else ""
+    if low == "/flushdns":
+        call.wait(machine(call).world.state.tuning.read_s)
+        return _Ended(["", "Windows IP Configuration", "", "Successfully flushed the DNS Resolver Cache."], [], 0)
+    raise Unsupported(f"ipconfig.exe {' '.join(arguments)}: the lab does not simulate it")
+
+
+_PROGRAMS: dict[str, _Program] = {
+    "icacls.exe": _icacls,
+    "net.exe": _net,
+    "shutdown.exe": _shutdown,
+    "ipconfig.exe": _ipconfig,
+}
+_DIRECTORY: dict[str, _Program] = {"repadmin.exe": _repadmin, "dsacls.exe": _dsacls}
+
+
+def _stderr(text: str) -> ErrorRecord:
+    record = ErrorRecord(
+        exception=PSException("System.Management.Automation.RemoteException", text),
+        error_id="NativeCommandError",
+        category="NotSpecified",
+        target=text,
+    )
+    record.unsigned = True
+    return record
+
+
+def _spec(name: str, program: _Program) -> CommandSpec:
+    def body(call: Invocation) -> Iterator[Value]:
+        ended = program(call, given_list(call.bound.get("ArgumentList")))
+        call.runner.set_variable("LASTEXITCODE", ended.code, "global")
+        yield from ended.lines
+        for text in ended.errors:
+            call.error(_stderr(text))
+
+    return CommandSpec(
+        name=name,
+        body=body,
+        parameters=(Parameter.of("ArgumentList", "object[]", remaining=True),),
+    )
+
+
+def programs(server: Server) -> Iterator[CommandSpec]:
+    """The programs of a host; repadmin comes with AD's tools."""
+    found = _PROGRAMS | (_DIRECTORY if server.is_dc or server.exchange is not None else {})
+    yield from (_spec(name, program) for name, program in found.items())
