@@ -35,12 +35,13 @@ class DeadlineOver(Exception):
 class Failed(Exception):
     """One try did not succeed."""
 
-    def __init__(self, error: StaroverError, *, again: bool, sent: bool) -> None:
-        """`again`: trying again can help; `sent`: the script may have reached the host."""
+    def __init__(self, error: StaroverError, *, again: bool, sent: bool, denied: AuthFailed | None = None) -> None:
+        """`again`: trying again can help; `sent`: the script may have reached the host; `denied`: no logon any more."""
         super().__init__(error.what)
         self.error = error
         self.again = again
         self.sent = sent
+        self.denied = error if isinstance(error, AuthFailed) else denied
 
 
 def broken(error: Exception) -> bool:
@@ -71,6 +72,8 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
     if isinstance(error, DeadlineOver):
         return _late(stage, host, place)
     refused = _refused(error, host, place)
+    if stage == "receive":
+        return _lost(error, refused, host, place)
     if refused is not None:
         return refused
     if stage == "open":
@@ -78,12 +81,19 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
     if isinstance(error, WinRMTransportError) and error.code == 400:
         what = f"{host} could not read what was sent: its connection had been lost ({place})"
         return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=True, sent=False)
-    if isinstance(error, WSManFaultError) and stage == "command":  # an answer to the handing over itself
+    if isinstance(error, WSManFaultError):  # an answer to the handing over itself
         what = f"{host} did not take the script: {_reason(error)}"
         again = gone(error) is not None  # the session there is gone: a new one will do
         return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=again, sent=False)
+    return _lost(error, None, host, place)
+
+
+def _lost(error: Exception, refused: Failed | None, host: str, place: str) -> Failed:
+    """It was handed over, so whatever goes wrong now says nothing of what became of it: not even being `refused`."""
     if gone(error) == "shell":
         why = "its session there is gone (a restart, or it was closed)"
+    elif refused is not None:
+        why = refused.error.what
     else:
         why = f"the connection to {place} was lost: {root(error)}"
     lost = ReplyLost(
@@ -92,7 +102,7 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
         uncertain=("whether it was run",),
         host=host,
     )
-    return Failed(lost, again=True, sent=True)
+    return Failed(lost, again=refused is None or refused.again, sent=True, denied=refused.denied if refused else None)
 
 
 def _late(stage: Stage, host: str, place: str) -> Failed:

@@ -228,8 +228,8 @@ class Session:
 
     def _remember(self, failed: Failed) -> None:
         """A logon that was refused is not tried again in this process: accounts lock."""
-        if isinstance(failed.error, AuthFailed):
-            self._denied = failed.error
+        if failed.denied is not None:
+            self._denied = failed.denied
 
     def _find_out(self, running: PowerShell, error: Exception) -> None:
         """The connection broke while the script was handed over. Its id was chosen here, so the host can be asked.

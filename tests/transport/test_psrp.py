@@ -428,6 +428,44 @@ def test_http_refusals_of_a_write(lab: WireLab, run_one: RunOne, kind: Kind, wan
     assert count(lab, "change") == 0
 
 
+@pytest.mark.parametrize("kind", ["http-503", "http-401", "http-400", "http-500"])
+def test_a_refusal_after_a_write_was_handed_over_leaves_it_unknown(lab: WireLab, run_one: RunOne, kind: Kind) -> None:
+    lab.endpoint.says("change", "done")
+    lab.endpoint.says("look", "x")
+    run_one("look")
+    plan(lab, kind, "Receive", times=99)
+    answer = run_one("change", mutates=True)
+    assert isinstance(answer.error, OutcomeUnknown), answer.error
+    assert answer.error.uncertain
+    assert count(lab, "change") == 1
+    assert lab.host.requests["Command"] == 2
+
+
+def test_a_port_that_closes_after_a_write_was_handed_over_leaves_it_unknown(lab: WireLab, run_one: RunOne) -> None:
+    lab.endpoint.says("look", "x")
+    run_one("look")
+
+    def close(*_: object) -> None:
+        lab.endpoint.faults = ["refused"]
+        raise Terminated(error("power"))
+
+    lab.endpoint.acts["change"] = close
+    answer = run_one("change", mutates=True, deadline=5.0)
+    assert isinstance(answer.error, OutcomeUnknown), answer.error
+    assert count(lab, "change") == 1
+
+
+@pytest.mark.parametrize("mutates", [True, False])
+def test_a_logon_refused_while_waiting_is_not_tried_again(lab: WireLab, run_one: RunOne, mutates: bool) -> None:
+    lab.endpoint.says("script", "x")
+    run_one("script")
+    plan(lab, "http-401", "Receive")
+    assert run_one("script", mutates=mutates).error is not None
+    before = lab.host.requests.total()
+    assert isinstance(run_one("script").error, AuthFailed)
+    assert lab.host.requests.total() == before
+
+
 def test_a_busy_service_is_asked_again_for_reading(lab: WireLab, run_one: RunOne) -> None:
     lab.endpoint.says("look", "x")
     plan(lab, "http-503", "Create", times=2)
