@@ -203,6 +203,29 @@ def test_a_stalled_seed_gets_no_further_until_it_is_mended(lab: Callable[..., La
     assert one.statuses("DB01")["EX3"] == "Healthy"
 
 
+def test_a_content_index_comes_with_the_seed_or_by_itself_or_is_crawled(lab: Callable[..., Lab]) -> None:
+    one = lab("rep-net-2013")
+    world = one.world
+
+    def index() -> str:
+        return world.copy_view("DB21", "MBX2", "MBX1").ci_state
+
+    world.fault("ci_failed", "DB21/MBX2", state="FailedAndSuspended")
+    ends = world.update_copy("DB21", "MBX2", "MBX1", catalog_only=True)
+    assert (index(), one.statuses("DB21")["MBX2"]) == ("Seeding", "Healthy")
+    assert refusal(lambda: world.update_copy("DB21", "MBX2", "MBX1", catalog_only=True)).kind == "seed_in_progress"
+    one.later((ends - world.now).total_seconds())
+    assert index() == "Healthy"
+    world.fault("ci_failed", "DB22/MBX2")
+    assert refusal(lambda: world.update_copy("DB22", "MBX1", "MBX1", catalog_only=True)).kind == "source_unhealthy"
+    world.suspend_copy("DB21", "MBX2", "MBX1")
+    world.update_copy("DB21", "MBX2", "MBX1", delete_existing=True, database_only=True)
+    one.later(minutes=40)
+    assert (one.statuses("DB21")["MBX2"], index()) == ("Healthy", "Crawling")
+    one.later(hours=2)
+    assert index() == "Healthy"
+
+
 def test_each_dc_learns_of_copies_in_its_time(lab: Callable[..., Lab]) -> None:
     one = lab()
     world = one.world

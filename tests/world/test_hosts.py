@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from starover_lab.world.dags import DagChanges
 from starover_lab.world.errors import WorldError
-from starover_lab.world.machine_parts import Route
+from starover_lab.world.machine_parts import FirewallRule, Route
 from starover_lab.world.windows import FILE_SHARING
 from world.conftest import Lab
 
@@ -73,6 +74,26 @@ def test_the_firewall_opens_ports(lab: Callable[..., Lab]) -> None:
     world.stop_service("ExchangeNode2", "MSExchangeRepl")
     assert not windows.port_open("ExchangeNode1", "ExchangeNode2", 64327)
     assert not windows.port_open("ExchangeNode1", "10.0.0.77", 445)
+
+
+def test_another_replication_port_is_closed_until_a_rule_opens_it(lab: Callable[..., Lab]) -> None:
+    world = lab("rep-net-2013").world
+    world.dags.change("DAG2", "MBX1", DagChanges(replication_port=64400))
+    assert not world.windows.port_open("MBX2", "MBX1", 64400)
+    rule = FirewallRule("Repl-64400", "Replication", "", "", "TCP", 64400, enabled=True)
+    world.windows.add_rule("MBX1", rule)
+    assert world.windows.port_open("MBX2", "MBX1", 64400)
+    assert refusal(lambda: world.windows.add_rule("MBX1", rule)).kind == "exists"
+
+
+def test_a_host_without_its_card_is_silent(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    one.world.fault("nic_down", "EX3")
+    assert one.world.listener("EX3") == ("silent",)
+    assert refusal(lambda: one.world.reach("EX1", "EX3")).kind == "server_down"
+    one.later(minutes=2)
+    assert {node.name: node.state for node in one.world.nodes("EX1")}["EX3"] == "Down"
+    assert one.world.database("DB03").active == "EX1"
 
 
 def test_who_answers_ping(lab: Callable[..., Lab]) -> None:

@@ -191,3 +191,31 @@ faults:
     (tmp_path / "base.yaml").write_text("name: base\nextends: more.yaml\n", encoding="utf-8")
     with pytest.raises(TopologyError, match="extends itself"):
         World.from_topology(tmp_path / "more.yaml")
+
+
+def test_an_estate_with_a_replication_network(lab: Callable[..., Lab]) -> None:
+    world = lab("rep-net-2013").world
+    cards = {nic.alias: (nic.addresses, nic.gateway, nic.is_mapi) for nic in world.nics.of("MBX2")}
+    assert cards == {
+        "MAPI": (("172.19.19.12",), "172.19.19.1", True),
+        "Replication": (("10.10.2.12",), "", False),
+    }
+    cluster = world.cluster("MBX1")
+    assert (cluster.addresses, cluster.online_address) == (("172.19.18.50", "172.19.19.50"), "172.19.18.50")
+    assert {eni.server for eni in world.nics.enis() if set(cluster.addresses) & set(eni.secondary)} == {"MBX1", "MBX2"}
+    assert world.ad.computer("DAG2", "MBX2").enabled
+    assert lab("rep-net-2013-unbuilt").world.dag_names("MBX1") == []
+
+
+def test_the_third_zone_of_the_template(lab: Callable[..., Lab]) -> None:
+    witness = lab("aws-3az-witness", dag=True).world
+    assert witness.server(witness.cluster("ExchangeNode1").witness_server).az == "eu-west-1c"
+    full = lab("aws-3az-full", dag=True).world
+    dag = full.dag("DAG", "ExchangeNode3")
+    assert (dag.members, dag.witness_server) == (("ExchangeNode1", "ExchangeNode2"), "ExchangeNode3.example.com")
+    assert full.dag_of("ExchangeNode3") == ""
+
+
+def test_the_large_estate_keeps_mail_for_a_week(lab: Callable[..., Lab]) -> None:
+    assert lab().world.client_access.organization().safety_net_hold_s == 7 * 86_400
+    assert lab("aws-2az").world.client_access.organization().safety_net_hold_s == 2 * 86_400

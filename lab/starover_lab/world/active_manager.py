@@ -314,7 +314,7 @@ class ActiveManager:
             if not state.runs(server, service):
                 return f"service {service} is not running"
         if database.dag:
-            cluster = state.clusters.get(database.dag)
+            cluster = state.cluster_of(database.dag, server)
             if cluster is None or not cluster.quorate:
                 return "the cluster has no quorum"
             node = cluster.nodes.get(server.name)
@@ -341,14 +341,14 @@ class ActiveManager:
         )
 
     def _pam_missing(self, database: Database) -> bool:
-        cluster = self._state.clusters.get(database.dag)
+        cluster = self._state.cluster_of(database.dag, self._state.servers[database.active])
         return cluster is None or not cluster.quorate or not cluster.core_owner
 
     def _may_act(self, database: Database, server: Server | None) -> None:
         """Raise when nobody may mount or move now, or that server cannot."""
         state = self._state
         if database.dag:
-            cluster = state.clusters.get(database.dag)
+            cluster = state.cluster_of(database.dag, state.servers[database.active])
             if cluster is None or not cluster.quorate:
                 raise WorldError("no_quorum", "the cluster has no quorum", cluster=database.dag)
             if not cluster.core_owner:

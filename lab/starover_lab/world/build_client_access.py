@@ -49,6 +49,7 @@ def settle_client_access(state: State, topology: Topology) -> None:
     auth = state.dice.text("certificate", "auth", 40).upper()
     organization = state.organization
     organization.auth_certificate = auth
+    organization.safety_net_hold_s = topology.safety_net_hold_s
     organization.mapi_http = not any(
         server.exchange is not None and server.exchange.year == "2013" for server in state.servers
     )

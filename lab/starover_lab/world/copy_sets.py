@@ -160,6 +160,7 @@ class CopySets:
             replayed=0,
             held_from=newest,
             notified=newest,
+            ci_state="Suspended",
         )
         if mode == "configuration":
             copy.retry_until = state.poke_after(state.tuning.initializing_s)
@@ -222,7 +223,8 @@ class CopySets:
             raise WorldError("not_found", f"{host.name} has no Exchange", object="server", name=host.name)
         if host.name in database.copies:
             raise WorldError("copy_exists", f"there is a copy {name} already", copy=name)
-        cluster = state.clusters.get(database.dag) if database.dag else None
+        active = state.servers[database.active]
+        cluster = state.cluster_of(database.dag, active) if database.dag else None
         if cluster is None or host.name not in cluster.nodes:
             raise WorldError(
                 "not_member", f"{host.name} is not in the DAG of {database.name}", server=host.name, dag=database.dag

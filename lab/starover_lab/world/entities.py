@@ -213,6 +213,11 @@ class Server:
     exchange: ExchangeServer | None = None
 
     @property
+    def cut_off(self) -> bool:
+        """No card by which others reach it carries anything."""
+        return bool(len(self.nics)) and not any(nic.is_mapi and nic.up for nic in self.nics)
+
+    @property
     def is_dc(self) -> bool:
         """A domain controller."""
         return "dc" in self.roles

@@ -41,7 +41,7 @@ class Reading:
         if database.stale_log_info and not active:
             queue = STALE_QUEUE
         exchange = server.exchange
-        cluster = state.clusters.get(database.dag) if database.dag else None
+        cluster = state.cluster_of(database.dag, server) if database.dag else None
         owner = cluster.core_owner if cluster is not None and cluster.quorate else ""
         growing = database.state == "Mounted" and not active and not copy.flowing
         seed = copy.seed
@@ -116,7 +116,7 @@ class Reading:
     def dag_status(self, dag: DagObject, dc: str, asked: Server) -> DagStatus:
         """A DAG with what its cluster knows. Raises `no_quorum`, `server_down`."""
         state = self._state
-        cluster = state.clusters.get(dag.name)
+        cluster = state.cluster_of(dag.name, asked)
         if cluster is None:
             return _empty(dag, dc)
         members = [state.servers[node.server] for node in cluster.nodes]

@@ -243,7 +243,8 @@ class Replication:
 
     def _registry(self, database: Database, copy: Copy) -> None:
         """While the node cannot read the cluster registry, it keeps the newest log it read last."""
-        cluster = self._state.clusters.get(database.dag) if database.dag else None
+        own = self._state.servers[copy.server]
+        cluster = self._state.cluster_of(database.dag, own) if database.dag else None
         if cluster is None:
             return
         node = cluster.nodes.get(copy.server)

@@ -16,6 +16,10 @@ __all__ = ["Seeding"]
 _MB = 1_000_000
 _STALLED_LOOK = timedelta(hours=1)
 """When to look again at a seed that stands still: nobody knows its end."""
+_INDEX_SHARE = 0.1
+"""Size of a content index by the size of its database."""
+_CRAWL_PER_S = 20_000_000
+"""Bytes of a database that are indexed in a second when its index was not seeded along."""
 _GOOD_SOURCES = ("Healthy", "Mounted", "SeedingSource")
 
 
@@ -83,6 +87,36 @@ class Seeding:
         state.review()
         return self.expected_end(copy)
 
+    def begin_catalog(self, database: Database, copy: Copy, *, source: str | None) -> datetime:
+        """Seed the content index alone, over the MAPI network; the copy goes on replicating meanwhile.
+
+        Returns when it should end. Raises `active_copy`, `not_found`, `source_unhealthy`, `seed_in_progress`.
+        """
+        state, name = self._state, f"{database.name}\\{copy.server}"
+        if is_active(database, copy):
+            raise WorldError("active_copy", f"{name} is the active copy", copy=name)
+        if copy.seed is not None or copy.ci_state == "Seeding":
+            raise WorldError("seed_in_progress", f"{name} is being seeded", copy=name)
+        giver = self.check_source(database, copy, source, database_only=True)
+        if giver.ci_state != "Healthy":
+            raise WorldError(
+                "source_unhealthy", f"no healthy index on {giver.server}", source=giver.server, status=giver.ci_state
+            )
+        copy.ci_state = "Seeding"
+        ends = state.now + timedelta(seconds=database.size * _INDEX_SHARE / (state.tuning.seed_mb_per_s_cross_az * _MB))
+        state.log.add("catalog_seed_started", name, source=giver.server)
+        state.scheduler.at(ends, lambda: self._catalog_seeded(database, copy))
+        return ends
+
+    def _indexed(self, copy: Copy) -> None:
+        if copy.ci_state == "Crawling":
+            copy.ci_state = "Healthy"
+
+    def _catalog_seeded(self, database: Database, copy: Copy) -> None:
+        if copy.ci_state == "Seeding":
+            copy.ci_state = "Healthy"
+            self._state.log.add("catalog_seeded", f"{database.name}\\{copy.server}")
+
     def cancel(self, database: Database, copy: Copy) -> None:
         """End a seed before its time; the copy stays suspended and without files."""
         name = f"{database.name}\\{copy.server}"
@@ -132,6 +166,9 @@ class Seeding:
     def _finish(self, database: Database, copy: Copy, seed: Seed) -> None:
         copy.seed = None
         copy.files_present = True
+        copy.ci_state = "Crawling" if seed.database_only else "Healthy"
+        if seed.database_only:
+            self._state.scheduler.after(database.size / _CRAWL_PER_S, lambda: self._indexed(copy))
         copy.error = None
         copy.retry_until = None
         copy.diverged = 0

@@ -28,7 +28,7 @@ class ServerSettings:
         if server.power != "on":
             return ("off",)
         az = self._state.azs.get(server.az)
-        if server.hung or (az is not None and az.state == "isolated"):
+        if server.hung or server.cut_off or (az is not None and az.state == "isolated"):
             return ("silent",)
         service = server.services.get("WinRM")
         if service is None or service.status != "Running":

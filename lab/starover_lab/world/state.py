@@ -148,6 +148,8 @@ class State:
         """Whether packets pass between two hosts, up or not."""
         if one is other:
             return True
+        if self.cards_changed and (one.cut_off or other.cut_off):
+            return False
         if one.az != other.az and any(
             (az := self.azs.get(name)) is not None and az.state == "isolated" for name in (one.az, other.az)
         ):

@@ -39,6 +39,7 @@ from starover_lab.world.topology_specs import (
     ServerSpec,
     Topology,
     Where,
+    seconds,
 )
 from starover_lab.world.tuning import Tuning
 
@@ -227,7 +228,7 @@ class _Merged:
 
     def take(self, label: str, part: Part, text: Text, place: Place) -> None:
         """Lay one part over what is there."""
-        for key in ("description", "start", "seed", "region", "forest", "cno_creation"):
+        for key in ("description", "start", "seed", "region", "forest", "cno_creation", "safety_net_hold"):
             value = getattr(part, key)
             if value or value is False:
                 self.scalars[key] = value
@@ -298,6 +299,7 @@ class _Merged:
             computers=of("computers", ComputerSpec),
             dns_zones=tuple(self.zones),
             dns_records=of("dns_records", RecordSpec),
+            safety_net_hold_s=seconds(str(self.scalars.get("safety_net_hold", "2d"))),
             cno_creation=self.scalars.get("cno_creation") is True,
             tuning=tuning,
             faults=tuple(self.faults),

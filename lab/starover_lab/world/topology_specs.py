@@ -277,6 +277,8 @@ class Part(Spec, frozen=True, kw_only=True):
     dns_zones: tuple[str, ...] = ()
     """Beside the forest's own."""
     dns_records: tuple[RecordSpec, ...] = ()
+    safety_net_hold: Duration | Literal[""] = ""
+    """How long delivered mail is kept for resubmission; empty: 2 days."""
     cno_creation: bool | None = None
     """Whether a cluster may create its computer account itself; usually it may not and the account is pre-staged."""
     tuning: dict[str, str] = {}
@@ -322,6 +324,7 @@ class Topology:
     computers: tuple[ComputerSpec, ...]
     dns_zones: tuple[str, ...]
     dns_records: tuple[RecordSpec, ...]
+    safety_net_hold_s: float
     cno_creation: bool
     tuning: Tuning
     faults: tuple[FaultSpec, ...]

@@ -1,10 +1,11 @@
-"""`world.windows`: features, groups, firewall, shares, reboots and reachability of Windows hosts; knows no DAG."""
+"""`world.windows`: features, groups, firewall, shares, reboots and reachability of Windows hosts; changes no DAG."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from starover_lab.world.dag_objects import dags_on
 from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.hosts import Hosts
@@ -12,6 +13,7 @@ from starover_lab.world.machine_build import FILE_SHARING, WMI
 from starover_lab.world.machine_parts import FirewallRule, InstallState, SmbShare
 from starover_lab.world.operations import Operation
 from starover_lab.world.principals import ADMINISTRATORS
+from starover_lab.world.replication import REPL
 from starover_lab.world.state import State
 
 __all__ = ["FILE_SHARING", "WMI", "Windows"]
@@ -186,6 +188,15 @@ class Windows:
             self._state.log.add("firewall", host.name, rules=shown, enabled=enabled)
             self._state.review()
 
+    def add_rule(self, server: str, rule: FirewallRule) -> None:
+        """New-NetFirewallRule, inbound. Raises `exists`."""
+        host = self._state.server(server)
+        if any(one.name.casefold() == rule.name.casefold() for one in host.firewall):
+            raise WorldError("exists", f"there is a rule {rule.name}", object="firewall_rule", name=rule.name)
+        host.firewall.append(rule)
+        self._state.log.add("firewall", host.name, rules=rule.name, enabled=rule.enabled)
+        self._state.review()
+
     # -- shares --------------------------------------------------------------------------------------------------
 
     def shares(self, server: str) -> list[SmbShare]:
@@ -248,13 +259,22 @@ class Windows:
         state, host, found = self._state, self._state.server(asked), self._at(target)
         if found is None or not state.reaches(host, found) or not self._carried(host, found, target):
             return False
-        service = _PORTS.get(port)
+        service = REPL if port in self._replication_ports(found) else _PORTS.get(port)
         if service is None or (service and not state.runs(found, service)):
             return False
         if port == 5986 or host is found:
             return True
         rules = [rule for rule in found.firewall if rule.port == port]
-        return not rules or any(rule.enabled for rule in rules)
+        return (not rules and port in _PORTS) or any(rule.enabled for rule in rules)
+
+    def _replication_ports(self, host: Server) -> set[int]:
+        """Where MSExchangeRepl of a member listens."""
+        directory = self._state.directory
+        try:
+            dags = dags_on(directory, directory.closest(host.site))
+        except WorldError:
+            return set()
+        return {dag.replication_port for dag in dags if host.name.casefold() in {one.casefold() for one in dag.members}}
 
     def _at(self, target: str) -> Server | None:
         """The host behind a name or an address, a cluster's address included."""

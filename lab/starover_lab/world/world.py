@@ -290,16 +290,19 @@ class World:
         delete_existing: bool = False,
         safe_delete: bool = False,
         database_only: bool = False,
+        catalog_only: bool = False,
         manual_resume: bool = False,
     ) -> datetime:
         """Update-MailboxDatabaseCopy: begin a seed; returns when it should be done (see `copy_view().seed_percent`).
 
         `network` is a DAG network's name, with or without `DAG\\`; `safe_delete` deletes files only while another copy
-        is healthy. Raises `active_copy`, `must_be_suspended`, `files_exist`, `seed_in_progress` (this copy is being
-        seeded, or its source gives another seed of the database and `database_only` is not set), `source_unhealthy`,
-        `no_other_copy`, `not_found` (source, network), `disk_full`.
+        is healthy; `catalog_only` seeds the content index and nothing else. Raises `active_copy`, `must_be_suspended`,
+        `files_exist`, `seed_in_progress` (this copy is being seeded, or its source gives another seed of the database
+        and `database_only` is not set), `source_unhealthy`, `no_other_copy`, `disk_full`, `not_found`.
         """
         found, copy = self._asked_copy(database, server, asked)
+        if catalog_only:
+            return self._seeding.begin_catalog(found, copy, source=source)
         return self._seeding.begin(
             found,
             copy,
