@@ -7,6 +7,7 @@ import itertools
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 import starover.steps
 from starover import envelope
@@ -51,7 +52,33 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "directory": ("C:\\DAG\u2019s witness",),
     "mode": ("DagOnly",),
     "controller": ("DC1.example.com",),
+    "databases": (("DB01", "O\u2019Brien DB"),),
+    "preference": (2, None),
+    "replay_lag": (timedelta(days=7), None),
+    "truncation_lag": (timedelta(0), None),
+    "max_delay": (timedelta(days=1), None),
+    "source": ("", "EX1"),
+    "files": ("keep", "safe-delete", "delete"),
+    "what": ("all", "database"),
+    "order": ((CopyId("DB01", "EX2"), CopyId("DB01", "EX4")), (CopyId("O\u2019Brien DB", "EX3"),)),
+    "policy": ("Blocked",),
     "forest": ("example.com",),
+    "manual": (True, False),
+    "subnets": (("10.0.0.0/24", "10.0.32.0/24"),),
+    "replication": (True,),
+    "ignored": (False,),
+    "compression": ("", "InterSubnetOnly"),
+    "encryption": ("", "Enabled"),
+    "port": (0, 64400),
+    "adapter": ("Replication",),
+    "client": (False, True),
+    "file_sharing": (False, True),
+    "registers": (False,),
+    "dns": ((), ("10.0.0.10",)),
+    "prefix": ("10.10.2.0/24",),
+    "hop": ("10.10.1.1",),
+    "path": ("", "OU=Clusters,DC=example,DC=com"),
+    "grant": ("EXAMPLE\\Exchange Trusted Subsystem:GA",),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

@@ -62,8 +62,16 @@ class CopyStatus(Report):
     @property
     def lag(self) -> timedelta:
         """The replay lag that is configured."""
-        found = re.search(r"Configured:\s*([0-9.:]+)", self.replay_lag)
-        return duration(found[1]) if found else timedelta(0)
+        return self._lag("Configured") or timedelta(0)
+
+    @property
+    def max_delay(self) -> timedelta | None:
+        """How long playing the lag down may be put off; None: the version, or the server, does not say."""
+        return self._lag("MaxDelay")
+
+    def _lag(self, name: str) -> timedelta | None:
+        found = re.search(rf"{name}:\s*([0-9.:]+)", self.replay_lag)
+        return duration(found[1]) if found else None
 
     @property
     def replication_suspended(self) -> bool:
@@ -319,6 +327,7 @@ def caught_up(server: Server, copy: CopyId) -> Steps:
         settle=Settle(every=15, limit=1800, stall=600),
         progress=left,
         what=f"{copy} Healthy, copy queue at most {GOOD_COPY_QUEUE}",
+        expected=True,
         database=copy.database,
     )
 
