@@ -99,7 +99,7 @@ def read(source: str, *, name: str = "inventory", folder: Path | None = None) ->
         text.problems += _contradictions(estate, text)
     if estate is None or text.problems:
         raise _bad(name, text.problems)
-    return estate
+    return msgspec.structs.replace(estate, servers=tuple(_located(server, estate) for server in estate.servers))
 
 
 def schema() -> dict[str, object]:
@@ -248,6 +248,18 @@ def _resolve_authorities(parts: dict[str, tuple[msgspec.Struct, ...]], text: Tex
         resolved.append(msgspec.structs.replace(server, roads=tuple(roads)))
     if resolved:
         parts["servers"] = tuple(resolved)
+
+
+def _located(server: Server, estate: Estate) -> Server:
+    """Subnet, site and zone of a server, where they follow from its address and need not be said twice."""
+    address = _address(server.address)
+    cidr = server.subnet or next(
+        (one.cidr for one in estate.subnets if address and (network := _network(one.cidr)) and address in network), ""
+    )
+    subnet = next((one for one in estate.subnets if one.cidr == cidr), None)
+    site = server.site or (subnet.site if subnet else "")
+    az = server.az or next((one.az for one in estate.sites if one.name.casefold() == site.casefold()), "")
+    return msgspec.structs.replace(server, subnet=cidr, site=site, az=az or (subnet.az if subnet else ""))
 
 
 # -- what contradicts itself -------------------------------------------------------------------------------------------

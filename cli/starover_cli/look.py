@@ -102,9 +102,7 @@ def _why(server: str, errors: tuple[str, ...]) -> str:
 
 def _az(estate: Estate, name: str) -> str:
     found = next((server for server in estate.servers if same_host(server.name, name)), None)
-    if found is None:
-        return ""
-    return found.az or next((site.az for site in estate.sites if site.name == found.site), "") or found.site
+    return "" if found is None else found.az or found.site
 
 
 def _answers(facts: DagFacts, name: str) -> bool:

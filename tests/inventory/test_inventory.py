@@ -203,3 +203,23 @@ def test_the_schema_knows_every_key_of_the_example() -> None:
     assert made["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     for field in (*Estate.__struct_fields__, *Server.__struct_fields__, *Road.__struct_fields__, "defaults"):
         assert f'"{field}"' in text
+
+
+def test_where_a_server_is_follows_from_its_address() -> None:
+    estate = read("""
+name: north
+sites: [{name: A, az: zone-a}, {name: B}]
+subnets: [{cidr: 10.1.0.0/24, site: A}, {cidr: 10.2.0.0/24, site: b, az: zone-b}]
+servers:
+  - {name: ONE, fqdn: ONE.example.com, roles: [dc], address: 10.1.0.9}
+  - {name: TWO, fqdn: TWO.example.com, roles: [dc], address: 10.2.0.9}
+  - {name: FAR, fqdn: FAR.example.com, roles: [dc], address: 10.9.0.9}
+  - {name: SET, fqdn: SET.example.com, roles: [dc], address: 10.1.0.8, site: B, az: zone-c}
+""")
+    places = [(one.name, one.subnet, one.site, one.az) for one in estate.servers]
+    assert places == [
+        ("ONE", "10.1.0.0/24", "A", "zone-a"),
+        ("TWO", "10.2.0.0/24", "b", "zone-b"),
+        ("FAR", "", "", ""),
+        ("SET", "10.1.0.0/24", "B", "zone-c"),
+    ]

@@ -123,6 +123,8 @@ def _server(
     name = first_label(spec.name)
     if site not in state.sites:
         state.sites.add(site, AdSite(site, spec.az))
+    known = state.sites.get(site)
+    az = spec.az or next((one.az for one in subnets if one.cidr == subnet), "") or (known.az if known else "")
     year = spec.exchange.year if spec.exchange is not None else None
     is_dc = "dc" in spec.roles
     server = Server(
@@ -130,7 +132,7 @@ def _server(
         fqdn=f"{name}.{state.dns_name}",
         domain=state.dns_name,
         site=site,
-        az=spec.az,
+        az=az,
         subnet=subnet,
         address=address,
         os=spec.os,
