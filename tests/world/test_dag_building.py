@@ -466,6 +466,27 @@ def test_the_account_of_the_cluster(lab: Callable[..., Lab]) -> None:
     whole(one, one.world.members.add("DAG2", "MBX1", "MBX1")).result()
 
 
+def test_without_an_address_2013_asks_dhcp_and_others_need_none(lab: Callable[..., Lab]) -> None:
+    old, new = lab("rep-net-2013-unbuilt").world, lab("aws-2az").world
+    old.dags.create("DAGX", "MBX1")
+    new.dags.create("DAGX", "ExchangeNode1")
+    assert old.dag("DAGX", "MBX1").ip_addresses == ("0.0.0.0",)
+    assert new.dag("DAGX", "ExchangeNode1").ip_addresses == ("255.255.255.255",)
+
+
+def test_a_first_member_in_dac_mode_keeps_its_databases(lab: Callable[..., Lab]) -> None:
+    one = lab("aws-2az")
+    create(one)
+    one.world.dags.change("DAG", "ExchangeNode1", DagChanges(dac_mode="DagOnly"))
+    join(one, "ExchangeNode1")
+    one.later(181)
+    join(one, "ExchangeNode2")
+    one.later(minutes=5)
+    assert [database.state for database in one.world.state.databases] == ["Mounted", "Mounted"]
+    assert [one.world.server(node).exchange.dacp_bit for node in NODES] == [1, 1]  # type: ignore[union-attr]
+    assert one.world.violations() == []
+
+
 def test_the_addresses_of_the_cluster(lab: Callable[..., Lab]) -> None:
     one = static(lab("rep-net-2013-unbuilt"))
     world = one.world

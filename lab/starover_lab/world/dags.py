@@ -78,7 +78,8 @@ class Dags:
         """New-DatabaseAvailabilityGroup: the AD object on one DC, without members; ends at once.
 
         Without `witness_directory` the default `C:\\DAGFileShareWitnesses\\NAME.DOMAIN` is made on the witness. No
-        address, or 255.255.255.255: without an administrative access point; 0.0.0.0: DHCP. Notices: `witness_*`.
+        address, or 255.255.255.255: without an administrative access point (2013 takes no address as DHCP); 0.0.0.0:
+        DHCP. Notices: `witness_*`.
         Raises `syntax` (Name, WitnessServer, WitnessDirectory, DatabaseAvailabilityGroupIpAddresses), `name_in_use`,
         `not_found` (object witness), `witness_default_directory`, `no_dc`.
         """
@@ -103,7 +104,7 @@ class Dags:
             guid=state.dice.guid("dag", f"{name} {state.now.isoformat()}"),
             witness_server=host.fqdn if host else "",
             witness_directory=(witness_directory or default_directory(state, name)) if host else "",
-            ip_addresses=_addresses(ip_addresses) or (NO_ADDRESS,),
+            ip_addresses=_addresses(ip_addresses) or ((_DHCP,) if _takes_dhcp(asker) else (NO_ADDRESS,)),
             file_system=file_system,
             preference_move_frequency_s=3600.0,
             created=state.now,
@@ -265,6 +266,10 @@ class Dags:
                 self._hosts.crash(server, REPL)
             elif broke and not breaks:
                 self._hosts.mend_service(server, REPL)
+
+
+def _takes_dhcp(asker: Server) -> bool:
+    return asker.exchange is not None and asker.exchange.year == "2013"
 
 
 def _is_kept_by_cluster(changes: DagChanges) -> bool:

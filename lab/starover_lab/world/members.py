@@ -116,7 +116,7 @@ class Members:
         link(state.directory, dc, dag.name, host.name, joined=True)
         started = tuple(one for one in dag.started if one.casefold() != host.fqdn.casefold())
         write_dag(state.directory, dc, replace(dag, started=(*started, host.fqdn)), state.now)
-        if host.exchange is not None and dag.dac_mode == "DagOnly":
+        if host.exchange is not None and dag.dac_mode == "DagOnly" and not first:
             host.exchange.dacp_bit = 0
         self._owned_by(host, dag.name, dc)
         self._witness.settle(cluster, dag, host, operation)
