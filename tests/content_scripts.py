@@ -64,6 +64,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "policy": ("Blocked",),
     "forest": ("example.com",),
     "manual": (True, False),
+    "dag_network": ("DAG1\\ReplicationDagNetwork01",),
     "subnets": (("10.0.0.0/24", "10.0.32.0/24"),),
     "replication": (True,),
     "ignored": (False,),

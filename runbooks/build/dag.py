@@ -19,6 +19,7 @@ from starover import (
 )
 from starover.steps.access_point import access_point
 from starover.steps.ad_wait import controllers_of, replicated, those_of
+from starover.steps.cluster_name import controllers_near, master_of, staged
 from starover.steps.dag import short
 from starover.steps.dag_object import Seen, askable, dag_named, default_directory, existing, seen
 from starover.steps.dag_settings import activation_mode_set, dag_created
@@ -79,6 +80,7 @@ def dag_create(
     elif alternate_witness_directory is not None:
         raise BadParameter("--alternate-witness-directory needs --alternate-witness-server")
     addresses = access_point(aap, ip, members, estate)
+    near = [] if aap == "none" else controllers_near(members, estate)
     hosts = [name for name in (witness_server, alternate_witness_server) if name is not None]
     witnesses = [] if skip_witness_prepare else [witness_host(name, estate) for name in hosts]
 
@@ -89,6 +91,8 @@ def dag_create(
     controllers = yield from controllers_of(members or [asked], estate, asked)
 
     yield from together(prepared(host, estate, seen_from=asked) for host in dict.fromkeys(witnesses))
+    if aap != "none" and not now.members:  # needed on 2012 and 2012 R2, and wherever few may create computers
+        yield from staged(dag, near, master_of("ets", estate, None), used=False)
     yield dag_created.on(
         asked,
         dag=dag,

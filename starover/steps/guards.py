@@ -8,7 +8,7 @@ from starover.names import same_host
 from starover.step import Blocked
 from starover.steps.dag_object import ClusterView, DagObject
 
-__all__ = ["quorum_without", "set_dag_allowed"]
+__all__ = ["quorum_without", "set_dag_allowed", "set_dag_unless_alternate"]
 
 
 def quorum_without(
@@ -46,11 +46,17 @@ def set_dag_allowed(now: DagObject, *, naming: str = "") -> Blocked | None:
 
     Anything else may pull the quorum back to the primary one, which is dead then. `naming`: the witness it names.
     """
-    if now.witness_share != "Alternate" or (naming and same_host(naming, now.alternate_server)):
+    if naming and same_host(naming, now.alternate_server):
+        return None
+    return set_dag_unless_alternate(now.witness_share)
+
+
+def set_dag_unless_alternate(witness_share: str) -> Blocked | None:
+    """G-SETDAG for what names no witness at all."""
+    if witness_share != "Alternate":
         return None
     return Blocked(
-        f"the DAG runs on its alternate witness {now.alternate_server}: setting it now may pull the quorum back to "
-        f"{now.witness_server}",
+        "the DAG runs on its alternate witness: setting it now may pull the quorum back to the primary one",
         guard="G-SETDAG",
         certain=("nothing was changed",),
         next=("failback puts the witness back in order",),

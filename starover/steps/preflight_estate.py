@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from starover.names import same_host
 from starover.steps.ad_wait import short_site
+from starover.steps.cluster_name import Account
 from starover.steps.dag import DatabaseInfo, Databases, short
 from starover.steps.preflight_facts import Facts, WitnessFacts
 from starover.steps.preflight_machines import windows_year
@@ -155,6 +156,27 @@ def own_addresses(facts: Facts) -> Judged:
     twice = sorted({subnet for subnet in subnets if subnet and subnets.count(subnet) > 1})
     says = f"several members in {', '.join(twice)}" if twice else "every member in a subnet of its own"
     yield ("bad" if twice else "ok"), facts.dag, says
+
+
+@check("P28", "fail", "host", "dag", "directory")
+def account_staged(facts: Facts) -> Judged:
+    """With an access point on Windows Server 2012 or 2012 R2 the cluster's account is staged before a member joins."""
+    now = facts.object
+    if now is None or now.access_point == "none" or now.members:
+        says = "not there yet" if now is None else "needs no account" if now.access_point == "none" else "has members"
+        yield "info", facts.dag or "DAG", says
+        return
+    years = {windows_year(host.version) for one in facts.members if (host := one.get(Host)) is not None}
+    if not years & {"2012", "2012 R2"}:
+        yield ("ok" if years else "unknown"), facts.dag, "this Windows makes the account itself"
+        return
+    found = next((report for one in facts.controllers if (report := one.get(Account))), None)
+    if found is None:
+        yield "unknown", facts.dag, _first_why(facts)
+    elif not found.found or found.enabled or not found.masters:
+        yield "bad", facts.dag, "its cluster's account must be there, disabled, with full control for Exchange"
+    else:
+        yield "ok", facts.dag, f"staged at {found.path}"
 
 
 @check("P29", "fail", "host", "dag")

@@ -10,6 +10,7 @@ from starover.estate import Estate, Server
 from starover.names import same_host
 from starover.runbook import Steps, attempt, together
 from starover.step import R, Report
+from starover.steps.cluster_name import account
 from starover.steps.dag import databases, short
 from starover.steps.dag_object import DagObject, Seen, askable, seen
 from starover.steps.membership import Resolved, resolved
@@ -118,7 +119,7 @@ def gather(
     """
     first = known or (yield from _dag(estate, dag, members, needs))
     parts = [_member(server, members, needs) for server in members]
-    parts += [_controller(server, estate, needs) for server in estate.having("dc")]
+    parts += [_controller(server, estate, dag, needs) for server in estate.having("dc")]
     answers = yield from together(parts)
     own, others = answers[: len(members)], answers[len(members) :]
     live = [one.server for one in own if one.reports]
@@ -165,12 +166,18 @@ def _member(server: Server, members: Sequence[Server], needs: Collection[str]) -
     return (yield from _of(server, [part for asked, part in wanted if asked]))
 
 
-def _controller(server: Server, estate: Estate, needs: Collection[str]) -> Steps[Of]:
+def _controller(server: Server, estate: Estate, dag: str, needs: Collection[str]) -> Steps[Of]:
     if "directory" not in needs:
         return Of(server, (), ())
-    parts = [_widen(host.read(server)), _widen(controllers.read(server)), _widen(subnets.read(server))]
+    parts: list[Steps[Report]] = [
+        _widen(host.read(server)),
+        _widen(controllers.read(server)),
+        _widen(subnets.read(server)),
+    ]
     if estate.forest.name:
         parts.append(_widen(replication.read(server, forest=estate.forest.name)))
+    if dag:
+        parts.append(_widen(account.read(server, name=dag)))
     return (yield from _of(server, parts))
 
 
