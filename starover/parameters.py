@@ -230,6 +230,8 @@ def _description(annotation: object) -> str:
 
 
 def _word(annotation: object) -> str:
+    if _optional(annotation):
+        return next((_word(one) for one in get_args(annotation) if one is not type(None)), "VALUE")
     inner = bare(annotation)
     if (item := _item(inner)) is not None:
         return _word(item)

@@ -28,6 +28,8 @@ from starover.steps.preflight import CREATING, JOINING, passed
 from starover.steps.witness import check_witness, other_az, prepared, witness_host
 from starover.steps.witness_setting import alternate_witness_set, witness_set
 
+CERTAIN = ("nothing was contacted",)
+
 
 @runbook
 def dag_create(
@@ -66,7 +68,7 @@ def dag_create(
     directory = witness_directory or default_directory(dag, estate, fqdn)
     other = alternate_witness_directory or default_directory(dag, estate, fqdn)
     names = [server.name for server in members]
-    _check_members(names)
+    _check_members(members)
     check_witness(witness_server, directory, members=names, estate=estate, dag=dag)
     if alternate_witness_server is not None:
         check_witness(
@@ -78,7 +80,9 @@ def dag_create(
             other=(witness_server, directory),
         )
     elif alternate_witness_directory is not None:
-        raise BadParameter("--alternate-witness-directory needs --alternate-witness-server")
+        raise BadParameter("--alternate-witness-directory needs --alternate-witness-server", certain=CERTAIN)
+    if filesystem == "ReFS" and any(one.exchange and one.exchange.version.startswith("15.0") for one in members):
+        raise BadParameter("--filesystem ReFS: Exchange 2013 does not know it", certain=CERTAIN)
     addresses = access_point(aap, ip, members, estate)
     near = [] if aap == "none" else controllers_near(members, estate)
     hosts = [name for name in (witness_server, alternate_witness_server) if name is not None]
@@ -132,7 +136,7 @@ def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | No
     """
     name = dag_named(dag, estate)
     names = [server.name for server in members]
-    _check_members(names)
+    _check_members(members)
     found = yield from existing(name, estate)
     _check_known(name, found, names)
     now = found.dag
@@ -157,13 +161,21 @@ def dac_mode(estate: Estate, dag: DagName | None = None, off: bool = False) -> S
     yield from replicated(found.server, name, those_of(controllers, members), mode=mode)
 
 
-def _check_members(names: Sequence[str]) -> None:
-    """Raises `BadParameter` where a list of members is none."""
+def _check_members(members: Sequence[Server]) -> None:
+    """Raises `BadParameter` where servers can be no members, as far as the inventory knows."""
+    names = [server.name for server in members]
     twice = {name for at, name in enumerate(names) if any(same_host(name, one) for one in names[:at])}
     if twice:
-        raise BadParameter(f"--members names {', '.join(sorted(twice))} twice")
+        raise BadParameter(f"--members names {', '.join(sorted(twice))} twice", certain=CERTAIN)
     if len(names) > 16:
-        raise BadParameter(f"P02: a DAG has at most 16 members, and --members names {len(names)}")
+        raise BadParameter(f"P02: a DAG has at most 16 members, and --members names {len(names)}", certain=CERTAIN)
+    for server in members:
+        if "dc" in server.roles:
+            raise BadParameter(
+                f"P07: {server.name} is a domain controller, and those cannot join a DAG", certain=CERTAIN
+            )
+        if server.exchange is None:
+            raise BadParameter(f"{server.name} has no Exchange, as the inventory says", certain=CERTAIN)
 
 
 def _check_known(dag: str, found: Seen, names: Sequence[str]) -> None:

@@ -62,7 +62,9 @@ class Of:
 
     @property
     def why(self) -> str:
-        """What went wrong first."""
+        """What went wrong first; a host that is silent is told of once, by the check that looks at access."""
+        if self.silent:
+            return "did not answer: see P49"
         return self.errors[0].what if self.errors else "not read"
 
 

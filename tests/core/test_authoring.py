@@ -165,6 +165,7 @@ def do_a_thing(
     names: tuple[ServerName, ...] = (),
     comment: str | None = None,
     force: bool = False,
+    maybe: ServerName | None = None,
 ) -> Steps[list[object]]:
     """Do a thing.
 
@@ -191,6 +192,7 @@ def test_a_runbook_has_a_name_and_parameters_from_its_signature() -> None:
     found = {one.name: one for one in do_a_thing.parameters}
     assert list(found) == [
         "dag", "server", "copy", "mode", "how", "count", "lag", "others", "names", "comment", "force",
+        "maybe",
     ]  # fmt: skip
     assert [one.name for one in found.values() if one.required] == ["server", "copy"]
     assert found["copy"].option == "--copy"
@@ -199,6 +201,13 @@ def test_a_runbook_has_a_name_and_parameters_from_its_signature() -> None:
     assert found["how"].choices == ("full", "half")
     assert [one.name for one in found.values() if one.many] == ["others", "names"]
     assert [one.name for one in found.values() if one.flag] == ["force"]
+    assert {name: found[name].kind for name in ("server", "names", "count", "comment", "maybe")} == {
+        "server": "SERVER",
+        "names": "SERVERNAME",
+        "count": "NUMBER",
+        "comment": "TEXT",
+        "maybe": "SERVERNAME",
+    }
     assert found["lag"].default == "3600s"
 
 

@@ -144,6 +144,8 @@ def test_what_preflight_fails_is_not_built(place: Place, odd: dict[str, Any], sa
         {"alternate_witness_server": "FS3", "alternate_witness_directory": "c:\\dag"},
         {"members": ["EX1", "EX1"]},
         {"members": ["EX1", "NOWHERE"]},
+        {"members": ["EX1", "DC1"]},
+        {"members": ["EX1", "FS1"], "alternate_witness_server": None, "alternate_witness_directory": None},
         {"aap": "static"},
         {"aap": "dhcp"},
         {"aap": "static", "ip": ["10.0.0.101"]},
