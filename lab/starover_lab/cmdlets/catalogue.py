@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from starover_lab.cmdlets import activation, copies, databases, health, reference, servers
+from starover_lab.cmdlets import activation, copies, dag_networks, dags, databases, health, reference, servers
 from starover_lab.cmdlets.not_simulated import exchange_others
 from starover_lab.cmdlets.rbac import allowed, trimmed
 from starover_lab.powershell.command import Body, CommandSpec
 
 __all__ = ["exchange_commands", "snapin_commands"]
 
-_EXCHANGE: dict[str, Body] = copies.BODIES | databases.BODIES | servers.BODIES | health.BODIES | activation.BODIES
+_EXCHANGE: dict[str, Body] = (
+    copies.BODIES
+    | databases.BODIES
+    | dags.BODIES
+    | dag_networks.BODIES
+    | servers.BODIES
+    | health.BODIES
+    | activation.BODIES
+)
 
 
 def snapin_commands(year: str) -> Iterator[CommandSpec]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from functools import partial
 
 from starover_lab.cmdlets.copy_status import copy_status
-from starover_lab.cmdlets.identities import find_copies, known_server
+from starover_lab.cmdlets.dag_tasks import run_task, wait_until, warn
+from starover_lab.cmdlets.identities import find_copies, find_databases, known_server
 from starover_lab.cmdlets.machine import (
     Machine,
     exchange_error,
@@ -20,10 +21,15 @@ from starover_lab.cmdlets.machine import (
 )
 from starover_lab.cmdlets.objects import text_of
 from starover_lab.powershell.command import Body, Invocation
+from starover_lab.powershell.errors import Stopped
 from starover_lab.powershell.values import TimeSpan, Unsupported, Value
 from starover_lab.world.errors import WorldError
+from starover_lab.world.operations import Operation
 
 __all__ = ["BODIES"]
+
+_LOOK_S = 15.0
+"""How often a cmdlet that waits for a seed looks whether it has ended."""
 
 
 def _blocked_by_dead(call: Invocation, copies: list[tuple[str, str]]) -> None:
@@ -145,27 +151,104 @@ def _seed(call: Invocation, here: Machine, bound: dict[str, Value], database: st
     if switch(bound.get("CancelSeed")):
         mutate(call, name, bound, partial(here.world.cancel_seed, database, server, here.host))
         return
-    if switch(bound.get("CatalogOnly")):
-        raise Unsupported("Update-MailboxDatabaseCopy -CatalogOnly: the lab simulates no seeding of a content index")
     sources = given_list(bound.get("SourceServer"))
-    act = partial(
+    catalog = switch(bound.get("CatalogOnly"))
+    begin = partial(
         here.world.update_copy,
         database,
         server,
         here.host,
         source=sources[0] if sources else None,
-        delete_existing=switch(bound.get("DeleteExistingFiles")) or switch(bound.get("SafeDeleteExistingFiles")),
+        network=text_of(bound.get("Network")) or None,
+        delete_existing=switch(bound.get("DeleteExistingFiles")),
+        safe_delete=switch(bound.get("SafeDeleteExistingFiles")),
+        database_only=switch(bound.get("DatabaseOnly")),
+        catalog_only=catalog,
         manual_resume=switch(bound.get("ManualResume")),
     )
     if switch(bound.get("BeginSeed")):
-        mutate(call, name, bound, act)
+        mutate(call, name, bound, begin)
+    elif catalog:
+        mutate_until(call, name, bound, begin)
     else:
-        mutate_until(call, name, bound, act)
+        mutate(call, name, bound, partial(_seed_to_the_end, call, here, database, server, begin))
+
+
+def _seed_to_the_end(
+    call: Invocation, here: Machine, database: str, server: str, begin: Callable[[], datetime | Operation]
+) -> None:
+    """Wait for a seed. It ends with the session that waits for it; what broke it is raised."""
+    begun = begin()
+    ends, notices = (begun.ends, begun.notices) if isinstance(begun, Operation) else (begun, [])
+    copy = here.world.copy(database, server)
+    try:
+        wait_until(call, ends)
+        while copy.seed is not None:
+            call.wait(_LOOK_S)
+    except Stopped:
+        if copy.seed is not None:
+            here.world.cancel_seed(database, server, here.host)
+        raise
+    for notice in notices:
+        warn(call, notice)
+    if copy.error is not None and copy.error.cause == "seed":
+        fqdn = here.world.server(server).fqdn
+        raise WorldError("reseed_needed", copy.error.message, seeding=database, fqdn=fqdn)
+
+
+def add(call: Invocation) -> Iterator[Value]:
+    """Add-MailboxDatabaseCopy: lasts as long as the seed, unless it is postponed."""
+    for bound in call.records():
+        here = machine(call)
+        dc = here.dc(bound.get("DomainController"))
+        identity = text_of(bound.get("Identity"))
+        try:
+            found = find_databases(here, identity)
+            server = known_server(here, text_of(bound.get("MailboxServer")))
+            if len(found) != 1:
+                raise WorldError("invalid", f"'{identity}' is not one database")
+        except WorldError as error:
+            reading(call)
+            missing = text_of(bound.get("MailboxServer")) if error.data.get("object") == "server" else identity
+            call.error(exchange_error(call, error, missing, dc))
+            continue
+        database = found[0].name
+        postponed, configuration = switch(bound.get("SeedingPostponed")), switch(bound.get("ConfigurationOnly"))
+        preference, delay = bound.get("ActivationPreference"), _seconds(bound.get("ReplayLagMaxDelay"))
+        begin = partial(
+            here.world.copies.add,
+            database,
+            server,
+            here.host,
+            preference=int(preference) if isinstance(preference, int) else None,
+            replay_lag_s=_seconds(bound.get("ReplayLagTime")) or 0.0,
+            truncation_lag_s=_seconds(bound.get("TruncationLagTime")) or 0.0,
+            replay_lag_max_delay_s=86_400.0 if delay is None else delay,
+            mode="configuration" if configuration else "postpone" if postponed else "seed",
+            dc=dc,
+        )
+        if postponed or configuration:
+            run_task(call, database, bound, begin, dc=dc, logged=False)
+        else:
+            seed = partial(_seed_to_the_end, call, here, database, server, begin)
+            mutate(call, database, bound, seed, dc=dc)
+    yield from ()
+
+
+def remove(call: Invocation) -> Iterator[Value]:
+    """Remove-MailboxDatabaseCopy: its files stay where they are."""
+    for here, bound, database, server, name in _each(call):
+        dc = here.dc(bound.get("DomainController"))
+        begin = partial(here.world.copies.remove, database, server, here.host, dc=dc)
+        run_task(call, name, bound, begin, dc=dc, logged=False)
+    yield from ()
 
 
 def set_copy(call: Invocation) -> Iterator[Value]:
     """Set-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
+        if bound.get("DatabaseCopyAutoActivationPolicy") is not None:
+            raise Unsupported("Set-MailboxDatabaseCopy -DatabaseCopyAutoActivationPolicy: the lab does not simulate it")
         mutate(call, name, bound, partial(_set, here, bound, database, server))
     yield from ()
 
@@ -180,8 +263,11 @@ def _seconds(value: Value) -> float | None:
 
 def _set(here: Machine, bound: dict[str, Value], database: str, server: str) -> None:
     replay, truncation = _seconds(bound.get("ReplayLagTime")), _seconds(bound.get("TruncationLagTime"))
-    if replay is not None or truncation is not None:
-        here.world.set_lag(database, server, here.host, replay_s=replay, truncation_s=truncation)
+    delay = _seconds(bound.get("ReplayLagMaxDelay"))
+    if replay is not None or truncation is not None or delay is not None:
+        here.world.set_lag(
+            database, server, here.host, replay_s=replay, truncation_s=truncation, replay_lag_max_delay_s=delay
+        )
     preference = bound.get("ActivationPreference")
     if isinstance(preference, int):
         here.world.set_preference(database, server, here.host, int(preference))
@@ -193,4 +279,6 @@ BODIES: dict[str, Body] = {
     "Resume-MailboxDatabaseCopy": resume,
     "Update-MailboxDatabaseCopy": update,
     "Set-MailboxDatabaseCopy": set_copy,
+    "Add-MailboxDatabaseCopy": add,
+    "Remove-MailboxDatabaseCopy": remove,
 }

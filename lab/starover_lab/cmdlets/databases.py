@@ -24,11 +24,12 @@ from starover_lab.cmdlets.objects import (
 )
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Guid, NetObject, PSObject, UInt16, Value
-from starover_lab.world.entities import Copy, DagObject, Database
+from starover_lab.world.copy_sets import CopyConfig, DatabaseConfig
+from starover_lab.world.entities import DagObject, Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.views import DagStatus
 
-__all__ = ["BODIES", "ad_columns"]
+__all__ = ["BODIES", "ad_columns", "dag_object"]
 
 _CONFIGURATION = DATA + "Directory.SystemConfiguration."
 _IDS = DATA + "Directory.ADMultiValuedProperty`1[[Microsoft.Exchange.Data.Directory.ADObjectId]]"
@@ -75,12 +76,13 @@ def get_dag(call: Invocation) -> Iterator[Value]:
         try:
             names = [identity] if identity else here.world.dag_names(here.host, dc)
             for name in names:
-                yield _dag(call, here, name, dc, status=switch(bound.get("Status")))
+                yield dag_object(call, here, name, dc, status=switch(bound.get("Status")))
         except WorldError as error:
             call.error(exchange_error(call, error, identity, dc))
 
 
-def _dag(call: Invocation, here: Machine, name: str, dc: str | None, *, status: bool) -> PSObject:
+def dag_object(call: Invocation, here: Machine, name: str, dc: str | None, *, status: bool = False) -> PSObject:
+    """A DAG as this DC knows it, with `status` also what the cluster tells. Raises `WorldError`."""
     dag = here.world.dag(name, here.host, dc)
     live: DagStatus | None = None
     if status:
@@ -105,7 +107,7 @@ def _dag(call: Invocation, here: Machine, name: str, dc: str | None, *, status: 
             ),
             "ServersInMaintenance": _servers(here, live.in_maintenance),
             "ReplicationPort": UInt16(dag.replication_port),
-            "NetworkNames": list_of(["MapiDagNetwork"]),
+            "NetworkNames": list_of([one.name for one in here.world.networks.of(dag.name, here.host, dc=dc)]),
             "WitnessShareInUse": live.witness_share_in_use,
         }
     made = make("Get-DatabaseAvailabilityGroup", values, text=dag.name)
@@ -141,6 +143,10 @@ def _dag_values(here: Machine, dag: DagObject, dc: str) -> dict[str, Value]:
         "PreferenceMoveFrequency": span(
             timedelta(milliseconds=-1) if frequency is None else timedelta(seconds=frequency)
         ),
+        "NetworkCompression": dag.network_compression,
+        "NetworkEncryption": dag.network_encryption,
+        "FileSystem": dag.file_system,
+        "AutoDagAutoRedistributeEnabled": dag.auto_redistribute,
         "ReplayLagManagerEnabled": dag.replay_lag_manager,
         "AutoDagAutoReseedEnabled": dag.auto_reseed,
         "WhenCreated": moment(dag.created),
@@ -166,7 +172,17 @@ def get_database(call: Invocation) -> Iterator[Value]:
         if status:
             _wait_for_dead(call, here, found)
         for database in found:
-            yield _database(here, database, asked_dc, status=status)
+            config = _config(here, database.name, dc)
+            if config is not None:
+                yield _database(here, database, config, asked_dc, status=status)
+
+
+def _config(here: Machine, database: str, dc: str | None) -> DatabaseConfig | None:
+    """A database's copies as this DC knows them; None: it has not heard of the database."""
+    try:
+        return here.world.copies.config(database, here.host, dc=dc)
+    except WorldError:
+        return None
 
 
 def _wait_for_dead(call: Invocation, here: Machine, databases: list[Database]) -> None:
@@ -187,7 +203,7 @@ def _pair(here: Machine, server: str, value: Value, kind: str, text: str) -> PSO
     )
 
 
-def _lags(here: Machine, copies: list[Copy], which: str) -> Value:
+def _lags(here: Machine, copies: tuple[CopyConfig, ...], which: str) -> Value:
     pairs: list[Value] = []
     for copy in copies:
         length = timedelta(seconds=copy.replay_lag_s if which == "ReplayLagTimes" else copy.truncation_lag_s)
@@ -196,7 +212,7 @@ def _lags(here: Machine, copies: list[Copy], which: str) -> Value:
     return list_of(pairs, _CONFIGURATION + which)
 
 
-def _copy_object(here: Machine, database: Database, copy: Copy) -> PSObject:
+def _copy_object(here: Machine, database: Database, copy: CopyConfig) -> PSObject:
     return product(
         [_CONFIGURATION + "DatabaseCopy", "System.Object"],
         [
@@ -213,16 +229,16 @@ def _copy_object(here: Machine, database: Database, copy: Copy) -> PSObject:
     )
 
 
-def _database(here: Machine, database: Database, dc: str, *, status: bool) -> PSObject:
+def _database(here: Machine, database: Database, config: DatabaseConfig, dc: str, *, status: bool) -> PSObject:
     domain = here.world.state.dns_name
-    copies = sorted(database.copies, key=lambda copy: copy.preference)
-    master = ad_id(database.dag, "dag", domain) if database.dag else ad_id(database.active, "server", domain)
+    copies = config.copies
+    master = ad_id(config.dag, "dag", domain) if config.dag else ad_id(database.active, "server", domain)
     build = here.world.server(database.active).exchange
     values: dict[str, Value] = ad_columns(
         here, database.name, "database", str(database.guid), dc, "ms-Exch-Private-MDB"
     ) | {
         "ReplicationType": "Remote" if len(copies) > 1 else "None",
-        "CircularLoggingEnabled": database.circular_logging,
+        "CircularLoggingEnabled": config.circular_logging,
         "DatabaseCopies": list_of(
             [_copy_object(here, database, copy) for copy in copies], _CONFIGURATION + "DatabaseCopy[]"
         ),
@@ -234,7 +250,7 @@ def _database(here: Machine, database: Database, dc: str, *, status: bool) -> PS
             f"cn={database.active}/cn=Microsoft Private MDB"
         ),
         "MasterServerOrAvailabilityGroup": master,
-        "MasterType": "DatabaseAvailabilityGroup" if database.dag else "Server",
+        "MasterType": "DatabaseAvailabilityGroup" if config.dag else "Server",
         "MountAtStartup": database.mount_at_startup,
         "Organization": "Exchange",
         "Server": ad_id(database.active, "server", domain),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from starover_lab.cmdlets.objects import guid_of, text_of, us_time
 from starover_lab.cmdlets.prompts import may
+from starover_lab.cmdlets.wordings import kind_of, wording
 from starover_lab.powershell.command import CommandTable, Invocation
 from starover_lab.powershell.errors import ErrorRecord, PSException, Terminated
 from starover_lab.powershell.values import PSArray, PSList, SwitchParameter, Value
@@ -126,100 +127,23 @@ def reading(call: Invocation) -> Machine:
     return here
 
 
-# Kind of refusal -> (exception type, category).
-_EXCHANGE: dict[str, tuple[str, str]] = {
-    "not_found": ("Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException", "NotSpecified"),
-    "no_dc": ("Microsoft.Exchange.Data.Directory.SuitabilityDirectoryException", "NotSpecified"),
-    "server_down": ("Microsoft.Exchange.Cluster.Replay.ReplayServiceDownException", "NotSpecified"),
-    "service_down": ("Microsoft.Exchange.Cluster.Replay.ReplayServiceDownException", "NotSpecified"),
-    "no_quorum": ("Microsoft.Exchange.Cluster.Replay.AmClusterNotRunningException", "NotSpecified"),
-    "no_pam": ("Microsoft.Exchange.Cluster.Replay.AmInvalidConfiguration", "NotSpecified"),
-    "seed_in_progress": ("Microsoft.Exchange.Cluster.Replay.SeedInProgressException", "InvalidOperation"),
-    "must_be_suspended": (
-        "Microsoft.Exchange.Cluster.Replay.SeederInstanceInvalidStateForBeginException",
-        "InvalidOperation",
-    ),
-    "move_suppressed": ("Microsoft.Exchange.Cluster.Replay.AmDbMoveMoveSuppressedException", "InvalidOperation"),
-}
-
-
-_RPC = {"Suspend": "SuspendCopy", "Resume": "ResumeCopy", "Update": "BeginSeed"}
-
-
-def _unreachable(cmdlet: str, server: str, *, down: bool) -> str:
-    """A server, or the service on it, does not answer; the replication service's text is as published."""
-    code = "0x6ba (The RPC server is unavailable)"
-    if not down:
-        code = "0x6d9 (There are no more endpoints available from the endpoint mapper)"
-    verb, _, noun = cmdlet.partition("-")
-    if noun == "MailboxDatabaseCopy":
-        function = f"cli_Rpcc{_RPC.get(verb, 'RunConfigurationUpdater')}"
-        return (
-            f"The Microsoft Exchange Replication service may not be running on server {server}. Specific RPC error "
-            f"message: Error {code} from {function}."
-        )
-    hresult = "0x800706BA" if down else "0x800706D9"
-    return f"Can't connect to server {server}: {code.partition('(')[2][:-1]}. (Exception from HRESULT: {hresult})"
-
-
-def _wording(call: Invocation, error: WorldError, target: str, here: Machine, dc: str | None) -> str:
-    """Exchange's text for a refusal. Texts without a published source say what the reference pages say they say."""
-    kind, data = error.kind, error.data
-    server = str(data.get("server") or target.rpartition("\\")[2])
-    if kind == "not_found" and data.get("object") == "component":
-        return f"The server component '{data.get('name')}' isn't known."
-    if kind == "not_found":
-        asked = here.world.state.directory.controllers.get(dc) if dc else None
-        try:
-            name = asked.name if asked is not None else here.world.dc_of(here.host).name
-        except WorldError:
-            name = here.host
-        return (
-            f"The operation couldn't be performed because object '{target}' couldn't be found on "
-            f"'{name}.{here.world.state.dns_name}'."
-        )
-    if kind == "no_dc":
-        return (
-            "Active Directory server is not available. Error message: Active directory response: The LDAP server is "
-            "unavailable."
-        )
-    if kind in {"server_down", "service_down"}:
-        return _unreachable(call.spec.name, server, down=kind == "server_down")
-    if kind == "no_quorum":
-        return "An Active Manager operation failed. Error: The cluster service is not running or has no quorum."
-    if kind == "active_copy":
-        return f"The operation can't be performed because '{target}' is the active mailbox database copy."
-    if kind == "already_suspended":
-        return f"The mailbox database copy '{target}' is already suspended."
-    if kind == "must_be_suspended":
-        return f"The mailbox database copy '{target}' must be suspended before it can be updated."
-    if kind == "seed_in_progress":
-        copy = data.get("copy") or target
-        return f"A seed operation is already in progress for '{copy}' (SeedInProgressException, FE1C6491)."
-    if kind == "files_exist":
-        return (
-            f"The target '{target}' already has database or log files. Use the DeleteExistingFiles or the "
-            "SafeDeleteExistingFiles parameter."
-        )
-    if kind == "disk_full":
-        return f"There is not enough disk space on server {server} for the database copy '{target}'."
-    if kind == "move_suppressed":
-        return (
-            f"Move for database '{target}' was suppressed because too many moves have happened recently. "
-            f"{data.get('moves', 3)} moves have happened within 01:00:00."
-        )
-    if kind == "reseed_needed":
-        return f"The mailbox database copy '{target}' needs to be seeded. {error.message}"
-    return error.message[:1].upper() + error.message[1:] + ("" if error.message.endswith(".") else ".")
-
-
 def exchange_error(call: Invocation, error: WorldError, target: str, dc: str | None = None) -> ErrorRecord:
     """A refusal as Exchange reports it, after the time that it takes to learn of it."""
     here = machine(call)
     if error.blocked_s > 0:
         call.wait(error.blocked_s)
-    type_name, category = _EXCHANGE.get(error.kind, ("System.InvalidOperationException", "InvalidOperation"))
-    return exchange_record(call, type_name, category, _wording(call, error, target, here, dc))
+    type_name, category = kind_of(error)
+    return exchange_record(call, type_name, category, wording(call.spec.name, error, target, _asked(here, dc)))
+
+
+def _asked(here: Machine, dc: str | None) -> str:
+    """The DC that an error names: the one asked for, else that of the host's site."""
+    found = here.world.state.directory.controllers.get(dc) if dc else None
+    try:
+        name = found.name if found is not None else here.world.dc_of(here.host).name
+    except WorldError:
+        name = here.host
+    return f"{name}.{here.world.state.dns_name}"
 
 
 def exchange_record(call: Invocation, type_name: str, category: str, message: str) -> ErrorRecord:

@@ -22,6 +22,7 @@ from starover_lab.powershell.values import (
     DateTime,
     Guid,
     Long,
+    NetObject,
     PSEnum,
     PSList,
     PSObject,
@@ -361,6 +362,6 @@ def text_of(value: Value) -> str:
             if inner is not None:
                 return text_of(inner)
         return value.text or ""
-    if isinstance(value, Guid):
+    if isinstance(value, Guid | NetObject):
         return value.text
     return "" if value is None else str(value)

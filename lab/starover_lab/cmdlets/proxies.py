@@ -128,7 +128,12 @@ def proxy(session: ExchangeSession, spec: CommandSpec, module: str, form: EnumFo
             make_records=lambda _: call.records(),
             line=call.line,
         )
-        outputs = spec.body(inner)
+        try:
+            yield from _told(call, spec.body(inner), runner)
+        finally:
+            session.used = session.machine.world.now
+
+    def _told(call: Invocation, outputs: Iterator[Value], runner: ProxyRunner) -> Iterator[Value]:
         while True:
             try:
                 item = next(outputs)

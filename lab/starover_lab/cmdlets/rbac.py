@@ -15,7 +15,18 @@ from starover_lab.world.entities import Account
 __all__ = ["allowed", "roles_of", "trimmed"]
 
 _ROLES: dict[str, tuple[str, ...]] = {
-    "Database Availability Groups": ("Get-DatabaseAvailabilityGroup",),
+    "Database Availability Groups": (
+        "Get-DatabaseAvailabilityGroup",
+        "New-DatabaseAvailabilityGroup",
+        "Set-DatabaseAvailabilityGroup",
+        "Remove-DatabaseAvailabilityGroup",
+        "Add-DatabaseAvailabilityGroupServer",
+        "Remove-DatabaseAvailabilityGroupServer",
+        "Get-DatabaseAvailabilityGroupNetwork",
+        "New-DatabaseAvailabilityGroupNetwork",
+        "Set-DatabaseAvailabilityGroupNetwork",
+        "Remove-DatabaseAvailabilityGroupNetwork",
+    ),
     "Database Copies": (
         "Get-MailboxDatabase",
         "Get-MailboxDatabaseCopyStatus",
@@ -24,6 +35,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Update-MailboxDatabaseCopy",
         "Set-MailboxDatabaseCopy",
         "Add-MailboxDatabaseCopy",
+        "Remove-MailboxDatabaseCopy",
     ),
     "Databases": (
         "Get-MailboxDatabase",
@@ -51,6 +63,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
     "Transport Queues": ("Get-Queue",),
     "View-Only Configuration": (
         "Get-DatabaseAvailabilityGroup",
+        "Get-DatabaseAvailabilityGroupNetwork",
         "Get-MailboxDatabase",
         "Get-MailboxDatabaseCopyStatus",
         "Get-MailboxServer",

@@ -130,6 +130,8 @@ _TYPES = {
     "object[]": "object[]",
     "switchparameter": "switch",
     "enhancedtimespan": "timespan",
+    "timespan": "timespan",
+    "uint16": "uint16",
     "pscredential": "pscredential",
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Literal
 
+from starover_lab.cmdlets.dag_tasks import NOTHING_CHANGED
 from starover_lab.cmdlets.databases import ad_columns
 from starover_lab.cmdlets.identities import known_server
 from starover_lab.cmdlets.machine import Machine, exchange_error, mutate, reading, switch
@@ -78,11 +79,28 @@ _SETTABLE = {
     "DomainController",
     "DatabaseCopyAutoActivationPolicy",
     "DatabaseCopyActivationDisabledAndMoveNow",
+    "AutoDatabaseMountDial",
+    "MaximumActiveDatabases",
 }
 
 
+def _dial(text: str) -> Literal["Lossless", "GoodAvailability", "BestAvailability"] | None:
+    for dial in ("Lossless", "GoodAvailability", "BestAvailability"):
+        if text == dial:
+            return dial
+    return None
+
+
+def _maximum(bound: Mapping[str, Value]) -> int | Literal["unlimited"] | None:
+    """-MaximumActiveDatabases; `$null` takes the limit away."""
+    if "MaximumActiveDatabases" not in bound:
+        return None
+    value = bound["MaximumActiveDatabases"]
+    return int(value) if isinstance(value, int) else "unlimited"
+
+
 def set_mailbox_server(call: Invocation) -> Iterator[Value]:
-    """Set-MailboxServer, as far as the activation policy goes."""
+    """Set-MailboxServer, as far as activation goes: policy, dial and the limit of active databases."""
     for bound in call.records():
         here = reading(call)
         dc = here.dc(bound.get("DomainController"))
@@ -91,16 +109,25 @@ def set_mailbox_server(call: Invocation) -> Iterator[Value]:
             raise Unsupported(f"Set-MailboxServer -{other[0]}: the lab does not simulate it")
         disabled = bound.get("DatabaseCopyActivationDisabledAndMoveNow")
         policy = _policy(text_of(bound.get("DatabaseCopyAutoActivationPolicy")))
-        for server, _ in _selected(call, here, text_of(bound.get("Identity")), dc):
+        for server, exchange in _selected(call, here, text_of(bound.get("Identity")), dc):
+            before = _activation(exchange)
             act = partial(
                 here.world.set_activation,
                 server.name,
                 here.host,
                 policy=policy,
                 disabled_and_move_now=None if disabled is None else bool(disabled),
+                dial=_dial(text_of(bound.get("AutoDatabaseMountDial"))),
+                max_active=_maximum(bound),
             )
-            mutate(call, server.name, bound, act, dc=dc)
+            if mutate(call, server.name, bound, act, dc=dc) and _activation(exchange) == before:
+                call.warning(NOTHING_CHANGED.format(server.name))
     yield from ()
+
+
+def _activation(exchange: ExchangeServer) -> tuple[object, ...]:
+    policy = (exchange.activation_policy, exchange.activation_disabled_and_move_now)
+    return (*policy, exchange.auto_mount_dial, exchange.max_active)
 
 
 def get_exchange_server(call: Invocation) -> Iterator[Value]:
