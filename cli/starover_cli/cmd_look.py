@@ -79,7 +79,7 @@ def read_where(room: Room, hosts: Sequence[str] = ()) -> Where:
     """
     from starover_cli.where import read_head
 
-    dag = room.dag
+    dag = room.known_dag
     now = room.clock.now()
     if dag is None:
         return plain_where(room.estate, None, now)

@@ -43,7 +43,7 @@ def heading(room: Room) -> Generator[None]:
             with suppress(StaroverError):
                 now = room.clock.now()
             console = room.settings.console
-            console.result(first_line(plain_where(room.estate, room.dag, now), console.width))
+            console.result(first_line(plain_where(room.estate, room.known_dag, now), console.width))
         raise
 
 

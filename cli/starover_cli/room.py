@@ -114,6 +114,14 @@ class Room:
             return None
         return self.estate.dag(self.settings.dag)
 
+    @property
+    def known_dag(self) -> Dag | None:
+        """As `dag`, but None too for a name that the inventory does not have: a runbook may be about to create it."""
+        name = self.settings.dag
+        if name and not any(name.casefold() == dag.name.casefold() for dag in self.estate.dags):
+            return None
+        return self.dag
+
     def local(self, sinks: Sequence[Sink] = (), folder: Path | None = None, content: AnyContent | None = None) -> Local:
         """The driver, with plans and runs in the state's folder unless another is named."""
         from starover.drivers.local import Local, Why

@@ -69,7 +69,8 @@ def replicated(
     settle: Settle = REPLICATION,
 ) -> Steps:
     """Wait until each domain controller has the DAG, with these members and this DAC mode (S-AD-WAIT)."""
-    wanted = f"lists {', '.join(members)}" if members else f"has DAC {mode}" if mode else "has it"
+    lists = f" lists {', '.join(members)} in" if members else " has"
+    wanted = f"{lists} {dag}{f', DAC {mode}' if mode else ''}"
 
     def until(now: OnController) -> bool:
         return (
@@ -84,7 +85,7 @@ def replicated(
             asked,
             until=until,
             settle=settle,
-            what=f"waiting-ad: DAG {dag} on {short(controller)} {wanted}",
+            what=f"AD: {short(controller)}{wanted} (waiting-ad)",
             expected=True,
             dag=dag,
             controller=controller,

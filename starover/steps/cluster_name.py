@@ -110,7 +110,7 @@ def staged(name: str, controllers: Sequence[Server], master: str, *, path: str =
             controller,
             until=lambda now: now.found,
             settle=Settle(every=30, limit=900),
-            what=f"waiting-ad: {controller.name} has the account {name}",
+            what=f"AD: {controller.name} has the account {name} (waiting-ad)",
             expected=True,
             name=name,
         )

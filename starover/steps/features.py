@@ -29,7 +29,7 @@ feature_state = Query("feature/state.ps1.j2", FeatureState)
     deadline=1800,
 )
 def feature_installed(now: FeatureState, /, *, feature: str, management: bool) -> Change | Blocked | None:
-    """A Windows feature that is installed and wants no restart (S-WIT-FEATURE, S-FEATURE)."""
+    """A Windows feature is installed and wants no restart (S-WIT-FEATURE, S-FEATURE)."""
     del management
     if now.state == "Installed":
         return None

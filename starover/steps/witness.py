@@ -97,7 +97,10 @@ def _bar(prev: Administrators, server: Server, /, *, member: str) -> Step | None
 
 @step(check=administrators, apply="witness/add_administrator.ps1.j2", risk=Risk.LOW, undo=_bar)
 def exchange_administers(now: Administrators, /, *, member: str) -> Change | Blocked | None:
-    """Exchange may make the witness share: its group is in the host's Administrators (S-WIT-ADMIN)."""
+    """Exchange may work on the witness host (S-WIT-ADMIN).
+
+    Its group is in the host's Administrators, so that it can make the share.
+    """
     if now.has(member):
         return None
     return Change(member, "no local administrator", "local administrator", action="add")
@@ -115,7 +118,7 @@ def exchange_barred(now: Administrators, /, *, member: str) -> Change | Blocked 
 
 @step(check=domain_administrators, apply="witness/add_domain_administrator.ps1.j2", risk=Risk.LOW)
 def exchange_administers_domain(now: Administrators, /, *, member: str) -> Change | Blocked | None:
-    """Exchange's group is in the domain's Builtin\\Administrators, for a witness on a domain controller."""
+    """Exchange may work on a witness that is a domain controller (S-WIT-ADMIN)."""
     if now.has(member):
         return None
     return Change(
@@ -140,7 +143,7 @@ def _close(prev: Firewall, server: Server, /, *, groups: Sequence[str]) -> Step 
     undo=_close,
 )
 def firewall_open(now: Firewall, /, *, groups: Sequence[str]) -> Change | Blocked | None:
-    """Members reach the witness by SMB and WMI: the domain's firewall rules are on (S-WIT-FW)."""
+    """The witness lets SMB and WMI in (S-WIT-FW)."""
     if not now.rules:
         return Blocked(
             f"the host has no inbound firewall rules of {' and '.join(groups)}",
