@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 from starover_lab.world.dag_objects import dags_on
 from starover_lab.world.entities import Server
@@ -257,6 +258,8 @@ class Windows:
     def port_open(self, asked: str, target: str, port: int) -> bool:
         """Whether TCP reaches a port of a host name or address: route, card, firewall and service."""
         state, host, found = self._state, self._state.server(asked), self._at(target)
+        if found is None and self._balanced(host, target):
+            return port == 443
         if found is None or not state.reaches(host, found) or not self._carried(host, found, target):
             return False
         service = REPL if port in self._replication_ports(found) else _PORTS.get(port)
@@ -266,6 +269,17 @@ class Windows:
             return True
         rules = [rule for rule in found.firewall if rule.port == port]
         return (not rules and port in _PORTS) or any(rule.enabled for rule in rules)
+
+    def _balanced(self, host: Server, target: str) -> bool:
+        """Whether a load balancer takes a connection: its node's zone is there, and a server behind it answers HTTPS."""
+        state = self._state
+        if not any(target in addresses for addresses in state.balancer_addresses.values()):
+            return False
+        subnet = next((one for one in state.subnets if ip_address(target) in ip_network(one.cidr)), None)
+        zone = state.azs.get(subnet.az) if subnet is not None else None
+        cut_off = zone is not None and (zone.state == "lost" or (zone.state == "isolated" and zone.name != host.az))
+        behind = (server for server in state.servers if server.exchange is not None and state.runs(server, "W3SVC"))
+        return state.answers(host) and not cut_off and any(behind)
 
     def _replication_ports(self, host: Server) -> set[int]:
         """Where MSExchangeRepl of a member listens."""
