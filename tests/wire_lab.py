@@ -11,20 +11,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated
 from starover_lab.powershell.values import Value
 from starover_lab.pump import Pump
 from starover_lab.tls import Authority
 from starover_lab.wire.auth import forget
-from starover_lab.wire.endpoint import Emit, EndpointRefused, Pipeline, Principal
+from starover_lab.wire.endpoint import Emit, Endpoint, EndpointRefused, Pipeline, Principal, ShellOptions, Write
 from starover_lab.wire.host import Host, Options
 from starover_lab.world.clock import Scheduler
+from starover_lab.world.entities import Account
+from starover_lab.world.world import World
 
 RECORDINGS = Path(__file__).resolve().parents[1].parent / "shared" / "conformance" / "wsman"
 """What real WinRM servers answered; not part of this repository."""
 USER, PASSWORD = "EXAMPLE\\operator", "Correct-Horse-7"
 
 Act = Callable[["FakeRunspace", Pipeline, Emit], int | None]
+Program = Callable[[str, Write], int]
 T = TypeVar("T")
 
 
@@ -68,6 +72,43 @@ class FakeRunspace:
         self.closed = True
 
 
+class FakeProcess:
+    """A program: `programs` says what it does, by its command line."""
+
+    def __init__(self, endpoint: FakeEndpoint, line: str) -> None:
+        self.endpoint = endpoint
+        self.line = line
+        self.reads_input = line in endpoint.readers
+        self.stopped = False
+
+    def run(self, given: str, write: Write, /) -> int:
+        self.endpoint.executed.append(self.line)
+        program = self.endpoint.programs.get(self.line) or self.endpoint.program
+        if program is None:
+            write("stderr", f"'{self.line}' is not recognized\r\n")
+            return 1
+        return program(given, write)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+class FakeCommands:
+    def __init__(self, endpoint: FakeEndpoint, principal: Principal, options: ShellOptions) -> None:
+        self.endpoint = endpoint
+        self.principal = principal
+        self.options = options
+        self.processes: list[FakeProcess] = []
+        self.closed = False
+
+    def process(self, line: str, /) -> FakeProcess:
+        self.processes.append(FakeProcess(self.endpoint, line))
+        return self.processes[-1]
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class FakeEndpoint:
     """`acts` maps the text of a pipeline's first command to what it does."""
 
@@ -76,6 +117,12 @@ class FakeEndpoint:
         self.acts: dict[str, Act] = {}
         self.invoke: Act | None = None
         """Does every pipeline, in place of `acts`."""
+        self.programs: dict[str, Program] = {}
+        self.program: Program | None = None
+        """Does every command line that `programs` has not."""
+        self.readers: set[str] = set()
+        """Command lines that read their standard input."""
+        self.command_shells: list[FakeCommands] = []
         self.executed: list[str] = []
         self.runspaces: list[FakeRunspace] = []
         self.users = {USER: PASSWORD, "operator": PASSWORD, "operator@example.com": PASSWORD}
@@ -100,6 +147,12 @@ class FakeEndpoint:
         self.runspaces.append(made)
         return made
 
+    def open_commands(self, host: str, principal: Principal, options: ShellOptions, /) -> FakeCommands:
+        if self.refusal is not None:
+            raise self.refusal
+        self.command_shells.append(FakeCommands(self, principal, options))
+        return self.command_shells[-1]
+
     def boot(self, host: str, /) -> int:
         return self.boots
 
@@ -113,6 +166,7 @@ class WireLab:
     def __init__(self, directory: Path, options: Options | None = None) -> None:
         self.scheduler = Scheduler(datetime(2026, 3, 7, 22, 0, tzinfo=UTC))
         self.endpoint = FakeEndpoint(self.scheduler)
+        self._serves: Endpoint = self.endpoint
         self.ca_file = directory / "ca.pem"
         self._options = options
         self._loop = asyncio.new_event_loop()
@@ -123,7 +177,7 @@ class WireLab:
         self.ca_file.write_bytes(authority.pem)
         tls = authority.server(["ex1.example.com", "localhost"], ["127.0.0.1"])
         self.pump = Pump(self.scheduler)
-        self.host = Host("EX1", self.endpoint, self.pump, tls=tls, options=self._options)
+        self.host = Host("EX1", self._serves, self.pump, tls=tls, options=self._options)
         self._thread.start()
         self.call(self.host.start)
         return self
@@ -173,3 +227,18 @@ class WireLab:
         """The line's modes from now on; listeners follow."""
         self.endpoint.faults = list(faults)
         self.call(self.host.follow)
+
+
+class EstateLab(WireLab):
+    """EX1 of a simulated estate, with the lab's own sessions."""
+
+    def __init__(self, directory: Path, topology: str = "pa-4x2") -> None:
+        super().__init__(directory)
+        self.world = World.from_topology(topology)
+        self.scheduler = self.world.scheduler
+        self._serves = Sessions(self.world)
+
+    @property
+    def user(self) -> Account:
+        """Who may log on."""
+        return next(iter(self.world.state.accounts))

@@ -13,10 +13,11 @@ from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.text import to_string
 from starover_lab.powershell.values import Char, PSEnum, Unsupported, Value, base, enumerate_, type_name
 
-__all__ = ["BODIES"]
+__all__ = ["BODIES", "lines"]
 
 
-def _lines(value: Value) -> list[str]:
+def lines(value: Value) -> list[str]:
+    """What one object prints, line by line. Raises `Unsupported` for what prints as a table or list."""
     inner = base(value)
     if inner is None:
         return []
@@ -27,16 +28,16 @@ def _lines(value: Value) -> list[str]:
 
 def out_string(call: Invocation) -> Iterator[Value]:
     """Out-String: with -Stream line by line, otherwise one text."""
-    lines: list[str] = []
+    whole: list[str] = []
     for bound in call.records():
         for item in enumerate_(bound.get("InputObject")):
-            for line in _lines(item):
+            for line in lines(item):
                 if switch(call.bound.get("Stream")):
                     yield line
                 else:
-                    lines.append(line)
+                    whole.append(line)
     if not switch(call.bound.get("Stream")):
-        yield "".join(f"{line}\r\n" for line in lines)
+        yield "".join(f"{line}\r\n" for line in whole)
 
 
 BODIES: dict[str, Body] = {"Out-String": out_string}

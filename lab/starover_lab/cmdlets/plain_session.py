@@ -48,7 +48,7 @@ from starover_lab.wire.endpoint import Command, Emit, Pipeline, Stream
 from starover_lab.world.clock import Task
 from starover_lab.world.entities import Account, Server
 
-__all__ = ["PlainRunspace", "windows_commands"]
+__all__ = ["PlainRunspace", "environment_of", "windows_commands"]
 
 _SMA = "System.Management.Automation"
 _WINDOWS: dict[str, Body] = (
@@ -99,7 +99,8 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
     yield from native.programs(server)
 
 
-def _environment(server: Server, account: Account) -> dict[str, str]:
+def environment_of(server: Server, account: Account) -> dict[str, str]:
+    """The environment variables of a process of somebody on a host."""
     found = {
         "ALLUSERSPROFILE": "C:\\ProgramData",
         "COMPUTERNAME": server.name.upper(),
@@ -167,7 +168,7 @@ class PlainRunspace:
             host=Host(
                 user=account.down_level,
                 administrator=account.administrator,
-                environment=_environment(server, account),
+                environment=environment_of(server, account),
                 now=self._now,
             ),
         )

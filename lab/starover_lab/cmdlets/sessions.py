@@ -1,7 +1,7 @@
 """The endpoints of all hosts of a lab: who may log on, which session opens, what a listener's faults are.
 
 Implements `wire.endpoint.Endpoint`. simulator.md section 11: `Microsoft.PowerShell` is a plain session without Exchange
-cmdlets, `Microsoft.Exchange` is `/PowerShell` of the host, without language.
+cmdlets, `Microsoft.Exchange` is `/PowerShell` of the host, without language; command shells run plain sessions.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starover_lab.cmdlets import refusals
+from starover_lab.cmdlets.command_shell import CommandShell
 from starover_lab.cmdlets.exchange_session import Registry, SessionRefused
 from starover_lab.cmdlets.no_language import DirectRunspace
-from starover_lab.cmdlets.plain_session import PlainRunspace
+from starover_lab.cmdlets.plain_session import PlainRunspace, environment_of
 from starover_lab.powershell.core import core_commands
-from starover_lab.wire.endpoint import EndpointRefused, Principal, Runspace
+from starover_lab.wire.endpoint import EndpointRefused, Principal, Runspace, ShellOptions
 from starover_lab.world.entities import Account
 from starover_lab.world.world import World
 
@@ -53,6 +54,36 @@ class Sessions:
                 f"The WS-Management service cannot process the request. Cannot find the {configuration} session "
                 f"configuration in the WSMan: drive on the {self.world.server(host).name} computer.",
             )
+        self._admit(host, account)
+        network = principal.logon == "network"
+        return PlainRunspace(self.registry, host, account, self._own, network=network)
+
+    def open_commands(self, host: str, principal: Principal, options: ShellOptions, /) -> CommandShell:
+        """Open a command shell (WinRS) for somebody who has logged on. Raises `EndpointRefused`."""
+        account = self.world.account(principal.name)
+        if account is None:
+            raise EndpointRefused(_ACCESS_DENIED, "")
+        self._admit(host, account)
+        server = self.world.server(host)
+
+        def session() -> PlainRunspace:
+            made = PlainRunspace(self.registry, host, account, self._own, network=principal.logon == "network")
+            self.registry.shells.pop(made, None)  # a process of the shell, which is counted already
+            return made
+
+        shell = CommandShell(
+            server,
+            account,
+            options,
+            environment_of(server, account),
+            session,
+            lambda closed: self.registry.shells.pop(closed, None),
+        )
+        self.registry.shells[shell] = (server.name, account.down_level)
+        return shell
+
+    def _admit(self, host: str, account: Account) -> None:
+        """WinRM's own rules: administrators only, and not too many shells of one person."""
         if not account.administrator:
             raise EndpointRefused(_ACCESS_DENIED, "")
         limit = self.world.state.tuning.shells_per_user
@@ -63,8 +94,6 @@ class Sessions:
                 f"{limit} concurrent shells, which has been exceeded. Close existing shells or raise the quota for "
                 "this user.",
             )
-        network = principal.logon == "network"
-        return PlainRunspace(self.registry, host, account, self._own, network=network)
 
     def _exchange(self, host: str, account: Account) -> DirectRunspace:
         self.world.scheduler.wait(self.world.state.tuning.exchange_open_s)

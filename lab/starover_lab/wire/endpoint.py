@@ -10,21 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from starover_lab.powershell.values import Value
 
 __all__ = [
     "Command",
+    "CommandShell",
+    "CommandShells",
     "Emit",
     "Endpoint",
     "EndpointRefused",
     "Pipeline",
     "Principal",
+    "Process",
     "Runspace",
     "ScriptTask",
     "Scripts",
+    "ShellOptions",
     "Stream",
+    "Write",
 ]
 
 Stream = Literal["output", "error", "warning", "verbose", "debug", "information", "progress"]
@@ -121,6 +126,60 @@ class Endpoint(Protocol):
 
     def modes(self, host: str, /) -> Sequence[str]:
         """Faults of this host's listener now: any of `off`, `refused`, `silent`, `slow` (`simulator.md` section 8)."""
+        ...
+
+
+Write = Callable[[Literal["stdout", "stderr"], str], None]
+"""Takes what a program writes, as it writes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShellOptions:
+    """What a client wants of a command shell."""
+
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables besides those of the host, name and value."""
+    working_directory: str = ""
+
+
+class Process(Protocol):
+    """One command line of a command shell; it may be run once."""
+
+    @property
+    def reads_input(self) -> bool:
+        """Whether it wants its standard input whole before it can begin."""
+        ...
+
+    def run(self, given: str, write: Write, /) -> int:
+        """Run to the end, in the caller's coroutine; returns the exit code. Raises `Stopped` when `stop` ended it.
+
+        `given` is the standard input; empty when it reads none.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ctrl-C: end it at its next wait or statement; called from outside its coroutine."""
+        ...
+
+
+class CommandShell(Protocol):
+    """One open WinRS shell: every command is a process of its own."""
+
+    def process(self, line: str, /) -> Process:
+        """What `cmd.exe /c LINE` would be. Begins nothing."""
+        ...
+
+    def close(self) -> None:
+        """The shell is gone."""
+        ...
+
+
+@runtime_checkable
+class CommandShells(Protocol):
+    """An endpoint that opens command shells too; without it the wire refuses them."""
+
+    def open_commands(self, host: str, principal: Principal, options: ShellOptions, /) -> CommandShell:
+        """Open a shell (`windows/shell/cmd`). Raises `EndpointRefused`. May wait."""
         ...
 
 

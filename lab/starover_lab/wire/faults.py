@@ -15,7 +15,6 @@ __all__ = [
     "bad_header",
     "bad_parameter",
     "no_command",
-    "no_command_shell",
     "no_shell",
     "refused",
     "shell_exists",
@@ -162,17 +161,6 @@ def unknown_resource(resource: str) -> Fault:
     return Fault(
         2150858811,
         _CANNOT + f"Cannot find the {resource[:200]} session configuration in the WSMan: drive on this computer. ",
-        subcode="w:InvalidResourceURI",
-        sender=True,
-        detail="InvalidResourceURI",
-    )
-
-
-def no_command_shell() -> Fault:
-    """The lab's own: command shells (WinRS) are not made yet."""
-    return Fault(
-        2150858811,
-        _CANNOT + "The lab offers no command shell (windows/shell/cmd): use PowerShell remoting (PSRP). ",
         subcode="w:InvalidResourceURI",
         sender=True,
         detail="InvalidResourceURI",

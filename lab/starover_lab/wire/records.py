@@ -30,10 +30,12 @@ __all__ = [
     "CATEGORIES",
     "PrimitiveDictionary",
     "as_object",
+    "category_message",
     "error",
     "host_call",
     "information",
     "informational",
+    "position_message",
     "progress",
 ]
 
@@ -137,14 +139,34 @@ def _ellipsis(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:15]}...{text[-15:]}"
 
 
+def _category(record: ErrorRecord) -> tuple[str, str, str, str]:
+    """Category, reason, name and type of the target."""
+    return (
+        record.category if record.category in CATEGORIES else CATEGORIES[0],
+        record.reason or _short(record.exception.type_name),
+        record.target_name if record.target_name is not None else plain_text(record.target),
+        record.target_type if record.target_type is not None else _short(type_name(record.target)),
+    )
+
+
+def category_message(record: ErrorRecord) -> str:
+    """`ObjectNotFound: (x:String) [Get-Item], ItemNotFoundException`: what CategoryInfo is as text."""
+    category, reason, target_name, target_type = _category(record)
+    parts = (_ellipsis(one) for one in (target_name, target_type, record.activity))
+    return "{}: ({}:{}) [{}], {}".format(category, *parts, _ellipsis(reason))
+
+
+def position_message(value: InvocationInfo) -> str:
+    """`At line:1 char:1` with the line and what is meant in it underlined; empty where no line is known."""
+    if not value.line_number:
+        return ""
+    tildes = " " * max(value.offset - 1, 0) + "~" * max(len(value.line.rstrip()) - value.offset + 1, 1)
+    return f"At line:{value.line_number} char:{max(value.offset, 1)}\r\n+ {value.line.rstrip()}\r\n+ {tildes}"
+
+
 def error(record: ErrorRecord, *, terminating: bool = False) -> PSObject:
     """An ErrorRecord; a terminating one goes without writeErrorStream and PSMessageDetails (rule G)."""
-    category = record.category if record.category in CATEGORIES else CATEGORIES[0]
-    reason = record.reason or _short(record.exception.type_name)
-    target_name = record.target_name if record.target_name is not None else plain_text(record.target)
-    target_type = record.target_type if record.target_type is not None else _short(type_name(record.target))
-    parts = (_ellipsis(one) for one in (target_name, target_type, record.activity))
-    message = "{}: ({}:{}) [{}], {}".format(category, *parts, _ellipsis(reason))
+    category, reason, target_name, target_type = _category(record)
     members: list[tuple[str, Value]] = [] if terminating else [("writeErrorStream", True)]
     members += [
         ("Exception", record.exception),
@@ -156,7 +178,7 @@ def error(record: ErrorRecord, *, terminating: bool = False) -> PSObject:
         ("ErrorCategory_Reason", reason),
         ("ErrorCategory_TargetName", target_name),
         ("ErrorCategory_TargetType", target_type),
-        ("ErrorCategory_Message", message),
+        ("ErrorCategory_Message", category_message(record)),
     ]
     if record.details is not None:
         members += [
@@ -201,10 +223,6 @@ def _invocation(value: InvocationInfo) -> PSObject:
     bound = _Dictionary()
     for one, given in value.bound.items():
         bound.set(one, given)
-    position = ""
-    if value.line_number:
-        tildes = " " * max(value.offset - 1, 0) + "~" * max(len(value.line.rstrip()) - value.offset + 1, 1)
-        position = f"At line:{value.line_number} char:{value.offset}\r\n+ {value.line.rstrip()}\r\n+ {tildes}"
     members: list[tuple[str, Value]] = [
         ("MyCommand", value.command or None),
         ("BoundParameters", bound),
@@ -214,7 +232,7 @@ def _invocation(value: InvocationInfo) -> PSObject:
         ("HistoryId", Long(-1)),
         ("ScriptName", ""),
         ("Line", value.line),
-        ("PositionMessage", position),
+        ("PositionMessage", position_message(value)),
         ("PSScriptRoot", ""),
         ("PSCommandPath", None),
         ("InvocationName", value.command),

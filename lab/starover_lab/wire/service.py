@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from starover_lab.wire import faults, soap
 from starover_lab.wire.clixml_in import Element
 from starover_lab.wire.config import CONFIG
-from starover_lab.wire.endpoint import Endpoint, EndpointRefused, Principal, Runspace, Scripts, ScriptTask
+from starover_lab.wire.endpoint import (
+    CommandShell,
+    CommandShells,
+    Endpoint,
+    EndpointRefused,
+    Principal,
+    Runspace,
+    Scripts,
+    ScriptTask,
+)
 from starover_lab.wire.psrp import PsrpShell
 from starover_lab.wire.shells import Shell, command_xml
+from starover_lab.wire.winrs import WinrsShell, options_of
 
 __all__ = ["Caller", "Limits", "Service"]
 
@@ -22,6 +34,8 @@ _XML = "{http://schemas.microsoft.com/powershell}"
 _SELECTOR = "{http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd}Selector"
 _TERMINATE = "/signal/terminate"
 _FIRST_PROCESS = 2464
+
+T = TypeVar("T", Runspace, CommandShell)
 
 
 @dataclass(frozen=True)
@@ -136,9 +150,8 @@ class Service:
         wanted = request.only("Shell")
         if wanted is None:
             raise faults.unreadable("Shell")
-        if request.resource == soap.WSMAN_SHELL + "/cmd":
-            raise faults.no_command_shell()
-        if not request.resource.startswith(_POWERSHELL):
+        commands = request.resource == soap.WSMAN_SHELL + "/cmd"
+        if not commands and not request.resource.startswith(_POWERSHELL):
             raise faults.unknown_resource(request.resource)
         mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
         if len(mine) >= self.limits.shells_per_user:
@@ -146,11 +159,17 @@ class Service:
         shell_id = (wanted.get("ShellId") or soap.new_id()).upper()
         if shell_id in self.shells:
             raise faults.shell_exists()
+        make = self._commands if commands else self._powershell
+        shell = await make(caller, request, wanted, shell_id)
+        self.shells[shell.id] = shell
+        return soap.answer("Create", request.message_id, _resource_created(shell) + shell.describe(self.scripts.now))
+
+    async def _powershell(self, caller: Caller, request: soap.Request, wanted: Element, shell_id: str) -> Shell:
+        """A runspace pool."""
         configuration = caller.configuration or request.resource.removeprefix(_POWERSHELL)
         principal = Principal(name=caller.user)
-        runspace = await self._open(configuration, principal)
+        runspace = await self._opened(lambda: self.endpoint.open(self.host, configuration, principal))
         now = self.scripts.now
-        timeout = soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
         self.opened += 1
         shell = PsrpShell(
             id=shell_id,
@@ -161,7 +180,7 @@ class Service:
             created=now,
             last_used=now,
             process_id=_FIRST_PROCESS + 4 * self.opened,
-            idle_timeout=timeout or 7200.0,
+            idle_timeout=_idle_timeout(wanted),
             locale=request.locale,
             data_locale=request.data_locale,
             input_streams=_child(wanted, "InputStreams") or "stdin pr",
@@ -178,21 +197,49 @@ class Service:
         except faults.Fault:
             shell.close()
             raise
-        self.shells[shell.id] = shell
-        return soap.answer("Create", request.message_id, _resource_created(shell) + shell.describe(now))
+        return shell
 
-    async def _open(self, configuration: str, principal: Principal) -> Runspace:
-        """A session of the endpoint, which may take its (simulated) time. Raises `Fault`."""
+    async def _commands(self, caller: Caller, request: soap.Request, wanted: Element, shell_id: str) -> Shell:
+        """A command shell."""
+        endpoint = self.endpoint
+        if caller.configuration or not isinstance(endpoint, CommandShells):
+            raise faults.unknown_resource(request.resource)
+        options = options_of(wanted)
+        principal = Principal(name=caller.user)
+        opened = await self._opened(lambda: endpoint.open_commands(self.host, principal, options))
+        now = self.scripts.now
+        self.opened += 1
+        return WinrsShell(
+            id=shell_id,
+            resource=request.resource,
+            owner=caller.user,
+            client_ip=caller.ip,
+            address=request.to,
+            created=now,
+            last_used=now,
+            process_id=_FIRST_PROCESS + 4 * self.opened,
+            idle_timeout=_idle_timeout(wanted),
+            input_streams=_child(wanted, "InputStreams") or "stdin",
+            output_streams=_child(wanted, "OutputStreams") or "stdout stderr",
+            host=self.host,
+            scripts=self.scripts,
+            commands_of=opened,
+            options=options,
+            codepage=request.options.get("WINRS_CODEPAGE", ""),
+        )
+
+    async def _opened(self, make: Callable[[], T]) -> T:
+        """What the endpoint opens, which may take its (simulated) time. Raises `Fault`."""
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        made: list[Runspace] = []
+        made: list[T] = []
 
         def body() -> None:
-            made.append(self.endpoint.open(self.host, configuration, principal))
+            made.append(make())
 
         def done(task: ScriptTask) -> None:
             if opened.cancelled():  # the client has gone
-                for runspace in made:
-                    runspace.close()
+                for one in made:
+                    one.close()
             elif isinstance(task.error, EndpointRefused):
                 opened.set_exception(faults.refused(task.error.code, task.error.message))
             elif task.error is not None:
@@ -298,6 +345,11 @@ class Service:
 def _child(element: Element, name: str) -> str | None:
     found = element.find(soap.RSP + name)
     return None if found is None else found.text
+
+
+def _idle_timeout(wanted: Element) -> float:
+    asked = soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
+    return asked or 7200.0
 
 
 def _resource_created(shell: Shell) -> str:

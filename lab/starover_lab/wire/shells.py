@@ -12,16 +12,18 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from starover_lab.wire import faults, soap
 from starover_lab.wire.fragments import Outgoing
 
-__all__ = ["Command", "MessageOutbox", "Outbox", "Shell", "command_xml"]
+__all__ = ["STREAM_ROOM", "Command", "MessageOutbox", "Outbox", "Shell", "command_state", "command_xml", "span"]
 
-_DONE = soap.WSMAN_SHELL + "/CommandState/"
+_STATE = soap.WSMAN_SHELL + "/CommandState/"
 # What an answer needs besides its streams: envelope and headers, and the longest CommandState.
 _ENVELOPE = 1400
-_STREAM = 100
+STREAM_ROOM = 100
+"""What one Stream element needs besides its text."""
 _SMALLEST_CUT = 256
 
 
@@ -106,7 +108,7 @@ class MessageOutbox(Outbox):
         parts: list[str] = []
         while self._queue:
             message = self._queue[0]
-            free = (room - _STREAM) // 4 * 3
+            free = (room - STREAM_ROOM) // 4 * 3
             if parts and (message.left > free or (not message.begun and len(message.data) + 21 > free)):
                 break
             fragment = message.cut(max(free, _SMALLEST_CUT))
@@ -118,18 +120,20 @@ class MessageOutbox(Outbox):
                 self._over = self._over or message.ends
                 if message.last_of_answer:
                     break
-        return f"<rsp:ReceiveResponse>{''.join(parts)}{self._state(attributes)}</rsp:ReceiveResponse>"
+        return f"<rsp:ReceiveResponse>{''.join(parts)}{self._state()}</rsp:ReceiveResponse>"
 
-    def _state(self, attributes: str) -> str:
+    def _state(self) -> str:
         if not self._command_id or self._queue:
             return ""
         if self._over:
-            return (
-                f'<rsp:CommandState{attributes} State="{_DONE}Done"><rsp:ExitCode>0</rsp:ExitCode></rsp:CommandState>'
-            )
-        if self.waits_for_host:
-            return f'<rsp:CommandState{attributes} State="{_DONE}Pending"></rsp:CommandState>'
-        return ""
+            return command_state(self._command_id, "Done", 0)
+        return command_state(self._command_id, "Pending") if self.waits_for_host else ""
+
+
+def command_state(command_id: str, state: Literal["Done", "Pending", "Running"], exit_code: int | None = None) -> str:
+    """The last element of a Receive's answer (R33, R35)."""
+    code = "" if exit_code is None else f"<rsp:ExitCode>{exit_code}</rsp:ExitCode>"
+    return f'<rsp:CommandState CommandId="{command_id}" State="{_STATE}{state}">{code}</rsp:CommandState>'
 
 
 @dataclass(kw_only=True, eq=False)
@@ -139,6 +143,8 @@ class Command:
     id: str
     outbox: Outbox
     running: bool = True
+    line: str = ""
+    """The command line, where there is one."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -199,8 +205,13 @@ class Shell(ABC):
 
     def describe(self, now: datetime, *, more: bool = False) -> str:
         """The `rsp:Shell` element (R41); `more` as in the answers to Get and Enumerate (R42)."""
-        text = soap.text
         idle = 0.0 if not more else (now - self.last_used).total_seconds()
+        inner = "".join(f"<rsp:{name}>{value}</rsp:{name}>" for name, value in self._fields(now, idle, more=more))
+        return f'<rsp:Shell xmlns:rsp="{soap.WSMAN_SHELL}">{inner}</rsp:Shell>'
+
+    def _fields(self, now: datetime, idle: float, *, more: bool) -> list[tuple[str, str]]:
+        """Names and XML of the description's parts; `idle` in seconds."""
+        text = soap.text
         asleep = not self.connected or idle > self.idle_timeout
         fields = [
             ("ShellId", self.id),
@@ -219,16 +230,16 @@ class Shell(ABC):
             ("Encoding", "UTF8"),
             ("BufferMode", "Block"),
             ("State", "Disconnected" if asleep else "Connected"),
-            ("ShellRunTime", _span((now - self.created).total_seconds())),
-            ("ShellInactivity", _span(idle)),
+            ("ShellRunTime", span((now - self.created).total_seconds())),
+            ("ShellInactivity", span(idle)),
         ]
         if more:
             fields += [("MemoryUsed", "58MB"), ("ChildProcesses", "0")]
-        inner = "".join(f"<rsp:{name}>{value}</rsp:{name}>" for name, value in fields)
-        return f'<rsp:Shell xmlns:rsp="{soap.WSMAN_SHELL}">{inner}</rsp:Shell>'
+        return fields
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time as WinRM writes it: `P0DT0H1M2S`."""
     left = max(int(seconds), 0)
     return f"P{left // 86400}DT{left % 86400 // 3600}H{left % 3600 // 60}M{left % 60}S"
 
@@ -237,5 +248,5 @@ def command_xml(command: Command) -> str:
     """A running command in the answer to Enumerate (R22)."""
     return (
         f'<rsp:Command xmlns:rsp="{soap.WSMAN_SHELL}"><rsp:CommandId>{command.id}</rsp:CommandId>'
-        "<rsp:CommandLine></rsp:CommandLine><rsp:CommandState>Running</rsp:CommandState></rsp:Command>"
+        f"<rsp:CommandLine>{soap.text(command.line)}</rsp:CommandLine><rsp:CommandState>Running</rsp:CommandState></rsp:Command>"
     )
