@@ -15,21 +15,14 @@ from starover.errors import (
     Throttled,
     Unreachable,
 )
+from starover.remote_errors import classify_all
 
-__all__ = ["Again", "Decision", "GiveUp", "Probe", "decide", "decide_probe", "transient"]
+__all__ = ["Again", "Decision", "GiveUp", "Probe", "decide", "decide_failed", "decide_probe"]
 
 BACKOFF = (5.0, 20.0, 60.0)
 """Seconds before the second, third and fourth try (catalogue, section 1)."""
 READ_TRIES = 3
 PROBE_TRIES = 3
-
-_TRANSIENT = (
-    "0x800706ba",  # the RPC server is unavailable
-    "0x800706d9",  # no more endpoints from the endpoint mapper
-    "0x8007203a",  # AD: the server is not operational
-    "0x80240016",  # Windows Update: another installation is in progress
-    "seedinprogressexception",
-)
 
 
 @dataclass(frozen=True)
@@ -76,11 +69,13 @@ def decide_probe(error: StaroverError, *, attempt: int) -> Decision:
     return GiveUp()
 
 
-def transient(records: Sequence[ErrorRecord]) -> bool:
-    """Whether PowerShell failed with an error that passes by itself: a step still to be done may then be tried again.
+def decide_failed(records: Sequence[ErrorRecord], *, attempt: int) -> Again | GiveUp:
+    """What follows when PowerShell ended a write with these errors; a try comes after the fact was read again only.
 
-    Decided by error ids and codes, because messages are localised.
+    What passes only after longer than the longest back-off is not waited for: the error says when to come again.
     """
-    return any(
-        mark in text.casefold() for one in records for text in (one.fqid, one.type, one.message) for mark in _TRANSIENT
-    )
+    meaning = classify_all(records)
+    if not meaning.retryable or attempt > len(BACKOFF):
+        return GiveUp()
+    wait = BACKOFF[attempt - 1] if meaning.after is None else meaning.after
+    return Again(wait) if wait <= BACKOFF[-1] else GiveUp()

@@ -19,6 +19,7 @@ from starover.clock import Clock
 from starover.effects import Facts, Failed, Held, Script
 from starover.errors import CmdletFailed, ErrorRecord, Fault, ReplyLost, StaroverError
 from starover.estate import Server
+from starover.remote_errors import advice
 from starover.transport import Answer, Transport
 from starover.transport import Script as WireScript
 
@@ -144,7 +145,7 @@ def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
     except StaroverError as error:
         found = Fault.of(error)
         if answer.errors:  # PowerShell said why there is no report
-            failed = CmdletFailed(answer.errors[-1].message, records=answer.errors)
+            failed = CmdletFailed(answer.errors[-1].message, records=answer.errors, next=advice(answer.errors))
             found = Fault.of(failed)
         return Failed(fault=msgspec.structs.replace(found, host=script.host))
     return Facts(

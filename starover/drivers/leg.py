@@ -49,6 +49,7 @@ from starover.events import (
 )
 from starover.journal import Entry, Journal
 from starover.redact import Redactor
+from starover.remote_errors import advice
 from starover.settling import Holds, Over, Settling
 from starover.step import Steps, Verdict
 from starover.transport import Answer, Transport
@@ -330,7 +331,8 @@ def verdict_of(reaction: Reaction, poll: Poll, judge: Callable[[bytes], Verdict]
     assert isinstance(reaction, Facts)
     part = poll.script.parts[0]
     if (record := reaction.errors.get(part.id)) is not None:
-        return CmdletFailed(f"{part.template} failed: {record.message}", records=(record,), host=poll.script.host)
+        said = f"{part.template} failed: {record.message}"
+        return CmdletFailed(said, records=(record,), next=advice((record,)), host=poll.script.host)
     try:
         return judge(bytes(reaction.results[part.id]))
     except StaroverError as error:

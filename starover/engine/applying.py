@@ -33,8 +33,9 @@ from starover.errors import (
 )
 from starover.events import StepBegan, StepEnded, StepState, StepUnsure
 from starover.plan import PlannedStep, Position
+from starover.remote_errors import advice
 from starover.render import Body
-from starover.retry import BACKOFF, Again, GiveUp, decide, decide_probe, transient
+from starover.retry import BACKOFF, Again, GiveUp, decide, decide_failed, decide_probe
 from starover.step import Blocked, Change, Outcome, Step
 from starover.transport import Part
 from starover.values import plain
@@ -190,10 +191,11 @@ class Applying:
     def _after_failure(self, record: ErrorRecord, attempt: int, *, earlier: bool) -> Process[Change | Blocked | None]:
         """PowerShell failed. None: the fact holds all the same. A change: worth another try. Else raises."""
         what = f"{self.step.kind.name} failed on {self.host}: {record.message}"
-        passing = transient((record,)) and attempt <= len(BACKOFF)
+        decision = decide_failed((record,), attempt=attempt)
+        passing = isinstance(decision, Again)
         self.resume = self.sent_at
-        if passing:
-            yield from perform(Until(seconds=BACKOFF[attempt - 1]))
+        if isinstance(decision, Again):
+            yield from perform(Until(seconds=decision.seconds))
         try:
             change = self.step.change((yield from read(self.step.check)))
         except StaroverError as error:
@@ -201,7 +203,7 @@ class Applying:
                 what,
                 certain=("PowerShell ended with that error",),
                 uncertain=(f"whether a part of it was done: {error.what}",),
-                next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
+                next=(f"starover resume {self.state.run.id}   reads {self.host} first", *advice((record,))),
                 host=self.host,
             ) from error
         alone = not self.group.ends and not self.state.is_quiet
@@ -211,7 +213,7 @@ class Applying:
             what,
             records=(record,),
             certain=("the fact was read again: it does not hold",),
-            next=(f"starover resume {self.state.run.id}   tries this step again",),
+            next=(f"starover resume {self.state.run.id}   tries this step again", *advice((record,))),
             host=self.host,
         )
 
@@ -407,10 +409,12 @@ class Applying:
 
     def _never_began(self, record: ErrorRecord | None) -> StaroverError:
         what = f"{self.step.kind.name} could not begin on {self.host}"
+        records = (record,) if record is not None else ()
         return CmdletFailed(
             f"{what}: {record.message}" if record is not None else what,
-            records=(record,) if record is not None else (),
+            records=records,
             certain=("the step is not applied",),
+            next=advice(records),
             host=self.host,
         )
 

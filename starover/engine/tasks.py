@@ -18,6 +18,7 @@ from typing_extensions import TypeVar
 from starover import envelope
 from starover.effects import Done, Effect, Facts, Failed, Poll, Reaction, Script, Send, Until, digest_of
 from starover.errors import BadReport, CmdletFailed, Fault, PlanIsStale, StaroverError
+from starover.remote_errors import advice
 from starover.render import Arg, Body
 from starover.retry import Again, decide
 from starover.runbook import Content
@@ -91,7 +92,8 @@ def watch(poll: Poll, judge: Callable[[bytes], Verdict]) -> Process[Reaction]:
 def answer_of(facts: Facts, part: str, what: str) -> bytes:
     """The facts of one part. Raises `CmdletFailed` or `BadReport`."""
     if (record := facts.errors.get(part)) is not None:
-        raise CmdletFailed(f"{what} failed on {facts.host}: {record.message}", records=(record,), host=facts.host)
+        said = f"{what} failed on {facts.host}: {record.message}"
+        raise CmdletFailed(said, records=(record,), next=advice((record,)), host=facts.host)
     if (facts_of_part := facts.results.get(part)) is None:
         raise BadReport(f"{facts.host} did not answer {what}", host=facts.host)
     return bytes(facts_of_part)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from starover import errors
 from starover.errors import ErrorRecord, Fault, StaroverError, exit_code
-from starover.retry import Again, GiveUp, Probe, decide, decide_probe, transient
+from starover.retry import Again, GiveUp, Probe, decide, decide_failed, decide_probe
 from starover.settling import Holds, Over, Settling, Wait
 from starover.step import Blocked, Settle, Verdict
 
@@ -57,14 +57,22 @@ def test_patience_is_as_long_as_was_asked_for() -> None:
     ("record", "passes"),
     [
         (ErrorRecord(message="Der RPC-Server ist nicht verfügbar. (0x800706BA)"), True),
+        (ErrorRecord(message="The RPC server is unavailable."), True),
         (ErrorRecord(message="x", type="Microsoft.Exchange.SeedInProgressException"), True),
         (ErrorRecord(message="x", fqid="[Server=EX1],0x8007203A,Cmdlet"), True),
         (ErrorRecord(message="Access is denied. (0x80070005)"), False),
-        (ErrorRecord(message="The RPC server is unavailable."), False),  # words are localised: they prove nothing
+        (ErrorRecord(message="it passes by itself, in an hour", type="AmDbMoveMoveSuppressedException"), False),
+        (ErrorRecord(message="never seen before"), False),
     ],
 )
-def test_errors_that_pass_by_themselves_are_told_by_code(record: ErrorRecord, passes: bool) -> None:
-    assert transient((record,)) is passes
+def test_a_write_that_failed_is_tried_again_when_that_passes_soon(record: ErrorRecord, passes: bool) -> None:
+    waits = [decide_failed((record,), attempt=attempt) for attempt in (1, 2, 3, 4)]
+    assert waits == ([Again(5.0), Again(20.0), Again(60.0), GiveUp()] if passes else [GiveUp()] * 4)
+
+
+def test_a_quota_gives_the_other_side_its_time() -> None:
+    record = ErrorRecord(message="maximum number of concurrent shells", category="QuotaExceeded")
+    assert decide_failed((record,), attempt=1) == Again(60.0)
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------

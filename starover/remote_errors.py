@@ -1,0 +1,101 @@
+"""What an error record of PowerShell means: its cause, whether another try is of use, what a person does about it.
+
+Pure: it looks at records alone and knows no engine, no step and no wire. The table of what means what is
+`remote_patterns`; ids, exception types and codes stand before words there, because words are localised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starover.errors import ErrorRecord
+from starover.remote_causes import CAUSES
+from starover.remote_patterns import BY_CATEGORY, PATTERNS, Pattern
+
+__all__ = ["NONE", "UNKNOWN", "Meaning", "advice", "classify", "classify_all"]
+
+NONE = "none"
+"""What was said is no error."""
+UNKNOWN = "unknown"
+"""Nothing in the table fits."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one error record means."""
+
+    cause: str
+    """A word of `remote_causes.CAUSES`, or `unknown`."""
+    retryable: bool
+    """It passes by itself: after a look at the fact, another try is worth it."""
+    after: float | None
+    """Seconds before that try; None: the usual back-off, or never when it is not retryable."""
+    advice: str
+    """What the person on call does about it; empty when there is nothing to say."""
+    mark: str
+    """How good the pattern is: `obs`, `doc`, `mem` (see `remote_patterns.Pattern`); empty when none fitted."""
+
+
+_NOTHING_KNOWN = Meaning(UNKNOWN, retryable=False, after=None, advice="", mark="")
+
+
+def classify(record: ErrorRecord) -> Meaning:
+    """What this record means: the first pattern of the table that fits decides, then PowerShell's own category."""
+    ids = f"{record.fqid}\n{record.type}"
+    text = _plain(record.message)
+    codes = _codes(f"{record.fqid}\n{text}")
+    for pattern in PATTERNS:
+        if _fits(pattern, record, ids, text, codes):
+            return _meaning(pattern.cause, pattern.mark)
+    cause = BY_CATEGORY.get(record.category.partition(":")[0].strip())
+    return _NOTHING_KNOWN if cause is None else _meaning(cause, "doc")
+
+
+def classify_all(records: Sequence[ErrorRecord]) -> Meaning:
+    """What several records of one failure mean together: the first whose cause is known."""
+    meanings = [classify(record) for record in records]
+    return next((one for one in meanings if one.cause not in (NONE, UNKNOWN)), _NOTHING_KNOWN)
+
+
+def advice(records: Sequence[ErrorRecord]) -> tuple[str, ...]:
+    """A line for the `next` of an error, or nothing."""
+    said = classify_all(records).advice
+    return (said,) if said else ()
+
+
+def _meaning(word: str, mark: str) -> Meaning:
+    cause = CAUSES[word]
+    return Meaning(word, retryable=cause.retryable, after=cause.after, advice=cause.advice, mark=mark)
+
+
+def _fits(pattern: Pattern, record: ErrorRecord, ids: str, text: str, codes: frozenset[int]) -> bool:
+    """Every part of a pattern that is not empty must fit."""
+    return (
+        (not pattern.codes or not codes.isdisjoint(pattern.codes))
+        and (pattern.ids is None or pattern.ids.search(ids) is not None)
+        and (pattern.text is None or pattern.text.search(text) is not None)
+        and (pattern.command is None or pattern.command.search(f"{record.command} {record.fqid}") is not None)
+    )
+
+
+def _plain(message: str) -> str:
+    """The message on one line, with straight apostrophes: consoles wrap it, Exchange prints both kinds."""
+    return " ".join(message.replace("’", "'").split())
+
+
+_HEX = re.compile(r"\b0x([0-9a-f]{3,8})\b|\berror\W{1,2}0x([0-9a-f]{1,2})\b|\bcode ?: ?(8[0-9a-f]{7})\b", re.IGNORECASE)
+_DECIMAL = re.compile(
+    r"\b(?:win32|code(?: is)?|error|fehler|erreur(?: syst[eè]me)?|ActiveDirectoryServer)[ :]{1,3}'?(\d{1,5})\b",
+    re.IGNORECASE,
+)
+_SIGNED = re.compile(r"(?<![\d-])-(2\d{9})\b|(?<!\d)(2\d{9})\b")
+
+
+def _codes(text: str) -> frozenset[int]:
+    """Codes that a text names: an HRESULT made of a Windows code as that code, any other HRESULT whole."""
+    found = [int(next(filter(None, match)), 16) for match in _HEX.findall(text)]
+    found += [int(digits) for digits in _DECIMAL.findall(text)]
+    found += [2**32 - int(minus) if minus else int(plain) for minus, plain in _SIGNED.findall(text)]
+    return frozenset(code & 0xFFFF if code >> 16 == 0x8007 else code for code in found)
