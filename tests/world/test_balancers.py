@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from starover_lab.world.topology import load
 from starover_lab.world.world import World
 

@@ -271,7 +271,7 @@ class Windows:
         return (not rules and port in _PORTS) or any(rule.enabled for rule in rules)
 
     def _balanced(self, host: Server, target: str) -> bool:
-        """Whether a load balancer takes a connection: its node's zone is there, and a server behind it answers HTTPS."""
+        """Whether a load balancer takes a connection: its node's zone is there, a server behind it answers."""
         state = self._state
         if not any(target in addresses for addresses in state.balancer_addresses.values()):
             return False
