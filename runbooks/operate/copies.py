@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 from starover import BadParameter, Comment, CopyId, Dag, DbSelector, Server, Steps, recall, runbook, together
-from starover.steps.copies import CopyStatus, DatabaseCopies, Tag, caught_up, copies_on, resumed, suspended
+from starover.steps.copies import (
+    CopyStatus,
+    DatabaseCopies,
+    Tag,
+    caught_up,
+    copies_on,
+    named_on,
+    resumed,
+    suspended,
+)
 
 
 @runbook
@@ -42,7 +51,7 @@ def copies_suspend(
             comment=Tag.write(comment, everything=everything, blocked=blocked),
         )
 
-    chosen = [one.id for one in here.copies if not one.active] if everything else [CopyId(n, server.name) for n in db]
+    chosen = [one.id for one in here.copies if not one.active] if everything else named_on(here, server, db)
     yield from together(part(copy) for copy in chosen)
 
 
@@ -68,7 +77,7 @@ def copies_resume(
     """
     everything = _every(dag, server, db, all_on_server)
     here = yield from copies_on.read(server, name=server.name)
-    chosen = [one.id for one in _ours(here, force_foreign)] if everything else [CopyId(n, server.name) for n in db]
+    chosen = [one.id for one in _ours(here, force_foreign)] if everything else named_on(here, server, db)
 
     def part(copy: CopyId) -> Steps:
         one = here.find(copy)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from starover.errors import BadParameter
 from starover.inventory import Server
 from starover.names import CopyId, DbName, same_host
 from starover.parameters import duration
@@ -19,6 +20,7 @@ __all__ = [
     "caught_up",
     "copies_of",
     "copies_on",
+    "named_on",
     "redundancy",
     "resumed",
     "suspended",
@@ -122,6 +124,31 @@ copies_on = Query("copy/on_server.ps1.j2", DatabaseCopies)
 """Every copy on a server. Argument: `name`, the server whose copies are meant."""
 copies_of = Query("copy/of_database.ps1.j2", DatabaseCopies)
 """Every copy of a database. Argument: `database`."""
+
+
+def named_on(here: DatabaseCopies, server: Server, names: Sequence[str]) -> list[CopyId]:
+    """The copies that a server hosts of the databases that were named, each once, as Exchange writes them.
+
+    Raises `BadParameter` for one it does not host, with a hint for `DB01EX4`, whose backslash a shell ate.
+    """
+    found: dict[CopyId, None] = {}
+    for name in names:
+        one = here.find(CopyId(name, server.name))
+        if one is None:
+            raise BadParameter(
+                f"{server.name} hosts no copy of a database {name}",
+                certain=("nothing was sent but reads",),
+                next=tuple(_meant(here, server, name)),
+            )
+        found.setdefault(one.id)
+    return list(found)
+
+
+def _meant(here: DatabaseCopies, server: Server, name: str) -> Iterator[str]:
+    short = name[: -len(server.name)]
+    if name.casefold().endswith(server.name.casefold()) and here.find(CopyId(short, server.name)) is not None:
+        yield f"did the shell eat a backslash? write {short}/{server.name}"
+    yield f"it hosts: {', '.join(sorted(copy.database for copy in here.copies)) or 'none'}"
 
 
 class Tag:
