@@ -48,8 +48,7 @@ def _option(one: Parameter) -> click.Option:
         attributes["metavar"] = "[true|false]" if one.default is True else ""
     elif one.choices:
         attributes["type"] = click.Choice(list(one.choices), case_sensitive=False)
-    if one.many:
-        attributes["multiple"] = True
+    attributes["multiple"] = True  # else click takes the last of two without a word
     return click.Option([one.option, one.name], **attributes)
 
 
@@ -73,13 +72,11 @@ def typed(runbook: AnyRunbook, values: Mapping[str, object], settings: Settings)
             if text := str(getattr(settings, one.name)):
                 given[one.name] = text
             continue
-        value = values.get(one.name)
-        if value is None or value == ():
-            continue
-        if one.many:
-            given[one.name] = [part for text in _texts(value) for part in _parts(one, text)]
-        else:
-            given[one.name] = str(value)
+        texts = _texts(values.get(one.name))
+        if one.many and texts:
+            given[one.name] = [part for text in texts for part in _parts(one, text)]
+        elif texts:
+            given[one.name] = _once(one, texts)
     return given
 
 
@@ -87,7 +84,17 @@ def _texts(value: object) -> list[str]:
     if isinstance(value, tuple):
         parts: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType] # each is made text
         return [str(part) for part in parts]
-    return [str(value)]
+    return [] if value is None else [str(value)]
+
+
+def _once(one: Parameter, texts: Sequence[str]) -> str:
+    """The value of an option that takes one. Raises `BadParameter` for two: nobody can know which was meant."""
+    if len(set(texts)) > 1:
+        raise BadParameter(
+            f"{one.option} takes one value, and {' and '.join(texts)} were given.",
+            certain=["nothing was contacted."],
+        )
+    return texts[0]
 
 
 def _parts(one: Parameter, text: str) -> list[str]:

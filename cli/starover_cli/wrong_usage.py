@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from starover.errors import BadParameter, Mistake
 
@@ -25,6 +26,8 @@ def as_mistake(error: click.UsageError) -> Mistake:
     context = error.ctx
     path = context.command_path if context is not None else "starover"
     certain = ["nothing was contacted."]
+    if isinstance(error, NoArgsIsHelpError) and context is not None:
+        return _nothing_named(context, certain)
     if isinstance(error, click.NoSuchOption) and context is not None:
         known = [
             name
@@ -47,6 +50,17 @@ def as_mistake(error: click.UsageError) -> Mistake:
         )
     text = error.format_message()
     return BadParameter(text[:1].lower() + text[1:], certain=certain, next=[f"{path} --help"])
+
+
+def _nothing_named(context: click.Context, certain: list[str]) -> BadParameter:
+    """A group without one of its commands: `starover plan`."""
+    group, path = context.command, context.command_path
+    known = group.list_commands(context) if isinstance(group, click.Group) else []
+    return BadParameter(
+        f"{path} needs a name behind it.",
+        certain=certain,
+        next=[f"there are: {', '.join(known)}", f"{path} --help   each in a sentence"],
+    )
 
 
 def _did_you_mean(near: list[str]) -> str:
