@@ -53,7 +53,9 @@ def verdict(found: Sequence[Finding], name: str) -> str:
     amber = [one for one in found if one.level == "warn"]
     unknown = [one for one in found if one.level == "unknown" and one.check != "not checked"]
     if red:
-        return f"{name} is RED: {red[0].on}: {red[0].says}" + (f", and {len(red) - 1} more." if red[1:] else ".")
+        return f"{name} is RED: {red[0].on}: {red[0].says.rstrip('.')}" + (
+            f", and {len(red) - 1} more." if red[1:] else "."
+        )
     if unknown:
         return f"{name} is not known to be well: {unknown[0].on}: {unknown[0].says}."
     if amber:

@@ -125,6 +125,12 @@ class DagMap(msgspec.Struct, frozen=True, kw_only=True):
     """Hosts that did not answer: the verdict says what it lacks."""
 
     @property
+    def heard(self) -> bool:
+        """Whether any host answered."""
+        silent = {one.server for one in self.silent}
+        return any(one.name not in silent for one in (*self.members, *self.witnesses, *self.controllers))
+
+    @property
     def zones(self) -> tuple[str, ...]:
         """Availability Zones in order; a host without one stands under its name's own column `-`."""
         found = {cell.az or "-" for cell in (*self.members, *self.witnesses, *self.controllers)}
@@ -168,7 +174,11 @@ def _copies(dag: DagMap) -> list[str]:
     single = [row.name for row in dag.databases if row.mounted and _takeovers(row) == 0]
     if single:
         one = "has" if len(single) == 1 else "have"
-        sentences.append(f"No redundancy: {name_range(single)} {one} a single good copy; the next failure stops mail.")
+        if any(copy.status is None for row in dag.databases if row.name in single for copy in row.copies):
+            sentences.append(f"{name_range(single)} {one} one good copy that is seen; the others did not answer.")
+        else:
+            what = f"{name_range(single)} {one} a single good copy"
+            sentences.append(f"No redundancy: {what}; the next failure stops mail.")
     away = [row for row in dag.databases if row.active and (row.active.preference or 1) > 1]
     if away:
         names = ", ".join(f"{row.name} on {row.active.server}" for row in away[:4] if row.active)
@@ -215,6 +225,8 @@ def _silence(dag: DagMap) -> list[str]:
 def advice(dag: DagMap) -> list[tuple[str, str]]:
     """What to type next, with what it is for."""
     option = f" --dag {dag.where.dag}" if dag.several else ""
+    if not dag.heard:
+        return [("starover inventory check", "where each host is looked for")]
     lines = [(f"starover run{option} health-report", "every check, graded")]
     ours = [
         (row.name, copy.server)
@@ -236,12 +248,26 @@ def render(dag: DagMap, width: int = 100) -> str:
     if width >= 100 and len(zones) <= 3:
         body = _columns(dag, width, short=False) or _columns(dag, width, short=True)
     body = body or _blocks(dag, width)
-    silent = label_block([(silent.server, silent.why) for silent in dag.silent], width, label=14, indent=0)
+    silent = label_block(_reasons(dag.silent), width, label=14, indent=0)
     parts = [first_line(dag.where, width), "\n".join(verdict), "\n".join(body)]
     if silent:
         parts.append("no answer from\n" + "\n".join(silent))
     parts.append(next_block(advice(dag)))
     return "\n\n".join(part for part in parts if part)
+
+
+def _reasons(silent: Sequence[Silent]) -> list[tuple[str, str]]:
+    """Why each host gave no answer; those with one and the same reason in one line."""
+    by_reason: dict[str, list[str]] = {}
+    for one in silent:
+        by_reason.setdefault(one.why, []).append(one.server)
+    pairs: list[tuple[str, str]] = []
+    for why, names in by_reason.items():
+        if len(names) > 2:
+            pairs.append((plural(len(names), "host"), f"{why}: {', '.join(names)}"))
+        else:
+            pairs += [(name, why) for name in names]
+    return pairs
 
 
 def _host(cell: HostCell) -> tuple[str, ...]:

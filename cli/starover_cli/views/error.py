@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from starover.errors import RemoteFailure, StaroverError
+from starover.errors import Mistake, RemoteFailure, StaroverError
 from starover_cli.views.head import next_block
 from starover_cli.views.text import label_block, wrap
 
@@ -22,6 +23,8 @@ EXIT_WORDS = {
 }
 
 
+_TRACE = re.compile(r"^(?:\[[^\]]*\]\s*)+")
+"""What Exchange's remoting puts before an error id: server, request, time; the journal has it."""
 _COMMANDS = ("starover ", "pip ", "keyring ", "export ", "read ")
 
 
@@ -47,8 +50,8 @@ def error_text(error: StaroverError, width: int = 100, *, bare: bool = False) ->
             said = f"{record.command}: {record.message}" if record.command else record.message
             pairs.append(("" if pairs and pairs[-1][0] in ("said", "") else "said", f"{said}{where}"))
             if record.fqid:
-                pairs.append(("", f"[{record.fqid}]"))
-    pairs += _named("certain", error.certain) + _named("not certain", error.uncertain)
+                pairs.append(("", f"[{_TRACE.sub('', record.fqid)}]"))
+    pairs += _named("certain", _certain(error)) + _named("not certain", error.uncertain)
     commands, hints = split_next(error.next)
     pairs += _named("hint", hints)
     block = label_block(pairs, width)
@@ -58,6 +61,11 @@ def error_text(error: StaroverError, width: int = 100, *, bare: bool = False) ->
     if commands and not bare:
         parts.append(next_block(commands))
     return "\n\n".join(parts)
+
+
+def _certain(error: StaroverError) -> tuple[str, ...]:
+    """What is certain; of a mistake at least that it did no harm."""
+    return error.certain or (("nothing was changed.",) if isinstance(error, Mistake) else ())
 
 
 def split_next(lines: Sequence[str]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
@@ -81,7 +89,7 @@ def error_data(error: StaroverError) -> dict[str, object]:
         "exit": error.exit,
         "word": error.word,
         "what": error.what,
-        "certain": list(error.certain),
+        "certain": list(_certain(error)),
         "uncertain": list(error.uncertain),
         "next": list(error.next),
     }
