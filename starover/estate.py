@@ -169,7 +169,8 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             if len(self.dags) == 1:
                 return self.dags[0]
             raise BadParameter(
-                "the inventory has no DAG" if not self.dags else "which DAG?", next=(f"it has: {known}",)
+                f"which DAG? The inventory has {known}" if self.dags else "the inventory has no DAG",
+                next=(f"--dag {self.dags[0].name}",) if self.dags else (),
             )
         for dag in self.dags:
             if first_label(dag.name) == first_label(name):

@@ -21,6 +21,8 @@ from starover.values import Plain, argument, plain
 __all__ = ["Filled", "Parameter", "duration", "fill", "parameter"]
 
 _N = TypeVar("_N", Server, Dag)
+_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,4 +247,5 @@ def _word(annotation: object) -> str:
 
 
 def _shown(given: Plain) -> str:
-    return ",".join(str(part) for part in given) if isinstance(given, list) else str(given)
+    text = ",".join(str(part) for part in given) if isinstance(given, list) else str(given)
+    return (text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...") or "(empty)"

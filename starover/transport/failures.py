@@ -6,6 +6,7 @@ certificate is a kind of connection error, and a shell that is gone has the same
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
@@ -24,6 +25,9 @@ _QUOTAS = frozenset({2150859173, 2150859174})
 _QUOTA_WORDS = ("quota", "maximum number of", "exceeded", "throttl")
 _DENIED = 5
 _NOTHING = ("nothing was sent",)
+_NOISE = re.compile(r"\[(?:Errno -?\d+|\w+: \w+)\] | ?\(_ssl\.c:\d+\)")
+"""What Python and OpenSSL put around what they say."""
+_LOOK = "starover status   who answers"
 _BUSY_SECONDS = 60.0
 """How long Exchange and WinRM want to be left alone after a quota (`powershell.md` section 12)."""
 
@@ -107,7 +111,7 @@ def _lost(error: Exception, refused: Failed | None, host: str, place: str) -> Fa
 
 def _late(stage: Stage, host: str, place: str) -> Failed:
     if stage == "open":
-        silent = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
+        silent = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, next=(_LOOK,), host=host)
         return Failed(silent, again=False, sent=False)
     late = TimedOut(
         f"{host} did not answer before the deadline",
@@ -164,7 +168,7 @@ def _refused(error: Exception, host: str, place: str) -> Failed | None:
         busy = Throttled(f"{host} answers 503, service unavailable, at {place}", host=host)
         return Failed(busy, again=True, sent=False)
     if isinstance(error, ConnectTimeout):
-        quiet = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, host=host)
+        quiet = ConnectFailed(f"{host} does not answer at {place}", certain=_NOTHING, next=(_LOOK,), host=host)
         return Failed(quiet, again=True, sent=False)
     if _names(error) & {"NewConnectionError", "NameResolutionError"}:
         closed = ConnectFailed(
@@ -191,7 +195,7 @@ def _unreached(error: Exception, host: str, place: str) -> Failed:
     else:
         why = root(error)
     again = broken(error) or gone(error) is not None
-    lost = ConnectFailed(f"no session on {host} at {place}: {why}", certain=_NOTHING, host=host)
+    lost = ConnectFailed(f"no session on {host} at {place}: {why}", certain=_NOTHING, next=(_LOOK,), host=host)
     return Failed(lost, again=again, sent=False)
 
 
@@ -225,4 +229,4 @@ def root(error: BaseException) -> str:
     """The innermost error in one line, without addresses of objects."""
     inner = _chain(error)[-1]
     said = str(inner).rpartition("object at 0x")[2].partition(">: ")[2] or str(inner)
-    return " ".join(said.split()) or type(inner).__name__
+    return " ".join(_NOISE.sub("", said).split()) or type(inner).__name__
