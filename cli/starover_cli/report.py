@@ -140,7 +140,10 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> 
         console.result(head + ran_text(ran, story.rows, console.width))
     if ran.error is not None:
         parts = [error_text(ran.error, console.width, bare=True), what_stands(ran, console.width)]
-        parts.append(next_block([*ran_next(ran), *split_next(ran.error.next)[0]]))
+        usual = ran_next(ran)
+        known = {command for command, _ in usual}
+        own = [line for line in split_next(ran.error.next)[0] if line[0] not in known]
+        parts.append(next_block([*own, *usual]))  # what mends this very failure comes first
         console.note("\n" + "\n\n".join(part for part in parts if part))
     elif ran.exit:
         console.note(exit_line(ran.exit, "interrupted" if ran.state == "stopped" else ""))
