@@ -41,14 +41,12 @@ def copies_suspend(
     here = yield from copies_on.read(server, name=server.name)
 
     def part(copy: CopyId) -> Steps:
-        one = here.find(copy)
-        blocked = one is not None and one.activation_suspended
         yield suspended.on(
             server,
             identity=copy,
             database=copy.database,
             activation_only=mode == "activation-only",
-            comment=Tag.write(comment, everything=everything, blocked=blocked),
+            comment=Tag.write(comment, everything=everything, blocked=mode == "full" and _barred(here, copy)),
         )
 
     chosen = [one.id for one in here.copies if not one.active] if everything else named_on(here, server, db)
@@ -111,6 +109,14 @@ def _every(dag: Dag, server: Server, db: Sequence[str], all_on_server: bool) -> 
             f"{server.name} is no member of {dag.name}", next=(f"its members: {', '.join(dag.members) or 'none'}",)
         )
     return all_on_server or "*" in db
+
+
+def _barred(here: DatabaseCopies, copy: CopyId) -> bool:
+    """Whether a copy was barred from activation before anything suspended it; suspending it bars it too."""
+    one = here.find(copy)
+    if one is None or not one.activation_suspended:
+        return False
+    return Tag(one.suspend_comment).blocked if one.replication_suspended else True
 
 
 def _ours(here: DatabaseCopies, force_foreign: bool) -> list[CopyStatus]:
