@@ -142,6 +142,7 @@ CAUSES: dict[str, Cause] = {
     "member-unfit": Cause(
         "that server cannot be a member beside the others: same domain, Windows and Exchange version, no DC, 16 at most"
     ),
+    "limit-reached": Cause("a limit of Exchange is reached (16 members, 16 copies): take one away first"),
     "networks-automatic": Cause("DAG networks are automatic: set ManualDagNetworkConfiguration first (dag-networks)"),
     "network-not-empty": Cause("the DAG network still has subnets: move them to another one first"),
     # -- databases and copies
@@ -169,6 +170,7 @@ CAUSES: dict[str, Cause] = {
     "copy-active": Cause("that is not possible on the active copy: move the database first"),
     "copy-exists": Cause("the copy is there already: only its properties may need a change"),
     "files-exist": Cause("old files lie at the target: look at them, then seed with -SafeDeleteExistingFiles"),
+    "last-copy": Cause("no other healthy copy would be left: bring another one to Healthy first"),
     "circular-logging": Cause("JET circular logging is on: switch it off and remount before adding the second copy"),
     "path-unavailable": Cause("the database's path is not to be had on that server: the volume must be there too"),
     "disk-full": Cause("no room on the disk: make room or choose another volume"),

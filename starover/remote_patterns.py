@@ -111,7 +111,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"file shares? .*witness|witness directory .* on witness server|witness.*network path",
     ),
     _p("witness-directory", "doc", r"default witness directory"),
-    _p("witness-is-member", "mem", r"witness.*(is|cannot be|can't be) a member|\bis the witness\b"),
+    _p("witness-is-member", "mem", r"witness.*(is|cannot be|can't be|and) a member|\bis the witness\b"),
     _p("witness-failed", "obs", r"witness (is|was)?.*(failed|offline)|witness .*(can't|couldn't|cannot) be"),
     # -- cluster
     _p("quorum-lost", "doc", codes=(5925,)),  # ERROR_CLUSTER_NO_QUORUM
@@ -132,7 +132,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("reboot-pending", "obs", r"failover-clustering.*(pending|reboot|fully installed)"),
     _p("reboot-pending", "doc", codes=(3010, 1641)),
     # -- the account's groups
-    _p("access-denied", "obs", r"\b(must|need to) (be|use an account that's) a member of|\baccount isn't a member of"),
+    _p("access-denied", "obs", r"\ba member of\b.{0,60}\b(role group|admins|operators|management)\b"),
     # -- DAG, before bare codes
     _p("dag-only-missing", "obs", r"DatacenterActivationMode|\bDagOnly\b"),
     _p("not-on-started-list", "obs", r"stopped or started servers list"),
@@ -141,7 +141,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("network-not-empty", "obs", r"network .*(has|contains|still).*subnets|has subnets"),
     _p("cno-denied", "doc", r"(CNO|computer (account|object)|network name).*(right|permission|access|denied|disabled)"),
     _p("cno-denied", "doc", r"(right|full control).*(create|over) the account"),
-    _p("cluster-address", "doc", r"address .*(fits|matches|in|for) .*subnet|no address in \S+/\d+"),
+    _p("cluster-address", "doc", r"addresses? .*(fits|matches|in|for) .*subnet|no address in \S+/\d+"),
     _p(
         "already-member",
         "mem",
@@ -154,19 +154,22 @@ PATTERNS: tuple[Pattern, ...] = (
         command=r"^(Remove|Set)-DatabaseAvailabilityGroup|RemoveDatabaseAvailabilityGroup",
     ),
     _p("copies-left", "doc", r"replicated (mailbox )?databases|(isn't|is not) empty.*availability group"),
+    _p("limit-reached", "doc", r"limit of \d+ .*reached|maximum number of (members|servers|(database )?copies)"),
+    _p("member-unfit", "doc", r"runs? (exchange|windows)\b.*\b(members|instead)\b"),
     _p(
         "member-unfit", "doc", r"same operating system|different .*operating system|another (windows|exchange|domain)\b"
     ),
     _p(
         "member-unfit",
         "doc",
-        r"is a domain controller|in another domain|different (domain|version)|maximum number of (members|servers)",
+        r"is a domain controller|in another domain|different (domain|version)",
     ),
     _p(
         "not-member",
         "doc",
         r"(not|no|isn't) (a )?member of|(not|isn't) in (a|the) (dag|database availability group)|is in no dag",
     ),
+    _p("copies-left", "mem", r"still (has|have|hosts)( \w+)? (member|cop(y|ies)|database)"),
     # -- moves
     _p("move-suppressed", "obs", r"suppressed because|too many moves|moved too recently"),
     _p("component-offline", "obs", r"component .*\bstate is offline|component .*\b(inactive|offline)\b"),
@@ -183,6 +186,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("seeding-source", "doc", r"(used as|is) (a |the )?(seeding source|source of a seed)|gives a seed"),
     _p("seed-in-progress", "mem", r"is being seeded"),
     _p("source-unhealthy", "mem", r"source .*(isn't|is not|un)\s?healthy|cannot give the seed"),
+    _p("last-copy", "mem", r"no other (healthy )?copy|last (remaining |healthy )?copy"),
     _p("files-exist", "doc", r"DeleteExistingFiles|files? already exist|has (database|log|existing)?.*\bfiles\.?$"),
     _p(
         "reseed-needed",
@@ -230,6 +234,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "obs",
         r"PrivateKeyMissing|certificate .*not valid|cannot be imported or the wrong password",
     ),
+    _p("certificate-unusable", "mem", r"certificate.*\bexpired"),
     _p("certificate-unusable", "mem", r"special rpc error", ids=r"ExchangeCertificate"),
     # -- Windows Update
     _p("update-busy", "doc", codes=(0x80240016, 1618)),
@@ -374,7 +379,10 @@ PATTERNS: tuple[Pattern, ...] = (
         "mem",
         r"^(there is )?no (such|certificate|account|rule|zone|file|folder|copy|group|server|dag)\b|^there is no",
     ),
+    _p("cluster-address", "obs", r"incorrectly configured static addresses"),
     _p("seed-broken", "obs", r"seeding operation failed"),
+    _p("bad-value", "mem", r"is (a|not a|no) (folder|directory|file)\b"),
+    _p("bad-value", "obs", r"^cannot convert"),
     _p("not-supported", "obs", r"not supported|isn't supported|doesn't support"),
     _p(
         "bad-value",
