@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from starover_lab.cmdlets.local_groups import group_sid, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, moment, product, text_of
 from starover_lab.cmdlets.releases import release
@@ -152,6 +153,22 @@ def _services(here: Machine) -> list[Row]:
     ]
 
 
+def _groups(here: Machine) -> list[Row]:
+    """Local groups by the host's own names; a domain controller has those of its domain's Builtin container."""
+    return [
+        [
+            ("Name", shown_name(here, group)),
+            ("Caption", f"{here.host}\\{shown_name(here, group)}"),
+            ("Domain", here.host),
+            ("LocalAccount", True),
+            ("SID", group_sid(here, group)),
+            ("SIDType", 4),
+            ("Status", "OK"),
+        ]
+        for group in here.world.windows.groups(here.host)
+    ]
+
+
 _CLASSES: dict[str, Callable[[Machine], list[Row]]] = {
     "Win32_OperatingSystem": _operating_system,
     "Win32_ComputerSystem": _computer_system,
@@ -159,6 +176,7 @@ _CLASSES: dict[str, Callable[[Machine], list[Row]]] = {
     "Win32_Volume": _volumes,
     "Win32_LogicalDisk": _logical_disks,
     "Win32_Service": _services,
+    "Win32_Group": _groups,
 }
 _QUERY = re.compile(
     r"\s*select\s+(?P<columns>.+?)\s+from\s+(?P<name>\w+)(?:\s+where\s+(?P<where>.+?))?\s*", re.IGNORECASE | re.DOTALL

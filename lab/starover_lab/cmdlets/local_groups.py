@@ -20,7 +20,7 @@ from starover_lab.powershell.values import PSObject, Value
 from starover_lab.world.errors import WorldError
 from starover_lab.world.names import same
 
-__all__ = ["BODIES", "NET_FAILURES", "group_name", "native_name", "shown_name", "sid_object"]
+__all__ = ["BODIES", "NET_FAILURES", "group_name", "group_sid", "native_name", "shown_name", "sid_object"]
 
 _NS = "Microsoft.PowerShell.Commands."
 _LOCALISED = {
@@ -73,12 +73,13 @@ def shown_name(here: Machine, group: str) -> str:
 def group_name(here: Machine, asked: str) -> str:
     """The group that a name or SID means, as the world has it. Raises `not_found`."""
     for group in here.world.windows.groups(here.host):
-        if same(group, native_name(here, asked)) or _group_sid(here, group) == asked.upper():
+        if same(group, native_name(here, asked)) or group_sid(here, group) == asked.upper():
             return group
     raise WorldError("not_found", f"there is no local group {asked}", object="group", name=asked)
 
 
-def _group_sid(here: Machine, group: str) -> str:
+def group_sid(here: Machine, group: str) -> str:
+    """The SID of a group by its English name."""
     return here.world.ad.sid(f"BUILTIN\\{group}")
 
 
@@ -88,7 +89,7 @@ def _group_object(here: Machine, group: str) -> PSObject:
         [
             ("Description", _DESCRIPTIONS.get(group, "")),
             ("Name", shown_name(here, group)),
-            ("SID", sid_object(_group_sid(here, group))),
+            ("SID", sid_object(group_sid(here, group))),
             ("PrincipalSource", "Local"),
             ("ObjectClass", "Group"),
         ],
@@ -104,7 +105,7 @@ def get_group(call: Invocation) -> Iterator[Value]:
         names = given_list(bound.get("Name"))
         for group in sorted(here.world.windows.groups(here.host), key=str.casefold):
             shown = shown_name(here, group)
-            if (sids and _group_sid(here, group) in sids) or (
+            if (sids and group_sid(here, group) in sids) or (
                 not sids and (not names or any(fits(shown, pattern) for pattern in names))
             ):
                 yield _group_object(here, group)
