@@ -1,0 +1,167 @@
+﻿$ProgressPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+$WarningPreference = 'Continue'
+$ErrorActionPreference = 'Stop'
+$ConfirmPreference = 'None'
+[System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
+[System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
+function ConvertTo-StaroverError {
+    param($Record)
+    $fields = [ordered]@{
+        message  = [string]$Record.Exception.Message
+        fqid     = [string]$Record.FullyQualifiedErrorId
+        category = [string]$Record.CategoryInfo.Category
+        type     = [string]$Record.Exception.GetType().FullName
+        target   = [string]$Record.TargetObject
+        command  = [string]$Record.InvocationInfo.MyCommand.Name
+        line     = [int]$Record.InvocationInfo.ScriptLineNumber
+    }
+    ConvertTo-Json -InputObject $fields -Compress -Depth 2
+}
+function ConvertTo-StaroverAscii {
+    param($Text)
+    [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
+}
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
+$staroverNonce = '0123456789abcdef'
+$staroverProvider = ''
+$staroverParts = @()
+$staroverReceipts = @()
+$staroverWarnings = @()
+$staroverClosed = $null
+function Invoke-StaroverPart {
+# A name, and the host that it is to be an alias of: does that one have addresses, and does it answer HTTPS from here?
+$zone = 'example.com'
+$name = 'EX3'
+# What $name has in $zone on this DNS server. A name or a zone that is not there is a fact: the numbers are Windows' own.
+$zoneType = ''
+$integrated = $false
+$records = @()
+try {
+    $found = Get-DnsServerZone -Name $zone -ErrorAction Stop
+    $zoneType = [string]$found.ZoneType
+    $integrated = [bool]$found.IsDsIntegrated
+    foreach ($record in @(Get-DnsServerResourceRecord -ZoneName $zone -Name $name -ErrorAction Stop)) {
+        $type = [string]$record.RecordType
+        $data = ''
+        if ($type -eq 'CNAME') { $data = [string]$record.RecordData.HostNameAlias }
+        if ($type -eq 'A') { $data = [string]$record.RecordData.IPv4Address }
+        if ($type -eq 'AAAA') { $data = [string]$record.RecordData.IPv6Address }
+        $records += @([pscustomobject]@{ type = $type; data = $data; ttl = [long]$record.TimeToLive.TotalSeconds })
+    }
+} catch {
+    $id = [string]$_.FullyQualifiedErrorId
+    if ($id -notlike 'WIN32 9714*' -and $id -notlike 'WIN32 9601*') { throw $_ }
+}
+$aliases = @()
+$addresses = @()
+try {
+    foreach ($record in @(Resolve-DnsName -Name 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.' -Type 'A' -DnsOnly -ErrorAction Stop)) {
+        if ([string]$record.NameHost -ne '') { $aliases += @([string]$record.NameHost) }
+        if ([string]$record.IPAddress -ne '') { $addresses += @([string]$record.IPAddress) }
+    }
+} catch {
+    if ([string]$_.FullyQualifiedErrorId -notlike 'DNS_ERROR_RCODE_NAME_ERROR*') { throw $_ }
+}
+$answers = $false
+foreach ($address in $addresses) {
+    if (-not $answers) {
+        $answers = [bool](Test-NetConnection -ComputerName $address -Port 443 -InformationLevel 'Quiet' -WarningAction SilentlyContinue)
+    }
+}
+[pscustomobject]@{
+    zoneType   = $zoneType
+    integrated = $integrated
+    records    = @($records)
+    aliases    = @($aliases)
+    addresses  = @($addresses)
+    answers    = $answers
+}
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"1"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+function Invoke-StaroverPart {
+# A name, and the host that it is to be an alias of: does that one have addresses, and does it answer HTTPS from here?
+$zone = 'example.com'
+$name = 'EX3'
+# What $name has in $zone on this DNS server. A name or a zone that is not there is a fact: the numbers are Windows' own.
+$zoneType = ''
+$integrated = $false
+$records = @()
+try {
+    $found = Get-DnsServerZone -Name $zone -ErrorAction Stop
+    $zoneType = [string]$found.ZoneType
+    $integrated = [bool]$found.IsDsIntegrated
+    foreach ($record in @(Get-DnsServerResourceRecord -ZoneName $zone -Name $name -ErrorAction Stop)) {
+        $type = [string]$record.RecordType
+        $data = ''
+        if ($type -eq 'CNAME') { $data = [string]$record.RecordData.HostNameAlias }
+        if ($type -eq 'A') { $data = [string]$record.RecordData.IPv4Address }
+        if ($type -eq 'AAAA') { $data = [string]$record.RecordData.IPv6Address }
+        $records += @([pscustomobject]@{ type = $type; data = $data; ttl = [long]$record.TimeToLive.TotalSeconds })
+    }
+} catch {
+    $id = [string]$_.FullyQualifiedErrorId
+    if ($id -notlike 'WIN32 9714*' -and $id -notlike 'WIN32 9601*') { throw $_ }
+}
+$aliases = @()
+$addresses = @()
+try {
+    foreach ($record in @(Resolve-DnsName -Name 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.' -Type 'A' -DnsOnly -ErrorAction Stop)) {
+        if ([string]$record.NameHost -ne '') { $aliases += @([string]$record.NameHost) }
+        if ([string]$record.IPAddress -ne '') { $addresses += @([string]$record.IPAddress) }
+    }
+} catch {
+    if ([string]$_.FullyQualifiedErrorId -notlike 'DNS_ERROR_RCODE_NAME_ERROR*') { throw $_ }
+}
+$answers = $false
+foreach ($address in $addresses) {
+    if (-not $answers) {
+        $answers = [bool](Test-NetConnection -ComputerName $address -Port 443 -InformationLevel 'Quiet' -WarningAction SilentlyContinue)
+    }
+}
+[pscustomobject]@{
+    zoneType   = $zoneType
+    integrated = $integrated
+    records    = @($records)
+    aliases    = @($aliases)
+    addresses  = @($addresses)
+    answers    = $answers
+}
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"2"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"2"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+$staroverUser = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
+$staroverHead = [ordered]@{
+    schema   = 1
+    host     = [string]$env:COMPUTERNAME
+    utc      = [string][datetime]::UtcNow.ToString('o')
+    ps       = [string]$PSVersionTable.PSVersion
+    elevated = [bool]$staroverUser.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+    provider = [string]$staroverProvider
+    warnings = @($staroverWarnings)
+}
+$staroverReport = (ConvertTo-Json -InputObject $staroverHead -Compress -Depth 3).TrimEnd('}') + ',"parts":[' + ($staroverParts -join ',') + '],"receipts":[' + ($staroverReceipts -join ',') + ']}'
+$staroverReport = ConvertTo-StaroverAscii -Text $staroverReport
+$staroverHash = [System.Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::UTF8.GetBytes($staroverReport))
+$staroverSum = [BitConverter]::ToString($staroverHash).Replace('-', '').Substring(0, 8).ToLowerInvariant()
+'@@STAROVER-BEGIN ' + $staroverNonce
+$staroverReport
+'@@STAROVER-END {0} {1} {2}' -f $staroverNonce, $staroverReport.Length, $staroverSum
