@@ -52,6 +52,7 @@ CAUSES: dict[str, Cause] = {
     "network-path": Cause("SMB did not get there: is the host up, its name right and port 445 open?", retryable=True),
     "session-failed": Cause("no session to that server: check that it is up, WinRM or /PowerShell runs, DNS is right"),
     "timed-out": Cause("it took too long: look whether it still goes on before trying again", retryable=True),
+    "connection-lost": Cause("the connection broke: look what became of it, then try again", retryable=True),
     "throttled": Cause("the other side asks for patience: close idle sessions or wait", retryable=True, after=60.0),
     "busy": Cause("the same is under way already: wait for it", retryable=True),
     "transient": Cause("Exchange calls it transient: try again", retryable=True),
@@ -98,6 +99,7 @@ CAUSES: dict[str, Cause] = {
         "the witness has failed, the DAG may lose quorum with the next node: run dag-witness-repair"
     ),
     "witness-is-member": Cause("a member cannot be the witness: choose another server"),
+    "witness-differs": Cause("the cluster uses another witness than the DAG names: run dag-witness-repair"),
     # -- cluster
     "quorum-lost": Cause(
         "the cluster has no quorum: bring nodes or the witness back; never force it while others may run",
@@ -163,6 +165,7 @@ CAUSES: dict[str, Cause] = {
         "a seed runs already: wait for it (one target at a time without -DatabaseOnly)", retryable=True
     ),
     "seed-broken": Cause("the seed broke off; the copy object stays: run copy-seed"),
+    "copy-unhealthy": Cause("the copy is not healthy: its status and last error say why"),
     "source-unhealthy": Cause("the seed's source is not healthy: choose another source"),
     "must-be-suspended": Cause("the copy must be suspended before it is seeded"),
     "reseed-needed": Cause("the copy must be seeded anew: run copy-seed, resuming does not help"),
@@ -182,6 +185,9 @@ CAUSES: dict[str, Cause] = {
     "database-damaged": Cause("the store cannot use the files (dirty or of another set): seed from a healthy copy"),
     "mount-failed-before": Cause("an earlier mount failed: its event in the server's Application log says why"),
     "store-unavailable": Cause("the store did not answer: look at MSExchangeIS on that server", retryable=True),
+    "store-restart-wanted": Cause(
+        "MSExchangeIS of that server wants a restart: in the window, after its databases have moved away"
+    ),
     "not-mounted": Cause("the database must be mounted for that"),
     "availability-low": Cause("fewer healthy copies than wanted: see Get-MailboxDatabaseCopyStatus"),
     "move-failed": Cause("the database could not be moved and the script rolled back: see why before the next try"),
@@ -189,6 +195,10 @@ CAUSES: dict[str, Cause] = {
     "certificate-unusable": Cause("Exchange cannot use the certificate (key, chain or password): import it again"),
     # -- updates and setup
     "update-busy": Cause("another installation runs on that server: wait for it", retryable=True),
+    "update-source": Cause(
+        "the update service was not reached: check WSUS, proxy and DNS of that server", retryable=True
+    ),
+    "update-failed": Cause("Windows Update failed with the code in the message: look it up before the next try"),
     "setup-prerequisite": Cause(
         "setup refuses: a prerequisite is missing; do what the message says and start it again"
     ),

@@ -87,7 +87,8 @@ def _plain(message: str) -> str:
 
 _HEX = re.compile(r"\b0x([0-9a-f]{3,8})\b|\berror\W{1,2}0x([0-9a-f]{1,2})\b|\bcode ?: ?(8[0-9a-f]{7})\b", re.IGNORECASE)
 _DECIMAL = re.compile(
-    r"\b(?:win32|code(?: is)?|error|fehler|erreur(?: syst[eè]me)?|ActiveDirectoryServer)[ :]{1,3}'?(\d{1,5})\b",
+    r"\b(?:win32|code(?: is)?|error|fehler|erreur(?: syst[eè]me)?|ActiveDirectoryServer)[ :]{1,3}'?(\d{1,5})"
+    r"(?=['\".,;:)\]]|\s*$|\s+(?:has|from|\())",
     re.IGNORECASE,
 )
 _SIGNED = re.compile(r"(?<![\d-])-(2\d{9})\b|(?<!\d)(2\d{9})\b")

@@ -60,20 +60,30 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("not-interactive", "doc", r"NonInteractive mode|does not support user interaction"),
     _p("throttled", "mem", codes=(2150859174, 2150859236)),  # WS-Management: quota of operations, of shells
     _p("throttled", "mem", ids=r"OverBudget|Throttl|LimitsExceeded|BackoffException"),
-    _p("throttled", "mem", r"maximum number of concurrent|throttl|exceeded .*(budget|quota)|quota .*exceeded"),
+    _p(
+        "throttled",
+        "mem",
+        r"maximum number of (concurrent|connections)|throttl|exceeded .*(budget|quota)|quota .*exceeded",
+    ),
     # -- what the script or the session got wrong, whatever the words behind it
     _p("rbac-missing", "doc", ids=r"ErrorNoResultsFromRemoteEnd|ErrorNoCommandsImported"),
     _p("command-missing", "obs", ids=r"CommandNotFound"),
     _p(
         "bad-script",
         "doc",
-        ids=r"ParseException|ParserError|UnexpectedToken|MethodInvocationNotSupportedInConstrainedLanguage",
+        ids=r"ParseException|ParserError|UnexpectedToken|InvokeMethodOnNull|MethodInvocationNotSupportedInConstrainedLanguage",
     ),
     _p(
         "bad-value",
         "doc",
         ids=r"ParameterBinding|ParameterArgument|CannotConvertArgument|NamedParameterNotFound|AmbiguousParameter",
     ),
+    _p(
+        "bad-value",
+        "doc",
+        r"parameter cannot be found|cannot (bind|process) (argument|parameter)|cannot validate argument",
+    ),
+    _p("bad-script", "doc", r"null-valued expression"),
     # -- ids and types that mean one thing
     _p("dac-not-agreed", "mem", ids=r"AutoMountConsensus|DatacenterActivation"),
     _p("move-suppressed", "obs", ids=r"MoveSuppress|2701F309"),
@@ -102,15 +112,17 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("already-done", "doc", ids=r"MemberExists"),
     _p("name-in-use", "doc", ids=r"IdentityAlreadyExists|PropertyValueNotUnique"),
     # -- witness: the same codes mean something else there
+    _p("witness-acl", "doc", r"exchange trusted subsystem|insufficient (permission|access).*witness"),
     _p("witness-acl", "doc", r"AddClusterNode\(\)", codes=(5,)),
     _p("witness-acl", "doc", r"witness.*access (is|was) denied"),
     _p("witness-unreachable", "doc", r"witness", codes=(1722, 1753, 53, 64, 67)),
     _p(
         "witness-unreachable",
         "doc",
-        r"file shares? .*witness|witness directory .* on witness server|witness.*network path",
+        r"access file shares? on witness|witness directory .* on witness server|witness.*network path",
     ),
     _p("witness-directory", "doc", r"default witness directory"),
+    _p("witness-differs", "doc", r"witness .*(doesn't|does not) match"),
     _p("witness-is-member", "mem", r"witness.*(is|cannot be|can't be|and) a member|\bis the witness\b"),
     _p("witness-failed", "obs", r"witness (is|was)?.*(failed|offline)|witness .*(can't|couldn't|cannot) be"),
     # -- cluster
@@ -132,7 +144,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("reboot-pending", "obs", r"failover-clustering.*(pending|reboot|fully installed)"),
     _p("reboot-pending", "doc", codes=(3010, 1641)),
     # -- the account's groups
-    _p("access-denied", "obs", r"\ba member of\b.{0,60}\b(role group|admins|operators|management)\b"),
+    _p("access-denied", "obs", r"\ba member of\b.{0,60}\b(role group|admins|operators|management|administrators)\b"),
     # -- DAG, before bare codes
     _p("dag-only-missing", "obs", r"DatacenterActivationMode|\bDagOnly\b"),
     _p("not-on-started-list", "obs", r"stopped or started servers list"),
@@ -145,7 +157,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "already-member",
         "mem",
-        r"already (a |an )?(member|node)|is (a member|a node) (of|already)|(already )?belongs to .*availability group",
+        r"already (a |an )?(member|node)|is a (member|node) already|(already )?belongs to .*availability group",
     ),
     _p(
         "copies-left",
@@ -173,13 +185,13 @@ PATTERNS: tuple[Pattern, ...] = (
     # -- moves
     _p("move-suppressed", "obs", r"suppressed because|too many moves|moved too recently"),
     _p("component-offline", "obs", r"component .*\bstate is offline|component .*\b(inactive|offline)\b"),
-    _p("availability-low", "obs", r"availability check failures|lowering its availability"),
+    _p("availability-low", "obs", r"availability check failures|lowering its availability|fault tolerant"),
     _p("move-failed", "obs", r"\*FAILED\* to move|failed to move.*rollback"),
     # -- seeds
     _p(
         "seed-in-progress",
         "doc",
-        r"SeedInProgress|seed\w* .*already .*in progress|already .*(being seeded|seed .*progress)",
+        r"SeedInProgress|existing seed|seed\w* .*already .*in progress|already .*(being seeded|seed .*progress)",
     ),
     _p("ad-lag", "obs", r"isn't configured for replication"),
     _p("must-be-suspended", "doc", r"must be suspended|(isn't|is not) suspended"),
@@ -194,12 +206,13 @@ PATTERNS: tuple[Pattern, ...] = (
         r"needs? to be (re)?seeded|must be (re)?seeded|(requires?|needs?) a (full )?reseed|FailedAndSuspended",
     ),
     # -- copies
+    _p("copy-unhealthy", "mem", r"(isn't|is not) in a healthy state|copy .*(isn't|is not) healthy"),
     _p("copy-suspended-already", "mem", r"(already suspended|suspended already)"),
     _p("copy-exists", "doc", r"already (hosts|has) a copy|copy .*already( exists)?\.?$"),
     _p(
         "copy-active",
         "doc",
-        r"is the active (mailbox )?(database )?copy|active (mailbox )?database copy|on an? active copy",
+        r"is the active (mailbox )?(database )?copy|active (mailbox )?database copy|on an? active copy|currently hosted on",
     ),
     _p("circular-logging", "doc", r"circular logging"),
     _p("preference-range", "doc", r"activation preference"),
@@ -222,9 +235,11 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("mount-failed-before", "obs", r"cannot be mounted due to a previous error"),
     _p("ad-lag", "obs", codes=(0x8004010F,)),  # MapiExceptionNotFound: the DC of the server does not know it yet
     _p("ad-lag", "obs", r"MapiExceptionNotFound"),
+    _p("access-denied", "mem", r"MapiException(NoAccess|NotAuthorized)"),
+    _p("store-restart-wanted", "doc", r"restart the microsoft exchange information store"),
     _p("store-unavailable", "obs", codes=(0x80040115,)),
     _p("store-unavailable", "obs", r"MapiExceptionNetworkError"),
-    _p("store-unavailable", "mem", r"MapiExceptionCallFailed|unable to mount|information store .*not .*running"),
+    _p("store-unavailable", "mem", r"MapiException\w+|unable to mount|information store .*not .*running"),
     _p("already-done", "mem", r"(already|is) mounted|mounted already"),
     _p("not-mounted", "doc", r"(not|isn't) mounted|\bdismounted\b"),
     # -- certificates
@@ -232,18 +247,21 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "certificate-unusable",
         "obs",
-        r"PrivateKeyMissing|certificate .*not valid|cannot be imported or the wrong password",
+        r"PrivateKeyMissing|certificate .*(not|n't) valid|cannot be imported or the wrong password",
     ),
     _p("certificate-unusable", "mem", r"certificate.*\bexpired"),
     _p("certificate-unusable", "mem", r"special rpc error", ids=r"ExchangeCertificate"),
     # -- Windows Update
     _p("update-busy", "doc", codes=(0x80240016, 1618)),
+    _p("network-logon", "doc", r"0x80240044"),
     _p(
         "network-logon",
         "obs",
         r"CreateUpdate(Searcher|Downloader|Installer)|IUpdate\w+|AddScanPackageService|QueryHistory",
     ),
     _p("network-logon", "obs", ids=r"WindowsUpdate|Microsoft\.Update", codes=(5,)),
+    _p("update-source", "doc", r"0x8024402c|0x80244[0-9a-f]{3}|0x80072e[ef][0-9a-f]"),
+    _p("update-failed", "doc", r"0x8024[0-9a-f]{4}"),
     # -- setup
     _p("install-source-missing", "obs", codes=(1612, 1706)),
     _p("install-source-missing", "obs", r"installation source .*not available"),
@@ -253,6 +271,11 @@ PATTERNS: tuple[Pattern, ...] = (
         "files-in-use",
         "obs",
         r"has open files|being used by another process",
+    ),
+    _p(
+        "setup-prerequisite",
+        "obs",
+        r"(isn't|is not|must be|needs? to be) installed|redistributable|\brequires? (the )?(\.net|windows|visual)",
     ),
     _p(
         "setup-prerequisite",
@@ -271,10 +294,10 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "quorum-lost",
         "doc",
-        r"(lost|no|without|not have|doesn't have|loss of) (the )?(cluster )?quorum|must have quorum",
+        r"quorum (was|is|has been) lost|(lost|no|without|(not|must|n't) have|loss of) (the )?(cluster )?quorum",
     ),
     _p("no-pam", "mem", r"primary active manager"),
-    _p("replication-service-down", "obs", r"replication service may not be running"),
+    _p("replication-service-down", "obs", r"replication service (may not be|isn't|is not) running"),
     _p("ad-lag", "obs", r"couldn't be found on '[^']+'"),
     _p("not-authenticated", "doc", codes=(1326, 1327, 1330, 1331, 1907, 1909)),
     # -- codes of Windows
@@ -311,7 +334,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "obs",
         ids=r"UnauthorizedAccess|AccessDenied|SecurityException|PermissionDenied|InsufficientAccess",
     ),
-    _p("object-invalid", "obs", r"corrupted|inconsistent state"),
+    _p("object-invalid", "obs", r"corrupted|inconsistent state|deleted object|invalid DN"),
     _p(
         "bad-value",
         "doc",
@@ -327,6 +350,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "obs",
         r"ldap server is unavailable|active directory (server )?.*(not available|can't be contacted|unavailable)",
     ),
+    _p("ad-unreachable", "mem", r"LDAP_SERVER_DOWN|suitable global catalog|set of domain controllers"),
     _p(
         "ad-unreachable",
         "obs",
@@ -337,16 +361,21 @@ PATTERNS: tuple[Pattern, ...] = (
         "rpc-unavailable", "obs", r"rpc server is (unavailable|too busy)|no more endpoints|remote procedure call failed"
     ),
     _p("service-disabled", "obs", r"service .*disabled"),
-    _p("service-start-failed", "obs", r"service .*(cannot|can't|couldn't|could not|failed to) (be )?(start|stop)"),
+    _p(
+        "service-start-failed",
+        "obs",
+        r"service .*failed to reach status|service .*(cannot|can't|couldn't|could not|failed to) (be )?(start|stop)",
+    ),
     _p("service-starting", "obs", r"service checkpoint"),
     _p("network-path", "doc", r"network (path|name) (was|is|cannot|could not)"),
-    _p("timed-out", "obs", r"timed? ?out\b|timeout"),
+    _p("timed-out", "obs", r"timed? ?out\b|timeout|within the time specified"),
     _p("transient", "obs", r"transient (error|failure|exception)|please retry the operation"),
     _p("ad-refused", "obs", r"constraint violation(?!.*unique)|ldifde"),
+    _p("busy", "mem", r"resource is in use"),
     _p(
         "name-in-use",
         "obs",
-        r"not unique|in use by|(is|already) (in use|used|taken)|(is|belongs to) a live|belongs to|used by",
+        r"not unique|name .*in use|in use by|already (in use|used|taken)|(is|belongs to) a live|belongs to|used by",
     ),
     _p("command-missing", "obs", r"not recognized as (the|a) name of a cmdlet"),
     _p(
@@ -354,6 +383,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "obs",
         r"access .*(is|was) denied|insufficient access|(not|n't) have .*(permission|privilege|access right)|nobody may",
     ),
+    _p("not-authenticated", "doc", r"password is incorrect|logon failure|unknown user name"),
     _p("access-denied", "obs", r"isn't assigned to any management roles|is not authorized|second hop"),
     _p("disk-full", "mem", r"(not enough|insufficient|no) .*(space|room)|disk .*full"),
     _p("path-unavailable", "doc", r"path .*(not|isn't) (available|to be had)|cannot be used on"),
@@ -371,7 +401,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "not-found",
         "obs",
-        r"(couldn't|could not|cannot|can't|unable to) (be )?(find|found|locate)"
+        r"(couldn't|could not|cannot|can't|unable to) (be )?(find|found|locate|resolve)|failed to find"
         r"|(was|were|is) not found|does(n't| not) exist|no such",
     ),
     _p(
@@ -380,7 +410,18 @@ PATTERNS: tuple[Pattern, ...] = (
         r"^(there is )?no (such|certificate|account|rule|zone|file|folder|copy|group|server|dag)\b|^there is no",
     ),
     _p("cluster-address", "obs", r"incorrectly configured static addresses"),
+    _p("bad-value", "obs", r"matches multiple|more than one (object|entry)"),
     _p("seed-broken", "obs", r"seeding operation failed"),
+    _p(
+        "connection-lost",
+        "mem",
+        r"forcibly closed|connection was (closed|reset|aborted)|communication channel|I/O operation has been aborted",
+    ),
+    _p(
+        "rpc-unavailable",
+        "mem",
+        r"(couldn't|could not|can't|cannot|unable to) (contact|connect|communicate|be contacted)",
+    ),
     _p("bad-value", "mem", r"is (a|not a|no) (folder|directory|file)\b"),
     _p("bad-value", "obs", r"^cannot convert"),
     _p("not-supported", "obs", r"not supported|isn't supported|doesn't support"),
@@ -389,9 +430,11 @@ PATTERNS: tuple[Pattern, ...] = (
         "obs",
         r"cannot convert|cannot (bind|validate)|not a valid|is invalid|isn't valid|value cannot be null|out of range",
     ),
+    _p("ad-refused", "obs", r"active directory operation failed"),
 )
 
 BY_CATEGORY = {
+    "AuthenticationError": "not-authenticated",
     "ConnectionError": "session-failed",
     "InvalidArgument": "bad-value",
     "InvalidData": "bad-value",

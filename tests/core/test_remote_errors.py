@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 from starover_lab.cmdlets.wordings import kind_of, wording
-from starover_lab.world.errors import Data, Kind, WorldError
+from starover_lab.world.errors import Kind, WorldError
 
 from starover.errors import ErrorRecord
 from starover.remote_causes import CAUSES
@@ -173,8 +173,8 @@ def test_ids_types_and_codes_decide_in_every_language(record: ErrorRecord, cause
         ),
         (
             (
-                "An Active Manager operation failed. Error: Server 'ex2.contoso.com' component (HighAvailability) state "
-                "is offline. If you need to activate databases copies on this server, bring it online."
+                "An Active Manager operation failed. Error: Server 'ex2.contoso.com' component (HighAvailability) "
+                "state is offline. If you need to activate databases copies on this server, bring it online."
             ),
             "component-offline",
         ),
@@ -273,7 +273,7 @@ OF_WORLD: dict[str, tuple[str, str]] = {
     "syntax": ("`{name}` is no host name", "bad-value"),
 }
 """By kind of refusal: what the world says, and what it may be taken for."""
-DATA: dict[str, Data] = {
+DATA: dict[str, Any] = {
     "name": "N1", "server": "EX1", "service": "MSExchangeRepl", "dag": "DAG1", "path": "D:\\DB01", "database": "DB01",
     "copy": "DB01\\EX1", "subnet": "10.0.1.0/24", "address": "10.0.1.9", "by": "computer", "network": "Net2",
     "limit": 16, "os": "2016", "wanted": "2019", "version": 2016, "members": ["EX1"], "databases": ["DB01"],
