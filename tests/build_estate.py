@@ -19,7 +19,7 @@ from starover.plan import Plan
 from starover.testing import FakeTransport, ManualClock, PowerShellError
 
 ETS = "EXAMPLE\\Exchange Trusted Subsystem"
-SECONDS_OF_A_JOIN = 180
+CONTENT = find()
 
 
 def _server(name: str, role: str, az: str, number: int) -> Server:
@@ -242,7 +242,7 @@ class Place:
     def local(self) -> Local:
         return Local(
             estate=ESTATE,
-            content=find(),
+            content=CONTENT,
             transport=self.hosts,
             clock=self.world.clock,
             folder=self.folder,

@@ -10,6 +10,7 @@ import pytest
 from build_estate import ETS, Place, approve
 
 from starover.errors import BadParameter, NotSafe, NotVerified
+from starover.testing import FakeFault
 
 CREATE: dict[str, Any] = {
     "dag": "DAG1",
@@ -155,3 +156,24 @@ def test_bad_input_is_refused_before_anybody_is_asked(place: Place, wrong: dict[
     with pytest.raises(BadParameter):
         place.plan("dag-create", **CREATE | wrong)
     assert place.hosts.asked == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "feature/install.ps1.j2",
+        "witness/add_administrator.ps1.j2",
+        "witness/open_firewall.ps1.j2",
+        "dag/create.ps1.j2",
+        "dag/set_alternate_witness.ps1.j2",
+        "dag/add_server.ps1.j2",
+        "dag/activation_mode.ps1.j2",
+    ],
+)
+@pytest.mark.parametrize("kind", ["lost-after", "lost-before", "cut"])
+def test_an_answer_that_is_lost_changes_nothing_twice(place: Place, template: str, kind: Any) -> None:
+    place.hosts.fail(FakeFault(kind, template=template, what="write", times=1))
+    ran = place.run("dag-create", **CREATE)
+    assert ran.exit == 0
+    assert len(place.hosts.writes) == ran.changed, "each change was carried out once"
+    assert place.world.members == ["EX1", "EX2"]
