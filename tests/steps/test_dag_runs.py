@@ -23,7 +23,8 @@ CREATE: dict[str, Any] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr("os.fsync", lambda _: None)  # no power is lost here, and there are thousands of lines
     return Place(tmp_path)
 
 
