@@ -155,6 +155,6 @@ def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
         receipts={
             name: Held(state=one.state, prev=msgspec.Raw(one.prev or b"null")) for name, one in decoded.receipts.items()
         },
-        warnings=decoded.warnings,
+        warnings=tuple(dict.fromkeys((*answer.warnings, *decoded.warnings))),
         provider=decoded.provider,
     )

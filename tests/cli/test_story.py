@@ -144,3 +144,10 @@ def test_a_heartbeat_is_due_after_thirty_seconds_of_silence_only() -> None:
     assert quiet.due(150.0)
     assert not quiet.due(151.0)
     assert quiet.due(180.0)
+
+
+def test_what_powershell_warned_of_stands_below_the_step(teller: Teller) -> None:
+    teller.say(began())
+    said = teller.say(ended(warnings=("Please restart MSExchangeIS on EX2.",)), after=1)
+    assert said[1:] == ["         warning: Please restart MSExchangeIS on EX2."]
+    assert teller.story.rows[1].warnings == ("Please restart MSExchangeIS on EX2.",)

@@ -20,7 +20,7 @@ def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100) -> str:
     said = ran.error.what if ran.error is not None else ""
     parts: list[str] = []
     for _, row in sorted(rows.items()):
-        parts.append(row.text(width=width))
+        parts += [row.text(width=width), *row.said(width)]
         if row.fault is not None and row.fault.what != said:
             parts += wrap(f"         {row.fault.what}", width, " " * 9)
     parts += wrap(_sentence(ran), width, "  ")

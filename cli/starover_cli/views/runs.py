@@ -155,7 +155,7 @@ def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
         "\n".join(wrap(_verdict(one), width)),
-        "\n".join(row.text(width=width) for _, row in sorted(one.rows.items())),
+        "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
         _report(one, width),
         "\n".join(label_block(_facts(one), width)),
         next_block(_next(one)),
@@ -270,6 +270,7 @@ def run_data(one: RunSummary) -> dict[str, object]:
                 "began": row.began,
                 "ended": row.ended,
                 "fault": row.fault,
+                "warnings": list(row.warnings),
             }
             for _, row in sorted(one.rows.items())
         ],

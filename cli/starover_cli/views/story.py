@@ -46,6 +46,12 @@ class Row:
     waiting: str = ""
     """What it waits for, while it does."""
     fault: Fault | None = None
+    warnings: tuple[str, ...] = ()
+    """What PowerShell said without failing."""
+
+    def said(self, width: int = 100) -> list[str]:
+        """Its warnings, as lines below it."""
+        return [line for one in self.warnings for line in wrap(f"         warning: {one}", width, " " * 9)]
 
     def text(self, at: datetime | None = None, width: int = 100) -> str:
         """`  1  ok  DB1/EX2    Suspended    0.2 s`; `at` gives the time that a running step has taken."""
@@ -197,10 +203,10 @@ class Story:
             row = self.rows[event.step] = Row(number=event.step, host=event.host, what=event.what, kind=event.kind)
         row.mark, row.state = _MARKS.get(event.state, "!"), event.state
         row.now, row.wanted = event.now or row.now, event.wanted or row.wanted
-        row.note, row.fault, row.waiting = event.note, event.fault, ""
+        row.note, row.fault, row.waiting, row.warnings = event.note, event.fault, "", event.warnings
         row.ended = at if row.began else None
         self._waits = {key: text for key, text in self._waits.items() if key[1] != event.step or not event.step}
-        return [row.text(), f"         {event.fault.what}"] if event.fault is not None else [row.text()]
+        return [row.text(), *row.said(), *([f"         {event.fault.what}"] if event.fault is not None else [])]
 
     def _wait_began(self, event: events.WaitBegan) -> list[str]:
         text = f"waiting for {event.what} on {event.host}, at most {duration(event.limit)}"
