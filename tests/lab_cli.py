@@ -6,11 +6,25 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from click.testing import CliRunner
+from starover_cli.main import main
+from starover_cli.settings import Settings
+
+
+_COMMAND = [sys.executable, "-m", "starover_cli"]
+_MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would change what is typed."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("STAROVER_", "COV_"))}
 
 
 @dataclass(frozen=True)
@@ -35,11 +49,10 @@ class Place:
 
     def type(self, *words: str, **variables: str) -> Typed:
         """`starover words`; never a terminal, at most a minute."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("STAROVER_", "COV_"))}
         ended = subprocess.run(
-            [sys.executable, "-m", "starover_cli", *words],
+            _COMMAND + list(words),
             cwd=self.folder,
-            env=environment | variables,
+            env=_environment() | variables,
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
@@ -48,6 +61,16 @@ class Place:
         )
         assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
         return Typed(ended.returncode, ended.stdout, ended.stderr)
+
+    def within(self, *words: str, **variables: str) -> Typed:
+        """As `type`, but in this process, which is quicker: for lines that end before much happens."""
+        state = self.folder / ".starover"
+        head = ["--dir", str(state)]
+        if (state / "lab" / "inventory.yaml").is_file() and "--inventory" not in words:
+            head += ["--inventory", str(state / "lab" / "inventory.yaml")]
+        ended = CliRunner().invoke(main, [*head, *words], obj=Settings(), env=variables)
+        assert "Traceback" not in ended.output, ended.output
+        return Typed(ended.exit_code, ended.stdout, ended.stderr)
 
     def ok(self, *words: str) -> Typed:
         """As `type`, and it must end with 0."""
@@ -59,10 +82,56 @@ class Place:
         """The lab's whole world: the truth that a run is held against."""
         return json.loads(self.ok("lab", "state").out)
 
-    def writes(self) -> list[Any]:
-        """Mutating cmdlets the lab has carried out, from its audit log."""
-        events = json.loads(self.ok("--format", "json", "lab", "events").out)
-        return [event for event in events["events"] if event["kind"] == "audit"]
+    def writes(self) -> list[str]:
+        """Names of the mutating cmdlets that the lab has carried out, in order."""
+        return [entry["cmdlet"] for entry in self.state()["audit"]]
+
+    def copy(self, database: str, server: str) -> dict[str, Any]:
+        """One copy as it is."""
+        found: dict[str, Any] = self.state()["databases"][database]["copies"][server]
+        return found
+
+    def copies(self) -> dict[str, dict[str, Any]]:
+        """Every copy, without what moves by itself."""
+        return {
+            f"{name}/{server}": {key: value for key, value in one.items() if key not in _MOVING}
+            for name, database in self.state()["databases"].items()
+            for server, one in database["copies"].items()
+        }
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """`starover words`, not waited for."""
+        return subprocess.Popen(
+            _COMMAND + list(words),
+            cwd=self.folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def control(self, path: str, /, **body: object) -> Any:
+        """Ask the lab's own door."""
+        door = json.loads((self.folder / ".starover" / "lab" / "lab.json").read_text("utf-8"))["control"]
+        request = urllib.request.Request(
+            f"{door['url']}/v1/{path}",
+            json.dumps(body).encode() if body else None,
+            {"Authorization": f"Bearer {door['token']}"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def accident(self, host: str, kind: str, action: str, *, skip: int = 0, times: int = 1) -> None:
+        """Plan an accident of the line (`wire.plans`)."""
+        self.control("accidents", host=host, kind=kind, action=action, skip=skip, times=times)
+
+    def calm(self, *hosts: str) -> None:
+        """No accidents, no faults, everything up and settled again."""
+        for host in hosts:
+            self.control("accidents/clear", host=host)
+        self.ok("lab", "mend")
+        self.ok("lab", "clock", "--advance", "10m")
 
 
 @contextmanager
