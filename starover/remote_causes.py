@@ -168,6 +168,10 @@ CAUSES: dict[str, Cause] = {
     "copy-unhealthy": Cause("the copy is not healthy: its status and last error say why"),
     "source-unhealthy": Cause("the seed's source is not healthy: choose another source"),
     "must-be-suspended": Cause("the copy must be suspended before it is seeded"),
+    "copy-diverged": Cause(
+        "its logs went another way than the active copy's: keep its files, they may hold mail that is lost elsewhere, "
+        "then run copy-seed"
+    ),
     "reseed-needed": Cause("the copy must be seeded anew: run copy-seed, resuming does not help"),
     "copy-suspended-already": Cause("the copy is suspended already: see by whom and why before resuming it"),
     "copy-active": Cause("that is not possible on the active copy: move the database first"),

@@ -89,6 +89,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("move-suppressed", "obs", ids=r"MoveSuppress|2701F309"),
     _p("seed-in-progress", "doc", ids=r"SeedInProgress|FE1C6491"),
     _p("ad-lag", "obs", ids=r"InvalidDbForSeedSpecified"),
+    _p("copy-diverged", "mem", ids=r"Divergen|IncrementalReseedFailed"),
     _p("must-be-suspended", "doc", ids=r"InvalidStateForBegin|CopyNotSuspended"),
     _p("reseed-needed", "doc", ids=r"ReseedRequired|ReseedNeeded"),
     _p("database-damaged", "obs", ids=r"JetError"),
@@ -200,6 +201,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("source-unhealthy", "mem", r"source .*(isn't|is not|un)\s?healthy|cannot give the seed"),
     _p("last-copy", "mem", r"no other (healthy )?copy|last (remaining |healthy )?copy"),
     _p("files-exist", "doc", r"DeleteExistingFiles|files? already exist|has (database|log|existing)?.*\bfiles\.?$"),
+    _p("copy-diverged", "mem", r"\bdiverge"),
     _p(
         "reseed-needed",
         "doc",
@@ -212,7 +214,8 @@ PATTERNS: tuple[Pattern, ...] = (
     _p(
         "copy-active",
         "doc",
-        r"is the active (mailbox )?(database )?copy|active (mailbox )?database copy|on an? active copy|currently hosted on",
+        r"is the active (mailbox )?(database )?copy|active (mailbox )?database copy|on an? active copy"
+        r"|currently hosted on",
     ),
     _p("circular-logging", "doc", r"circular logging"),
     _p("preference-range", "doc", r"activation preference"),

@@ -245,6 +245,7 @@ def test_powershell_failing_is_read_again_and_ends_the_run() -> None:
     result, hand = apply_it(plan, hosts, two)
     assert isinstance(result.error, CmdletFailed)
     assert result.error.records[0].fqid == "CommandNotFoundException"
+    assert any("module missing" in line for line in result.error.next)
     assert hand.ended() == ["a failed"]
     assert kinds(hand.effects)[-5:] == ["StepBegan", "write", "read", "StepEnded", "RunEnded"]
 
@@ -282,6 +283,23 @@ def test_a_passing_error_is_waited_out_and_tried_again_as_a_new_operation() -> N
     assert [one.attempt for one in began] == [1, 2, 3, 1]
     assert len({one.operation for one in began}) == 4
     assert lamps.done == ["on EX1/a", "on EX2/b"]
+
+
+def test_what_passes_only_after_an_hour_is_not_waited_for_and_a_person_is_told() -> None:
+    from starover.testing import PowerShellError
+
+    lamps = Lamps()
+    plan = plan_it(lamps, two)
+    hosts = lamps.hosts()
+
+    def suppressed(host: str, name: str) -> None:
+        raise PowerShellError(f"An Active Manager operation failed. Error: {name} on {host}: too many moves")
+
+    hosts.templates = {**hosts.templates, "lamp/on.ps1.j2": suppressed}
+    result, hand = apply_it(plan, hosts, two)
+    assert isinstance(result.error, CmdletFailed)
+    assert hand.waited == 0
+    assert any("wait an hour" in line for line in result.error.next)
 
 
 # -- errors in the runbook ---------------------------------------------------------------------------------------------
