@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from starover_lab.cmdlets import activation, copies, dag_networks, dags, databases, health, reference, servers
+from starover_lab.cmdlets import (
+    activation,
+    certificates,
+    client_access,
+    copies,
+    dag_networks,
+    dags,
+    databases,
+    health,
+    reference,
+    servers,
+    virtual_directories,
+)
 from starover_lab.cmdlets.not_simulated import exchange_others
 from starover_lab.cmdlets.rbac import allowed, trimmed
 from starover_lab.powershell.command import Body, CommandSpec
@@ -19,6 +31,9 @@ _EXCHANGE: dict[str, Body] = (
     | servers.BODIES
     | health.BODIES
     | activation.BODIES
+    | virtual_directories.BODIES
+    | client_access.BODIES
+    | certificates.BODIES
 )
 
 

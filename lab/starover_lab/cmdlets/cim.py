@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from starover_lab.cmdlets.cim_objects import cim
 from starover_lab.cmdlets.local_groups import group_sid, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, reading
-from starover_lab.cmdlets.objects import guid_of, moment, product, text_of
+from starover_lab.cmdlets.objects import guid_of, moment, text_of
 from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, UInt16, UInt32, UInt64, Unsupported, Value
@@ -308,9 +309,8 @@ def get_instance(call: Invocation) -> Iterator[Value]:
 
 def _matching(name: str, rows: list[Row], where: str) -> list[PSObject]:
     test = _where(where) if where else None
-    type_name = f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{name}"
     return [
-        product([type_name, "Microsoft.Management.Infrastructure.CimInstance", "System.Object"], row, text=name)
+        cim(name, row, namespace="root/cimv2")
         for row in rows
         if test is None or test({column.casefold(): value for column, value in row})
     ]

@@ -13,11 +13,12 @@ from starover_lab.cmdlets.machine import given_list
 from starover_lab.cmdlets.objects import product, text_of
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
-from starover_lab.powershell.values import PSArray, PSEnum, PSList, PSObject, Value, enumerate_
+from starover_lab.powershell.values import NetObject, PSArray, PSEnum, PSList, PSObject, Value, enumerate_
 
 __all__ = ["CIM", "chosen", "cim", "cim_array", "error_32", "objects_of"]
 
-CIM = "Microsoft.Management.Infrastructure.CimInstance"
+_INFRASTRUCTURE = "Microsoft.Management.Infrastructure."
+CIM = f"{_INFRASTRUCTURE}CimInstance"
 _JOB = "Microsoft.PowerShell.Cmdletization.Cim.CimJobException"
 
 
@@ -29,13 +30,36 @@ def cim(
     text: str | None = None,
 ) -> PSObject:
     """An instance of a CIM class; `.Clone()` and `[ciminstance]::new()` copy it."""
+    own = list(columns)
     made = product(
         [f"{CIM}#{namespace}/{class_name}", CIM, "System.Object"],
-        [*columns, ("PSComputerName", None)],
+        [*own, ("PSComputerName", None), *_about(class_name, namespace, [name for name, _ in own])],
         text=class_name if text is None else text,
     )
     made.methods["clone"] = lambda _: copy.deepcopy(made)
     return made
+
+
+def _about(class_name: str, namespace: str, names: list[str]) -> list[tuple[str, Value]]:
+    """What every instance tells about its class."""
+    where: dict[str, Value] = {"Namespace": namespace, "ServerName": None, "ClassName": class_name, "Path": None}
+    system = NetObject(
+        f"{_INFRASTRUCTURE}CimSystemProperties", f"{_INFRASTRUCTURE}CimSystemProperties", properties=where
+    )
+    kind = NetObject(
+        f"{_INFRASTRUCTURE}CimClass",
+        f"{namespace}:{class_name}",
+        properties={"CimClassName": class_name, "CimSystemProperties": system},
+    )
+    properties = [
+        NetObject(f"{_INFRASTRUCTURE}CimProperty", f"{_INFRASTRUCTURE}CimProperty", properties={"Name": name})
+        for name in names
+    ]
+    return [
+        ("CimClass", kind),
+        ("CimInstanceProperties", PSList(list(properties), f"{_INFRASTRUCTURE}CimPropertiesCollection")),
+        ("CimSystemProperties", system),
+    ]
 
 
 def cim_array(items: Iterable[Value]) -> PSArray:
@@ -98,7 +122,7 @@ def _missed_query(call: Invocation, class_name: str, asked: list[tuple[str, list
 def error_32(call: Invocation, number: int, category: str, message: str, target: Value = None) -> None:
     """An error of a CIM provider that carries a code of Windows (`Windows System Error 87`)."""
     record = call.record(
-        f"Windows System Error {number}", category, message, type_name=f"{CIM[: -len('Instance')]}Exception"
+        f"Windows System Error {number}", category, message, type_name=f"{_INFRASTRUCTURE}CimException"
     )
     record.target = target
     call.error(record)

@@ -18,14 +18,8 @@ __all__ = ["BODIES", "SNAPIN", "Imported"]
 SNAPIN = "Microsoft.Exchange.Management.PowerShell.SnapIn"
 _SNAPINS = (SNAPIN, "Microsoft.Exchange.Management.PowerShell.E2010")
 _SMA = "System.Management.Automation"
-_MODULES = (
-    "CimCmdlets",
-    "FailoverClusters",
-    "Microsoft.PowerShell.Management",
-    "Microsoft.PowerShell.Security",
-    "Microsoft.PowerShell.Utility",
-    "Storage",
-)
+_NO_MODULES = {"", "ExchangePowerShell", "Microsoft.PowerShell.Core"}
+"""What commands come from that is no module: programs, Exchange's own shell, a snap-in."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +135,8 @@ def import_module(call: Invocation) -> Iterator[Value]:
 
 def _here(call: Invocation) -> list[str]:
     """The modules whose cmdlets the session has."""
-    loaded = {spec.module for spec in call.runner.commands}
-    return [name for name in _MODULES if name in loaded]
+    loaded = {spec.module for spec in call.runner.commands if not spec.module.startswith("tmp_")}
+    return sorted(loaded - _NO_MODULES)
 
 
 def get_module(call: Invocation) -> Iterator[Value]:

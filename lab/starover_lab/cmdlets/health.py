@@ -206,10 +206,11 @@ def get_transport_config(call: Invocation) -> Iterator[Value]:
         call.error(exchange_error(call, error, "Transport Settings"))
         return
     name = "Transport Settings"
+    hold = here.world.client_access.organization().safety_net_hold_s
     yield make(
         "Get-TransportConfig",
         ad_columns(here, name, "server", guid_of("transport", name).text, dc, "ms-Exch-Transport-Settings")
-        | {"SafetyNetHoldTime": enhanced_timespan(timedelta(days=2))},
+        | {"SafetyNetHoldTime": enhanced_timespan(timedelta(seconds=hold))},
         text=name,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address, ip_network
 
 from starover_lab.cmdlets.cim_objects import cim
 from starover_lab.cmdlets.machine import Machine
@@ -30,6 +31,7 @@ __all__ = [
     "routes",
     "server_address",
     "server_addresses",
+    "way",
 ]
 
 _DISPLAY = {
@@ -223,14 +225,30 @@ def route_object(nic: Nic, route: Route, store: str) -> PSObject:
     )
 
 
-def routes(here: Machine, store: str) -> Iterator[PSObject]:
-    """Routes of a store; the active one has those to the cards' own subnets too."""
+def _routes(here: Machine, store: str) -> Iterator[tuple[Nic, Route]]:
     for nic in cards(here):
         for route in nic.routes:
             if route.persistent if store == "PersistentStore" else route.active and nic.up:
-                yield route_object(nic, route, store)
+                yield nic, route
         if store == "ActiveStore" and nic.up and nic.subnet:
-            yield route_object(nic, Route(nic.subnet, "0.0.0.0", persistent=False), store)  # noqa: S104 - on link
+            yield nic, Route(nic.subnet, "0.0.0.0", persistent=False)  # noqa: S104 - on link
+
+
+def routes(here: Machine, store: str) -> Iterator[PSObject]:
+    """Routes of a store; the active one has those to the cards' own subnets too."""
+    return (route_object(nic, route, store) for nic, route in _routes(here, store))
+
+
+def way(here: Machine, address: str) -> tuple[Nic, Route] | None:
+    """The card and route that packets to an IPv4 address take: the longest prefix, then the lowest metric."""
+    target = ip_address(address)
+    fitting = [
+        (network.prefixlen, -route.metric, nic, route)
+        for nic, route in _routes(here, "ActiveStore")
+        if target in (network := ip_network(route.prefix, strict=False))
+    ]
+    best = max(fitting, key=lambda one: one[:2], default=None)
+    return None if best is None else best[2:]
 
 
 def dns_client(here: Machine, nic: Nic) -> PSObject:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from starover_lab.cmdlets import (
     ad_accounts,
     ad_topology,
+    certificates,
     cim,
     clusters,
     commands,
@@ -75,10 +76,10 @@ _SHORTEST_SECRET = 6
 
 
 def _bodies(server: Server) -> dict[str, Body]:
-    """What a host's modules can do. FailoverClusters is there where Exchange is, AD's tools there and on DCs."""
+    """What a host's modules can do. FailoverClusters and IIS come with Exchange; AD has tools there and on DCs."""
     found = dict(_WINDOWS)
     if server.exchange is not None:
-        found |= _CLUSTER
+        found |= _CLUSTER | certificates.WEB_BODIES
     if server.exchange is not None or server.is_dc:
         found |= _DIRECTORY
     if server.is_dc:

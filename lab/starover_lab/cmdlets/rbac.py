@@ -14,6 +14,11 @@ from starover_lab.world.entities import Account
 
 __all__ = ["allowed", "roles_of", "trimmed"]
 
+_VDIRS = tuple(
+    f"{verb}-{noun}VirtualDirectory"
+    for noun in ("Owa", "Ecp", "WebServices", "ActiveSync", "Oab", "Mapi", "PowerShell", "Autodiscover")
+    for verb in ("Get", "Set")
+)
 _ROLES: dict[str, tuple[str, ...]] = {
     "Database Availability Groups": (
         "Get-DatabaseAvailabilityGroup",
@@ -61,7 +66,30 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Get-MailboxDatabaseCopyStatus",
     ),
     "Transport Queues": ("Get-Queue",),
+    "Exchange Virtual Directories": (*_VDIRS, "Get-OutlookAnywhere", "Set-OutlookAnywhere"),
+    "Organization Client Access": (
+        "Get-ClientAccessService",
+        "Set-ClientAccessService",
+        "Get-ClientAccessServer",
+        "Set-ClientAccessServer",
+        "Get-OutlookProvider",
+        "Set-OutlookProvider",
+        "Get-OrganizationConfig",
+        "Set-OrganizationConfig",
+        "Get-AuthConfig",
+        "Test-OutlookConnectivity",
+    ),
+    "Exchange Server Certificates": ("Get-ExchangeCertificate", "Enable-ExchangeCertificate"),
+    "Organization Transport Settings": ("Get-TransportConfig", "Set-TransportConfig"),
     "View-Only Configuration": (
+        *(name for name in _VDIRS if name.startswith("Get-")),
+        "Get-OutlookAnywhere",
+        "Get-ClientAccessService",
+        "Get-ClientAccessServer",
+        "Get-OutlookProvider",
+        "Get-OrganizationConfig",
+        "Get-AuthConfig",
+        "Get-ExchangeCertificate",
         "Get-DatabaseAvailabilityGroup",
         "Get-DatabaseAvailabilityGroupNetwork",
         "Get-MailboxDatabase",
@@ -78,7 +106,15 @@ _EVERYBODY = {"Get-ADServerSettings", "Set-ADServerSettings"}
 _GROUPS: dict[str, tuple[str, ...]] = {
     "organization management": tuple(_ROLES),
     "view-only organization management": ("Monitoring", "View-Only Configuration"),
-    "server management": ("Database Copies", "Databases", "Exchange Servers", "Monitoring", "Transport Queues"),
+    "server management": (
+        "Database Copies",
+        "Databases",
+        "Exchange Server Certificates",
+        "Exchange Servers",
+        "Exchange Virtual Directories",
+        "Monitoring",
+        "Transport Queues",
+    ),
 }
 
 

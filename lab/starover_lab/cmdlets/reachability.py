@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from starover_lab.cmdlets.cim_objects import cim
 from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
+from starover_lab.cmdlets.network_cards import route_object, way
 from starover_lab.cmdlets.objects import product, text_of
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Long, PSObject, UInt32, Unsupported, Value
@@ -59,7 +60,8 @@ def test_net_connection(call: Invocation) -> Iterator[Value]:
     port = call.bound.get("Port")
     common = text_of(call.bound.get("CommonTCPPort")).casefold()
     number = int(port) if isinstance(port, int) else _COMMON.get(common, 0)
-    quiet = text_of(call.bound.get("InformationLevel")).casefold() == "quiet"
+    level = text_of(call.bound.get("InformationLevel")).casefold()
+    quiet = level == "quiet"
     address = _address_of(here, target)
     call.wait(here.pace(here.world.state.tuning.read_s))
     tcp, milliseconds = False, None
@@ -78,7 +80,8 @@ def test_net_connection(call: Invocation) -> Iterator[Value]:
     if quiet:
         yield tcp if number else milliseconds is not None
         return
-    nic = next((one for one in here.world.nics.of(here.host) if one.is_mapi), None)
+    taken = None if address is None else way(here, address)
+    nic, route = taken if taken is not None else (None, None)
     yield product(
         ["TestNetConnectionResult", "System.Object"],
         [
@@ -91,11 +94,15 @@ def test_net_connection(call: Invocation) -> Iterator[Value]:
             ("TcpTestSucceeded", tcp),
             ("RemotePort", UInt32(number)),
             ("TraceRoute", None),
-            ("Detailed", False),
+            ("Detailed", level == "detailed"),
             ("InterfaceAlias", nic.alias if nic is not None else None),
             ("InterfaceIndex", UInt32(nic.index) if nic is not None else None),
+            ("NetRoute", None if nic is None or route is None else route_object(nic, route, "ActiveStore")),
             ("SourceAddress", nic.addresses[0] if nic is not None and nic.addresses else None),
             ("NameResolutionSucceeded", address is not None),
+            ("IsAdmin", any(one.administrator for one in here.world.state.accounts if one.down_level == here.caller)),
+            ("NetworkIsolationContext", "Internet"),
+            ("MatchingIPsecRules", None),
         ],
         text="TestNetConnectionResult",
     )

@@ -184,6 +184,10 @@ def _not_longer(limit: int) -> Validation:
     return check
 
 
+_SEVERAL = {"MultiValuedProperty", "AllowedServices"}
+"""Types that take several of the listed values."""
+
+
 def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> Parameter:
     every = tuple(owner.sets)
     plain = every == ("(All)",)
@@ -207,7 +211,7 @@ def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> 
     transform: Callable[[Value], Value] | None = None
     if identity:
         transform = _identity(given.type)
-    elif given.values and not given.type.endswith("[]"):
+    elif given.values and not given.type.endswith("[]") and given.type not in _SEVERAL:
         transform = _member_of(given.values, given.type)
     return Parameter(
         name=name,

@@ -25,6 +25,10 @@ EnumForm: TypeAlias = Literal["wrapped", "text"]
 """How an enum arrives: a wrapped Int32 (measured on exports of real servers), or its plain name (seen once, in a
 session without Exchange's types). facts/exchange.md, point 1."""
 
+_X509 = "System.Security.Cryptography.X509Certificates.X509Certificate2"
+_ENCODED = ("Thumbprint", "Subject", "Issuer", "NotBefore", "NotAfter", "SerialNumber", "Version", "RawData")
+"""What a certificate that is made again from its encoded form can say (facts/exchange.md, point 3)."""
+
 _DEPTH = 3
 """Exchange has its objects sent some levels deep (`Key.Name` of a preference was seen working); deeper lies text."""
 
@@ -37,7 +41,7 @@ def _serialization_data(text: str) -> PSArray:
 def deserialise(value: Value, form: EnumForm = "wrapped", depth: int = _DEPTH) -> Value:
     """The value as the other side has it: properties only, type names prefixed, collections as ArrayList.
 
-    Scalars that remoting knows (numbers, text, times, GUIDs, versions) come through as they are.
+    Scalars that remoting knows (numbers, text, times, GUIDs, versions, addresses) come through as they are.
     """
     if isinstance(value, PSEnum):
         return value.name if form == "text" else deserialised_enum(value.type_name, value.name, value.number)
@@ -48,6 +52,8 @@ def deserialise(value: Value, form: EnumForm = "wrapped", depth: int = _DEPTH) -
             return value
         return PSArray([deserialise(item, form, depth) for item in value.items], value.type_name)
     if isinstance(value, NetObject):
+        if value.type_name == "System.Uri":
+            return value
         pairs = [(name, deserialise(item, form, depth - 1)) for name, item in value.properties.items()]
         return _bag([value.type_name, "System.Object"], pairs, value.text)
     if isinstance(value, ScriptBlock):
@@ -69,12 +75,28 @@ def _bag(types: list[str], pairs: list[tuple[str, Value]], text: str | None) -> 
 def _object(value: PSObject, form: EnumForm, depth: int) -> Value:
     if value.type_names[:1] and value.type_names[0].startswith("Deserialized."):
         return value
+    if _X509 in value.type_names:
+        return _certificate(value, _ENCODED)
     if depth <= 0 and not value.is_custom:
         return value.text if value.text is not None else value.type_names[0]
     pairs = [(member.name, deserialise(member.value, form, depth - 1)) for member in value.properties.values()]
     if value.is_custom:
         return PSObject(pairs, type_names=["Deserialized." + t for t in value.type_names], text=value.text)
     made = _bag(value.type_names, pairs, value.text)
+    if value.type_names[0].startswith("Microsoft.Exchange."):
+        made.set("SerializationData", _serialization_data(value.text or ""))
+    return made
+
+
+def _certificate(value: PSObject, kept: tuple[str, ...]) -> PSObject:
+    """A certificate with some of its members: what Exchange adds to one does not travel."""
+    made = PSObject(
+        [(member.name, member.value) for member in value.properties.values() if member.name in kept],
+        type_names=value.type_names,
+        text=value.text,
+    )
+    for member in made.properties.values():
+        member.kind = "Property"
     if value.type_names[0].startswith("Microsoft.Exchange."):
         made.set("SerializationData", _serialization_data(value.text or ""))
     return made
@@ -87,10 +109,14 @@ def for_the_wire(value: Value, depth: int = _DEPTH) -> Value:
     if isinstance(value, PSArray) and value.type_name != "System.Byte[]":
         return PSArray([for_the_wire(item, depth) for item in value.items], value.type_name)
     if isinstance(value, NetObject):
+        if value.type_name == "System.Uri":
+            return value
         pairs = [(name, for_the_wire(item, depth - 1)) for name, item in value.properties.items()]
         return PSObject(pairs, type_names=[value.type_name, "System.Object"], text=value.text)
     if not isinstance(value, PSObject) or not isinstance(value.base_value, Nothing):
         return value
+    if _X509 in value.type_names:
+        return _certificate(value, ("RawData",))
     if depth <= 0 and not value.is_custom:
         return value.text if value.text is not None else value.type_names[0]
     made = PSObject(
