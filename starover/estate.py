@@ -163,7 +163,11 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         raise BadParameter(f"the inventory has no server `{name}`", next=(f"it has: {known}",))
 
     def dag(self, name: str = "") -> Dag:
-        """The DAG of that name, in any case; without a name the only one. Raises `BadParameter`."""
+        """The DAG of that name, in any case; without a name the only one. Raises `BadParameter`.
+
+        An inventory that lists no DAG at all may be older than the DAG: then every mailbox server may be a member, and
+        what is read live tells which are.
+        """
         known = ", ".join(dag.name for dag in self.dags) or "none"
         if not name:
             if len(self.dags) == 1:
@@ -172,6 +176,12 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 f"which DAG? The inventory has {known}" if self.dags else "the inventory has no DAG",
                 next=(f"--dag {self.dags[0].name}",) if self.dags else (),
             )
+        if not self.dags:
+            members = tuple(server.name for server in self.having("mailbox"))
+            try:
+                return Dag(name=msgspec.convert(name, DagName), members=members)
+            except msgspec.ValidationError as error:
+                raise BadParameter(f"`{name}` is no name of a DAG: {error}") from None
         for dag in self.dags:
             if first_label(dag.name) == first_label(name):
                 return dag

@@ -9,7 +9,7 @@ import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal, Protocol, TypeVar, Union, get_args, get_origin, runtime_checkable
+from typing import Annotated, Literal, Protocol, Union, get_args, get_origin, runtime_checkable
 
 import msgspec
 
@@ -20,7 +20,6 @@ from starover.values import Plain, argument, plain
 
 __all__ = ["Filled", "Parameter", "duration", "fill", "parameter"]
 
-_N = TypeVar("_N", Server, Dag)
 _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 
@@ -168,9 +167,9 @@ def _convert(given: Plain, annotation: object, estate: Estate) -> object:
         parts = given if isinstance(given, list) else [given]
         return tuple(_convert(part, item, estate) for part in parts)
     if inner is Server:
-        return _named(str(given), estate.servers, "server")
+        return _server(str(given), estate.servers)
     if inner is Dag:
-        return _named(str(given), estate.dags, "DAG")
+        return estate.dag(str(given))
     if inner is timedelta:
         return duration(str(given))
     if isinstance(inner, type) and issubclass(inner, _Parsed):
@@ -178,12 +177,12 @@ def _convert(given: Plain, annotation: object, estate: Estate) -> object:
     return msgspec.convert(given, annotation, strict=False)
 
 
-def _named(name: str, known: Sequence[_N], word: str) -> _N:
+def _server(name: str, known: Sequence[Server]) -> Server:
     for one in known:
         if same_host(one.name, name):
             return one
     raise BadParameter(
-        f"the inventory has no {word} `{name}`", next=(f"it has: {', '.join(one.name for one in known) or 'none'}",)
+        f"the inventory has no server `{name}`", next=(f"it has: {', '.join(one.name for one in known) or 'none'}",)
     )
 
 

@@ -43,8 +43,8 @@ def status(ctx: click.Context) -> int:
         if dag is None:
             raise Mistake(
                 f"the inventory of {room.estate.name} has no DAG to draw.",
-                certain=["nothing was contacted."],
-                next=["starover inventory check"],
+                certain=["nothing was contacted; a DAG that was just built can be named."],
+                next=["starover --dag NAME status", "starover inventory check"],
             )
         facts = read_facts(room, settings)
         drawn = dag_map(facts, room.estate, dag, room.clock.now())
