@@ -72,6 +72,8 @@ class World:
     """Of an even DAG; made `InvalidConfiguration` while Exchange has no rights on the witness."""
     host: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What is odd about a host, by template."""
+    ill: set[str] = field(default_factory=set[str])
+    """Members whose replication checks fail."""
     clock: ManualClock = field(default_factory=ManualClock)
 
     def spread(self) -> None:
@@ -205,6 +207,12 @@ class World:
                 "trips": [{"name": name, "average": self.host.get(host, {}).get("trip", 2)} for name in names]
             },
             "server/exchange.ps1.j2": lambda host, name, **_: ex,
+            "server/replication_health.ps1.j2": lambda host, **_: {
+                "checks": [
+                    {"name": "ClusterService", "result": "*FAILED*" if host in self.ill else "Passed", "error": ""},
+                    {"name": "DatabaseRedundancy", "result": "*FAILED*", "error": "one copy"},
+                ]
+            },
             "server/all.ps1.j2": lambda host, **_: {"servers": []},
             "database/list.ps1.j2": lambda host, **_: {"databases": []},
             "cluster/groups.ps1.j2": lambda host, **_: {"groups": []},

@@ -10,13 +10,13 @@ from starover.runbook import Steps, together
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps import guards
 from starover.steps.ad_wait import replicated, those_of
-from starover.steps.dag import short
+from starover.steps.dag import Check, replication_health, short
 from starover.steps.dag_object import DagObject, dag_facts, listed
 from starover.steps.dag_settings import activation_mode_set, quorum_model_right
 from starover.steps.features import FAILOVER_CLUSTERING, feature_installed
 from starover.steps.witness_setting import witness_broken
 
-__all__ = ["Resolved", "joined", "member_of", "no_member_of", "resolved"]
+__all__ = ["Resolved", "healthy", "joined", "member_of", "no_member_of", "resolved"]
 
 JOINING = Settle(every=30, limit=1200)
 """How long a domain controller may take to learn of the members so far, before the next one joins."""
@@ -168,6 +168,28 @@ def joined(
     if dac:
         yield activation_mode_set.on(asked, dag=dag, mode="DagOnly", members=tuple(before))
         yield from replicated(asked, dag, those_of(controllers, servers), members=tuple(before), mode="DagOnly")
+    yield from healthy(servers)
+
+
+def healthy(servers: Sequence[Server]) -> Steps:
+    """Wait until the replication checks of each member pass, those of copies aside: a new member has none yet."""
+    yield from together(
+        wait(
+            replication_health,
+            server,
+            until=lambda now: not any(_failed(one) for one in now.checks),
+            settle=Settle(every=30, limit=600),
+            what=f"healthy replication of {server.name}",
+            expected=True,
+            name=server.name,
+        )
+        for server in servers
+    )
+
+
+def _failed(check: Check) -> bool:
+    of_copies = check.name.startswith(("Database", "DB"))
+    return not of_copies and "fail" in check.result.casefold()
 
 
 def _feature(server: Server) -> Steps:

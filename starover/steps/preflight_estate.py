@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from starover.names import same_host
 from starover.steps.ad_wait import short_site
 from starover.steps.cluster_name import Account
-from starover.steps.dag import DatabaseInfo, Databases, short
+from starover.steps.dag import DatabaseInfo, Databases, Volumes, short
+from starover.steps.placement import LOW_SPACE
 from starover.steps.preflight_facts import Facts, WitnessFacts
 from starover.steps.preflight_machines import windows_year
 from starover.steps.preflight_reports import Controllers, Features, Groups, Host, Replication, Subnets
@@ -19,6 +20,7 @@ __all__ = ["distinguished"]
 
 MOST_MEMBERS = 16
 STALE_S = 3600
+SHORT_TTL = 300
 CORE_TYPES = frozenset({"network name", "ip address", "file share witness", "ipv6 address", "distributed network name"})
 """What Exchange puts into a DAG's cluster."""
 
@@ -297,6 +299,28 @@ def no_circular_logging(facts: Facts) -> Judged:
         yield word, database.name, f"circular logging is {'on' if on else 'off'}"
 
 
+@check("P39", "warn", "organization", "volumes")
+def room_for_logs(facts: Facts) -> Judged:
+    """The volumes of databases have 180 GB free. Whether a new copy fits is looked at when it is added."""
+    yield from _unread(facts)
+    for one in facts.members:
+        held = one.get(Volumes)
+        if held is None:
+            yield "unknown", one.server.name, one.why
+            continue
+        for database in _databases(facts):
+            if not any(same_host(pair.server, one.server.name) for pair in database.preferences):
+                continue
+            under = [v for v in held.volumes if (database.log_folder + "\\").casefold().startswith(v.name.casefold())]
+            volume = max(under, key=lambda v: len(v.name), default=None)
+            on = f"{database.name}/{one.server.name}"
+            if volume is None:
+                yield "unknown", on, f"no volume is known under {database.log_folder}"
+            else:
+                word: Word = "ok" if volume.free >= LOW_SPACE else "bad"
+                yield word, on, f"{volume.free // 2**30} GB free on {volume.name}"
+
+
 # -- Active Directory and names ----------------------------------------------------------------------------------------
 
 
@@ -310,6 +334,21 @@ def names_resolve(facts: Facts) -> Judged:
             yield "unknown", short(name), "DNS was not asked"
         else:
             yield ("ok" if found.addresses else "bad"), short(name), ", ".join(found.addresses) or "no address in DNS"
+
+
+@check("P31", "warn", "clients")
+def short_lived_names(facts: Facts) -> Judged:
+    """The names that clients use live five minutes at most, as this forest's DNS has them."""
+    if not facts.client_names:
+        yield "info", facts.estate.name, "the inventory names no client name"
+    for name, found in facts.client_names:
+        if found is None:
+            yield "unknown", name, "no domain controller could be asked"
+        elif not found.records:
+            yield "info", name, "no record in this forest's DNS"
+        else:
+            longest = max(one.ttl for one in found.records)
+            yield ("ok" if longest <= SHORT_TTL else "bad"), name, f"lives {longest} s"
 
 
 @check("P32", "fail", "directory")

@@ -11,8 +11,9 @@ from starover.names import same_host
 from starover.runbook import Steps, attempt, together
 from starover.step import R, Report
 from starover.steps.cluster_name import account
-from starover.steps.dag import databases, short
+from starover.steps.dag import databases, short, volumes
 from starover.steps.dag_object import DagObject, Seen, askable, seen
+from starover.steps.dns import Records, records
 from starover.steps.membership import Resolved, resolved
 from starover.steps.preflight_reports import (
     controllers,
@@ -100,6 +101,8 @@ class Facts:
     """What went wrong with what is nobody's own."""
     reached: tuple[tuple[str, str, Probe | None], ...] = field(default=())
     """From member to member: who answers on the replication port."""
+    client_names: tuple[tuple[str, Records | None], ...] = ()
+    """What the first domain controller that answers has for each name of the clients."""
 
     def said(self, kind: type[R]) -> R | None:
         """What one server said of all."""
@@ -116,8 +119,8 @@ def gather(
 ) -> Steps[Facts]:
     """Ask for what `needs` names, hosts side by side; `known` is the DAG where somebody has read it already.
 
-    Groups of needs: host, features, network, services, ping, exchange, dag, ports, witness, directory, organization,
-    names.
+    Groups of needs: host, features, network, services, ping, exchange, volumes, dag, ports, witness, directory,
+    organization, names, clients.
     """
     first = known or (yield from _dag(estate, dag, members, needs))
     parts = [_member(server, members, needs) for server in members]
@@ -134,6 +137,9 @@ def gather(
         addresses = [(s.fqdn, r if isinstance(r, Resolved) else None) for s, r in zip(members, found, strict=True)]
     organization, unread = yield from _organization(first, live, needs)
     reached = yield from _reached(live, first, needs)
+    names: tuple[tuple[str, Records | None], ...] = ()
+    if "clients" in needs:
+        names = yield from _client_names(estate)
     return Facts(
         estate=estate,
         dag=dag,
@@ -145,6 +151,7 @@ def gather(
         addresses=tuple(addresses),
         unread=unread,
         reached=reached,
+        client_names=names,
     )
 
 
@@ -164,6 +171,7 @@ def _member(server: Server, members: Sequence[Server], needs: Collection[str]) -
         ("services" in needs, _widen(services.read(server, names=SERVICES))),
         ("ping" in needs and bool(others), _widen(pings.read(server, names=others))),
         ("exchange" in needs, _widen(exchange.read(server, name=server.name))),
+        ("volumes" in needs, _widen(volumes.read(server))),
     ]
     return (yield from _of(server, [part for asked, part in wanted if asked]))
 
@@ -221,6 +229,20 @@ def _witnesses(estate: Estate, dag: str, first: Seen | None, live: Sequence[Serv
             ports = answer if isinstance(answer, Probe) else None
         found.append(WitnessFacts(short(name), role, of, ports))
     return found
+
+
+def _client_names(estate: Estate) -> Steps[tuple[tuple[str, Records | None], ...]]:
+    found: list[tuple[str, Records | None]] = []
+    for one in estate.client_names:
+        name, _, zone = one.name.partition(".")
+        here: Records | None = None
+        for server in estate.having("dc"):
+            answer = yield from attempt(records.read(server, zone=zone, name=name))
+            if isinstance(answer, Records):
+                here = answer
+                break
+        found.append((one.name, here))
+    return tuple(found)
 
 
 def _organization(

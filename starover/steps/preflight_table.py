@@ -51,8 +51,6 @@ MENDED = frozenset({"P20", "P22", "P23", "P24", "P28", "P37", "P38", "P41"})
 NOT_CHECKED = {
     "P25": "needs AWS: secondary private addresses of the members' network interfaces",
     "P27": "needs the time for which the access point was offline, which is not kept yet",
-    "P31": "the lifetime of the clients' DNS records",
-    "P39": "needs the layout of the copies that are wanted; copies-add looks at path and space itself",
     "P42": "cert-check looks at certificates",
     "P43": "cert-check looks at the Outlook provider",
     "P44": "namespace-audit looks at the virtual directories",

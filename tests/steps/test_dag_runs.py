@@ -67,6 +67,15 @@ def test_ad_that_never_hears_of_it_stops_the_run_and_resume_goes_on(place: Place
     assert place.world.members == ["EX1", "EX2"]
 
 
+def test_a_member_whose_replication_fails_its_checks_is_not_called_done(place: Place) -> None:
+    place.world.ill.add("EX2")
+    ran = place.run("dag-create", **CREATE)
+    assert ran.exit == NotVerified.exit
+    assert "healthy replication of EX2" in str(ran.error)
+    place.world.ill.clear()
+    assert place.resume(ran.run).exit == 0
+
+
 def test_adding_goes_on_at_the_first_one_that_is_missing(place: Place) -> None:
     place.run("dag-create", **CREATE | {"members": ["EX1"]})
     assert place.world.fields["activation_mode"] == "Off", "one member needs no DAC"

@@ -13,8 +13,9 @@ from starover.errors import CmdletFailed, ConnectFailed, StaroverError
 from starover.estate import Dag, Estate, Exchange, Forest, Server
 from starover.step import Report
 from starover.steps.cluster_name import Account
-from starover.steps.dag import Databases
+from starover.steps.dag import Databases, Volumes
 from starover.steps.dag_object import DagObject, Seen
+from starover.steps.dns import Record, Records
 from starover.steps.membership import Resolved
 from starover.steps.preflight import CREATING, EVERY, JOINING, Phase, judged, needs_of
 from starover.steps.preflight_estate import distinguished, distinguished_host
@@ -91,6 +92,7 @@ MEMBER: dict[type[Report], Any] = {
         "dag": "",
     },
     Pings: {"trips": [{"name": "other", "average": 2}]},
+    Volumes: {"volumes": [{"name": "E:\\", "capacity": 2**40, "free": 2**39}]},
 }
 CONTROLLER: dict[type[Report], Any] = {
     Host: HOST,
@@ -130,6 +132,10 @@ def build(file: str) -> dict[type[Report], Any]:
 
 def feature(name: str, state: str) -> dict[type[Report], Any]:
     return {Features: {"features": [{"name": name, "state": state}]}}
+
+
+def name_of(ttl: int) -> Records:
+    return Records(zone_type="Primary", integrated=True, records=(Record(type="CNAME", data="nlb", ttl=ttl),))
 
 
 def reports(given: Mapping[type[Report], Any]) -> tuple[Report, ...]:
@@ -254,6 +260,11 @@ def test_what_could_not_be_read_is_unknown_and_never_green(id_: str) -> None:
         ("P26", {"now": dag("EX1", "EX2", addresses=("10.0.0.50",))}, "ok"),
         ("P29", {"second": {Host: HOST | {"version": "6.2.9200"}}}, "fail"),
         ("P30", {"addresses": (("EX1.example.com", Resolved(addresses=())),)}, "fail"),
+        ("P31", {"client_names": (("mail.example.com", name_of(3600)),)}, "warn"),
+        ("P31", {"client_names": (("mail.example.com", name_of(300)),)}, "ok"),
+        ("P31", {"client_names": (("mail.example.com", None),)}, "unknown"),
+        ("P39", {"second": {Volumes: {"volumes": [{"name": "E:\\", "capacity": 2**40, "free": 2**30}]}}}, "warn"),
+        ("P39", {"second": {Volumes: {"volumes": []}}}, "unknown"),
         ("P32", {"controller": {Controllers: {"controllers": []}}}, "fail"),
         ("P33", {"second": {Host: HOST | {"cores": 200}}}, "warn"),
         ("P34", {"controller": {Subnets: {"subnets": [{"name": "10.0.0.0/24", "site": "CN=AZa,CN=Sites"}]}}}, "fail"),
