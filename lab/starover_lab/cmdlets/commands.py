@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from starover_lab.cmdlets.catalogue import snapin_commands
+from starover_lab.cmdlets.exsetup import application
 from starover_lab.cmdlets.machine import Machine, given_list, machine, switch, table
 from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import product
@@ -29,8 +30,10 @@ class Imported:
     specs: tuple[CommandSpec, ...]
 
 
-def _info(spec: CommandSpec) -> PSObject:
-    """A CmdletInfo or FunctionInfo."""
+def _info(here: Machine, spec: CommandSpec) -> PSObject:
+    """A CmdletInfo, FunctionInfo or ApplicationInfo."""
+    if _kind(spec) == "Application":
+        return application(here.server, spec)
     parameters = PSHashtable()
     for one in spec.parameters:
         parameters.set(
@@ -64,18 +67,27 @@ def _info(spec: CommandSpec) -> PSObject:
     )
 
 
+def _kind(spec: CommandSpec) -> str:
+    return "Application" if spec.name.endswith(".exe") else spec.kind
+
+
 def _wanted(spec: CommandSpec, bound: Mapping[str, Value]) -> bool:
     verb, _, noun = spec.name.partition("-")
     given = (
         (verb, given_list(bound.get("Verb"))),
         (noun, given_list(bound.get("Noun"))),
         (spec.module, given_list(bound.get("Module"))),
-        (spec.kind, [one for one in given_list(bound.get("CommandType")) if one.casefold() != "all"]),
+        (_kind(spec), [one for one in given_list(bound.get("CommandType")) if one.casefold() != "all"]),
     )
     parameters = given_list(bound.get("ParameterName"))
     return all(not patterns or any(fits(text, one) for one in patterns) for text, patterns in given) and (
         not parameters or any(fits(own.name, one) for own in spec.parameters for one in parameters)
     )
+
+
+def _named(spec: CommandSpec, pattern: str) -> bool:
+    """Whether a command has that name; a program is found without its extension too."""
+    return fits(spec.name, pattern) or (_kind(spec) == "Application" and fits(spec.name.removesuffix(".exe"), pattern))
 
 
 def get_command(call: Invocation) -> Iterator[Value]:
@@ -85,8 +97,8 @@ def get_command(call: Invocation) -> Iterator[Value]:
         names = given_list(bound.get("Name"))
         for name in names or ["*"]:
             plain = name.rpartition("\\")[2]
-            found = [spec for spec in every if fits(spec.name, plain) and _wanted(spec, bound)]
-            yield from (_info(spec) for spec in found)
+            found = [spec for spec in every if _named(spec, plain) and _wanted(spec, bound)]
+            yield from (_info(machine(call), spec) for spec in found)
             if not found and names and not is_pattern(plain):
                 record = call.record(
                     "CommandNotFoundException",

@@ -55,7 +55,7 @@ def get_item(call: Invocation) -> Iterator[Value]:
             try:
                 for entry in expand(call, path, literal=literal):
                     if _kept(bound, entry):
-                        yield item(entry)
+                        yield item(call, entry)
             except Refused as refused:
                 call.error(refused.record)
 
@@ -91,7 +91,7 @@ def get_child_item(call: Invocation) -> Iterator[Value]:
                 for entry in expand(call, path, literal=literal):
                     for child in _listed(call, bound, entry, depth):
                         below = child.path[len(entry.path) + 1 :] if child is not entry else child.name
-                        yield below if switch(bound.get("Name")) else item(child, listed=True)
+                        yield below if switch(bound.get("Name")) else item(call, child, listed=True)
             except Refused as refused:
                 call.error(refused.record)
 
@@ -138,7 +138,7 @@ def new_item(call: Invocation) -> Iterator[Value]:
                 action = "Create Directory" if kind == "directory" else "Create File"
                 if may(call, f"Destination: {path}", action):
                     make = _make_folder if kind == "directory" else _make_file
-                    yield item(make(call, path, bound))
+                    yield item(call, make(call, path, bound))
         except Refused as refused:
             call.error(refused.record)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from starover_lab.cmdlets import ad_security, files
+from starover_lab.cmdlets.exsetup import NAME
 from starover_lab.cmdlets.local_groups import NET_FAILURES, group_name, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, machine
 from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
@@ -158,6 +159,10 @@ def _ipconfig(call: Invocation, arguments: list[str]) -> _Ended:
     raise Unsupported(f"ipconfig.exe {' '.join(arguments)}: the lab does not simulate it")
 
 
+def _setup(call: Invocation, arguments: list[str]) -> _Ended:
+    raise Unsupported(f"{call.spec.name} {' '.join(arguments)}: the lab does not simulate setup")
+
+
 _PROGRAMS: dict[str, _Program] = {
     "icacls.exe": _icacls,
     "net.exe": _net,
@@ -194,6 +199,8 @@ def _spec(name: str, program: _Program) -> CommandSpec:
 
 
 def programs(server: Server) -> Iterator[CommandSpec]:
-    """The programs of a host; repadmin comes with AD's tools."""
+    """The programs of a host; repadmin comes with AD's tools, Exchange's setup with Exchange."""
     found = _PROGRAMS | (_DIRECTORY if server.is_dc or server.exchange is not None else {})
+    if server.exchange is not None:
+        found = found | {NAME: _setup}
     yield from (_spec(name, program) for name, program in found.items())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from starover_lab.cmdlets.exsetup import files_of, version_info
 from starover_lab.cmdlets.machine import given_list, machine
 from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import moment, product
@@ -41,7 +42,7 @@ class Refused(Exception):
 
 def store(call: Invocation) -> FileStore:
     """The host's files."""
-    return machine(call).server.files
+    return files_of(machine(call).server)
 
 
 def not_found(call: Invocation, path: str) -> Refused:
@@ -142,7 +143,7 @@ def provider_notes(path: str) -> list[tuple[str, Value]]:
     ]
 
 
-def item(entry: Entry, *, listed: bool = False) -> PSObject:
+def item(call: Invocation, entry: Entry, *, listed: bool = False) -> PSObject:
     """A FileInfo or DirectoryInfo; as text a listed one (Get-ChildItem) is its name, another its full path."""
     kind = "DirectoryInfo" if entry.folder else "FileInfo"
     full = entry.path + "\\" if entry.path.endswith(":") else entry.path
@@ -168,6 +169,7 @@ def item(entry: Entry, *, listed: bool = False) -> PSObject:
             ("Length", Long(len(entry.content))),
             ("DirectoryName", parent_of(entry.path)),
             ("IsReadOnly", False),
+            ("VersionInfo", version_info(machine(call).server, entry)),
         ]
     made = product(
         [f"System.IO.{kind}", "System.IO.FileSystemInfo", "System.MarshalByRefObject", "System.Object"],

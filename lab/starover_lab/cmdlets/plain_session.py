@@ -18,6 +18,7 @@ from starover_lab.cmdlets import (
     contents,
     dns_client,
     dns_server,
+    exsetup,
     features,
     files,
     firewall,
@@ -121,7 +122,7 @@ def environment_of(server: Server, account: Account) -> dict[str, str]:
         "windir": "C:\\Windows",
     }
     if server.exchange is not None:
-        found["ExchangeInstallPath"] = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"
+        found["ExchangeInstallPath"] = exsetup.FOLDER
     return found
 
 

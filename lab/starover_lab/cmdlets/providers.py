@@ -57,7 +57,7 @@ def get_property(call: Invocation) -> Iterator[Value]:
                 yield from registry.property_of(call, path, bound)
                 continue
             try:
-                yield from (file_item(entry) for entry in expand(call, path, literal=literal))
+                yield from (file_item(call, entry) for entry in expand(call, path, literal=literal))
             except Refused as refused:
                 call.error(refused.record)
 

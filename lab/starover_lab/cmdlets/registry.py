@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from starover_lab.cmdlets.exsetup import FOLDER
 from starover_lab.cmdlets.machine import Machine, given_list, machine
 from starover_lab.cmdlets.objects import product, text_of
 from starover_lab.cmdlets.releases import release
@@ -28,7 +29,6 @@ _SESSION_MANAGER = "SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 _LSA = "SYSTEM\\CurrentControlSet\\Control\\Lsa"
 _EXCHANGE = "SOFTWARE\\Microsoft\\ExchangeServer\\v15"
 _UNINSTALL = f"{_WINDOWS}\\Uninstall\\{{CD981244-E9B8-405A-9026-6AEB9DCEF1F1}}"
-_INSTALL_PATH = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\"
 _ROLES = ("AdminTools", "ClientAccessRole", "FrontendTransportRole", "HubTransportRole", "MailboxRole")
 
 Values = dict[str, Value]
@@ -64,7 +64,7 @@ def _keys(here: Machine) -> dict[str, Values]:
     if server.exchange is not None:
         major, minor, build, revision = (int(part) for part in server.exchange.build.split("."))
         keys[f"{_EXCHANGE}\\Setup"] = {
-            "MsiInstallPath": _INSTALL_PATH,
+            "MsiInstallPath": FOLDER,
             "MsiProductMajor": major,
             "MsiProductMinor": minor,
             "MsiBuildMajor": build,
