@@ -97,6 +97,8 @@ def witness_apart(facts: Facts) -> Judged:
         if any(same_host(short(name), member) for member in members):
             yield "bad", short(name), "is a member of the DAG"
             continue
+        if any("mailbox" in one.roles for one in facts.estate.servers if same_host(one.name, short(name))):
+            yield "warn", short(name), "is a server with Exchange that is no member: as one it would hold copies too"
         found = other_az(short(name), members, facts.estate)
         word: Word = "ok" if found.level == "ok" else "warn" if found.level == "warn" else "unknown"
         yield word, found.on, found.says

@@ -64,6 +64,10 @@ ESTATE = Estate(
     dags=(Dag(name="DAG1", members=("EX1", "EX2"), witness="FSW3"),),
 )
 
+EXCHANGE_WITNESS = msgspec.structs.replace(
+    ESTATE, servers=tuple(server(one.name, "mailbox", "1c", 20) if one is FS3 else one for one in ESTATE.servers)
+)
+"""The witness is a server with Exchange that nobody took into the DAG."""
 HOST = {
     "version": "10.0.20348", "caption": "Windows Server 2022", "sku": 8, "domain": "example.com", "partOfDomain": True,
     "role": 3, "cores": 8, "utc": "2026-11-20T14:00:00.0000000Z",
@@ -252,6 +256,7 @@ def test_what_could_not_be_read_is_unknown_and_never_green(id_: str) -> None:
         ("P20", {"witnesses": (WitnessFacts("FSW3", "witness", None, Probe(open=())),)}, "fail"),
         ("P20", {"now": dag("EX1", witness_server="")}, "fail"),
         ("P21", {"now": dag("EX1", "EX2", witness_server="EX2.example.com")}, "fail"),
+        ("P21", {"estate": EXCHANGE_WITNESS, "now": dag("EX1", "EX2")}, "warn"),
         ("P22", {"witness": {Administrators: {"members": ["EXAMPLE\\Domain Admins"]}}}, "fail"),
         ("P23", {"witness": {Firewall: {"rules": [{"name": "SMB", "enabled": False}]}}}, "fail"),
         ("P24", {"now": dag("EX1", "EX2")}, "warn"),
