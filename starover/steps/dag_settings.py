@@ -130,7 +130,7 @@ def _mode_back(prev: DagObject, server: Server, /, *, dag: DagName, mode: str, m
 def activation_mode_set(
     now: DagObject, /, *, dag: DagName, mode: str, members: Sequence[str]
 ) -> Change | Blocked | None:
-    """Datacenter activation coordination is as wanted (S-DAC): DagOnly keeps two halves from both mounting.
+    """DAC mode is as wanted (S-DAC): DagOnly keeps two halves of a DAG from both mounting.
 
     `members` are those that join before, so that a plan can count them.
     """

@@ -30,7 +30,10 @@ def _primary_back(
 def witness_set(
     now: DagObject, /, *, dag: DagName, server: str, directory: WitnessDirectory
 ) -> Change | Blocked | None:
-    """The DAG's witness is this one and, where its members are even, in use (S-DAG-PROPS)."""
+    """The DAG's witness is the one that is wanted, and in use (S-DAG-PROPS).
+
+    An odd number of members uses none; it is named all the same.
+    """
     named = _same_witness((now.witness_server, now.witness_directory), server, directory)
     if named:
         return witness_repaired(now, dag=dag, server=server, directory=directory)
@@ -46,7 +49,10 @@ def witness_set(
 def witness_repaired(
     now: DagObject, /, *, dag: DagName, server: str, directory: WitnessDirectory
 ) -> Change | Blocked | None:
-    """The witness that the DAG names is in use, where its members are even."""
+    """The witness that the DAG names is in use (S-DAG-PROPS).
+
+    An odd number of members uses none.
+    """
     if not now.even or witness_in_use(now, server):
         return None
     state = ", ".join((now.witness_share or "share unknown", f"resource {_witness_state(now) or 'missing'}"))
@@ -67,7 +73,7 @@ def _alternate_back(
 def alternate_witness_set(
     now: DagObject, /, *, dag: DagName, server: str, directory: WitnessDirectory
 ) -> Change | Blocked | None:
-    """The DAG names the witness that a restored datacenter would use (S-DAG-PROPS); creation cannot name it."""
+    """The DAG's alternate witness is the one that is wanted (S-DAG-PROPS). Creation cannot name it."""
     was = (now.alternate_server, now.alternate_directory)
     if _same_witness(was, server, directory):
         return None
