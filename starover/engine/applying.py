@@ -289,7 +289,8 @@ class Applying:
                 deadline=PROBE_DEADLINE,
             )
             answer = yield from perform(Send(what="probe", operation=self.operation, script=script))
-            if attempt == 1:
+            if attempt == 1 and not isinstance(fault.raised(), RemoteFailure):
+                # After an error of PowerShell's own a later leg decides anew, and may send what never began.
                 self.resume = self.state.scheduler.answered
             if isinstance(answer, Facts) and self.operation in answer.receipts:
                 return self._known(answer)
