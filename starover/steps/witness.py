@@ -178,6 +178,7 @@ def prepared(server: Server, estate: Estate, *, seen_from: Server | None = None)
             until=lambda now: set(WITNESS_PORTS) <= set(now.open),
             settle=Settle(every=10, limit=60),
             what=f"{seen_from.name} reaches {server.name} on {' and '.join(map(str, WITNESS_PORTS))}",
+            expected=True,  # or else the run stops here, with these words
             address=server.fqdn,
             ports=WITNESS_PORTS,
         )

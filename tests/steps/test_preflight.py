@@ -160,7 +160,10 @@ def facts(
     **fields: Any,
 ) -> Facts:
     """An estate in order, but for what is given; `second` is odd about EX2."""
-    rights = {Administrators: {"members": [ETS]}, Firewall: {"rules": [{"name": "SMB", "enabled": True}]}}
+    rights: dict[type[Report], Any] = {
+        Administrators: {"members": [ETS]},
+        Firewall: {"rules": [{"name": "SMB", "enabled": True}]},
+    }
     values: dict[str, Any] = {
         "estate": ESTATE,
         "dag": "DAG1",
