@@ -25,7 +25,7 @@ from starover.steps.dag_object import Seen, askable, dag_named, default_director
 from starover.steps.dag_settings import activation_mode_set, dag_created
 from starover.steps.membership import joined
 from starover.steps.preflight import CREATING, JOINING, passed
-from starover.steps.witness import check_witness, other_az, prepared, witness_host
+from starover.steps.witness import check_witness, other_az, prepared, unprepared, witness_host
 from starover.steps.witness_setting import alternate_witness_set, witness_set
 
 CERTAIN = ("nothing was contacted",)
@@ -94,6 +94,7 @@ def dag_create(
     yield from passed(estate, dag, members, [short(name) for name in now.members], found, CREATING)
     controllers = yield from controllers_of(members or [asked], estate, asked)
 
+    lacking = (yield from unprepared(hosts, estate)) if skip_witness_prepare else []
     yield from together(prepared(host, estate, seen_from=asked) for host in dict.fromkeys(witnesses))
     if aap != "none" and not now.members:  # needed on 2012 and 2012 R2, and wherever few may create computers
         yield from staged(dag, near, master_of("ets", estate, None), used=False)
@@ -104,7 +105,7 @@ def dag_create(
         witness_directory=directory,
         addresses=addresses,
         file_system="" if filesystem == "NTFS" else filesystem,
-        warning=_zones(hosts, names, estate),
+        warning="; ".join([*_zones(hosts, names, estate), *lacking]),
     )
     if now.found:
         yield witness_set.on(asked, dag=dag, server=witness_server, directory=directory)
@@ -191,7 +192,7 @@ def _check_known(dag: str, found: Seen, names: Sequence[str]) -> None:
         )
 
 
-def _zones(witnesses: Sequence[str], members: Sequence[str], estate: Estate) -> str:
-    """What P21 has to say of the witnesses, in one line."""
+def _zones(witnesses: Sequence[str], members: Sequence[str], estate: Estate) -> list[str]:
+    """What P21 has to say of the witnesses."""
     found = [other_az(name, members, estate) for name in witnesses]
-    return "; ".join(f"{one.on} {one.says}" for one in found if one.level == "warn")
+    return [f"{one.on} {one.says}" for one in found if one.level == "warn"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starover.errors import BadParameter
 from starover.estate import Estate, Server
 from starover.names import same_host
-from starover.runbook import Finding, Steps
+from starover.runbook import Finding, Steps, attempt
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps.features import FILE_SERVER, feature_installed
 
@@ -29,6 +29,7 @@ __all__ = [
     "prepared",
     "probe",
     "trusted_subsystem",
+    "unprepared",
     "witness_host",
 ]
 
@@ -182,6 +183,29 @@ def prepared(server: Server, estate: Estate, *, seen_from: Server | None = None)
             address=server.fqdn,
             ports=WITNESS_PORTS,
         )
+
+
+def unprepared(names: Sequence[str], estate: Estate) -> Steps[list[str]]:
+    """What is not as it should be on witness hosts that others prepare, a sentence each; changes nothing."""
+    found: list[str] = []
+    for name in names:
+        server = next((one for one in estate.servers if same_host(one.name, name)), None)
+        if server is None:
+            found.append(f"{name} is not in the inventory: nobody looked at it")
+            continue
+        if server.exchange is not None:
+            continue
+        dc = "dc" in server.roles
+        rights = yield from attempt((domain_administrators if dc else administrators).read(server))
+        rules = yield from attempt(firewall.read(server, groups=FIREWALL_GROUPS))
+        if not isinstance(rights, Administrators) or not isinstance(rules, Firewall):
+            found.append(f"{server.name} could not be looked at")
+            continue
+        if not rights.has(TRUSTED_SUBSYSTEM if dc else trusted_subsystem(estate)):
+            found.append(f"{server.name}: {TRUSTED_SUBSYSTEM} is no administrator")
+        if any(not rule.enabled for rule in rules.rules):
+            found.append(f"{server.name}: its firewall is closed")
+    return found
 
 
 # -- which host may be one: nothing is contacted -----------------------------------------------------------------------

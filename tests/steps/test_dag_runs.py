@@ -92,6 +92,11 @@ def test_adding_goes_on_at_the_first_one_that_is_missing(place: Place) -> None:
 
 def test_a_witness_without_rights_stops_the_second_member_and_repair_mends_it(place: Place) -> None:
     place.world.open.add("FS3")
+    planned = place.plan("dag-create", **CREATE | {"skip_witness_prepare": True}).plan
+    created = next(one for one in planned.changes if one.what == "DAG DAG1")
+    assert created.change is not None
+    assert "FS3: Exchange Trusted Subsystem is no administrator" in created.change.note
+    assert "FS3: its firewall" not in created.change.note
     ran = place.run("dag-create", **CREATE | {"skip_witness_prepare": True})
     assert ran.exit == NotVerified.exit
     assert ran.error is not None
