@@ -11,6 +11,7 @@ from starover_lab.cmdlets import (
     copies,
     dag_networks,
     dags,
+    database_settings,
     databases,
     health,
     reference,
@@ -26,6 +27,7 @@ __all__ = ["exchange_commands", "snapin_commands"]
 _EXCHANGE: dict[str, Body] = (
     copies.BODIES
     | databases.BODIES
+    | database_settings.BODIES
     | dags.BODIES
     | dag_networks.BODIES
     | servers.BODIES

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import enum, guid_of, make, product
@@ -40,6 +41,7 @@ _DENIED = (
     "Access is denied"
 )
 """Unverified wording, as are the ids of the errors but ClusterEndpointNotRegistered (seen)."""
+_ADDRESS, _NAME = "IP Address ", "Cluster Name"
 _GROUPS = {"en-US": ("Cluster Group", "Available Storage"), "de-DE": ("Clustergruppe", "Verfügbarer Speicher")}
 
 
@@ -129,7 +131,7 @@ def get_cluster(call: Invocation) -> Iterator[Value]:
         {
             "Domain": here.world.state.dns_name,
             "Name": cluster.name,
-            "AdministrativeAccessPoint": "ActiveDirectoryAndDns" if _addresses(seen) else "None",
+            "AdministrativeAccessPoint": "ActiveDirectoryAndDns" if cluster.addresses else "None",
             "WitnessDynamicWeight": UInt32(votes.witness_vote),
             "DynamicQuorum": UInt32(int(votes.dynamic)),
             "LowerQuorumPriorityNodeId": UInt32(votes.lower_priority or 0),
@@ -140,15 +142,6 @@ def get_cluster(call: Invocation) -> Iterator[Value]:
         },
         text=cluster.name,
     )
-
-
-def _addresses(seen: _Seen) -> list[str]:
-    """Addresses of the cluster's administrative access point; empty: it has none."""
-    try:
-        dag = seen.here.world.dag(seen.cluster.name, seen.here.host)
-    except WorldError:
-        return []
-    return [one for one in dag.ip_addresses if one not in {"255.255.255.255", "0.0.0.0"}]  # noqa: S104 - no binding
 
 
 def get_node(call: Invocation) -> Iterator[Value]:
@@ -201,11 +194,10 @@ def _group_names(seen: _Seen) -> tuple[str, str]:
 def _resources(seen: _Seen) -> Iterator[PSObject]:
     cluster = seen.cluster
     core = _group_names(seen)[0]
-    found: list[tuple[str, str, str]] = []
-    addresses = _addresses(seen)
-    if addresses:
-        found += [(f"IP Address {address}", "IP Address", "Online") for address in addresses]
-        found.append(("Cluster Name", "Network Name", "Online"))
+    online = cluster.online_address
+    found = [(_ADDRESS + one, "IP Address", "Online" if one == online else "Offline") for one in cluster.addresses]
+    if cluster.addresses:
+        found.append((_NAME, "Network Name", "Online" if online else "Offline"))
     if cluster.votes.witness:
         state = "Online" if cluster.votes.witness_online else "Failed"
         found.append((f"File Share Witness ({_share(cluster)})", "File Share Witness", state))
@@ -281,20 +273,37 @@ def get_quorum(call: Invocation) -> Iterator[Value]:
     )
 
 
+def _parameters(seen: _Seen, resource: str) -> Iterator[tuple[str, Value, str]]:
+    """Name, value and kind of a core resource's private properties."""
+    if resource.startswith("File Share Witness ("):
+        yield "SharePath", _share(seen.cluster), "String"
+        yield "ArbitrationDelay", UInt32(6), "UInt32"
+    elif resource == _NAME:
+        yield "Name", seen.cluster.name.upper(), "String"
+        yield "DnsName", seen.cluster.name, "String"
+        yield "HostRecordTTL", UInt32(1200), "UInt32"
+        yield "RegisterAllProvidersIP", UInt32(0), "UInt32"
+    elif resource.startswith(_ADDRESS):
+        address = resource.removeprefix(_ADDRESS)
+        cards = [nic for node in seen.cluster.nodes for nic in seen.here.world.nics.of(node.server) if nic.subnet]
+        networks = [ip_network(nic.subnet) for nic in cards]
+        subnet = next((one for one in networks if ip_address(address) in one), None)
+        yield "Address", address, "String"
+        yield "SubnetMask", "255.255.255.0" if subnet is None else str(subnet.netmask), "String"
+        yield "EnableDhcp", UInt32(0), "UInt32"
+
+
 def get_parameter(call: Invocation) -> Iterator[Value]:
-    """Get-ClusterParameter of resources piped in or given: the witness's share."""
+    """Get-ClusterParameter of resources piped in or given: the witness's share, an address, the cluster's name."""
     wanted = {name.casefold() for name in given_list(call.bound.get("Name"))}
     for bound in call.records():
         given = bound.get("InputObject")
         for item in enumerate_(given) if isinstance(given, PSArray | PSList) else [given]:
-            if isinstance(item, PSObject) and str(item.get("Name")).startswith("File Share Witness ("):
+            if isinstance(item, PSObject):
                 seen = _seen(call, _cluster_of(call))
                 if seen is None:
                     return
-                for name, value, kind in (
-                    ("SharePath", _share(seen.cluster), "String"),
-                    ("ArbitrationDelay", UInt32(6), "UInt32"),
-                ):
+                for name, value, kind in _parameters(seen, str(item.get("Name"))):
                     if not wanted or name.casefold() in wanted:
                         yield product(
                             [_NS + "ClusterParameter", "System.Object"],

@@ -137,7 +137,7 @@ def copy_status(here: Machine, view: CopyView, *, connections: bool = False) -> 
     if not good:
         values.update(_failed_checks(view, name))
     if connections:
-        values["OutgoingConnections" if view.is_active else "IncomingLogCopyingNetwork"] = _connections(view)
+        values |= _connections(here, view)
     return make("Get-MailboxDatabaseCopyStatus", values, text=name)
 
 
@@ -172,8 +172,15 @@ def _seed_status(view: CopyView) -> Value:
     return f"Percentage:{view.seed_percent}; Read:{amount}; Written:{amount}; ReadPerSec:; WrittenPerSec:"
 
 
-def _connections(view: CopyView) -> Value:
-    """`{server,network}` of each connection; the one network of the lab's DAGs is the MAPI network."""
-    if view.is_active:
-        return list_of([], DATA + "MultiValuedProperty`1[[System.String]]")
-    return f"{{{view.active_server.lower()},MapiDagNetwork}}"
+def _connections(here: Machine, view: CopyView) -> dict[str, Value]:
+    """`{server,network}` of each connection, with the server at its other end."""
+    if not view.is_active:
+        return {
+            name: f"{{{view.active_server.lower()},{network}}}"
+            for name, network in (("IncomingLogCopyingNetwork", view.network), ("SeedingNetwork", view.seed_network))
+            if network
+        }
+    copies = here.world.state.databases[view.database].copies
+    others = [here.world.copy_view(view.database, copy.server, here.host) for copy in copies]
+    outgoing: list[Value] = [f"{{{one.server.lower()},{one.network}}}" for one in others if one.network]
+    return {"OutgoingConnections": list_of(outgoing, DATA + "MultiValuedProperty`1[[System.String]]")}

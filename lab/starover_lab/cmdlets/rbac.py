@@ -46,6 +46,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Get-MailboxDatabase",
         "Get-MailboxDatabaseCopyStatus",
         "Get-MailboxServer",
+        "Set-MailboxDatabase",
         "Set-MailboxServer",
         "Mount-Database",
         "Dismount-Database",
