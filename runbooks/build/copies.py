@@ -8,7 +8,7 @@ from starover.steps.ad_wait import server_directory
 from starover.steps.copies import GOOD_INDEX, caught_up, copies_of
 from starover.steps.copy_plan import Adding, DatabasePlan, check_room, lanes, notes, plan_database, wished
 from starover.steps.copy_spec import AUTO, CopySpec, Layout, Parallel, SeedFrom
-from starover.steps.dag import volumes
+from starover.steps.dag import short, volumes
 from starover.steps.lags import held, lag_set, transport_config
 from starover.steps.placement import Placement, copies_on_controller, placements
 from starover.steps.preferences import ordered, policies
@@ -145,7 +145,7 @@ def _copy(
             server,
             until=lambda now: now.has(server.name),
             settle=Settle(every=30, limit=900),
-            what=f"waiting-ad: {identity} on {controller}",
+            what=f"AD: {short(controller)} knows {identity} (waiting-ad)",
             expected=True,
             database=database,
             controller=controller,

@@ -393,7 +393,7 @@ def known_everywhere(asked: Asked, fqdn: str, *, ttl: int, target: str = "") -> 
             asked.writer,
             until=until,
             settle=REPLICATION,
-            what=f"waiting-ad: {server.name} answers {fqdn}{aim}, TTL {ttl}",
+            what=f"AD: {server.name} answers {fqdn}{aim}, TTL {ttl} (waiting-ad)",
             expected=True,
             fqdn=fqdn,
             controller=server.fqdn,

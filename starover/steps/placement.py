@@ -23,8 +23,10 @@ __all__ = [
     "bytes_in",
     "copies_on_controller",
     "copy_host",
+    "lag_of",
     "placement",
     "placements",
+    "places_of",
     "preference_text",
 ]
 
@@ -66,8 +68,7 @@ class Placement(Report):
     @property
     def places(self) -> dict[str, int]:
         """The activation preference of each server with a copy; the first place first."""
-        pairs = [(pair.server, int(_value(pair) or 0)) for pair in self.preferences]
-        return dict(sorted(pairs, key=lambda pair: pair[1]))
+        return places_of(self.preferences)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -94,11 +95,11 @@ class Placement(Report):
 
     def replay_lag(self, server: str) -> timedelta:
         """How far a copy replays behind."""
-        return _lag(self.replay_lags, server)
+        return lag_of(self.replay_lags, server)
 
     def truncation_lag(self, server: str) -> timedelta:
         """How long a copy keeps logs that it has replayed."""
-        return _lag(self.truncation_lags, server)
+        return lag_of(self.truncation_lags, server)
 
     @property
     def lagged(self) -> tuple[str, ...]:
@@ -114,7 +115,14 @@ def _value(pair: Pair) -> str:
     return found[1] if found else ""
 
 
-def _lag(pairs: Sequence[Pair], server: str) -> timedelta:
+def places_of(pairs: Sequence[Pair]) -> dict[str, int]:
+    """The activation preference of each server; the first place first."""
+    places = [(pair.server, int(_value(pair) or 0)) for pair in pairs]
+    return dict(sorted(places, key=lambda place: place[1]))
+
+
+def lag_of(pairs: Sequence[Pair], server: str) -> timedelta:
+    """A server's lag; none where it is not among them. Raises `BadReport`."""
     for pair in pairs:
         if same_host(pair.server, server):
             text = _value(pair)

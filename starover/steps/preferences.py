@@ -7,9 +7,20 @@ from collections.abc import Mapping, Sequence
 from starover.estate import Server
 from starover.names import CopyId, DbName, first_label, same_host
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step
-from starover.steps.placement import Placement, ServerFacts, placement, preference_text, same_order
+from starover.steps.dag import DatabaseInfo
+from starover.steps.placement import Placement, ServerFacts, placement, places_of, preference_text, same_order
 
-__all__ = ["Policies", "after_adding", "ordered", "policies", "policy_set", "spread", "wanted_order"]
+__all__ = [
+    "Policies",
+    "after_adding",
+    "left_without",
+    "ordered",
+    "policies",
+    "policies_on_controller",
+    "policy_set",
+    "spread",
+    "wanted_order",
+]
 
 
 def after_adding(order: Sequence[str], added: Sequence[tuple[str, int]]) -> list[str]:
@@ -190,6 +201,21 @@ class Policies(Report):
 
 policies = Query("server/policies.ps1.j2", Policies)
 """Of the whole organization."""
+
+
+policies_on_controller = Query("server/policies_on_controller.ps1.j2", Policies)
+"""The same as one domain controller has it by now. Argument: `controller`."""
+
+
+def left_without(databases: Sequence[DatabaseInfo], now: Policies, blocked: Sequence[str]) -> dict[str, list[str]]:
+    """The databases that no server would activate by itself if these were Blocked too, with their servers."""
+    barred = [one.name for one in now.servers if one.policy == "Blocked"] + list(blocked)
+    hosts = {one.name: list(places_of(one.preferences)) for one in databases}
+    return {
+        name: servers
+        for name, servers in hosts.items()
+        if any(_among(server, blocked) for server in servers) and all(_among(server, barred) for server in servers)
+    }
 
 
 def _policy_back(prev: Policies, asked: Server, /, *, server: str, policy: str) -> Step | None:
