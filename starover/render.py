@@ -214,7 +214,7 @@ class Renderer:
             raise BadTemplate(f"the template {template} needs `{'`, `'.join(missing)}`, which its step does not give")
         try:
             return compiled.render({name: arguments[name] for name in names})
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, TypeError) as error:
             raise BadTemplate(f"the template {template} cannot be rendered: {error}") from error
         except BadParameter as error:
             raise BadParameter(

@@ -17,7 +17,6 @@ from click.testing import CliRunner
 from starover_cli.main import main
 from starover_cli.settings import Settings
 
-
 _COMMAND = [sys.executable, "-m", "starover_cli"]
 _MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
 
