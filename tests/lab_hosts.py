@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.powershell.errors import ErrorRecord, Terminated
@@ -59,6 +60,10 @@ class Estate:
     @property
     def credential(self) -> PSCredential:
         return PSCredential(self.operator.down_level, SecureString(self.operator.password))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the estate live on for a while."""
+        self.world.scheduler.advance_to(self.world.now + timedelta(seconds=seconds))
 
     def open(self, host: str = "EX1", configuration: str = "Microsoft.PowerShell", user: str = "") -> Shell:
         made: list[Runspace] = []

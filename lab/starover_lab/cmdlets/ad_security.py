@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from starover_lab.cmdlets.ad_session import plain_name
 from starover_lab.cmdlets.machine import Machine, machine
@@ -13,7 +14,7 @@ from starover_lab.powershell.values import PSObject, Unsupported, Value
 from starover_lab.world.ad_objects import ComputerObject
 from starover_lab.world.errors import WorldError
 
-__all__ = ["descriptor", "dsacls", "exists"]
+__all__ = ["acl", "descriptor", "dsacls", "exists"]
 
 _ACCESS = "System.Security.AccessControl."
 _BASES = (f"{_ACCESS}ObjectAccessRule", f"{_ACCESS}AccessRule", f"{_ACCESS}AuthorizationRule")
@@ -56,6 +57,19 @@ def exists(here: Machine, path: str) -> bool:
     except WorldError:
         return False
     return True
+
+
+def acl(call: Invocation, path: str) -> Iterator[Value]:
+    """Get-Acl on the AD drive: who controls a computer account."""
+    here = machine(call)
+    try:
+        found = here.world.ad.computer(plain_name(path.partition(":")[2].lstrip("\\/:")), here.host)
+    except WorldError:
+        message = f"Cannot find path '{path}' because it does not exist."
+        kind = "System.Management.Automation.ItemNotFoundException"
+        call.error(call.record("ItemNotFound", "ObjectNotFound", message, type_name=kind, target=path))
+        return
+    yield descriptor(here, found)
 
 
 _GRANT = re.compile(r"(.+):GA", re.IGNORECASE)

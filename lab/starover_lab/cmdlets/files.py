@@ -198,6 +198,9 @@ def get_acl(call: Invocation) -> Iterator[Value]:
     """Get-Acl: owner, and who has access."""
     for bound in call.records():
         for path, literal in asked_paths(bound):
+            if drive_of(path) != "file":
+                yield from providers.acl(call, path)
+                continue
             try:
                 entries = list(expand(call, path, literal=literal))
             except Refused as refused:

@@ -12,7 +12,7 @@ from starover_lab.cmdlets.paths import item as file_item
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Unsupported, Value
 
-__all__ = ["BODIES", "children", "exists", "item"]
+__all__ = ["BODIES", "acl", "children", "exists", "item"]
 
 
 def item(call: Invocation, path: str) -> Iterator[Value]:
@@ -35,6 +35,13 @@ def children(call: Invocation, path: str) -> Iterator[Value]:
             yield from certificate_store.children(call, path)
         case _:
             raise Unsupported(f"Get-ChildItem on {path}: the lab does not simulate it")
+
+
+def acl(call: Invocation, path: str) -> Iterator[Value]:
+    """Get-Acl."""
+    if drive_of(path) != "directory":
+        raise Unsupported(f"Get-Acl on {path}: the lab does not simulate it")
+    yield from ad_security.acl(call, path)
 
 
 def exists(call: Invocation, path: str, kind: str) -> bool:
