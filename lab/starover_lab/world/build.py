@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from functools import partial
 
 from starover.estate import Subnet as SubnetSpec
 from starover_lab.world import quorum
@@ -143,7 +144,7 @@ def _server(
         roles=tuple(spec.roles),
         guid=state.dice.guid("server", name),
         boot_time=state.now - timedelta(days=11, seconds=int(state.dice.between(0, 86_400, name, "boot"))),
-        files=FileStore(lambda: state.now),
+        files=FileStore(lambda: state.now, partial(_database_files, state, name)),
         services=services_of(dc=is_dc, year=year, clustered=clustered),
         shares=shares_of(spec),
         exchange=_exchange(state, name, spec.exchange) if spec.exchange is not None else None,
@@ -165,6 +166,13 @@ def _server(
             name,
             DomainController(name, site, lambda: state.answers(server) and state.runs(server, "NTDS"), is_gc=spec.gc),
         )
+
+
+def _database_files(state: State, server: str) -> list[str]:
+    """The database files that a server's copies have."""
+    return [
+        one.edb_path for one in state.databases if (copy := one.copies.get(server)) is not None and copy.files_present
+    ]
 
 
 def _nearest_first(dns_servers: list[str], subnet: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,8 +54,10 @@ def parent_of(path: str) -> str:
 class FileStore:
     """What lies on a host's disks; it survives a reboot. A drive's root always exists."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], others: Callable[[], Iterable[str]] = tuple) -> None:
+        """`others`: paths of files that a service keeps here, such as databases; only that they exist is known."""
         self._now = now
+        self._others = others
         self._entries: dict[str, Entry] = {}
 
     def get(self, path: str) -> Entry | None:
@@ -64,7 +66,10 @@ class FileStore:
         if clean.endswith(":") and "\\" not in clean:
             moment = datetime.fromisoformat("2021-05-08T08:20:24+00:00")
             return Entry(clean, folder=True, created=moment, modified=moment)
-        return self._entries.get(clean.casefold())
+        entry = self._entries.get(clean.casefold())
+        if entry is None and any(clean.casefold() == clean_path(path).casefold() for path in self._others()):
+            return Entry(clean, folder=False, created=self._now(), modified=self._now())
+        return entry
 
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder of that path."""
