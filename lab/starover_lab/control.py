@@ -21,6 +21,8 @@ Every request carries `Authorization: Bearer TOKEN` (`lab.json` has URL and toke
 | `POST /v1/mend` | `number`, or `kind`, `target` | `numbers` |
 | `POST /v1/accidents` | `host`, `kind`, `action`, `skip`, `times` | plans an accident of the line (`wire.plans`) |
 | `POST /v1/accidents/clear` | `host` | none any more |
+| `GET /v1/winrm` | | `winrm`: how the service of each host is configured |
+| `POST /v1/winrm` | `host` (none: all), and what is to change of what `GET` shows | as `GET` |
 | `POST /v1/down` | | the lab ends |
 
 What a client announced is forgotten when the connection on which it did is lost without `Connection: close`: a client
@@ -33,8 +35,9 @@ import asyncio
 import hmac
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -44,12 +47,15 @@ from starover_lab.pump import Pump
 from starover_lab.wire.host import Host
 from starover_lab.wire.http1 import Connection, HttpRequest, HttpResponse, Listener
 from starover_lab.wire.plans import Accident, Kind
+from starover_lab.wire.service import Limits
 from starover_lab.world.errors import Data, WorldError
 from starover_lab.world.world import World
 
 __all__ = ["Control"]
 
 B = TypeVar("B", bound=msgspec.Struct)
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
 Answer = Mapping[str, object]
 
 
@@ -94,6 +100,21 @@ class _Accident(msgspec.Struct, forbid_unknown_fields=True):
     action: str = ""
     skip: int = 0
     times: int = 1
+
+
+class _WinRm(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Of `wire.host.Options` and its `Limits`; None: as it is."""
+
+    host: str = ""
+    allow_unencrypted: bool | None = None
+    request_seconds: Seconds | None = None
+    shell_seconds: Seconds | None = None
+    command_seconds: Seconds | None = None
+    idle_seconds: Seconds | None = None
+    shells_per_user: Count | None = None
+    commands_per_shell: Count | None = None
+    processes_per_shell: Count | None = None
+    operations_per_user: Count | None = None
 
 
 class _OfHost(msgspec.Struct, forbid_unknown_fields=True):
@@ -164,6 +185,8 @@ class Control:
             ("POST", "/v1/mend"): self._mend,
             ("POST", "/v1/accidents"): self._accident,
             ("POST", "/v1/accidents/clear"): self._no_accidents,
+            ("GET", "/v1/winrm"): lambda _, __: self._winrm(),
+            ("POST", "/v1/winrm"): self._configure,
             ("POST", "/v1/down"): self._down,
         }
 
@@ -333,9 +356,31 @@ class Control:
         self._host(self._read(request, _OfHost).host).plans.clear()
         return {}
 
+    def _winrm(self) -> Answer:
+        found: dict[str, Answer] = {}
+        for name, host in self._lab.hosts.items():
+            of_host, limits = asdict(host.options), asdict(host.options.limits)
+            told = _WinRm(host=name, **{key: (of_host | limits)[key] for key in _SETTABLE})
+            found[name] = msgspec.to_builtins(told)
+        return {"winrm": found}
+
+    def _configure(self, _: Connection, request: HttpRequest) -> Answer:
+        asked = self._read(request, _WinRm)
+        wanted = {key: value for key in _SETTABLE if (value := getattr(asked, key)) is not None}
+        hosts = [self._host(asked.host)] if asked.host else list(self._lab.hosts.values())
+        for host in hosts:
+            limits = replace(host.options.limits, **{key: wanted[key] for key in wanted if key in _LIMITS})
+            others = {key: wanted[key] for key in wanted if key not in _LIMITS}
+            host.configure(replace(host.options, limits=limits, **others))
+        return self._winrm()
+
     def _down(self, _: Connection, __: HttpRequest) -> Answer:
         self._lab.down()
         return {}
+
+
+_LIMITS = frozenset(one.name for one in fields(Limits))
+_SETTABLE = tuple(name for name in _WinRm.__struct_fields__ if name != "host")
 
 
 def _aware(when: datetime) -> datetime:

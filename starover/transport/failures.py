@@ -21,6 +21,8 @@ Stage = Literal["open", "command", "receive"]
 """`open`: nothing of the script has left; `command`: it was being handed over; `receive`: the host has it."""
 
 NO_SUCH = 2150858843
+_DISCONNECTED = 2150859204
+"""ERROR_WINRS_SHELL_DISCONNECTED: a session that was idle for too long, on its way to be removed."""
 _QUOTAS = frozenset({2150859173, 2150859174})
 _QUOTA_WORDS = ("quota", "maximum number of", "exceeded", "throttl")
 _DENIED = 5
@@ -63,7 +65,11 @@ def broken(error: Exception) -> bool:
 
 def gone(error: Exception) -> Literal["shell", "command"] | None:
     """Which of the two the host does not know. The code is the same for both; only the text differs."""
-    if not isinstance(error, WSManFaultError) or error.code != NO_SUCH:
+    if not isinstance(error, WSManFaultError):
+        return None
+    if error.code == _DISCONNECTED:
+        return "shell"
+    if error.code != NO_SUCH:
         return None
     said = f"{error.reason or ''} {error.provider_fault or ''}".lower()
     return "command" if "command identifier" in said else "shell"

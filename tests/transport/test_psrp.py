@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -367,6 +368,19 @@ def test_after_a_restart_a_new_session_is_opened(lab: WireLab, run_one: RunOne) 
     lab.endpoint.says("look", "x")
     run_one("look")
     lab.endpoint.boots += 1
+    answer = run_one("look")
+    assert (answer.output, answer.error) == ("x", None)
+    assert len(lab.endpoint.runspaces) == 2
+
+
+@pytest.mark.parametrize("hours", [2.1, 5.0])
+def test_a_session_that_was_idle_for_too_long_is_replaced_by_a_reading(
+    lab: WireLab, run_one: RunOne, hours: float
+) -> None:
+    """After two hours Windows takes it for disconnected, and in the end removes it."""
+    lab.endpoint.says("look", "x")
+    run_one("look")
+    lab.now(lambda: lab.scheduler.advance_to(lab.scheduler.now + timedelta(hours=hours)))
     answer = run_one("look")
     assert (answer.output, answer.error) == ("x", None)
     assert len(lab.endpoint.runspaces) == 2

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import requests
 from pypsrp.complex_objects import PSInvocationState
-from pypsrp.exceptions import WinRMTransportError, WSManFaultError
+from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from starover_lab.wire.endpoint import Emit
@@ -118,6 +118,48 @@ def test_an_answer_can_stay_away(lab: WireLab, client: MakeClient) -> None:
             shell.begin_invoke()
         reset_transport(pool)
         assert resume(shell) == ["x"]
+    assert lab.endpoint.executed == ["hello"]
+
+
+def test_a_401_in_the_middle_is_seen_and_the_logon_goes_on(lab: WireLab, client: MakeClient) -> None:
+    lab.endpoint.says("hello", "x")
+    with RunspacePool(client("basic", ssl=True)) as pool:
+        plan(lab, Accident("http-401", "Command"))
+        with pytest.raises(AuthenticationError):
+            PowerShell(pool).add_script("hello").begin_invoke()
+        assert PowerShell(pool).add_script("hello").invoke() == ["x"]
+    assert lab.endpoint.executed == ["hello"]
+
+
+@pytest.mark.parametrize("action", ["Create", "Command"])
+def test_a_quota_is_a_fault_and_nothing_is_done(lab: WireLab, client: MakeClient, action: str) -> None:
+    lab.endpoint.says("hello", "x")
+    plan(lab, Accident("quota", action))
+    pool = RunspacePool(client())
+    if action == "Create":
+        with pytest.raises(WSManFaultError, match="concurrent operations") as caught:
+            pool.open()
+        assert lab.endpoint.runspaces == []
+    else:
+        pool.open()
+        with pytest.raises(WSManFaultError, match="concurrent operations") as caught:
+            PowerShell(pool).add_script("hello").begin_invoke()
+        assert PowerShell(pool).add_script("hello").invoke() == ["x"]
+        pool.close()
+    assert caught.value.code == 2150859174
+
+
+def test_a_request_can_be_swallowed(lab: WireLab, client: MakeClient) -> None:
+    with RunspacePool(client(read_timeout=1)) as pool:
+        plan(lab, Accident("silent-before", "Command", skip=1))
+        lab.endpoint.says("hello", "x")
+        assert PowerShell(pool).add_script("hello").invoke() == ["x"]
+        shell = PowerShell(pool).add_script("hello")
+        with pytest.raises(requests.exceptions.ReadTimeout):
+            shell.begin_invoke()
+        reset_transport(pool)
+        with pytest.raises(WSManFaultError, match="command identifier that does not exist"):
+            resume(shell)
     assert lab.endpoint.executed == ["hello"]
 
 

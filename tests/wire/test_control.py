@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import dns.message
 import dns.query
 import pytest
-from pypsrp.exceptions import AuthenticationError
+from pypsrp.exceptions import AuthenticationError, WSManFaultError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from starover_lab import __main__ as command
@@ -407,3 +407,24 @@ def test_a_host_that_goes_off_takes_its_scripts_along(lab: Process) -> None:
     assert door.now() == began
     with pytest.raises(Exception, match="timed out"):
         PowerShell(pool).add_script("0").begin_invoke()
+
+
+def test_the_winrm_service_is_configured_while_it_runs(lab: Process) -> None:
+    door = lab.door()
+    before = door.ask("GET", "/v1/winrm")[1]["winrm"]
+    assert before["EX1"]["shellsPerUser"] == 30
+    assert before["EX1"]["allowUnencrypted"] is False
+    with pytest.raises(AuthenticationError):
+        lab.pool("EX1", auth="basic", encryption="never").open()
+    status, after = door.ask("POST", "/v1/winrm", {"host": "ex1", "allowUnencrypted": True, "shellsPerUser": 1})
+    assert status == 200
+    assert after["winrm"]["EX2"] == before["EX2"]
+    with lab.pool("EX1", auth="basic", encryption="never") as pool:
+        assert len(PowerShell(pool).add_script("0").invoke()) == 1
+        with pytest.raises(WSManFaultError, match="maximum number of 1 concurrent shells"):
+            lab.pool("EX1").open()
+    assert door.ask("POST", "/v1/winrm", {"shellsPerUser": -1})[0] == 400
+    assert door.ask("POST", "/v1/winrm", {"host": "nobody"})[0] == 400
+    assert door.ask("POST", "/v1/winrm", {"requestSeconds": 0.001, "shellSeconds": 0.001})[0] == 200
+    with lab.pool("EX2") as pool:
+        assert len(PowerShell(pool).add_script("0").invoke()) == 1

@@ -13,13 +13,19 @@ __all__ = [
     "aborted",
     "access_denied",
     "bad_header",
+    "bad_idle_time",
     "bad_parameter",
     "no_command",
     "no_shell",
     "refused",
     "shell_exists",
+    "shell_is_disconnected",
+    "shell_of_another",
+    "stream_disconnected",
     "timed_out",
     "too_many_commands",
+    "too_many_operations",
+    "too_many_processes",
     "too_many_shells",
     "unknown_action",
     "unknown_resource",
@@ -210,9 +216,49 @@ def too_many_shells(allowed: int) -> Fault:
 
 
 def too_many_commands() -> Fault:
-    """MaxConcurrentCommandsPerShell; the recorded report of it has no code."""
+    """MaxConcurrentCommandsPerShell: the reported text, with the code that wsmerror.h gives it."""
     return Fault(
-        0,
+        2150859241,
         f"{_CANNOT}The maximum number of concurrent commands per shell has been exceeded. Retry the request later or "
         "raise the Maximum Commands per Shell quota. ",
+    )
+
+
+def too_many_operations(allowed: int) -> Fault:
+    """MaxConcurrentOperationsPerUser."""
+    return Fault(
+        2150859174,
+        f"{_CANNOT}This user is allowed a maximum number of {allowed} concurrent operations, which has been exceeded. "
+        "Close existing operations for this user, or raise the quota for this user. ",
+        subcode="w:QuotaLimit",
+        sender=True,
+    )
+
+
+def too_many_processes() -> Fault:
+    """MaxProcessesPerShell (no report tells its fault: the text is that of Windows for such a quota, 1816)."""
+    return Fault(1816, "Not enough quota is available to process this command. ")
+
+
+def stream_disconnected() -> Fault:
+    """A Receive that waited when its shell was disconnected (code and text from wsmerror.h)."""
+    return Fault(2150859230, f"{_CANNOT[:-2]} because the stream is currently disconnected. ")
+
+
+def shell_is_disconnected() -> Fault:
+    """Something is wanted of a shell that is disconnected (the code is wsmerror.h's, the text our own)."""
+    return Fault(2150859204, f"{_CANNOT}The shell is disconnected: reconnect it first. ", sender=True)
+
+
+def shell_of_another() -> Fault:
+    """Connect to a shell whose client has not left it (the code is wsmerror.h's, the text our own)."""
+    return Fault(2150859213, f"{_CANNOT}The shell is connected to a different client. ", sender=True)
+
+
+def bad_idle_time(least: int, most: int) -> Fault:
+    """An IdleTimeOut, in milliseconds, that is not allowed (the code is wsmerror.h's, the text our own)."""
+    return Fault(
+        2150859250,
+        f"{_CANNOT}The requested idle timeout is outside the allowed range ({least} - {most}). ",
+        sender=True,
     )

@@ -33,6 +33,12 @@ class Options:
     """Service/AllowUnencrypted: plain bodies and Basic over http too."""
     slow_seconds: float = 0.25
     """How long each answer takes, in real time, while the line is slow."""
+    request_seconds: float = 0.0
+    """How long every request takes, in real time: the way to a host that is not on loopback."""
+    shell_seconds: float = 0.0
+    """How long a shell takes to begin, in real time: on Windows a process starts."""
+    command_seconds: float = 0.0
+    """How long a command of a command shell takes to begin, in real time: on Windows two processes start."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -69,7 +75,8 @@ class Host:
         self._scripts = scripts
         self._options = options or Options()
         self._closed = False
-        self.service = Service(name, endpoint, scripts, self._options.limits)
+        self.service = Service(name, endpoint, scripts)
+        self.configure(self._options)
         self.http = self._listener(address, ports[0], None)
         self.https = self._listener(address, ports[1], tls) if tls is not None else None
 
@@ -84,6 +91,17 @@ class Host:
             line=self.line,
             on_turned_away=lambda: self._scripts.absent(self.name),
         )
+
+    def configure(self, options: Options) -> None:
+        """Other options from now on; connections and shells stay."""
+        self._options = options
+        self.service.limits = options.limits
+        self.service.allow_unencrypted = options.allow_unencrypted
+
+    @property
+    def options(self) -> Options:
+        """How the service is configured now."""
+        return self._options
 
     @property
     def listeners(self) -> list[Listener]:
@@ -142,8 +160,9 @@ class Host:
             return HttpResponse(200, fate="never")
         if line == "refused" or state.boot != boot:  # a host that has booted knows no connection from before
             return HttpResponse(200, fate="reset")
-        if "slow" in self._endpoint.modes(self.name):
-            await asyncio.sleep(self._options.slow_seconds)
+        wait = self._options.slow_seconds if "slow" in self._endpoint.modes(self.name) else 0.0
+        if wait + self._options.request_seconds > 0:
+            await asyncio.sleep(wait + self._options.request_seconds)
         configuration = _PATHS.get(request.path.partition("?")[0].rstrip("/").lower())
         if configuration is None:
             return HttpResponse(404)
@@ -168,6 +187,12 @@ class Host:
         if self._endpoint.boot(self.name) != boot:
             return HttpResponse(200, fate="reset")
         return HttpResponse(answer.status, answer.body, (*headers, *answer.headers), answer.fate)
+
+    async def _begin(self, action: str, document: bytes) -> None:
+        """The real time that a process takes to start on Windows, if that is wanted."""
+        wait = {"Create": self._options.shell_seconds, "Command": self._options.command_seconds}.get(action, 0.0)
+        if wait > 0 and (action == "Create" or b"/windows/shell/cmd<" in document):
+            await asyncio.sleep(wait)
 
     def _brings_a_script(self, state: Authentication, request: HttpRequest) -> bool:
         """Whether this request is on the way to a script, as far as can be seen: a logon, Create or Command."""
@@ -210,12 +235,15 @@ class Host:
         found = _ACTION.search(document)
         action = found[1].decode() if found else ""
         self.requests[action] += 1
+        await self._begin(action, document)
         accident = self.plans.strike(action)
-        if accident == "reset-before":
-            return HttpResponse(200, fate="reset")
+        if accident in ("reset-before", "silent-before"):
+            return HttpResponse(200, fate="reset" if accident == "reset-before" else "never")
         if accident is not None and accident.startswith("http-"):
             return HttpResponse(int(accident.removeprefix("http-")))
-        status, body = await self.service.answer(caller, document)
+        status, body = (
+            self.service.refuse(document) if accident == "quota" else await self.service.answer(caller, document)
+        )
         content = _SOAP
         if state is not None:
             assert state.context is not None

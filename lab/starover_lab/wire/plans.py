@@ -1,4 +1,5 @@
-"""Accidents of the line, planned per host and request: resets, cut answers, HTTP errors; knows no SOAP body."""
+"""Accidents of the line, planned per host, request and number: resets, cut answers, silence, HTTP errors, a quota;
+knows no SOAP body."""
 
 from __future__ import annotations
 
@@ -7,16 +8,27 @@ from typing import Literal, get_args
 
 __all__ = ["KINDS", "Accident", "Kind", "Plans"]
 
-Kind = Literal["reset-before", "reset-after", "half", "silent-after", "http-400", "http-401", "http-500", "http-503"]
+Kind = Literal[
+    "reset-before",
+    "reset-after",
+    "half",
+    "silent-before",
+    "silent-after",
+    "http-400",
+    "http-401",
+    "http-500",
+    "http-503",
+    "quota",
+]
 """`reset-before`: the connection is reset and nothing was done; `reset-after`: all was done, then it is reset; `half`:
-done, and the answer is cut in the middle; `silent-after`: done, and the answer never comes; the others: that status,
-nothing done."""
+done, and the answer is cut in the middle; `silent-before`, `silent-after`: nothing or all was done, and no answer ever
+comes; `http-...`: that status, nothing done; `quota`: the fault of too many operations, nothing done."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass
 class Accident:
-    """One plan: it happens to `times` requests after `skip` others that match."""
+    """One plan: it happens to `times` requests after `skip` others that match. Retries count like everything else."""
 
     kind: Kind
     action: str = ""

@@ -23,8 +23,6 @@ from starover_lab.wire.shells import Command, MessageOutbox, Shell
 
 __all__ = ["PsrpShell"]
 
-_MAX_COMMANDS = 1000
-
 
 @dataclass(kw_only=True, eq=False)
 class _Pipeline(Command):
@@ -49,6 +47,7 @@ class PsrpShell(Shell):
     scripts: Scripts
     principal: Principal
     configuration: str
+    most_commands: int = 1000
     pool_outbox: MessageOutbox = field(default_factory=MessageOutbox)
 
     def __post_init__(self) -> None:
@@ -96,7 +95,7 @@ class PsrpShell(Shell):
         arguments = None if line is None else line.find(soap.RSP + "Arguments")
         if line is None or arguments is None:
             raise faults.unreadable("CommandLine")
-        if len(self.commands) >= _MAX_COMMANDS:
+        if len(self.commands) >= self.most_commands:
             raise faults.too_many_commands()
         command_id = (line.get("CommandId") or soap.new_id()).upper()
         outbox = MessageOutbox(command_id)
@@ -260,6 +259,7 @@ class PsrpShell(Shell):
                 self._tell(command, MessageType.PIPELINE_HOST_CALL, psrp_out.should_exit(code))
 
         def done(task: ScriptTask) -> None:
+            self.last_used = self.scripts.now
             if command.runspace is not None and command.runspace in self._runspaces:
                 self._idle.append(command.runspace)
             self._end(command, task.error)

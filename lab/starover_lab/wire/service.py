@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starover_lab.wire import faults, soap
 from starover_lab.wire.clixml_in import Element
-from starover_lab.wire.config import CONFIG
+from starover_lab.wire.config import config
 from starover_lab.wire.endpoint import (
     CommandShell,
     CommandShells,
@@ -43,6 +44,15 @@ class Limits:
     """Quotas of the service; Windows' own defaults."""
 
     shells_per_user: int = 30
+    """MaxShellsPerUser."""
+    commands_per_shell: int = 1000
+    """MaxConcurrentCommandsPerShell: commands of a shell, ended or not, that no signal has cleared away."""
+    processes_per_shell: int = 25
+    """MaxProcessesPerShell: commands of a command shell that run at once."""
+    operations_per_user: int = 1500
+    """MaxConcurrentOperationsPerUser: requests under way, and all commands of command shells that are open."""
+    idle_seconds: float = 7200.0
+    """IdleTimeout of a shell whose client asks for none, in simulated time."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +73,20 @@ class Service:
     endpoint: Endpoint
     scripts: Scripts
     limits: Limits = field(default_factory=Limits)
+    allow_unencrypted: bool = False
+    """What the configuration says of it; the listeners see to it."""
     shells: dict[str, Shell] = field(default_factory=dict[str, Shell])
     opened: int = 0
     """Shells opened so far."""
     _boot: int = -1
+    _under_way: Counter[str] = field(default_factory=Counter[str])
+    """Requests that are not answered yet, by user."""
 
     async def answer(self, caller: Caller, document: bytes) -> tuple[int, bytes]:
         """HTTP status and envelope for one request."""
         relates_to, machine = "", ""
+        user = caller.user.lower()
+        self._under_way[user] += 1
         try:
             request = soap.parse(document)
             relates_to, machine = request.message_id, request.machine
@@ -83,9 +99,22 @@ class Service:
             # A closed connection would look like HTTP 400 for ever to a client that encrypts (gotcha 10).
             _LOG.exception("the service failed")
             return 500, faults.Fault(1359, "An internal error occurred. ").answer(relates_to, machine)
+        finally:
+            self._under_way[user] -= 1
+
+    def refuse(self, document: bytes) -> tuple[int, bytes]:
+        """As if the user had too many operations under way."""
+        try:
+            request = soap.parse(document)
+        except soap.BadEnvelope as error:
+            return 500, faults.unreadable(str(error)).answer("", "")
+        fault = faults.too_many_operations(self.limits.operations_per_user)
+        return 500, fault.answer(request.message_id, request.machine)
 
     async def _do(self, caller: Caller, request: soap.Request) -> bytes:
         self._forget_earlier_boots()
+        self._forget_idle()
+        self._count(caller, request)
         limit = soap.duration(request.timeout) if request.timeout else 60.0
         if limit is None or limit <= 0:
             raise faults.bad_header(request.timeout)
@@ -98,7 +127,13 @@ class Service:
         if request.action == "Receive":
             body = await self._receive(caller, request, limit)
         elif request.action == "Get" and request.resource == _CONFIG:
-            body = CONFIG
+            body = config(
+                allow_unencrypted=self.allow_unencrypted,
+                operations=self.limits.operations_per_user,
+                idle=int(self.limits.idle_seconds * 1000),
+                processes=self.limits.processes_per_shell,
+                shells=self.limits.shells_per_user,
+            )
         elif request.action == "Enumerate":
             body = self._enumerate(caller, request)
         elif request.action in ("Command", "Send", "Signal", "Delete", "Get", "Connect", "Disconnect", "Reconnect"):
@@ -113,11 +148,11 @@ class Service:
                 "Disconnect": self._disconnect,
                 "Reconnect": self._reconnect,
             }
-            now = self.scripts.now
-            body = (
-                shell.describe(now, more=True) if request.action == "Get" else actions[request.action](shell, request)
-            )
-            shell.last_used = self.scripts.now
+            if request.action in ("Command", "Send", "Signal") and shell.asleep(self.scripts.now):
+                raise faults.shell_is_disconnected()
+            body = actions[request.action](shell, request)
+            if request.action != "Get":  # who only looks uses nothing
+                shell.last_used = self.scripts.now
             self.scripts.kick()
         else:
             raise faults.unknown_action(request.action)
@@ -138,6 +173,22 @@ class Service:
             self._boot = boot
             self.close()
 
+    def _forget_idle(self) -> None:
+        now = self.scripts.now
+        for shell in [one for one in self.shells.values() if one.over(now)]:
+            del self.shells[shell.id]
+            shell.close()
+
+    def _mine(self, caller: Caller) -> list[Shell]:
+        return [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
+
+    def _count(self, caller: Caller, request: soap.Request) -> None:
+        """MaxConcurrentOperationsPerUser. What ends something is always let through."""
+        kept = sum(one.operations for one in self._mine(caller) if isinstance(one, WinrsShell))
+        most = self.limits.operations_per_user
+        if request.action not in ("Signal", "Delete") and kept + self._under_way[caller.user.lower()] > most:
+            raise faults.too_many_operations(most)
+
     def _shell(self, caller: Caller, request: soap.Request) -> Shell:
         shell = self.shells.get(request.shell)
         if shell is None:
@@ -153,8 +204,7 @@ class Service:
         commands = request.resource == soap.WSMAN_SHELL + "/cmd"
         if not commands and not request.resource.startswith(_POWERSHELL):
             raise faults.unknown_resource(request.resource)
-        mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
-        if len(mine) >= self.limits.shells_per_user:
+        if len(self._mine(caller)) >= self.limits.shells_per_user:
             raise faults.too_many_shells(self.limits.shells_per_user)
         shell_id = (wanted.get("ShellId") or soap.new_id()).upper()
         if shell_id in self.shells:
@@ -168,6 +218,7 @@ class Service:
         """A runspace pool."""
         configuration = caller.configuration or request.resource.removeprefix(_POWERSHELL)
         principal = Principal(name=caller.user)
+        idle = _checked(_idle_timeout(wanted)) or self.limits.idle_seconds
         runspace = await self._opened(lambda: self.endpoint.open(self.host, configuration, principal))
         now = self.scripts.now
         self.opened += 1
@@ -180,7 +231,9 @@ class Service:
             created=now,
             last_used=now,
             process_id=_FIRST_PROCESS + 4 * self.opened,
-            idle_timeout=_idle_timeout(wanted),
+            idle_timeout=idle,
+            session=request.session,
+            most_commands=self.limits.commands_per_shell,
             locale=request.locale,
             data_locale=request.data_locale,
             input_streams=_child(wanted, "InputStreams") or "stdin pr",
@@ -218,7 +271,10 @@ class Service:
             created=now,
             last_used=now,
             process_id=_FIRST_PROCESS + 4 * self.opened,
-            idle_timeout=_idle_timeout(wanted),
+            idle_timeout=_idle_timeout(wanted) or self.limits.idle_seconds,
+            session=request.session,
+            most_commands=self.limits.commands_per_shell,
+            most_processes=self.limits.processes_per_shell,
             input_streams=_child(wanted, "InputStreams") or "stdin",
             output_streams=_child(wanted, "OutputStreams") or "stdout stderr",
             host=self.host,
@@ -262,8 +318,13 @@ class Service:
         outbox = shell.find(command_id).outbox if command_id else shell.outbox
         if outbox is None:
             raise faults.bad_parameter("Shell cmd plugin", "%systemroot%\\system32\\winrscmd.dll")
+        if shell.asleep(self.scripts.now):
+            raise faults.shell_is_disconnected()
         shell.last_used = self.scripts.now
-        return await outbox.receive(request.message_id, limit, request.envelope_size)
+        try:
+            return await outbox.receive(request.message_id, limit, request.envelope_size)
+        finally:
+            shell.last_used = self.scripts.now
 
     # -- the other actions ---------------------------------------------------------------------------------------
 
@@ -305,7 +366,9 @@ class Service:
         if wanted is None or not isinstance(shell, PsrpShell):
             raise faults.unreadable("Connect")
         command_id = wanted.get("CommandId") or ""
-        shell.connected = True
+        if not shell.asleep(self.scripts.now) and shell.session != request.session:
+            raise faults.shell_of_another()
+        shell.connected, shell.session = True, request.session
         if command_id:
             shell.find(command_id)
             return "<rsp:ConnectResponse/>"
@@ -317,16 +380,19 @@ class Service:
             "</connectResponseXml></rsp:ConnectResponse>"
         )
 
-    def _disconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
-        shell.connected = False
+    def _disconnect(self, shell: Shell, request: soap.Request) -> str:
+        wanted = request.only("Disconnect")
+        asked = None if wanted is None else _checked(_idle_timeout(wanted))
+        shell.idle_timeout = asked or shell.idle_timeout
+        shell.disconnect()
         return ""
 
-    def _reconnect(self, shell: Shell, request: soap.Request) -> str:  # noqa: ARG002 - actions are alike
-        shell.connected = True
+    def _reconnect(self, shell: Shell, request: soap.Request) -> str:
+        shell.connected, shell.session = True, request.session
         return ""
 
     def _enumerate(self, caller: Caller, request: soap.Request) -> str:
-        mine = [one for one in self.shells.values() if one.owner.lower() == caller.user.lower()]
+        mine = self._mine(caller)
         if request.resource == soap.WSMAN_SHELL:
             items = "".join(one.describe(self.scripts.now, more=True) for one in mine)
         elif request.resource == soap.WSMAN_SHELL + "/Command":
@@ -347,9 +413,20 @@ def _child(element: Element, name: str) -> str | None:
     return None if found is None else found.text
 
 
-def _idle_timeout(wanted: Element) -> float:
-    asked = soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
-    return asked or 7200.0
+_LEAST_IDLE, _MOST_IDLE = 60, 2147483
+"""Seconds that a client may ask for; the configuration has them in milliseconds."""
+
+
+def _idle_timeout(wanted: Element) -> float | None:
+    """The seconds that a client asks for, if it does."""
+    return soap.duration((_child(wanted, "IdleTimeOut") or _child(wanted, "IdleTimeout") or "").strip())
+
+
+def _checked(seconds: float | None) -> float | None:
+    """Raises `Fault` for a time that PowerShell's shells do not take."""
+    if seconds is not None and not _LEAST_IDLE <= seconds <= _MOST_IDLE + 1:
+        raise faults.bad_idle_time(_LEAST_IDLE * 1000, _MOST_IDLE * 1000 + 647)
+    return seconds
 
 
 def _resource_created(shell: Shell) -> str:

@@ -50,6 +50,16 @@ class Outbox(ABC):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a Receive waits."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def dismiss(self) -> None:
+        """The client leaves: a Receive that waits ends with the fault for that."""
+        self._latest = None
+        self.wake()
+
     def close(self) -> None:
         """The target is gone: who waits is told, and who comes later too."""
         self._closed = True
@@ -74,7 +84,7 @@ class Outbox(ABC):
                 if self._waiter is waiter:
                     self._waiter = None
             if self._latest is not me:
-                raise faults.aborted()
+                raise faults.aborted() if self._latest is not None else faults.stream_disconnected()
         body = self.take(envelope_size - _ENVELOPE)
         self._last = (message_id, body)
         return body
@@ -165,6 +175,8 @@ class Shell(ABC):
     data_locale: str = "en-US"
     input_streams: str = "stdin"
     output_streams: str = "stdout"
+    session: str = ""
+    """The SessionId of the client it is connected to."""
     connected: bool = True
     commands: dict[str, Command] = field(default_factory=dict[str, Command])
 
@@ -196,6 +208,31 @@ class Shell(ABC):
             raise faults.no_command()
         return found
 
+    def _outboxes(self) -> list[Outbox]:
+        own = [] if self.outbox is None else [self.outbox]
+        return own + [one.outbox for one in self.commands.values()]
+
+    def idle(self, now: datetime) -> float:
+        """Seconds in which nothing was wanted of it and nothing ran in it."""
+        busy = any(one.running for one in self.commands.values()) or any(one.awaited for one in self._outboxes())
+        if busy:
+            self.last_used = now
+        return (now - self.last_used).total_seconds()
+
+    def asleep(self, now: datetime) -> bool:
+        """Whether it counts as disconnected: by its client, or because it was idle for too long."""
+        return not self.connected or self.idle(now) > self.idle_timeout
+
+    def over(self, now: datetime) -> bool:
+        """Whether it was disconnected for so long that the service removes it: its idle time once more [model]."""
+        return self.idle(now) > self.idle_timeout * (2 if self.connected else 1)
+
+    def disconnect(self) -> None:
+        """Its client leaves it and may come back."""
+        self.connected = False
+        for one in self._outboxes():
+            one.dismiss()
+
     def forget(self, command: Command) -> None:
         """The client is done with a command."""
         if command.running:
@@ -205,14 +242,13 @@ class Shell(ABC):
 
     def describe(self, now: datetime, *, more: bool = False) -> str:
         """The `rsp:Shell` element (R41); `more` as in the answers to Get and Enumerate (R42)."""
-        idle = 0.0 if not more else (now - self.last_used).total_seconds()
+        idle = self.idle(now) if more else 0.0
         inner = "".join(f"<rsp:{name}>{value}</rsp:{name}>" for name, value in self._fields(now, idle, more=more))
         return f'<rsp:Shell xmlns:rsp="{soap.WSMAN_SHELL}">{inner}</rsp:Shell>'
 
     def _fields(self, now: datetime, idle: float, *, more: bool) -> list[tuple[str, str]]:
         """Names and XML of the description's parts; `idle` in seconds."""
         text = soap.text
-        asleep = not self.connected or idle > self.idle_timeout
         fields = [
             ("ShellId", self.id),
             ("ResourceUri", text(self.resource)),
@@ -229,7 +265,7 @@ class Shell(ABC):
             ("ProfileLoaded", "Yes"),
             ("Encoding", "UTF8"),
             ("BufferMode", "Block"),
-            ("State", "Disconnected" if asleep else "Connected"),
+            ("State", "Disconnected" if self.asleep(now) else "Connected"),
             ("ShellRunTime", span((now - self.created).total_seconds())),
             ("ShellInactivity", span(idle)),
         ]

@@ -93,6 +93,8 @@ class Request:
     """MaxEnvelopeSize: no answer may be longer."""
     selectors: dict[str, str]
     options: dict[str, str]
+    session: str
+    """SessionId: which of its sessions the client speaks in."""
     locale: str
     data_locale: str
     body: Element
@@ -155,6 +157,7 @@ def parse(document: bytes) -> Request:
         envelope_size=int(size) if size.isdecimal() else 153600,
         selectors=_named(header, "SelectorSet", "Selector"),
         options=_named(header, "OptionSet", "Option"),
+        session=head(_P, "SessionId"),
         locale=locale("Locale", _W),
         data_locale=locale("DataLocale", _P),
         body=body,

@@ -121,6 +121,10 @@ class WinrsShell(Shell):
     codepage: str = ""
     """Of input and output, as the client wrote it; the console's own where it wrote none."""
     most_commands: int = 1000
+    most_processes: int = 25
+    operations: int = 0
+    """Commands begun so far: of a command shell the service takes none back before the shell is gone (MS-WSMV note
+    118), so they count against MaxConcurrentOperationsPerUser."""
 
     def __post_init__(self) -> None:
         number = int(self.codepage) if self.codepage.isdecimal() else _CODEPAGE
@@ -142,12 +146,15 @@ class WinrsShell(Shell):
             raise faults.unreadable("CommandLine")
         if len(self.commands) >= self.most_commands:
             raise faults.too_many_commands()
+        if sum(one.running for one in self.commands.values()) >= self.most_processes:
+            raise faults.too_many_processes()
         line = " ".join(text for one in words if one is not None and (text := one.text or ""))
         command_id = (wanted.get("CommandId") or soap.new_id()).upper()
         outbox = StreamOutbox(command_id)
         process = self.commands_of.process(line)
         made = _Run(id=command_id, outbox=outbox, streams=outbox, process=process, line=line)
         self.commands[command_id] = made
+        self.operations += 1
         if not process.reads_input:
             self._begin(made)
         return made
@@ -174,6 +181,7 @@ class WinrsShell(Shell):
         made.task = self.scripts.spawn(self.host, body, partial(self._ended, made, code))
 
     def _ended(self, made: _Run, code: list[int], task: ScriptTask) -> None:
+        self.last_used = self.scripts.now
         if not made.running:
             return
         made.running = False
