@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from typing import Any
 from click.testing import CliRunner
 from starover_cli.main import main
 from starover_cli.settings import Settings
+
+from starover.transport import Answer, Script
+from starover.transport.psrp import PsrpTransport
 
 _COMMAND = [sys.executable, "-m", "starover_cli"]
 _MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
@@ -79,7 +82,7 @@ class Place:
 
     def state(self) -> Any:
         """The lab's whole world: the truth that a run is held against."""
-        return json.loads(self.ok("lab", "state").out)
+        return self.control("state")["state"]
 
     def writes(self) -> list[str]:
         """Names of the mutating cmdlets that the lab has carried out, in order."""
@@ -98,12 +101,18 @@ class Place:
             for server, one in database["copies"].items()
         }
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """`starover words`, not waited for."""
+    def start(self, *words: str, accident: tuple[str, str, str, int] | None = None) -> subprocess.Popen[str]:
+        """`starover words`, not waited for; with an accident (host, kind, action, times) of its first write."""
+        code = (
+            "from pathlib import Path; import lab_cli; from starover_cli.main import main; "
+            "from starover.transport.psrp import PsrpTransport; "
+            f"PsrpTransport.run = lab_cli.struck(lambda: lab_cli.Place(Path()).accident(*{accident!r})); main()"
+        )
+        tests = os.pathsep.join([str(Path(__file__).parent), *sys.path])
         return subprocess.Popen(
-            _COMMAND + list(words),
+            ([sys.executable, "-c", code] if accident else _COMMAND) + list(words),
             cwd=self.folder,
-            env=_environment(),
+            env=_environment() | {"PYTHONPATH": tests},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -121,16 +130,30 @@ class Place:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
-    def accident(self, host: str, kind: str, action: str, *, skip: int = 0, times: int = 1) -> None:
+    def accident(self, host: str, kind: str, action: str, times: int = 1) -> None:
         """Plan an accident of the line (`wire.plans`)."""
-        self.control("accidents", host=host, kind=kind, action=action, skip=skip, times=times)
+        self.control("accidents", host=host, kind=kind, action=action, times=times)
 
     def calm(self, *hosts: str) -> None:
         """No accidents, no faults, everything up and settled again."""
         for host in hosts:
             self.control("accidents/clear", host=host)
-        self.ok("lab", "mend")
-        self.ok("lab", "clock", "--advance", "10m")
+        for fault in self.control("faults")["faults"]:
+            self.control("mend", number=fault["number"])
+        self.control("clock/advance", seconds=600)
+
+
+def struck(act: Callable[[], object]) -> Callable[[PsrpTransport, Sequence[Script]], Iterator[Answer]]:
+    """The transport's `run`, which does `act` just before the first write is sent: plans an accident, say."""
+    original = PsrpTransport.run
+    left = [act]
+
+    def run(self: PsrpTransport, batch: Sequence[Script], /) -> Iterator[Answer]:
+        if left and any(script.mutates for script in batch):
+            left.pop()()
+        return original(self, batch)
+
+    return run
 
 
 @contextmanager
