@@ -177,6 +177,7 @@ def _copy(
             replay_lag=spec.replay_lag,
             truncation_lag=spec.truncation_lag,
             max_delay=None,
+            note="",
         )
     if spec.replay_lag and not postpone:
         yield barred.on(

@@ -16,7 +16,7 @@ from starover.parameters import duration
 from starover.yaml_lines import Problem, Text, Tree
 from starover.yaml_lines import parse as parse_yaml
 
-__all__ = ["AUTO", "CopySpec", "Lag", "Layout", "Order", "Parallel", "SeedFrom", "lag_text"]
+__all__ = ["AUTO", "DAY", "NO_LAG", "WEEK", "CopySpec", "Lag", "Layout", "Order", "Parallel", "SeedFrom", "lag_text"]
 
 N = TypeVar("N")
 
@@ -42,6 +42,9 @@ class Lag(timedelta):
         if length > MAX_LAG:
             raise BadParameter(f"a lag of {lag_text(length)} is too long", certain=_CERTAIN, next=("14d at most",))
         return cls(seconds=length.total_seconds())
+
+
+DAY, WEEK, NO_LAG = Lag(days=1), Lag(days=7), Lag(0)
 
 
 def lag_text(length: timedelta) -> str:

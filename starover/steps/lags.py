@@ -5,13 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 
 from starover.estate import Server
-from starover.names import CopyId, DbName
+from starover.names import CopyId, DbName, same_host
 from starover.parameters import duration
 from starover.step import Blocked, Change, Query, Report, Risk, Step, step
 from starover.steps.copy_spec import lag_text
-from starover.steps.placement import Placement, placement
+from starover.steps.placement import Placement, placement, preference_text
 
-__all__ = ["TransportConfig", "held", "lag_lowered", "lag_set", "safety_net_note", "transport_config"]
+__all__ = [
+    "LagManager",
+    "TransportConfig",
+    "held",
+    "lag_blocked",
+    "lag_lowered",
+    "lag_manager",
+    "lag_set",
+    "safety_net_note",
+    "transport_config",
+]
 
 
 class TransportConfig(Report):
@@ -22,6 +32,53 @@ class TransportConfig(Report):
 
 
 transport_config = Query("server/transport_config.ps1.j2", TransportConfig)
+
+
+GOOD_COPIES_BESIDE = 3
+"""Copies without lag that a lagged one should have beside it (P37)."""
+
+
+def lag_blocked(now: Placement, copy: CopyId, lag: timedelta, *, allow_fewer: bool) -> Blocked | None:
+    """Why a copy may not be kept behind (G-LAG): it is the last one, and enough good ones are left to serve."""
+    certain = ("nothing was changed",)
+    one = now.find(copy)
+    if not now.found or one is None:
+        return Blocked(f"there is no copy {copy}", certain=certain, next=("starover status",))
+    if one.active:
+        return Blocked(f"{copy} is the active copy: it cannot stay behind", guard="G-LAG", certain=certain)
+    if not lag:
+        return None
+    own = next(place for server, place in now.places.items() if same_host(server, copy.server))
+    after = [server for server, place in now.places.items() if place > own and not now.replay_lag(server)]
+    if after:
+        return Blocked(
+            f"{copy} has preference {own}, and {', '.join(after)} come after it: a lagged copy is the last",
+            guard="G-LAG",
+            certain=(f"preferences: {preference_text(now.places)}", *certain),
+            next=("starover plan activation-preferences --order ...   with this copy last",),
+        )
+    beside = [other for other in now.copies if other is not one and not now.replay_lag(other.server)]
+    whole = [
+        other for other in beside if other.mounted or (other.status == "Healthy" and not other.activation_suspended)
+    ]
+    if len(whole) < GOOD_COPIES_BESIDE and not allow_fewer:
+        return Blocked(
+            f"{copy.database} would have {len(whole)} good copies beside the lagged one; {GOOD_COPIES_BESIDE} are due",
+            guard="P37",
+            certain=(f"good: {', '.join(str(other.id) for other in whole) or 'none'}", *certain),
+            next=("copies-add first, or --allow-fewer",),
+        )
+    return None
+
+
+class LagManager(Report):
+    """Whether lagged copies are played down by themselves (`dag/lag_manager.ps1.j2`)."""
+
+    enabled: bool
+
+
+lag_manager = Query("dag/lag_manager.ps1.j2", LagManager)
+"""Argument: `dag`."""
 
 
 def held(config: TransportConfig | None) -> timedelta | None:
@@ -49,7 +106,9 @@ def _back(
     replay_lag: timedelta | None,
     truncation_lag: timedelta | None,
     max_delay: timedelta | None,
+    note: str,
 ) -> Step | None:
+    del note
     if not prev.has(identity.server):
         return None
     was = prev.replay_lag(identity.server)
@@ -61,6 +120,7 @@ def _back(
         replay_lag=was if replay_lag is not None else None,
         truncation_lag=prev.truncation_lag(identity.server) if truncation_lag is not None else None,
         max_delay=_max_delay(prev, identity) if max_delay is not None else None,
+        note="",
     )
 
 
@@ -74,9 +134,10 @@ def lag_set(
     replay_lag: timedelta | None,
     truncation_lag: timedelta | None,
     max_delay: timedelta | None,
+    note: str,
 ) -> Change | Blocked | None:
     """A copy stays this far behind (S-COPY-PROPS); None leaves a lag as it is. Raising only: that loses nothing."""
-    change = _lags(now, identity, database, replay_lag, truncation_lag, max_delay)
+    change = _lags(now, identity, database, replay_lag, truncation_lag, max_delay, note)
     if isinstance(change, Change) and replay_lag is not None and replay_lag < now.replay_lag(identity.server):
         return Blocked(
             f"the lag of {identity} is {lag_text(now.replay_lag(identity.server))} by now: lowering it loses the "
@@ -97,12 +158,11 @@ def lag_lowered(
     replay_lag: timedelta | None,
     truncation_lag: timedelta | None,
     max_delay: timedelta | None,
+    note: str,
 ) -> Change | Blocked | None:
     """A copy stays less far behind than before: what lies between is replayed, and cannot be gone back to."""
-    change = _lags(now, identity, database, replay_lag, truncation_lag, max_delay)
-    if isinstance(change, Change):
-        return Change(change.what, change.now, change.wanted, note="the way back in time gets shorter")
-    return change
+    said = "; ".join(part for part in ("the way back in time gets shorter", note) if part)
+    return _lags(now, identity, database, replay_lag, truncation_lag, max_delay, said)
 
 
 def _lags(
@@ -112,6 +172,7 @@ def _lags(
     replay_lag: timedelta | None,
     truncation_lag: timedelta | None,
     max_delay: timedelta | None,
+    note: str,
 ) -> Change | Blocked | None:
     if not now.has(identity.server):
         return Blocked(
@@ -134,6 +195,7 @@ def _lags(
         identity,
         ", ".join(f"{name} {'unknown' if was is None else lag_text(was)}" for name, was, _ in parts),
         ", ".join(f"{name} {lag_text(wanted)}" for name, _, wanted in parts),
+        note=note,
     )
 
 

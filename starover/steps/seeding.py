@@ -21,6 +21,8 @@ SEEDING = "Seeding"
 NEEDS_SEED = ("Suspended", "FailedAndSuspended", "Failed")
 """States of a copy that does not come back by itself, or need not."""
 HOLDS_ITS_DATABASE = ("Healthy", "SeedingSource", "DisconnectedAndHealthy")
+NO_DIVERGENCE = ("seeding operation failed", "needs to be seeded", "file check failed", "checksum", "-1018")
+"""What Exchange says of copies that failed without having logs of their own (transcripts of servers, and memory)."""
 LOG = 2**20
 """Bytes of a transaction log."""
 
@@ -205,6 +207,11 @@ def _broke_off(now: HostView) -> Blocked | None:
     )
 
 
+def _harmless(one: CopyStatus) -> bool:
+    """Whether the copy says what it failed of, and that is no divergence. A text that nobody knows may be one."""
+    return any(known in one.error_message.casefold() for known in NO_DIVERGENCE)
+
+
 _SEED = Settle(every=30, limit=86_400, stall=SEED_STALL)
 _TRIES = 3
 
@@ -336,17 +343,19 @@ def _source(now: HostView, identity: CopyId, source: str, giver: str, *, coming:
 
 def _files(now: HostView, one: CopyStatus, files: str, *, discard: bool) -> Blocked | None:
     """What lies there may be what nobody else has (I16)."""
-    if "diverge" in one.error_message.casefold() and not discard:
+    if not now.files:
+        return None
+    if one.status == "FailedAndSuspended" and not _harmless(one) and not discard:
         return Blocked(
-            f"{one.id} has diverged: it may hold the only copy of lost mail",
+            f"{one.id} may have diverged: then it holds the only copy of lost mail",
             guard="I16",
-            certain=(f"Exchange says: {one.error_message}", "nothing was changed"),
+            certain=(f"Exchange says: {one.error_message or 'nothing'}", "nothing was changed"),
             next=(
                 f"take a snapshot of its volumes first; then --discard-diverged {one.database}",
                 "that is risk D and needs the plan's digest approved",
             ),
         )
-    if not now.files or files != "keep":
+    if files != "keep":
         return None
     if one.status == "Suspended" and "seed" not in one.error_message.casefold():
         return Blocked(

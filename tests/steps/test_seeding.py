@@ -162,6 +162,7 @@ def test_a_seed_under_way_is_waited_for(state: str) -> None:
     assert changed(seed(view("EX3", now))).now == state
 
 
+BROKEN = {"error_message": "File check failed : Logfile 'E0000072921.log' was not found."}
 DIVERGED = {"error_message": "The log file has diverged from the active copy."}
 
 
@@ -180,12 +181,13 @@ DIVERGED = {"error_message": "The log file has diverged from the active copy."}
         ((status("EX1", "Mounted"), status("EX3", "Suspended")), False, {"source": "EX4"}, "EX4 cannot give"),
         ((status("EX1", "Mounted"), status("EX2", "Seeding"), status("EX3", "Suspended")), False, {}, "DB01/EX2"),
         ((status("EX1", "Mounted"), status("EX3", "Suspended")), True, {}, "Suspended and holds its database"),
-        ((status("EX1", "Mounted"), status("EX3", "FailedAndSuspended")), True, {}, "would have to delete"),
+        ((status("EX1", "Mounted"), status("EX3", "FailedAndSuspended", **BROKEN)), True, {}, "would have to delete"),
+        ((status("EX1", "Mounted"), status("EX3", "FailedAndSuspended")), True, {}, "may have diverged"),
         (
             (status("EX1", "Mounted"), status("EX3", "FailedAndSuspended", **DIVERGED)),
             True,
             {"files": "safe-delete"},
-            "may hold the only copy of lost mail",
+            "may have diverged",
         ),
     ],
 )
@@ -194,7 +196,7 @@ def test_what_is_not_seeded(copies: tuple[CopyStatus, ...], files: bool, asked: 
 
 
 def test_files_that_may_go_are_in_the_plan() -> None:
-    failed = view("EX3", place(status("EX1", "Mounted"), status("EX3", "FailedAndSuspended")), files=True)
+    failed = view("EX3", place(status("EX1", "Mounted"), status("EX3", "FailedAndSuspended", **BROKEN)), files=True)
     assert changed(seed(failed, files="safe-delete")).now == "FailedAndSuspended, with files"
     diverged = view("EX3", place(status("EX1", "Mounted"), status("EX3", "FailedAndSuspended", **DIVERGED)), files=True)
     assert isinstance(seed(diverged, files="safe-delete", discard=True), Change)
@@ -368,7 +370,7 @@ def test_sizes_are_read_in_every_language(text: str, number: int | None) -> None
 
 def test_raising_a_lag_is_free_and_lowering_it_is_not() -> None:
     def asked(**more: Any) -> dict[str, Any]:
-        return {"identity": COPY, "database": "DB01", "truncation_lag": None, "max_delay": None} | more
+        return {"identity": COPY, "database": "DB01", "truncation_lag": None, "max_delay": None, "note": ""} | more
 
     now = place(status("EX1", "Mounted"), status("EX3"), lags={"EX3": "2.00:00:00"})
     week, day = timedelta(days=7), timedelta(days=1)
