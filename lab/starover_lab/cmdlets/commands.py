@@ -12,11 +12,14 @@ from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Body, CommandSpec, Invocation
-from starover_lab.powershell.values import NetObject, PSHashtable, PSObject, Value, Version, enumerate_
+from starover_lab.powershell.errors import Terminated, Unsupported
+from starover_lab.powershell.types import resolve
+from starover_lab.powershell.values import NetObject, PSHashtable, PSList, PSObject, Value, Version, enumerate_
 
 __all__ = ["BODIES", "SNAPIN", "Imported"]
 
 SNAPIN = "Microsoft.Exchange.Management.PowerShell.SnapIn"
+_SWITCHES = ("Verbose", "Debug", "WhatIf", "Confirm")
 _SNAPINS = (SNAPIN, "Microsoft.Exchange.Management.PowerShell.E2010")
 _SMA = "System.Management.Automation"
 _NO_MODULES = {"", "ExchangePowerShell", "Microsoft.PowerShell.Core"}
@@ -30,6 +33,14 @@ class Imported:
     specs: tuple[CommandSpec, ...]
 
 
+def _full_name(name: str) -> str:
+    """A parameter's type; one that the language does not know is written in full already."""
+    try:
+        return resolve(name)
+    except (Terminated, Unsupported):
+        return name
+
+
 def _info(here: Machine, spec: CommandSpec) -> PSObject:
     """A CmdletInfo, FunctionInfo or ApplicationInfo."""
     if _kind(spec) == "Application":
@@ -41,13 +52,20 @@ def _info(here: Machine, spec: CommandSpec) -> PSObject:
             NetObject(
                 f"{_SMA}.ParameterMetadata",
                 f"{_SMA}.ParameterMetadata",
-                properties={"Name": one.name, "SwitchParameter": one.is_switch, "IsDynamic": False},
+                properties={
+                    "Name": one.name,
+                    "ParameterType": _full_name(one.type),
+                    "Aliases": PSList([*one.aliases]),
+                    "IsDynamic": False,
+                    "SwitchParameter": one.is_switch,
+                },
             ),
         )
-    for name in spec.common_names():
-        parameters.set(
-            name, NetObject(f"{_SMA}.ParameterMetadata", f"{_SMA}.ParameterMetadata", properties={"Name": name})
-        )
+    for name, alias in spec.common_names().items():
+        known: dict[str, Value] = {"Name": name, "Aliases": PSList([alias]), "IsDynamic": False}
+        if name in _SWITCHES:
+            known["SwitchParameter"] = True
+        parameters.set(name, NetObject(f"{_SMA}.ParameterMetadata", f"{_SMA}.ParameterMetadata", properties=known))
     verb, _, noun = spec.name.partition("-")
     version = Version(*(int(part) for part in spec.version.split("."))) if spec.version else None
     return product(

@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from starover_lab.powershell.errors import Stopped
 from starover_lab.powershell.values import Nothing, Value
-from starover_lab.wire import faults, psrp_in, psrp_out, soap
+from starover_lab.wire import faults, metadata, psrp_in, psrp_out, soap
 from starover_lab.wire.clixml_in import BadClixml
-from starover_lab.wire.endpoint import Endpoint, Principal, Runspace, Scripts, ScriptTask, Stream
+from starover_lab.wire.endpoint import Emit, Endpoint, Pipeline, Principal, Runspace, Scripts, ScriptTask, Stream
 from starover_lab.wire.fragments import NO_ID, BadFragment, Message, MessageType, Outgoing, Reassembler
 from starover_lab.wire.keys import SessionKey
 from starover_lab.wire.shells import Command, MessageOutbox, Shell
@@ -32,6 +32,8 @@ class _Pipeline(Command):
     """The outbox again, by its own type."""
     pid: bytes = NO_ID
     wanted: psrp_in.Wanted | None = None
+    question: metadata.Question | None = None
+    """What is asked of the session's commands, in place of a pipeline."""
     input: list[Value] = field(default_factory=list[Value])
     begun: bool = False
     runspace: Runspace | None = None
@@ -171,10 +173,12 @@ class PsrpShell(Shell):
         if message.kind in (MessageType.CREATE_PIPELINE, MessageType.GET_COMMAND_METADATA):
             owner.pid = message.pid
             self._pipelines[message.pid] = owner
-            if message.kind is MessageType.GET_COMMAND_METADATA:
-                self._no_metadata(owner)
-                return
             self._invocations += 1
+            if message.kind is MessageType.GET_COMMAND_METADATA:
+                owner.question = metadata.question(message.body)
+                owner.wanted = psrp_in.Wanted(owner.question.pipeline(self._invocations), False, False)
+                self._begin(owner)
+                return
             try:
                 owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations, pool_has_host=self._has_host)
             except BadClixml as error:
@@ -254,7 +258,11 @@ class PsrpShell(Shell):
             if command.runspace is None:
                 command.runspace = self.endpoint.open(self.host, self.configuration, self.principal)
                 self._runspaces.append(command.runspace)
-            code = command.runspace.invoke(pipeline, partial(self._emit, command))
+            emit = partial(self._emit, command)
+            if command.question is not None:
+                self._describe_commands(command.runspace, pipeline, command.question, emit)
+                return
+            code = command.runspace.invoke(pipeline, emit)
             if code is not None and wanted.has_host and command.running:
                 self._tell(command, MessageType.PIPELINE_HOST_CALL, psrp_out.should_exit(code))
 
@@ -267,6 +275,14 @@ class PsrpShell(Shell):
                 self._spawn(self._queue.popleft())
 
         command.task = self.scripts.spawn(self.host, body, done)
+
+    def _describe_commands(
+        self, runspace: Runspace, pipeline: Pipeline, question: metadata.Question, emit: Emit
+    ) -> None:
+        found: list[Value] = []
+        runspace.invoke(pipeline, lambda stream, value: found.append(value) if stream == "output" else None)
+        for one in metadata.answers(question, found):
+            emit("output", one)
 
     def _end(self, command: _Pipeline, error: BaseException | None) -> None:
         if not command.running:
@@ -286,11 +302,6 @@ class PsrpShell(Shell):
         if stream in command.wanted.merged:
             kind = MessageType.PIPELINE_OUTPUT
         self._tell(command, kind, payload)
-
-    def _no_metadata(self, command: _Pipeline) -> None:
-        """GET_COMMAND_METADATA: nothing is offered (R27 with a count of 0)."""
-        self._tell(command, MessageType.PIPELINE_OUTPUT, psrp_out.command_count(0))
-        self._end(command, None)
 
     # -- messages out --------------------------------------------------------------------------------------------
 

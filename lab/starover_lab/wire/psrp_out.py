@@ -6,7 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
-from starover_lab.powershell.values import DateTime, Long, OrderedHashtable, PSArray, PSObject, Value, Version
+from starover_lab.powershell.values import DateTime, Long, OrderedHashtable, PSArray, Value, Version
 from starover_lab.wire import records
 from starover_lab.wire.clixml import properties, serialize
 from starover_lab.wire.clixml_in import BadClixml
@@ -18,7 +18,6 @@ from starover_lab.wire.keys import SessionKey
 __all__ = [
     "availability",
     "capability",
-    "command_count",
     "init_data",
     "opened",
     "pipeline_state",
@@ -96,12 +95,6 @@ def session_key(wrapped: str) -> str:
 def should_exit(code: int) -> str:
     """PIPELINE_HOST_CALL of SetShouldExit: how a client learns the code of `exit`."""
     return serialize(records.host_call(_SET_SHOULD_EXIT, "SetShouldExit", [code]))
-
-
-def command_count(count: int) -> str:
-    """The first output of GET_COMMAND_METADATA (R27)."""
-    names = ("Selected.Microsoft.PowerShell.Commands.GenericMeasureInfo", PSObject.CUSTOM, "System.Object")
-    return serialize(PSObject([("Count", count)], type_names=names))
 
 
 def record(
