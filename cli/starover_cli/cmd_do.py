@@ -92,7 +92,8 @@ def _answering(teller: Teller) -> list[str]:
 
 def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
     settings = room.settings
-    dag = room.known_dag.name if room.known_dag is not None else settings.dag
+    known = room.dag_of(step.host for step in made.steps)
+    dag = known.name if known is not None else settings.dag
     now = room.clock.now()
     approval = None
     if not stale(made, now):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from starover.errors import BadInventory, Mistake, StaroverError
+from starover.errors import BadInventory, Mistake, StaroverError, Unreachable
 from starover_cli.look import dag_map, plain_where, where
 from starover_cli.report import heading
 from starover_cli.room import Room
 from starover_cli.settings import NoInventory, Settings, common, settings_of
 from starover_cli.views import dag_map as map_view
 from starover_cli.views import json as machine
+from starover_cli.views.error import exit_line
 from starover_cli.views.head import Where
 from starover_cli.views.overview import overview_text
 from starover_cli.views.text import ago
@@ -48,13 +49,16 @@ def status(ctx: click.Context) -> int:
             )
         facts = read_facts(room, settings)
         drawn = dag_map(facts, room.estate, dag, room.clock.now())
+    code = 0 if drawn.heard else Unreachable.exit  # a bad fact is no failure of the look, to see nothing is one
     if settings.json:
         verdict = map_view.judge(drawn)
         following = [command for command, _ in map_view.advice(drawn)]
-        settings.console.raw(machine.document({"map": drawn, "verdict": verdict, "next": following}))
+        settings.console.raw(machine.document({"map": drawn, "verdict": verdict, "exit": code, "next": following}))
     else:
         settings.console.result(map_view.render(drawn, settings.console.width))
-    return 0
+    if code:
+        settings.console.note(exit_line(code, Unreachable.word))
+    return code
 
 
 def read_facts(room: Room, settings: Settings) -> DagFacts:
@@ -79,7 +83,7 @@ def read_where(room: Room, hosts: Sequence[str] = ()) -> Where:
     """
     from starover_cli.where import read_head
 
-    dag = room.known_dag
+    dag = room.dag_of(hosts)
     now = room.clock.now()
     if dag is None:
         return plain_where(room.estate, None, now)

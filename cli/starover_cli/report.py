@@ -43,7 +43,7 @@ def heading(room: Room) -> Generator[None]:
             with suppress(StaroverError):
                 now = room.clock.now()
             console = room.settings.console
-            console.result(first_line(plain_where(room.estate, room.known_dag, now), console.width))
+            console.result(first_line(plain_where(room.estate, room.dag_of(), now), console.width))
         raise
 
 
@@ -111,7 +111,8 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
         console.result(map_view.render(drawn, console.width))
     else:
         parts = [first_line(where, console.width), value_text(planned.value, console.width)]
-        parts.append(next_block([("starover status", "the DAG as a map")]))
+        named = f" --dag {where.dag}" if len(room.estate.dags) > 1 and where.dag else ""
+        parts.append(next_block([(f"starover{named} status", "the DAG as a map")]))
         console.result("\n\n".join(part for part in parts if part))
     if code:
         console.note(exit_line(code, "findings"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,13 +114,17 @@ class Room:
             return None
         return self.estate.dag(self.settings.dag)
 
-    @property
-    def known_dag(self) -> Dag | None:
-        """As `dag`, but None too for a name that the inventory does not have: a runbook may be about to create it."""
-        name = self.settings.dag
-        if name and not any(name.casefold() == dag.name.casefold() for dag in self.estate.dags):
-            return None
-        return self.dag
+    def dag_of(self, hosts: Iterable[str] = ()) -> Dag | None:
+        """As `dag`, else that of the first of `hosts` that is a member. None where that leaves it open, or for a name
+        that the inventory does not have: a runbook may be about to create it.
+        """
+        name, dags = self.settings.dag, self.estate.dags
+        if name:
+            return next((dag for dag in dags if dag.name.casefold() == name.casefold()), None)
+        if len(dags) == 1:
+            return dags[0]
+        members = {member.casefold(): dag for dag in dags for member in dag.members}
+        return next((members[host.casefold()] for host in hosts if host.casefold() in members), None)
 
     def local(self, sinks: Sequence[Sink] = (), folder: Path | None = None, content: AnyContent | None = None) -> Local:
         """The driver, with plans and runs in the state's folder unless another is named."""

@@ -16,13 +16,13 @@ def room(dag: str) -> Room:
 
 
 def test_a_dag_that_is_to_be_created_is_in_no_inventory() -> None:
-    assert room("DAG9").known_dag is None
+    assert room("DAG9").dag_of() is None
     with pytest.raises(BadParameter, match="DAG9"):
         assert room("DAG9").dag
 
 
 @pytest.mark.parametrize("named", ["", "DAG1", "dag1"])
 def test_a_dag_of_the_inventory_is_known(named: str) -> None:
-    known = room(named).known_dag
+    known = room(named).dag_of()
     assert known is not None
     assert known.name == "DAG1"
