@@ -36,7 +36,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "comment": ("[starover] disk swap", HOSTILE),
     "activation_only": (False, True),
     "keep_block": (False, True),
-    "block_comment": ("", "lagged copy"),
+    "block_comment": (None, "lagged copy", ""),
     "feature": ("FS-FileServer",),
     "management": (False, True),
     "member": ("EXAMPLE\\Exchange Trusted Subsystem",),

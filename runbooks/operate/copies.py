@@ -87,7 +87,7 @@ def copies_resume(
             identity=copy,
             database=copy.database,
             keep_block=replication_only or blocked or (one is not None and bool(one.lag)),
-            block_comment=was.suspend_comment if was is not None and was.activation_suspended else "",
+            block_comment=was.suspend_comment if was is not None and was.activation_suspended else None,
             force_foreign=force_foreign,
         )
 

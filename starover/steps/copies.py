@@ -219,7 +219,7 @@ def _suspend_undo(
         identity=identity,
         database=database,
         keep_block=was.activation_suspended,
-        block_comment=was.suspend_comment if was.activation_suspended else "",
+        block_comment=was.suspend_comment if was.activation_suspended else None,
         force_foreign=False,
     )
 
@@ -268,7 +268,7 @@ def _resume_undo(
     identity: CopyId,
     database: DbName,
     keep_block: bool,
-    block_comment: str,
+    block_comment: str | None,
     force_foreign: bool,
 ) -> Step | None:
     del keep_block, block_comment, force_foreign
@@ -298,19 +298,19 @@ def resumed(
     identity: CopyId,
     database: DbName,
     keep_block: bool,
-    block_comment: str,
+    block_comment: str | None,
     force_foreign: bool,
 ) -> Change | Blocked | None:
     """A copy that replicates again, and may be activated unless it was barred from it before (S-COPY-RESUME).
 
-    `block_comment` is the comment that a copy which stays barred had before; empty: not known.
+    `block_comment` is the comment that a copy which stays barred had before; None: not known.
     """
     del database
     one = now.find(identity)
     if one is None:
         return _absent(identity)
     barred = one.activation_suspended and not keep_block
-    astray = keep_block and one.activation_suspended and block_comment not in ("", one.suspend_comment)
+    astray = keep_block and one.activation_suspended and block_comment not in (None, one.suspend_comment)
     if not one.replication_suspended and not barred and not astray:
         return None
     tag = Tag(one.suspend_comment)
@@ -330,7 +330,7 @@ def resumed(
         wanted = "Healthy, activation stays suspended" if keep_block else "Healthy"
         return Change(identity, one.status, wanted, note=_said(one.suspend_comment))
     if astray:
-        return Change(identity, _said(one.suspend_comment), f'comment "{block_comment}"')
+        return Change(identity, _said(one.suspend_comment), _said(block_comment or "") or "no comment")
     return Change(identity, "activation suspended", "may be activated", note=_said(one.suspend_comment))
 
 

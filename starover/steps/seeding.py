@@ -407,7 +407,7 @@ def _unbar(
     if was is None or was.activation_suspended:
         return None
     return resumed.on(
-        server, identity=identity, database=database, keep_block=False, block_comment="", force_foreign=False
+        server, identity=identity, database=database, keep_block=False, block_comment=None, force_foreign=False
     )
 
 

@@ -29,7 +29,7 @@ def suspend(now: DatabaseCopies, *, activation_only: bool = False) -> Change | B
 
 
 def resume(now: DatabaseCopies, *, keep_block: bool = False, force: bool = False) -> Change | Blocked | None:
-    return resumed(now, identity=COPY, database="DB01", keep_block=keep_block, block_comment="", force_foreign=force)
+    return resumed(now, identity=COPY, database="DB01", keep_block=keep_block, block_comment=None, force_foreign=force)
 
 
 def test_a_healthy_passive_copy_would_be_suspended_and_a_suspended_one_is_right() -> None:
@@ -99,7 +99,7 @@ def test_undo_asks_for_what_was_before() -> None:
     back = step.revert(msgspec.json.encode(before))
     assert back is not None
     assert (back.kind.name, back.arguments["keep_block"]) == ("resumed", True)
-    again = resumed.on(EX3, identity=COPY, database="DB01", keep_block=False, block_comment="", force_foreign=False)
+    again = resumed.on(EX3, identity=COPY, database="DB01", keep_block=False, block_comment=None, force_foreign=False)
     assert again.revert is not None
     was = database(status("EX3", "Suspended", suspend_comment="[starover] swap", activation_suspended=True))
     back = again.revert(msgspec.json.encode(was))
