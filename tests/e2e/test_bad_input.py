@@ -141,6 +141,10 @@ def test_a_wrong_password_is_told_once_and_never_shown(place: Place, tmp_path: P
     denied = place.within(*option, *SUSPEND, "--db", "DB01", **secrets)
     complains(denied, 6, "not authenticated", "EX3 does not accept the user and password", "nothing was sent")
     assert denied.out.startswith("LAB ")
+    nobody = place.within(*option, "status", **secrets)
+    assert nobody.code == 6, "a look that sees nothing has failed"
+    assert "9 hosts" in nobody.out
+    assert "starover inventory check" in nobody.out
     missing = place.within(*option, *SUSPEND, "--db", "DB01")
     complains(missing, 6, "not authenticated", "OPS_USER and OPS_PASSWORD", "export OPS_USER")
     kept = [file for file in (place.folder / ".starover").rglob("*") if file.is_file()]

@@ -43,19 +43,24 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
 
 def first_line(where: Where, width: int = 100) -> str:
     """`LAB   estate   DAG name   2 members  quorum 3/3   DAC Off        Fri 20 Nov 14:00:07 (sim)`."""
-    left = f"{'LAB ' if where.lab else 'LIVE'}  {where.estate}"
+    words = [f"{'LAB ' if where.lab else 'LIVE'}  {where.estate}"]
     if where.dag:
-        left += f"   DAG {where.dag}"
-        if where.members is not None:
-            left += f"   {plural(where.members, 'member')}"
-        left += f"  {where.quorum}   DAC {where.dac or '?'}"
-    if where.at is None:
-        return left
-    time = moment(where.at, simulated=where.lab)
-    room = width - len(left) - len(time)
-    if room >= 2:
-        return left + " " * room + time
-    return f"{left}\n{time.rjust(min(width, len(time) + 6))}"
+        words.append(f"DAG {where.dag}")
+        members = "" if where.members is None else f"{plural(where.members, 'member')}  "
+        words += [f"{members}{where.quorum}", f"DAC {where.dac or '?'}"]
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + 3 + len(word) <= width:
+            lines[-1] += f"   {word}"
+        else:
+            lines.append(f"      {word}")
+    time = "" if where.at is None else moment(where.at, simulated=where.lab)
+    room = width - len(lines[-1]) - len(time)
+    if time and room >= 2:
+        lines[-1] += " " * room + time
+    elif time:
+        lines.append(time.rjust(min(width, len(time) + 6)))
+    return "\n".join(lines)
 
 
 def next_block(lines: Sequence[tuple[str, str]] | Sequence[str]) -> str:

@@ -36,12 +36,13 @@ def words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def plan_id_line(plan: Plan, good_for: str = "") -> str:
+def plan_id_line(plan: Plan, good_for: str = "", width: int = 100) -> str:
     """`plan  b3f1c07a        copies-add        risk L            facts of 14:02:09, good for 30 min`."""
     facts = f"facts of {clock_time(plan.made, simulated=plan.lab)}"
     if good_for:
         facts += f", {good_for}"
-    return f"plan  {plan.id.ljust(15)} {plan.runbook.ljust(17)} risk {plan.risk.value}            {facts}"
+    line = f"plan  {plan.id.ljust(15)} {plan.runbook.ljust(17)} risk {plan.risk.value}            {facts}"
+    return line if len(line) <= width else f"plan  {plan.id}  {plan.runbook}  risk {plan.risk.value}\n      {facts}"
 
 
 def plan_verdict(plan: Plan, done_by: str = "") -> str:
@@ -115,7 +116,7 @@ def plan_text(
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
     parts = [
-        f"{first_line(where, width)}\n{plan_id_line(plan, good_for)}",
+        f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
         "\n".join(label_block(_remarks(plan), width)),
