@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from starover_lab.wire.endpoint import ScriptTask
-from starover_lab.world.clock import Scheduler
+from starover_lab.world.clock import Scheduler, Task
 
 __all__ = ["PATIENCE", "Pump"]
 
@@ -45,6 +45,16 @@ class Pump:
         task = self.scheduler.spawn(host, body, done, preliminary=preliminary)
         self.kick()
         return task
+
+    def pause(self) -> Task:
+        """Suspend the script that calls."""
+        return self.scheduler.pause()
+
+    def go_on(self, task: ScriptTask) -> None:
+        """End its pause."""
+        assert isinstance(task, Task)
+        self.scheduler.go_on(task)
+        self.kick()
 
     def absent(self, host: str) -> None:
         """An announced script will not come."""

@@ -34,8 +34,7 @@ ROWS = (
 )
 SKIPPED = {
     "test_psrp_run_protocol_version_2.1": "the lab's servers speak protocol 2.3",
-    "test_psrp_pshost_ui_mocked_methods": "host calls with an answer are not made",
-    "test_psrp_pshost_raw_ui_mocked_methods": "host calls with an answer are not made",
+    "test_psrp_pshost_ui_mocked_methods": "the answers hold secrets under the recorded session key",
     "test_psrp_reset_runspace_state_fail": "the refusal is made by hand",
 }
 FAILS = {"test_psrp_error_failed", "test_client_copy_file_failure", "test_client_execute_ps_failure"}
@@ -134,14 +133,28 @@ def scripted(lab: WireLab, row: dict[str, Any]) -> None:
                 pipelines.append([])
             pipelines[-1].append(kind)
     began = iter(pipelines)
+    questions = [
+        sum(len(one["expect"]["psrp_types"]) for one in row["steps"][:at] if one["target"] == step["target"])
+        for at, step in enumerate(row["steps"], 1)
+        if str(step["expect"].get("command_state", {}).get("State")).endswith("/Pending")
+    ]
 
     def invoke(runspace: FakeRunspace, pipeline: Pipeline, emit: Emit, /) -> None:
         if pipeline.commands[0].text == "Get-Command":  # the wire makes one object more of what it puts out
             for _ in next(began)[2:]:
                 emit("output", v.PSObject([("Name", "Get-X"), ("ModuleName", "Microsoft.WSMan.Management")]))
             return
-        waited = False
-        for kind in next(began)[:-1]:
+        waited, shown = False, False
+        for number, kind in enumerate(next(began)[:-1], 1):
+            if kind == "PIPELINE_HOST_CALL":
+                assert pipeline.host is not None
+                if number in questions:
+                    pipeline.host.ask(46, "ReadKey", 4)
+                elif not shown:  # the wire itself shows the host what a stream carries
+                    pipeline.host.tell(42, "SetWindowTitle", "x")
+                shown = False
+                continue
+            shown = kind in ("PROGRESS_RECORD", "WARNING_RECORD", "VERBOSE_RECORD", "DEBUG_RECORD")
             if kind != "PROGRESS_RECORD" and not waited:
                 waited = True
                 lab.scheduler.wait(5)

@@ -26,8 +26,8 @@ _CMD = ("cmd", "cmd.exe")
 _NAME = re.compile(r'\s*(?:"([^"]*)"|([^\s"/=,;&|<>()]+))(.*)', re.DOTALL)
 _ECHO = re.compile(r"\s*@?echo(?=[\s.:,;=+(/\\\[\]]|$)", re.IGNORECASE)
 _INPUT = re.compile(r"\$input\b", re.IGNORECASE)
-_INDISTINCT = ("write-information", "-nonewline")
-"""A console shows these differently from what their records tell."""
+_INDISTINCT = ("informationpreference", "informationaction")
+"""What they make of information a console shows, and the records do not tell it."""
 
 
 class CommandShell:

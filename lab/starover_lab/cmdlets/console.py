@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from starover_lab.cmdlets.out_string import lines
 from starover_lab.powershell.errors import ErrorRecord
+from starover_lab.powershell.streams import FOR_THE_HOST
 from starover_lab.powershell.text import to_string
-from starover_lab.powershell.values import NetObject, PSObject, Value
+from starover_lab.powershell.values import NetObject, PSList, PSObject, Value
 from starover_lab.wire.clixml_text import escape
 from starover_lab.wire.endpoint import Stream, Write
 from starover_lab.wire.records import category_message, position_message
@@ -45,8 +46,7 @@ class Console:
             if isinstance(value, ErrorRecord):
                 self.failed(value)
         elif stream == "information":
-            self._write("stdout", to_string(value))
-            self._write("stdout", "\n")  # Write-Host's own line end, as recorded
+            self._show(value)
         elif stream == "progress":
             if self._xml:
                 self._put(_progress(value, self._objects))
@@ -55,6 +55,15 @@ class Console:
             self._put(f'<S S="{stream}">{escape(to_string(value))}</S>')
         else:
             self._write("stdout", f"{stream.upper()}: {to_string(value)}\r\n")
+
+    def _show(self, value: Value) -> None:
+        """What Write-Host says; other information is not shown unless the preference says so."""
+        known = value.properties if isinstance(value, NetObject) else {}
+        tags, message = known.get("Tags"), known.get("MessageData")
+        if isinstance(tags, PSList) and FOR_THE_HOST in tags.items:
+            self._write("stdout", to_string(value))
+            if not (isinstance(message, NetObject) and message.properties.get("NoNewLine") is True):
+                self._write("stdout", "\n")  # Write-Host's own line end, as recorded
 
     def failed(self, record: ErrorRecord) -> None:
         """An error, terminating or not."""

@@ -17,6 +17,7 @@ from starover_lab.cmdlets.wordings import kind_of, wording
 from starover_lab.powershell.command import CommandTable, Invocation
 from starover_lab.powershell.errors import ErrorRecord, PSException, Terminated
 from starover_lab.powershell.values import PSArray, PSList, SwitchParameter, Value
+from starover_lab.wire.endpoint import ClientHost
 from starover_lab.world.entities import AuditRecord, Server, Year
 from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
@@ -67,6 +68,8 @@ class Machine:
     session_ids: int = 0
     """How many PSSessions were opened from here: the last one's Id."""
     snapins: list[str] = field(default_factory=list[str])
+    client: ClientHost | None = None
+    """The host of the client whose pipeline runs, if it has one."""
 
     @property
     def server(self) -> Server:

@@ -41,6 +41,7 @@ from starover_lab.cmdlets.machine import Machine
 from starover_lab.cmdlets.noise import make_noise
 from starover_lab.cmdlets.not_simulated import windows_others
 from starover_lab.cmdlets.objects import moment
+from starover_lab.cmdlets.read_host import READ_HOST
 from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, CommandSpec, CommandTable
 from starover_lab.powershell.errors import ErrorRecord, PSException, Stopped, Terminated, Unsupported
@@ -99,6 +100,7 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
             yield found
     yield from windows_others(server, bodies)
     yield from native.programs(server)
+    yield READ_HOST
 
 
 def environment_of(server: Server, account: Account) -> dict[str, str]:
@@ -188,6 +190,7 @@ class PlainRunspace:
         """Run a pipeline: statements one after the other, each a script or commands; `exit` ends it with its code."""
         self._look_for_secrets(pipeline.commands)
         self._task = self._world.scheduler.current
+        self.machine.client = pipeline.host
         make_noise(self._world, self.machine.host, emit)
         try:
             for statement in _statements(pipeline.commands):
@@ -203,6 +206,7 @@ class PlainRunspace:
             raise _failed("NotSimulated", "NotImplemented", "System.NotSupportedException", message) from error
         finally:
             self._task = None
+            self.machine.client = None
         return None
 
     def _run(self, statement: Sequence[Command], given: Sequence[Value], emit: Emit) -> int | None:

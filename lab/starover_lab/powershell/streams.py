@@ -9,12 +9,14 @@ from typing import Literal
 from starover_lab.powershell.values import NetObject, PSList, Value
 
 __all__ = [
+    "FOR_THE_HOST",
     "STREAM_NAMES",
     "Collected",
     "Noted",
     "Redirected",
     "StreamName",
     "Streams",
+    "host_record",
     "information_record",
     "stream_record",
 ]
@@ -28,6 +30,8 @@ STREAM_NAMES: dict[int, StreamName] = {
     5: "debug",
     6: "information",
 }
+FOR_THE_HOST = "PSHOST"
+"""The tag of Write-Host's records."""
 _SMA = "System.Management.Automation"
 
 
@@ -39,6 +43,14 @@ def stream_record(name: StreamName, message: str) -> NetObject:
 def information_record(data: Value, text: str) -> NetObject:
     """An InformationRecord."""
     return NetObject(f"{_SMA}.InformationRecord", text, properties={"MessageData": data})
+
+
+def host_record(text: str, *, no_newline: bool) -> NetObject:
+    """What Write-Host leaves: an InformationRecord that the host shows, whatever the preference is."""
+    members: dict[str, Value] = {"Message": text, "NoNewLine": no_newline}
+    message = NetObject(f"{_SMA}.HostInformationMessage", text, properties=members)
+    known: dict[str, Value] = {"MessageData": message, "Source": "Write-Host", "Tags": PSList([FOR_THE_HOST])}
+    return NetObject(f"{_SMA}.InformationRecord", text, properties=known)
 
 
 @dataclass(eq=False)

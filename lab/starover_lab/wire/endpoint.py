@@ -15,6 +15,7 @@ from typing import Literal, Protocol, runtime_checkable
 from starover_lab.powershell.values import Value
 
 __all__ = [
+    "ClientHost",
     "Command",
     "CommandShell",
     "CommandShells",
@@ -70,10 +71,30 @@ class Pipeline:
     invocation: int = 0
     """Number of this pipeline in its shell, from 1."""
     extra: dict[str, Value] = field(default_factory=dict[str, Value])
+    host: ClientHost | None = None
 
-    def with_input(self, given: tuple[Value, ...]) -> Pipeline:
-        """The same pipeline with its input."""
-        return replace(self, input=given)
+    def with_input(self, given: tuple[Value, ...], host: ClientHost | None = None) -> Pipeline:
+        """The same pipeline with its input, and with its client's host."""
+        return replace(self, input=given, host=host)
+
+
+class ClientHost(Protocol):
+    """The host of a client, if it has one: what a pipeline may show and ask (MS-PSRP 2.2.3.17)."""
+
+    @property
+    def has_ui(self) -> bool:
+        """Whether there is a user interface behind it; without one nothing can be shown or asked."""
+        ...
+
+    def tell(self, method: int, name: str, *arguments: Value) -> None:
+        """Call a method without an answer."""
+        ...
+
+    def ask(self, method: int, name: str, *arguments: Value) -> Value:
+        """Call a method and wait for its answer, in the pipeline's coroutine. Raises `Terminated` with the client's
+        error, and `Stopped`.
+        """
+        ...
 
 
 class Runspace(Protocol):
@@ -211,6 +232,14 @@ class Scripts(Protocol):
 
         `preliminary`: it opens a session, and is not one of the scripts that a client announced.
         """
+        ...
+
+    def pause(self) -> ScriptTask:
+        """Suspend the script that calls until `go_on` with its task, which this returns then."""
+        ...
+
+    def go_on(self, task: ScriptTask) -> None:
+        """End a script's pause."""
         ...
 
     def absent(self, host: str) -> None:

@@ -18,10 +18,13 @@ from starover_lab.wire import faults, metadata, psrp_in, psrp_out, soap
 from starover_lab.wire.clixml_in import BadClixml
 from starover_lab.wire.endpoint import Emit, Endpoint, Pipeline, Principal, Runspace, Scripts, ScriptTask, Stream
 from starover_lab.wire.fragments import NO_ID, BadFragment, Message, MessageType, Outgoing, Reassembler
+from starover_lab.wire.host_calls import HostLink
 from starover_lab.wire.keys import SessionKey
 from starover_lab.wire.shells import Command, MessageOutbox, Shell
 
 __all__ = ["PsrpShell"]
+
+_SET_SHOULD_EXIT = 6
 
 
 @dataclass(kw_only=True, eq=False)
@@ -37,6 +40,7 @@ class _Pipeline(Command):
     input: list[Value] = field(default_factory=list[Value])
     begun: bool = False
     runspace: Runspace | None = None
+    link: HostLink | None = None
     task: ScriptTask | None = None
 
 
@@ -63,7 +67,8 @@ class PsrpShell(Shell):
         self._runspaces: list[Runspace] = []
         self._queue: deque[_Pipeline] = deque()
         self._pipelines: dict[bytes, _Pipeline] = {}
-        self._has_host = False
+        self._host_info = psrp_in.HostInfo()
+        self._host_calls = 0
 
     # -- the shell's side ----------------------------------------------------------------------------------------
 
@@ -176,11 +181,11 @@ class PsrpShell(Shell):
             self._invocations += 1
             if message.kind is MessageType.GET_COMMAND_METADATA:
                 owner.question = metadata.question(message.body)
-                owner.wanted = psrp_in.Wanted(owner.question.pipeline(self._invocations), False, False)
+                owner.wanted = psrp_in.Wanted(owner.question.pipeline(self._invocations), False, psrp_in.HostInfo())
                 self._begin(owner)
                 return
             try:
-                owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations, pool_has_host=self._has_host)
+                owner.wanted = psrp_in.wanted(message.body, self._key, self._invocations, pool_host=self._host_info)
             except BadClixml as error:
                 self._end(owner, psrp_out.unreadable(error))
                 return
@@ -193,6 +198,8 @@ class PsrpShell(Shell):
                 self._end(owner, psrp_out.unreadable(error))
         elif message.kind is MessageType.END_OF_PIPELINE_INPUT:
             self._begin(owner)
+        elif message.kind is MessageType.PIPELINE_HOST_RESPONSE and owner.link is not None:
+            owner.link.answered(psrp_in.host_answer(message.body, self._key), owner.task)
 
     def _on_capability(self, message: Message) -> None:
         self._rpid = message.rpid
@@ -201,7 +208,7 @@ class PsrpShell(Shell):
     def _on_init(self, message: Message) -> None:
         asked = psrp_in.opening(message.body)
         self._least, self._most = asked.least, max(asked.most, 1)
-        self._has_host = asked.has_host
+        self._host_info = asked.host
         self._say(MessageType.APPLICATION_PRIVATE_DATA, psrp_out.private_data(), last_of_answer=True)
         self._say(MessageType.RUNSPACEPOOL_STATE, psrp_out.opened())
 
@@ -252,7 +259,8 @@ class PsrpShell(Shell):
         command.runspace = self._idle.pop(0) if self._idle else None
         wanted = command.wanted
         assert wanted is not None
-        pipeline = wanted.pipeline.with_input(tuple(command.input))
+        link = command.link = self._link(command, wanted.host) if wanted.host.here else None
+        pipeline = wanted.pipeline.with_input(tuple(command.input), link)
 
         def body() -> None:
             if command.runspace is None:
@@ -263,8 +271,8 @@ class PsrpShell(Shell):
                 self._describe_commands(command.runspace, pipeline, command.question, emit)
                 return
             code = command.runspace.invoke(pipeline, emit)
-            if code is not None and wanted.has_host and command.running:
-                self._tell(command, MessageType.PIPELINE_HOST_CALL, psrp_out.should_exit(code))
+            if code is not None and link is not None and command.running:
+                link.tell(_SET_SHOULD_EXIT, "SetShouldExit", code)
 
         def done(task: ScriptTask) -> None:
             self.last_used = self.scripts.now
@@ -302,6 +310,22 @@ class PsrpShell(Shell):
         if stream in command.wanted.merged:
             kind = MessageType.PIPELINE_OUTPUT
         self._tell(command, kind, payload)
+        if command.link is not None and kind is not MessageType.PIPELINE_OUTPUT:
+            command.link.show(stream, value)
+
+    def _link(self, command: _Pipeline, info: psrp_in.HostInfo) -> HostLink:
+        def send(payload: str) -> None:
+            if command.running:
+                self._tell(command, MessageType.PIPELINE_HOST_CALL, payload)
+
+        def next_id() -> int:
+            self._host_calls += 1
+            return self._host_calls
+
+        def waits(now: bool) -> None:
+            command.messages.waits_for_host = now
+
+        return HostLink(info, self.scripts, send, next_id, waits, self._key)
 
     # -- messages out --------------------------------------------------------------------------------------------
 

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from starover_lab.powershell.values import Value
+from starover_lab.powershell.values import PSObject, Value
 from starover_lab.wire.clixml_in import BadClixml, Element, Reader, parse
+from starover_lab.wire.clixml_text import plain_text
 from starover_lab.wire.endpoint import Command, Pipeline, Stream
 from starover_lab.wire.keys import SessionKey
 
-__all__ = ["CallForAvailability", "Opening", "Wanted", "availability", "opening", "public_key", "value", "wanted"]
+__all__ = [
+    "CallForAvailability",
+    "HostAnswer",
+    "HostInfo",
+    "Opening",
+    "Wanted",
+    "availability",
+    "host_answer",
+    "opening",
+    "public_key",
+    "value",
+    "wanted",
+]
 
 _OUTPUT = 1
 _MERGES: tuple[tuple[str, Stream], ...] = (
@@ -25,12 +38,32 @@ _MERGES: tuple[tuple[str, Stream], ...] = (
 
 
 @dataclass(frozen=True)
+class HostInfo:
+    """What a client says of its host."""
+
+    here: bool = False
+    ui: bool = False
+    colors: tuple[int, int] | None = None
+    """Foreground and background, where there is a raw user interface."""
+
+
+@dataclass(frozen=True)
+class HostAnswer:
+    """PIPELINE_HOST_RESPONSE."""
+
+    call_id: int
+    value: Value
+    error: str | None
+    """The message of the exception that the method ended with."""
+
+
+@dataclass(frozen=True)
 class Opening:
     """INIT_RUNSPACEPOOL or CONNECT_RUNSPACEPOOL."""
 
     least: int
     most: int
-    has_host: bool
+    host: HostInfo
 
 
 @dataclass(frozen=True)
@@ -47,7 +80,7 @@ class Wanted:
 
     pipeline: Pipeline
     takes_input: bool
-    has_host: bool
+    host: HostInfo
     merged: frozenset[Stream] = field(default_factory=frozenset[Stream])
     """Streams of the last command that go into its output."""
 
@@ -67,13 +100,27 @@ def _integer(reader: Reader, element: Element | None, otherwise: int) -> int:
     return otherwise if found is None else found
 
 
-def _has_host(reader: Reader, element: Element | None, otherwise: bool = False) -> bool:
+def _host(reader: Reader, element: Element | None, otherwise: HostInfo) -> HostInfo:
     if element is None:
         return otherwise
     fields = reader.members(element)
     if _flag(fields.get("_userunspacehost")):
         return otherwise
-    return not _flag(fields.get("_ishostnull"))
+    if _flag(fields.get("_ishostnull")):
+        return HostInfo()
+    colors = None if _flag(fields.get("_ishostrawuinull")) else _colors(reader, fields.get("_hostdefaultdata"))
+    return HostInfo(True, not _flag(fields.get("_ishostuinull")), colors)
+
+
+def _colors(reader: Reader, element: Element | None) -> tuple[int, int]:
+    """Foreground and background of the host's default data (MS-PSRP 2.2.3.14): keys 0 and 1; gray on black without."""
+    found = {0: 7, 1: 0}
+    data = None if element is None else reader.members(element).get("data")
+    for entry in [] if data is None else data.findall("DCT/En"):
+        key, pair = reader.number(entry.find("I32")), entry.find("Obj")
+        if key in found and pair is not None:
+            found[key] = _integer(reader, reader.members(pair).get("v"), found[key])
+    return found[0], found[1]
 
 
 def opening(body: bytes) -> Opening:
@@ -82,7 +129,7 @@ def opening(body: bytes) -> Opening:
     return Opening(
         least=_integer(reader, members.get("minrunspaces"), 1),
         most=_integer(reader, members.get("maxrunspaces"), 1),
-        has_host=_has_host(reader, members.get("hostinfo")),
+        host=_host(reader, members.get("hostinfo"), HostInfo()),
     )
 
 
@@ -108,8 +155,24 @@ def value(body: bytes, key: SessionKey) -> Value:
     return Reader(root, key).value(root)
 
 
-def wanted(body: bytes, key: SessionKey, invocation: int, *, pool_has_host: bool) -> Wanted:
-    """`pool_has_host`: whether there is a host that a pipeline without one of its own may use. Raises `BadClixml`."""
+def host_answer(body: bytes, key: SessionKey) -> HostAnswer:
+    """Raises `BadClixml`."""
+    reader, members = _message(body, key)
+    error = members.get("me")
+    if error is not None and error.tag == "Nil":
+        error = None
+    value = reader.value(members["mr"]) if "mr" in members else None
+    said = None if error is None else _message_of(reader.value(error))
+    return HostAnswer(_integer(reader, members.get("ci"), 0), value, said)
+
+
+def _message_of(value: Value) -> str:
+    found = value.get("Message") if isinstance(value, PSObject) else None
+    return found if isinstance(found, str) else plain_text(value)
+
+
+def wanted(body: bytes, key: SessionKey, invocation: int, *, pool_host: HostInfo) -> Wanted:
+    """`pool_host`: the host that a pipeline without one of its own uses. Raises `BadClixml`."""
     reader, members = _message(body, key)
     shell = members.get("powershell")
     if shell is None:
@@ -136,7 +199,7 @@ def wanted(body: bytes, key: SessionKey, invocation: int, *, pool_has_host: bool
     return Wanted(
         pipeline,
         takes_input=not _flag(members.get("noinput")),
-        has_host=_has_host(reader, members.get("hostinfo"), pool_has_host),
+        host=_host(reader, members.get("hostinfo"), pool_host),
         merged=merged,
     )
 

@@ -24,14 +24,12 @@ __all__ = [
     "private_data",
     "record",
     "session_key",
-    "should_exit",
     "unreadable",
 ]
 
 _LOG = logging.getLogger(__name__)
 _OPENED = 2
 _STOPPED, _COMPLETED, _FAILED = 3, 4, 5
-_SET_SHOULD_EXIT = 6
 _SMA = "System.Management.Automation."
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _INFORMATIONAL: dict[Stream, tuple[MessageType, str]] = {
@@ -90,11 +88,6 @@ def availability(call_id: int, response: Value) -> str:
 def session_key(wrapped: str) -> str:
     """ENCRYPTED_SESSION_KEY."""
     return properties([("EncryptedSessionKey", wrapped)])
-
-
-def should_exit(code: int) -> str:
-    """PIPELINE_HOST_CALL of SetShouldExit: how a client learns the code of `exit`."""
-    return serialize(records.host_call(_SET_SHOULD_EXIT, "SetShouldExit", [code]))
 
 
 def record(

@@ -105,6 +105,7 @@ class Scheduler:
         self._numbers: dict[str, int] = {}
         self._ready: list[_Due] = []
         self._waiting: dict[Task, _Due] = {}
+        self._paused: dict[Task, _Due] = {}
         self._timers: list[tuple[datetime, int, Timer]] = []
         self._holds: list[_Hold] = []
         self._serial = itertools.count()
@@ -129,7 +130,7 @@ class Scheduler:
     @property
     def in_flight(self) -> int:
         """Scripts taken in and not yet finished."""
-        return len(self._ready) + len(self._waiting) + (1 if self._current else 0)
+        return len(self._ready) + len(self._waiting) + len(self._paused) + (1 if self._current else 0)
 
     @property
     def missing(self) -> int:
@@ -180,17 +181,40 @@ class Scheduler:
 
         Raises what `Task.stop` was given when the script is to stop, and `RuntimeError` outside of a script.
         """
-        due = self._current
-        own = due.task.coroutine if due is not None else None
-        if due is None or own is None or greenlet.getcurrent() is not own:
-            raise RuntimeError("only a script taken in by Scheduler.spawn can wait for simulated time")
-        if due.task.stopping is not None:
-            raise due.task.stopping
+        due = self._own()
         if seconds <= 0:
             return
         due.when = self._now + timedelta(seconds=seconds)
-        self._waiting[due.task] = due
+        self._suspend(due, self._waiting)
+
+    def pause(self) -> Task:
+        """Suspend the script that calls until somebody outside of the simulation calls `go_on` with its task; the clock
+        does not wait for that. Returns the task. Raises as `wait`.
+        """
+        due = self._own()
+        self._suspend(due, self._paused)
+        return due.task
+
+    def go_on(self, task: Task) -> None:
+        """End a task's pause, with the next `pump`; does nothing when it does not pause."""
+        due = self._paused.pop(task, None)
+        if due is not None:
+            due.when = self._now
+            heapq.heappush(self._ready, due)
+
+    def _own(self) -> _Due:
+        due = self._current
+        if due is None or due.task.coroutine is None or greenlet.getcurrent() is not due.task.coroutine:
+            raise RuntimeError("only a script taken in by Scheduler.spawn can wait for simulated time")
+        if due.task.stopping is not None:
+            raise due.task.stopping
+        return due
+
+    def _suspend(self, due: _Due, place: dict[Task, _Due]) -> None:
+        own = due.task.coroutine
+        assert own is not None
         assert own.parent is not None
+        place[due.task] = due
         own.parent.switch()
         if due.task.stopping is not None:
             raise due.task.stopping
@@ -366,7 +390,7 @@ class Scheduler:
             raise error
 
     def _wake(self, task: Task) -> None:
-        due = self._waiting.pop(task, None)
+        due = self._waiting.pop(task, None) or self._paused.pop(task, None)
         if due is not None:
             due.when = self._now
             heapq.heappush(self._ready, due)

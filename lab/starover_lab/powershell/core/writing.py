@@ -9,6 +9,7 @@ from starover_lab.powershell.command import ALL_SETS, InSet, Invocation, Paramet
 from starover_lab.powershell.convert import cast, default_text, to_bool, to_string
 from starover_lab.powershell.core.common import CORE, INPUT, cmdlet
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Unsupported
+from starover_lab.powershell.streams import host_record
 from starover_lab.powershell.values import PSEnum, Value, base, enumerate_
 
 __all__ = ["COMMANDS"]
@@ -96,7 +97,8 @@ def _write_host(call: Invocation) -> Iterator[Value]:
             raise Unsupported("Write-Host with these parameters")
         value = base(bound.get("Object"))
         items = [default_text(item) for item in enumerate_(value)]
-        call.runner.stream(call, "information", " ".join(items))
+        no_newline = to_bool(bound.get("NoNewline"))
+        call.runner.stream(call, "information", host_record(" ".join(items), no_newline=no_newline))
 
 
 def _write_progress(call: Invocation) -> Iterator[Value]:
