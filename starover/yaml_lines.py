@@ -48,6 +48,14 @@ class Text:
                 self.lines[(*target, *path[len(source) :])] = line
 
 
+MOST_VALUES = 200_000
+"""Aliases within aliases make a few lines larger than any memory."""
+
+
+class _TooLarge(Exception):
+    """The document has more values than anybody writes."""
+
+
 def parse(source: str) -> Text:
     """Read one YAML document. What is wrong stands in `problems`; the tree is then what could be read."""
     import yaml
@@ -66,7 +74,10 @@ def parse(source: str) -> Text:
     if root is None:
         text.problems.append(Problem(1, "the file is empty"))
     else:
-        text.tree = _convert(root, (), text, ())
+        try:
+            text.tree = _convert(root, (), text, ())
+        except _TooLarge:
+            text.problems.append(Problem(1, f"more than {MOST_VALUES} values, with aliases written out"))
     return text
 
 
@@ -75,6 +86,8 @@ def _convert(node: yaml.Node, path: Path, text: Text, above: tuple[yaml.Node, ..
 
     line = node.start_mark.line + 1
     text.lines.setdefault(path, line)
+    if len(text.lines) > MOST_VALUES:
+        raise _TooLarge
     if any(node is one for one in above):
         text.problems.append(Problem(line, "an alias (`*name`) stands within its own anchor"))
         return None

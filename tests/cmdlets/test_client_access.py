@@ -70,9 +70,11 @@ def test_mapi_wants_its_methods_with_its_addresses(shell: Shell) -> None:
         "Set-MapiVirtualDirectory -Identity 'EX1\\mapi (Default Web Site)' -InternalUrl 'https://mail.example.com/mapi'"
     )
     assert shell.run(change).ids[0].startswith("ArgumentException,")
-    assert shell.run(change + " -IISAuthenticationMethods 'Ntlm','Negotiate'").ids == []
+    assert shell.run(change + " -IISAuthenticationMethods 'NTLM','Negotiate'").ids == []
     told = shell.run("[string](Get-MapiVirtualDirectory -Server 'EX1').IISAuthenticationMethods")
     assert told.texts == ["Ntlm Negotiate"]
+    unknown = shell.run(change + " -IISAuthenticationMethods 'Nix'")
+    assert [one.partition(",")[0] for one in unknown.ids] == ["ParameterArgumentTransformationError"]
 
 
 @pytest.mark.parametrize("identity", ["'Nix\\owa (Default Web Site)'", "'EX1\\nix (Default Web Site)'"])

@@ -64,6 +64,15 @@ def test_settings_of_a_card(host: Shell) -> None:
     assert missing.ids == ["CmdletizationQuery_NotFound_Name,Disable-NetAdapterBinding"]
 
 
+def test_only_objects_of_its_own_go_down_a_pipeline(host: Shell) -> None:
+    assert host.run("Get-Item -Path 'C:\\' | Set-NetIPInterface").ids == ["InputObjectNotBound,Set-NetIPInterface"]
+    told = host.run("Get-NetIPInterface -InterfaceAlias 'Ethernet' | Set-NetIPInterface -InterfaceMetric 20")
+    assert told.ids == []
+    metrics = host.run("(Get-NetIPInterface -InterfaceAlias 'Ethernet').InterfaceMetric | Select-Object -Unique")
+    assert metrics.texts == ["20"]
+    assert host.run("(Get-Process -Name 'services' | Get-Process).Name").texts == ["services"]
+
+
 def test_a_port_that_answers_and_one_that_does_not(bare: Estate, host: Shell) -> None:
     """SMB is closed on a server without the file server's rules."""
     probe = "Test-NetConnection -ComputerName 'FileServer' -Port {0} -InformationLevel Quiet"

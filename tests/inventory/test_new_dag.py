@@ -25,3 +25,11 @@ def test_with_a_dag_only_its_name_is_known() -> None:
     estate = Estate(name="old", servers=SERVERS, dags=(Dag(name="DAG1", members=("EX1",)),))
     with pytest.raises(BadParameter):
         estate.dag("DAG9")
+
+
+def test_aliases_within_aliases_end_with_a_message() -> None:
+    from starover.yaml_lines import parse
+
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    assert any("more than" in problem.text for problem in parse("\n".join(lines)).problems)

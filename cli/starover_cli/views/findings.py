@@ -15,9 +15,11 @@ _WORDS = {"fail": "! RED", "unknown": "? unknown", "warn": "~ amber", "info": " 
 
 
 def findings_exit(value: msgspec.Struct | None) -> int:
-    """What `--exit-code` makes of it: 1 when a finding is not well (unknown is not well)."""
+    """What `--exit-code` makes of it: 1 when a finding is not well, unknown too; what nobody looks at, not."""
     found = value.findings if isinstance(value, Findings) else ()
-    return int(any(one.level in ("fail", "warn", "unknown") for one in found))
+    return int(
+        any(one.level in ("fail", "warn", "unknown") and "not checked" not in one.check + one.says for one in found)
+    )
 
 
 def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = False) -> str:

@@ -13,10 +13,20 @@ from importlib.resources import files
 
 import msgspec
 
-from starover_lab.cmdlets.objects import text_of
+from starover_lab.cmdlets.objects import DATA, members, text_of
 from starover_lab.powershell.command import ALL_SETS, Body, CommandSpec, InSet, Parameter, Validation
 from starover_lab.powershell.errors import failure
-from starover_lab.powershell.values import PSEnum, PSObject, Value
+from starover_lab.powershell.values import (
+    OrderedHashtable,
+    PSArray,
+    PSEnum,
+    PSHashtable,
+    PSObject,
+    Unsupported,
+    Value,
+    base,
+    enumerate_,
+)
 
 __all__ = ["documented", "names", "spec"]
 
@@ -172,6 +182,37 @@ def _member_of(values: tuple[str, ...], type_name: str) -> Callable[[Value], Val
     return transform
 
 
+_LIVE = {
+    "ciminstance": "Microsoft.Management.Infrastructure.CimInstance",
+    "servicecontroller": "System.ServiceProcess.ServiceController",
+    "process": "System.Diagnostics.Process",
+}
+"""Types of objects that another cmdlet has to hand over: nothing is converted to them."""
+
+
+def _objects_of(wanted: str) -> Callable[[Value], Value]:
+    def transform(value: Value) -> Value:
+        for item in enumerate_(value):
+            inner = base(item)
+            if not isinstance(inner, PSObject) or wanted not in inner.type_names:
+                message = f'Cannot convert value "{text_of(value)}" to type "{wanted}".'
+                raise failure("InvalidCastConstructorException", "InvalidArgument", message)
+        return value
+
+    return transform
+
+
+_METHOD = f"{DATA}Directory.SystemConfiguration.AuthenticationMethod"
+
+
+def _methods(value: Value) -> Value:
+    """Authentication methods, spelled as the enum has them. A table of additions and removals is not simulated."""
+    if isinstance(value, PSHashtable | OrderedHashtable):
+        raise Unsupported("a change of a list by @{Add=...;Remove=...}: the lab takes whole lists")
+    one = _member_of(tuple(members(_METHOD)), _METHOD)
+    return PSArray([one(item) for item in enumerate_(value)] if value is not None else [])
+
+
 def _not_longer(limit: int) -> Validation:
     def check(value: Value) -> str | None:
         if isinstance(value, str) and len(value) > limit:
@@ -211,6 +252,10 @@ def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> 
     transform: Callable[[Value], Value] | None = None
     if identity:
         transform = _identity(given.type)
+    elif given.type.casefold().removesuffix("[]") in _LIVE:
+        transform = _objects_of(_LIVE[given.type.casefold().removesuffix("[]")])
+    elif name.endswith("AuthenticationMethods"):
+        transform = _methods
     elif given.values and not given.type.endswith("[]") and given.type not in _SEVERAL:
         transform = _member_of(given.values, given.type)
     return Parameter(
@@ -219,7 +264,7 @@ def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> 
         aliases=given.aliases,
         sets=sets,
         # Exchange's Get cmdlets take a null identity for none and return everything (powershell.md section 7).
-        allow_null=identity and reads,
+        allow_null=(identity and reads) or transform is _methods,
         allow_empty_string=given.type == "String" and owner.family == "exchange",
         allow_empty_collection=given.type.endswith("[]") and owner.family != "exchange",
         validations=(_not_longer(given.max),) if given.max else (),

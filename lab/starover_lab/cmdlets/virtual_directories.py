@@ -21,6 +21,7 @@ from starover_lab.cmdlets.objects import (
     guid_of,
     list_of,
     make,
+    members,
     server_version,
     shape,
     text_of,
@@ -118,7 +119,8 @@ def own_columns(here: Machine, server: str, label: str, schema: str, dc: str) ->
 
 def methods(names: tuple[str, ...], type_name: str = _METHODS) -> Value:
     """A list of authentication methods."""
-    return list_of([enum(AUTHENTICATION, name) for name in names], type_name)
+    known = {name.casefold(): name for name in members(DATA + "Directory.SystemConfiguration." + AUTHENTICATION)}
+    return list_of([enum(AUTHENTICATION, known[name.casefold()]) for name in names], type_name)
 
 
 def _object(here: Machine, kind: _Kind, view: VirtualDirectory, dc: str, *, ad_only: bool) -> PSObject:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, list_of, make, product
 from starover_lab.powershell.command import Body, Invocation
-from starover_lab.powershell.values import Char, Long, PSObject, UInt64, Value
+from starover_lab.powershell.values import Char, Long, PSObject, UInt64, Value, enumerate_
 from starover_lab.world.entities import Server, Service
 from starover_lab.world.names import same
 from starover_lab.world.state import first_label
@@ -130,7 +130,10 @@ def get_process(call: Invocation) -> Iterator[Value]:
             call.error(call.record("CouldNotConnectToRemoteMachine", "NotSpecified", message, target=others[0]))
             continue
         every = sorted(_processes(here, here.server), key=lambda one: one[0].casefold())
+        objects = enumerate_(bound["InputObject"]) if bound.get("InputObject") is not None else ()
+        piped = [one.get("Id") for one in objects if isinstance(one, PSObject)]
         ids = {int(text) for text in given_list(bound.get("Id")) if text.isdigit()}
+        ids |= {number for number in piped if isinstance(number, int)}
         if ids:
             yield from (_process(name, number) for name, number in every if number in ids)
             continue
