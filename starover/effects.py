@@ -19,7 +19,7 @@ from starover.errors import ErrorRecord, Fault, StaroverError
 from starover.events import Event, RunState, StepEnded
 from starover.plan import Plan
 from starover.step import Settle
-from starover.transport import Part
+from starover.transport import Part, Way
 from starover.values import Plain
 
 __all__ = [
@@ -60,6 +60,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of real time."""
     parts: tuple[Part, ...] = ()
     """What the script is made of, for people and for fakes."""
+    way: Way = "script"
+    """As `transport.Script.way`."""
 
 
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send", tag_field="effect"):

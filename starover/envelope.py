@@ -17,12 +17,14 @@ from typing import Literal
 
 import msgspec
 
-from starover.errors import BadInventory, BadReport, ErrorRecord, OutputTruncated
+from starover.errors import BadInventory, BadReport, BadTemplate, ErrorRecord, OutputTruncated
 from starover.inventory import Server
 from starover.names import first_label
 from starover.render import Arg, Body, Renderer
+from starover.single import commands
+from starover.transport import Answer, Way
 
-__all__ = ["Composed", "Decoded", "Lease", "Receipt", "decode", "probe", "reads", "write"]
+__all__ = ["Composed", "Decoded", "Lease", "Receipt", "answered", "decode", "is_direct", "probe", "reads", "write"]
 
 _FOLDER = "C:\\ProgramData\\Starover"
 _CREDENTIAL = "ExchangeCredential"
@@ -37,6 +39,8 @@ class Composed:
     text: str
     arguments: tuple[tuple[str, str], ...] = ()
     """As `transport.Script.arguments`: (name in `param()`, reference of a credential)."""
+    way: Way = "script"
+    """As `transport.Script.way`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ class Decoded:
     """By operation id; empty for reads."""
     warnings: tuple[str, ...] = ()
     provider: str = ""
-    """How Exchange cmdlets got into the session: `remote`, `snapin` (unsupported), or empty."""
+    """How Exchange cmdlets got into the session: `remote`, `snapin` (unsupported), `direct` (not at all), or empty."""
     elevated: bool = True
     """Whether the account acts as an administrator of the host."""
 
@@ -84,11 +88,15 @@ class Decoded:
 def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Composed:
     """One script that runs every part as a function of its own: a bad one fails alone, all fail on a wrong host.
 
-    `nonce` is 16 hex digits, drawn by the caller; ids are unique in the script.
-    Raises `BadInventory` when a part needs Exchange cmdlets and the server has no way to get them.
+    `nonce` is 16 hex digits, drawn by the caller; ids are unique in the script. A template marked `# single` goes by
+    itself: its objects are the facts (`answered`).
+    Raises `BadInventory` when a part needs Exchange cmdlets and the server has no way to get them, `BadTemplate` when
+    one that is marked `# single` is not alone or is none.
     """
     if len({part for part, _ in parts}) != len(parts):
         raise ValueError("the ids of the parts of one script must differ")
+    if any(body.single for _, body in parts):
+        return _single_reading(server, [body for _, body in parts], nonce)
     wanted = [body.exchange for _, body in parts if body.exchange]
     provider = _Provider(server, wanted)
     pieces = [provider.prologue(nonce)]
@@ -103,8 +111,12 @@ def write(
 ) -> Composed:
     """A script that runs `body` at most once under the receipt `operation` (a UUID); `prev` is JSON, kept beside it.
 
-    Raises `BadInventory` as `reads` does.
+    With the provider `direct` it is the command itself, and there is no receipt (`is_direct`).
+    Raises as `reads` does.
     """
+    if is_direct(server, body):
+        commands(body.text, reads=False)
+        return Composed(text=body.text, way="command")
     provider = _Provider(server, [body.exchange] if body.exchange else [])
     opening = _json_opening(operation)
     kept = f'{{"operation":"{operation}","prev":{_ascii_json(prev)}'
@@ -121,6 +133,23 @@ def write(
     )
     pieces = [provider.prologue(nonce), text, _wrap("receipt", opening=opening), _wrap("epilogue")]
     return Composed(text="".join(pieces), arguments=provider.arguments)
+
+
+def is_direct(server: Server, body: Body) -> bool:
+    """Whether a template goes straight to /PowerShell, as a command, without envelope and receipt."""
+    return body.single and bool(body.exchange) and server.exchange is not None and server.exchange.provider == "direct"
+
+
+def _single_reading(server: Server, bodies: Sequence[Body], nonce: str) -> Composed:
+    if len(bodies) != 1:
+        raise BadTemplate("a template marked `# single` is read by itself")
+    (body,) = bodies
+    commands(body.text, reads=True)
+    if is_direct(server, body):
+        return Composed(text=body.text, way="command")
+    provider = _Provider(server, [body.exchange] if body.exchange else [])
+    text = provider.prologue(nonce) + _wrap("objects", body=body, allowed=provider.allowed(body))
+    return Composed(text=text, arguments=provider.arguments, way="objects")
 
 
 def probe(server: Server, operations: Sequence[str], nonce: str) -> Composed:
@@ -159,8 +188,10 @@ class _Provider:
             return
         if exchange.provider == "direct":
             raise BadInventory(
-                f"{server.name} has `exchange.provider: direct`, which is not built yet",
-                next=("use `provider: remote`",),
+                f"{server.name} has `exchange.provider: direct`, which carries single commands, and this is a script "
+                f"({', '.join(wanted[0])})",
+                certain=("nothing was sent",),
+                next=(f"give {server.name} `provider: remote`", "a template of one command may be marked `# single`"),
                 host=server.name,
             )
         reference = exchange.credential or server.credential
@@ -290,6 +321,23 @@ def decode(output: str, nonce: str) -> Decoded:
         provider=document.provider,
         elevated=document.elevated,
     )
+
+
+def answered(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
+    """What a template marked `# single` said, by the id of its part: facts `{"objects": [...]}`, or its error.
+
+    A write's facts are `null`; that it ran is all that is known of it. An error that ended nothing counts too.
+    Raises `BadReport` for what is no JSON.
+    """
+    try:
+        objects = [msgspec.Raw(msgspec.json.format(line.encode(), indent=-1)) for line in answer.output.splitlines()]
+    except msgspec.DecodeError as error:
+        raise _bad(f"the answer is not JSON: {error}", answer.output) from error
+    facts = b"null" if write else msgspec.json.encode({"objects": objects})
+    errors = answer.errors or ((ErrorRecord(message="the command failed without a word"),) if answer.failed else ())
+    result: bytes | ErrorRecord = errors[-1] if errors else facts
+    receipts = {part: Receipt(state="ran")} if write else {}
+    return Decoded(host=host, results={part: result}, receipts=receipts, provider="direct" if write else "")
 
 
 def _payload(output: str, nonce: str) -> str:

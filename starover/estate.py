@@ -54,12 +54,13 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to a server; the inventory lists them in order of preference."""
 
-    kind: Literal["psrp", "winrm", "ssm"] = "psrp"
+    kind: Literal["psrp", "winrm", "ssm", "exchange"] = "psrp"
+    """`exchange`: /PowerShell itself, for the provider `direct`; without one: http, port 80, FQDN, Kerberos."""
     scheme: Literal["http", "https"] = "https"
     address: str = ""
     """Host name or address to connect to; empty: the server's own address, else its FQDN."""
     port: Port = 0
-    """TCP port; 0: 5985 for http, 5986 for https."""
+    """TCP port; 0: 5985 for http, 5986 for https; of /PowerShell 80 and 443."""
     auth: Literal["negotiate", "ntlm", "kerberos", "basic"] = "negotiate"
     """`basic` only with https."""
     ca_file: str = ""
@@ -68,7 +69,8 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def endpoint(self, server: Server) -> tuple[str, int]:
         """Where to connect: host and port."""
         host = self.address or server.address or server.fqdn
-        return host, self.port or (5985 if self.scheme == "http" else 5986)
+        http, https = (80, 443) if self.kind == "exchange" else (5985, 5986)
+        return host, self.port or (http if self.scheme == "http" else https)
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

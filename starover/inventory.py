@@ -355,8 +355,6 @@ def _exchange(exchange: Exchange, estate: Estate, text: Text, place: Place) -> I
             text.line((*place, "provider")),
             "Microsoft does not support the snap-in: `provider: snapin` needs `allow_unsupported_snapin: true` too",
         )
-    if exchange.provider == "direct":
-        yield Problem(text.line((*place, "provider")), "`provider: direct` is not built yet: use `remote`")
     if exchange.server != "local" and not any(
         server.fqdn.casefold() == exchange.server.casefold() and server.exchange is not None
         for server in estate.servers

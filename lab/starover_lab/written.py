@@ -28,13 +28,15 @@ _CA = "ca.pem"
 _HEAD = "# Written by the lab: every screen says LAB. It is good for as long as this lab is up.\n"
 
 
-def _roads(host: Host) -> tuple[Road, ...]:
+def _roads(host: Host, *, exchange: bool) -> tuple[Road, ...]:
     address = host.http.address
     roads = [Road(scheme="http", address=address, port=host.http.port, auth="negotiate")]
     if host.https is not None:
         roads.append(
             Road(scheme="https", address=address, port=host.https.port, auth="negotiate", ca_file=_CA),
         )
+    if exchange:
+        roads.append(Road(kind="exchange", scheme="http", address=address, port=host.http.port, auth="negotiate"))
     return tuple(roads)
 
 
@@ -52,7 +54,7 @@ def _server(spec: ServerSpec, host: Host, world: World) -> Server:
         os=made.os,
         instance=made.instance,
         exchange=exchange,
-        roads=_roads(host),
+        roads=_roads(host, exchange=exchange is not None),
     )
 
 

@@ -105,7 +105,7 @@ class Hosts:
         try:
             for answer in self._transport.run([self._wire(job) for job in jobs]):
                 job = waiting.pop(answer.id)
-                self._mail(Came(job, reaction_of(answer, job.script), answer))
+                self._mail(Came(job, reaction_of(answer, job.script, mutates=job.mutates), answer))
         except Exception as bug:  # a transport never raises; if it does, nothing is known of what it had taken
             why = f"the transport failed in itself: {type(bug).__name__}: {bug}"
         for job in waiting.values():
@@ -124,6 +124,7 @@ class Hosts:
             parts=script.parts,
             operation=job.operation,
             nonce=script.nonce,
+            way=script.way,
         )
 
     def _wait(self, number: int, when: datetime) -> None:
@@ -136,12 +137,15 @@ class Hosts:
             self._mail(Woke(number))
 
 
-def reaction_of(answer: Answer, script: Script) -> Facts | Failed:
-    """What came over the wire, as an answer to the effect."""
+def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Facts | Failed:
+    """What came over the wire, as an answer to the effect; `mutates`: the script is a write."""
     if answer.error is not None:
         return Failed(fault=Fault.of(answer.error))
     try:
-        decoded = envelope.decode(answer.output, script.nonce)
+        if script.way == "script":
+            decoded = envelope.decode(answer.output, script.nonce)
+        else:
+            decoded = envelope.answered(script.parts[0].id, answer, write=mutates, host=script.host)
     except StaroverError as error:
         found = Fault.of(error)
         if answer.errors:  # PowerShell said why there is no report

@@ -248,14 +248,20 @@ class Applying:
     # -- the lost answer -----------------------------------------------------------------------------------------
 
     def _find_out(self, fault: Fault) -> Process[_Result]:
-        """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown."""
+        """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown.
+
+        What went straight to /PowerShell has no receipt: only the fact can tell that it was done, nothing that it was
+        not.
+        """
+        body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
+        traced = not envelope.is_direct(self.step.server, body)
         yield from self.state.record(
             StepUnsure(step=self.number, host=self.host, operation=self.operation, fault=fault)
         )
         waited = 0.0
         every, limit = max(self.step.settle.every, 1.0), self.step.kind.deadline
         while True:
-            receipt = yield from self._probe(fault)
+            receipt = (yield from self._probe(fault)) if traced else None
             if receipt is not None and receipt.record is not None:
                 return receipt
             try:
@@ -344,6 +350,7 @@ class Applying:
             host=self.host,
             text=composed.text,
             arguments=composed.arguments,
+            way=composed.way,
             nonce=nonce,
             deadline=self.step.kind.deadline,
             parts=(part,),

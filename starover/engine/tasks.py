@@ -269,6 +269,7 @@ class Scheduler:
             host=server.name,
             text=composed.text,
             arguments=composed.arguments,
+            way=composed.way,
             nonce=nonce,
             deadline=max(part.read.deadline for part in parts),
             parts=tuple(

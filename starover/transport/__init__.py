@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from starover.errors import ErrorRecord, StaroverError
 from starover.estate import Server
 
-__all__ = ["Answer", "Attempt", "Part", "Script", "Transport"]
+__all__ = ["Answer", "Attempt", "Part", "Script", "Transport", "Way"]
+
+
+Way: TypeAlias = Literal["script", "objects", "command"]
+"""How a script is run and answered. `script`: as text, and the report is in its output. `objects`: as text, and the
+objects it puts out are the facts. `command`: it is one command for /PowerShell itself, whose objects are the facts."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +52,7 @@ class Script:
     """UUID of the receipt that a write makes, or a probe (which has no parts) looks for."""
     nonce: str = ""
     """Marks the report in the output."""
+    way: Way = "script"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,7 @@ class Answer:
 
     id: str
     output: str = ""
-    """Everything the pipeline wrote, one line an object."""
+    """Everything the pipeline wrote, one line an object; of the ways `objects` and `command` each line is JSON."""
     errors: tuple[ErrorRecord, ...] = ()
     """Non-terminating errors in order, then the terminating one."""
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from starover.errors import ConnectFailed, StaroverError, TimedOut
+from starover.inventory import Road, Server
 from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
 
@@ -29,6 +32,12 @@ class _Host:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     session: Session | None = None
+    direct: Session | None = None
+    """Straight to /PowerShell."""
+
+    def sessions(self) -> Iterator[Session]:
+        """Those that there are."""
+        yield from (one for one in (self.session, self.direct) if one is not None)
 
 
 @dataclass
@@ -79,7 +88,8 @@ class PsrpTransport:
         with self._lock:
             hosts = list(self._hosts.values())
             self._hosts.clear()
-        threads = [threading.Thread(target=_give_back, args=(host,), daemon=True) for host in hosts if host.session]
+        busy = [host for host in hosts if any(host.sessions())]
+        threads = [threading.Thread(target=_give_back, args=(host,), daemon=True) for host in busy]
         for thread in threads:
             thread.start()
         end = time.monotonic() + CLOSE_SECONDS
@@ -103,7 +113,8 @@ class PsrpTransport:
         from starover.transport.session import Session
 
         script = task.script
-        road = next((road for road in script.server.roads if road.kind == "psrp"), None)
+        direct = script.way == "command"
+        road = _exchange_road(script.server) if direct else _road(script.server, "psrp")
         if road is None:
             error = ConnectFailed(
                 f"the inventory has no road `psrp` to {script.server.name}",
@@ -115,9 +126,14 @@ class PsrpTransport:
         if not host.lock.acquire(timeout=max(0.0, task.end - time.monotonic())):
             return _late(task)
         try:
-            if host.session is None or host.session.road != road:
-                host.session = Session(script.server, road, self._credentials)
-            return host.session.run(script, Deadline(task.end - time.monotonic()), task.progress)
+            session = host.direct if direct else host.session
+            if session is None or session.road != road:
+                session = Session(script.server, road, self._credentials)
+                if direct:
+                    host.direct = session
+                else:
+                    host.session = session
+            return session.run(script, Deadline(task.end - time.monotonic()), task.progress)
         finally:
             host.lock.release()
 
@@ -137,11 +153,24 @@ def _answers(tasks: dict[int, _Task], done: queue.SimpleQueue[tuple[int, Answer]
 
 
 def _give_back(host: _Host) -> None:
-    if host.session is not None and host.lock.acquire(timeout=CLOSE_SECONDS / 2):
+    if host.lock.acquire(timeout=CLOSE_SECONDS / 2):
         try:
-            host.session.close()
+            for session in host.sessions():
+                session.close()
         finally:
             host.lock.release()
+
+
+def _road(server: Server, kind: str) -> Road | None:
+    return next((road for road in server.roads if road.kind == kind), None)
+
+
+def _exchange_road(server: Server) -> Road:
+    """To the /PowerShell that the inventory names; by itself http on port 80 of the server's own name, by Kerberos."""
+    road = _road(server, "exchange") or Road(kind="exchange", scheme="http", auth="kerberos")
+    named = server.exchange.server if server.exchange is not None else "local"
+    name = server.fqdn if named == "local" else named
+    return road if road.address else msgspec.structs.replace(road, address=name)
 
 
 def _late(task: _Task) -> Answer:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from xml.etree import ElementTree as ET
+
+import msgspec
+from pypsrp.complex_objects import GenericComplexObject
+
 from starover.errors import ErrorRecord
 
-__all__ = ["error_record", "line_of", "warning_text"]
+__all__ = ["error_record", "json_of", "line_of", "warning_text"]
 
 _CATEGORIES = """
 NotSpecified OpenError CloseError DeviceError DeadlockDetected InvalidArgument InvalidData InvalidOperation
@@ -18,6 +24,39 @@ FromStdErr SecurityError ProtocolError ConnectionError AuthenticationError Limit
 def line_of(item: object) -> str:
     """One output object as a line."""
     return "" if item is None else str(item)
+
+
+_HEAD = re.compile(r"^(?:[A-Z]+(?![a-z])|[A-Z])")
+"""The capitals that a name in camel case begins without: `Name`, `IPAddress`, `EdbFilePath`."""
+
+
+def json_of(item: object) -> str:
+    """One output object as a line of JSON: its properties, names in camel case; what is no plain value as its text."""
+    if not isinstance(item, GenericComplexObject):
+        return msgspec.json.encode(_plain(item)).decode()
+    members = item.adapted_properties | item.extended_properties
+    found = {_HEAD.sub(lambda head: head[0].lower(), name, count=1): _plain(one) for name, one in members.items()}
+    return msgspec.json.encode(found).decode()
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, list | tuple | set):
+        items: list[object] = [*value]  # pyright: ignore[reportUnknownVariableType] # pypsrp says no more
+        return [_plain(one) for one in items]
+    return _shown(str(value))
+
+
+def _shown(text: str) -> str:
+    """pypsrp gives what it does not understand, such as an enum that was deserialised twice, as its XML: its text."""
+    if not text.startswith("<Obj "):
+        return text
+    try:
+        found = ET.fromstring(text).findtext("ToString")  # noqa: S314 - expat expands no external entity
+    except ET.ParseError:
+        return text
+    return text if found is None else found
 
 
 def warning_text(record: object) -> str:

@@ -24,13 +24,14 @@ from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from requests.exceptions import Timeout
 
-from starover.errors import AuthFailed, ConnectFailed, StaroverError, Throttled
+from starover.errors import AuthFailed, BadTemplate, ConnectFailed, StaroverError, Throttled
 from starover.inventory import Road, Server
+from starover.single import commands
 from starover.transport import Answer, Attempt, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone, root
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line
-from starover.transport.records import error_record, line_of, warning_text
+from starover.transport.records import error_record, json_of, line_of, warning_text
 
 __all__ = ["Progress", "Session"]
 
@@ -43,6 +44,9 @@ FIRST_PAUSE = 0.3
 RECYCLE = 400
 """Pipelines after which a pool is given back; Windows' quota is 1000 in a shell."""
 CLOSING_SECONDS = 4.0
+
+_WINRM_PATH, _EXCHANGE_PATH = "wsman", "powershell"
+_POWERSHELL, _EXCHANGE = "Microsoft.PowerShell", "Microsoft.Exchange"
 
 T = TypeVar("T")
 
@@ -65,8 +69,9 @@ class Session:
     """A host as one road reaches it. Used by one thread at a time; may move between threads."""
 
     def __init__(self, server: Server, road: Road, credentials: Resolver) -> None:
-        """Opens nothing yet."""
+        """Opens nothing yet. A road of the kind `exchange` leads to /PowerShell, where there is no language."""
         self._server = server
+        self._direct = road.kind == "exchange"
         self.road = road
         self._credentials = credentials
         self._host, self._port = road.endpoint(server)
@@ -76,12 +81,14 @@ class Session:
         self._pipelines = 0
         self._exchange = False
         self._denied: AuthFailed | None = None
-        self.name = f"psrp+{road.scheme}"
+        self.name = f"{road.kind}+{road.scheme}"
 
     def run(self, script: Script, deadline: Deadline, progress: Progress) -> Answer:
         """Run one script; never raises for the host. A write is handed over at most once."""
         started = time.monotonic()
         try:
+            if script.way == "command":
+                commands(script.text, reads=not script.mutates)  # what is none is refused before anything is opened
             if script.mutates:
                 pool = self._again(deadline, progress, self._ready)
                 ran = self._once(pool, script, deadline, progress)
@@ -89,6 +96,8 @@ class Session:
                 ran = self._again(deadline, progress, lambda: self._once(self._ready(), script, deadline, progress))
         except Failed as failed:
             return self._answer(script, progress, started, error=failed.error)
+        except BadTemplate as error:
+            return self._answer(script, progress, started, error=error)
         return self._answer(script, progress, started, ran)
 
     def close(self) -> None:
@@ -156,12 +165,14 @@ class Session:
         road, server = self.road, self._server
         if road.auth == "basic" and road.scheme == "http":
             raise AuthFailed("Basic over http would send the password in clear", next=("use `scheme: https`",))
-        credential = self._credentials.resolve(server.credential)
+        user, password = self._logon()
+        path = _EXCHANGE_PATH if self._direct else _WINRM_PATH
         wsman = WSMan(
             self._host,
             port=self._port,
-            username=credential.user,
-            password=credential.password,
+            path=path,
+            username=user,
+            password=password,
             ssl=road.scheme == "https",
             auth=road.auth,
             operation_timeout=OPERATION_SECONDS,
@@ -170,8 +181,9 @@ class Session:
         line = Line(
             self._host,
             port=self._port,
-            username=credential.user,
-            password=credential.password,
+            path=path,
+            username=user,
+            password=password,
             ssl=road.scheme == "https",
             auth=road.auth,
             cert_validation=_authorities(road),
@@ -183,10 +195,20 @@ class Session:
         wsman.transport = line
         self._line, self._pipelines, self._exchange = line, 0, False
         line.deadline, line.on_resend = self._deadline, self._progress.note
-        pool = RunspacePool(wsman)
+        pool = RunspacePool(wsman, configuration_name=_EXCHANGE if self._direct else _POWERSHELL)
         pool.open()
         self._pool = pool
         return pool
+
+    def _logon(self) -> tuple[str | None, str | None]:
+        """User and password; neither for Kerberos without a credential: the ticket of this machine's user is taken."""
+        exchange = self._server.exchange
+        own = exchange.credential if self._direct and exchange is not None else ""
+        reference = own or self._server.credential
+        if not reference and self._direct and self.road.auth == "kerberos":
+            return None, None
+        credential = self._credentials.resolve(reference)
+        return credential.user, credential.password
 
     def _once(self, pool: RunspacePool, script: Script, deadline: Deadline, progress: Progress) -> PowerShell:
         """Hand a script over and wait for its end. Raises `Failed`."""
@@ -194,7 +216,10 @@ class Session:
         stage: Stage = "open"
         running = PowerShell(pool)
         try:
-            running.add_script(script.text, use_local_scope=True)
+            if script.way == "command":
+                _add_commands(running, script)
+            else:
+                running.add_script(script.text, use_local_scope=True)
             for name, reference in script.arguments:
                 credential = self._credentials.resolve(reference)
                 pool.exchange_keys()
@@ -269,9 +294,10 @@ class Session:
         *,
         error: StaroverError | None = None,
     ) -> Answer:
+        shown = line_of if script.way == "script" else json_of
         return Answer(
             id=script.id,
-            output="" if ran is None else "\n".join(line_of(item) for item in ran.output),
+            output="" if ran is None else "\n".join(shown(item) for item in ran.output),
             errors=() if ran is None else tuple(error_record(item) for item in ran.streams.error),
             warnings=() if ran is None else tuple(warning_text(item) for item in ran.streams.warning),
             failed=ran is not None and ran.state != PSInvocationState.COMPLETED,
@@ -280,6 +306,14 @@ class Session:
             attempts=tuple(progress.attempts),
             seconds=round(time.monotonic() - started, 3),
         )
+
+
+def _add_commands(running: PowerShell, script: Script) -> None:
+    """The command as objects."""
+    for command in commands(script.text, reads=not script.mutates):
+        running.add_cmdlet(command.name)
+        for name, value in command.parameters:
+            running.add_parameter(name, list(value) if isinstance(value, tuple) else value)
 
 
 def _give_back(pool: RunspacePool, line: Line, *, tidy: bool) -> None:

@@ -4,3 +4,9 @@ class PSInvocationState:
 
 class PSCredential:
     def __init__(self, *, username: str, password: str) -> None: ...
+
+class GenericComplexObject:
+    adapted_properties: dict[str, object]
+    extended_properties: dict[str, object]
+    to_string: str | None
+    types: list[str]
