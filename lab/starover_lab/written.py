@@ -19,7 +19,7 @@ from starover_lab.world.entities import Account
 from starover_lab.world.topology_specs import ServerSpec
 from starover_lab.world.world import World
 
-__all__ = ["INVENTORY", "LAB", "estate", "lab_json", "remove", "write"]
+__all__ = ["INVENTORY", "LAB", "estate", "estate_without_roads", "lab_json", "remove", "write"]
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int | float | bool | None"
 INVENTORY = "inventory.yaml"
@@ -40,7 +40,7 @@ def _roads(host: Host, *, exchange: bool) -> tuple[Road, ...]:
     return tuple(roads)
 
 
-def _server(spec: ServerSpec, host: Host, world: World) -> Server:
+def _server(spec: ServerSpec, roads: tuple[Road, ...], world: World) -> Server:
     made = world.server(spec.name)
     exchange = None if spec.exchange is None else Exchange(version=made.exchange.build if made.exchange else "")
     return Server(
@@ -54,12 +54,24 @@ def _server(spec: ServerSpec, host: Host, world: World) -> Server:
         os=made.os,
         instance=made.instance,
         exchange=exchange,
-        roads=_roads(host, exchange=exchange is not None),
+        roads=roads,
     )
 
 
 def estate(world: World, hosts: Mapping[str, Host]) -> Estate:
     """What the lab's inventory says. `hosts` by server name."""
+    specs = world.topology.servers
+    return _estate(world, {one.name: _roads(hosts[one.name], exchange=one.exchange is not None) for one in specs})
+
+
+def estate_without_roads(world: World, credential: str) -> Estate:
+    """The same for whoever runs scripts in the lab's own process; `credential` is the reference of every server."""
+    made = _estate(world, {})
+    servers = (msgspec.structs.replace(one, credential=credential) for one in made.servers)
+    return msgspec.structs.replace(made, servers=tuple(servers))
+
+
+def _estate(world: World, roads: Mapping[str, tuple[Road, ...]]) -> Estate:
     topology = world.topology
     return Estate(
         name=topology.name,
@@ -68,7 +80,7 @@ def estate(world: World, hosts: Mapping[str, Host]) -> Estate:
         forest=topology.forest,
         sites=topology.sites,
         subnets=topology.subnets,
-        servers=tuple(_server(spec, hosts[spec.name], world) for spec in topology.servers),
+        servers=tuple(_server(spec, roads.get(spec.name, ()), world) for spec in topology.servers),
         dags=tuple(
             Dag(
                 name=dag.name,

@@ -1,0 +1,283 @@
+"""A lab without wires, for tests that run hundreds of runbooks: the product's driver on the lab's sessions, in process.
+
+What is left out is the wire only (SOAP, PSRP, NTLM): every script runs in the lab's PowerShell, against its world, on
+its simulated clock. The simulation belongs to one thread; transport and clock hand their wishes to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TypeVar
+
+from starover_lab import written
+from starover_lab.cmdlets.sessions import Sessions
+from starover_lab.powershell.errors import ErrorRecord as LabError
+from starover_lab.powershell.errors import Terminated
+from starover_lab.powershell.text import to_string
+from starover_lab.powershell.values import PSCredential, SecureString, Value
+from starover_lab.wire.endpoint import Command, EndpointRefused, Pipeline, Principal, Runspace
+from starover_lab.world.clock import Task, TaskStopped
+from starover_lab.world.world import World
+
+from starover.content import find
+from starover.drivers.local import Local, Planned, Ran, Why
+from starover.effects import Approval
+from starover.errors import ConnectFailed, ErrorRecord, ReplyLost, StaroverError
+from starover.estate import Estate
+from starover.plan import Plan
+from starover.runbook import Content
+from starover.transport import Answer, Script
+from starover.values import Plain
+
+T = TypeVar("T")
+
+Accident = Callable[[Script], str | None]
+"""Asked for every script: `before` (the host never sees it), `after` (it runs, the answer is lost), None."""
+
+
+class Simulation:
+    """The thread that a world belongs to. Whatever is done to it is done there, and then the scheduler runs."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._wishes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+
+    def _live(self) -> None:
+        while (wish := self._wishes.get()) is not None:
+            wish()
+            self.world.scheduler.pump()
+
+    def later(self, act: Callable[[], None]) -> None:
+        """Have something done."""
+        self._wishes.put(act)
+
+    def now(self, act: Callable[[], T]) -> T:
+        """Do something there and give its result."""
+        done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+        def wish() -> None:
+            try:
+                done.put((act(), None))
+            except BaseException as error:
+                done.put((None, error))
+
+        self._wishes.put(wish)
+        result, error = done.get()
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]  # a T unless there was an error
+
+    def close(self) -> None:
+        self._wishes.put(None)
+        self._thread.join(10)
+
+
+class SimulatedClock:
+    """The world's time for the driver, as `starover_cli.lab_clock` gives it over the control port."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    def now(self) -> datetime:
+        return self._simulation.world.scheduler.now
+
+    def wait_until(self, when: datetime, /) -> None:
+        there = threading.Event()
+        scheduler = self._simulation.world.scheduler
+
+        def hold() -> None:
+            scheduler.expect(0, answers=True)
+            scheduler.hold_until(when, there.set, answers=True)
+
+        self._simulation.later(hold)
+        there.wait()
+
+    def expect(self, scripts: int, /) -> None:
+        self._simulation.now(lambda: self._simulation.world.scheduler.expect(scripts, answers=True))
+
+
+@dataclass
+class _Open:
+    runspace: Runspace
+    boot: int
+
+
+class InnerTransport:
+    """Runs scripts in the lab's sessions, one kept session for each host."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.sessions = Sessions(simulation.world)
+        self.accident: Accident = lambda _script: None
+        self.sent: list[Script] = []
+        """Every script that a host began, in order."""
+        self._open: dict[str, _Open] = {}
+        self._running: dict[str, list[Task]] = {}
+        simulation.world.state.log.after.append(self._on_event)
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        came: SimpleQueue[Answer] = SimpleQueue()
+        for script in batch:
+            self._simulation.later(lambda script=script: self._begin(script, came.put))
+        for _ in batch:
+            yield came.get()
+
+    def secrets(self) -> Sequence[str]:
+        return [account.password for account in self._simulation.world.state.accounts]
+
+    def close(self) -> None:
+        self._open.clear()
+
+    # -- in the simulation's thread ------------------------------------------------------------------------------
+
+    def _on_event(self, event: object) -> None:
+        kind, subject = getattr(event, "kind", ""), getattr(event, "subject", "")
+        if kind == "host_off":
+            self._open.pop(subject, None)
+            for task in self._running.pop(subject, []):
+                task.stop()
+
+    def _begin(self, script: Script, put: Callable[[Answer], None]) -> None:
+        host = script.server.name
+        world = self._simulation.world
+        accident = self.accident(script)
+        unreachable = bool(set(world.listener(host)) & {"off", "refused", "silent"}) or accident == "before"
+        if unreachable:
+            world.scheduler.absent(host)
+            put(Answer(id=script.id, error=ConnectFailed(f"{host} does not answer", host=host)))
+            return
+        told = _Told()
+
+        def body() -> None:
+            session = self._session(host)
+            credential = world.account(script.arguments[0][1].removeprefix("lab:")) if script.arguments else None
+            parameters: list[tuple[str | None, Value]] = []
+            if credential is not None:
+                given = PSCredential(credential.down_level, SecureString(credential.password))
+                parameters = [(name, given) for name, _ in script.arguments]
+            self.sent.append(script)
+            command = Command(text=script.text, is_script=True, use_local_scope=True, parameters=tuple(parameters))
+            try:
+                session.invoke(Pipeline(commands=(command,)), told.emit)
+            except Terminated as error:
+                told.ended = error.record
+
+        def done(task: Task) -> None:
+            self._running.get(host, []).remove(task) if task in self._running.get(host, []) else None
+            if isinstance(task.error, EndpointRefused):
+                error: StaroverError | None = ConnectFailed(task.error.message, host=host)
+            elif task.error is not None and not isinstance(task.error, TaskStopped):
+                raise task.error
+            elif task.error is not None or accident == "after":
+                error = ReplyLost(f"the connection to {host} broke", host=host)
+            else:
+                error = None
+            put(told.answer(script.id, error))
+
+        task = world.scheduler.spawn(host, body, done)
+        self._running.setdefault(host, []).append(task)
+
+    def _session(self, host: str) -> Runspace:
+        boot = self.sessions.boot(host)
+        found = self._open.get(host)
+        if found is None or found.boot != boot:
+            account = next(iter(self._simulation.world.state.accounts))
+            principal = Principal(name=account.down_level)
+            found = _Open(self.sessions.open(host, "Microsoft.PowerShell", principal), boot)
+            self._open[host] = found
+        return found.runspace
+
+
+@dataclass
+class _Told:
+    output: list[str] = field(default_factory=list[str])
+    errors: list[LabError] = field(default_factory=list[LabError])
+    warnings: list[str] = field(default_factory=list[str])
+    ended: LabError | None = None
+
+    def emit(self, stream: str, value: Value) -> None:
+        if stream == "output":
+            self.output.append(to_string(value))
+        elif isinstance(value, LabError):
+            self.errors.append(value)
+        elif stream == "warning":
+            self.warnings.append(to_string(value))
+
+    def answer(self, id_: str, error: StaroverError | None) -> Answer:
+        records = (*self.errors, *([self.ended] if self.ended is not None else []))
+        return Answer(
+            id=id_,
+            output="" if error is not None else "\n".join(self.output),
+            errors=tuple(ErrorRecord(message=one.message, fqid=one.fqid) for one in records),
+            warnings=tuple(self.warnings),
+            failed=self.ended is not None,
+            error=error,
+            road="inner",
+        )
+
+
+def estate_of(world: World) -> Estate:
+    """The inventory that the lab would write, with roads that nobody takes."""
+    return written.estate_without_roads(world, f"lab:{next(iter(world.state.accounts)).down_level}")
+
+
+class InnerLab:
+    """A world, and the product at work on it: `InnerLab("pa-4x2", folder)`; close it, or use it in `with`."""
+
+    def __init__(self, topology: str | Path, folder: Path, content: Content | None = None, **options: bool) -> None:
+        self.world = World.from_topology(topology, **options)
+        self.estate = estate_of(self.world)
+        self.simulation = Simulation(self.world)
+        self.transport = InnerTransport(self.simulation)
+        self.clock = SimulatedClock(self.simulation)
+        self.folder = folder
+        self.content = content if content is not None else find()
+
+    def __enter__(self) -> InnerLab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.simulation.close()
+
+    def local(self, who: str = "tester") -> Local:
+        return Local(
+            estate=self.estate,
+            content=self.content,
+            transport=self.transport,
+            clock=self.clock,
+            folder=self.folder,
+            why=Why(who=who),
+        )
+
+    def plan(self, book: str, parameters: Mapping[str, Plain] | None = None, **more: Plain) -> Planned:
+        return self.local().plan(book, {**(parameters or {}), **more})
+
+    def apply(self, plan: Plan) -> Ran:
+        return self.local().apply(plan, approve=self.approve)
+
+    def run(self, book: str, parameters: Mapping[str, Plain] | None = None, **more: Plain) -> Ran:
+        return self.apply(self.plan(book, parameters, **more).plan)
+
+    def resume(self, run: str) -> Ran:
+        return self.local().resume(run, approve=self.approve)
+
+    def approve(self, plan: Plan) -> Approval:
+        return Approval(digest=plan.digest, by="second", how="digest", at=self.clock.now())
+
+    def do(self, act: Callable[[World], T]) -> T:
+        """Do something to the world, in its own thread: faults, questions."""
+        return self.simulation.now(lambda: act(self.world))
+
+    def later(self, seconds: float) -> None:
+        """Let simulated time pass."""
+        self.do(lambda world: world.scheduler.advance_to(world.now + timedelta(seconds=seconds)))
