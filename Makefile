@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint types layers unit fix clean
+.PHONY: help demo test test-all lint types layers unit fix clean
 help:                ## these lines
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 22
 
@@ -38,8 +38,11 @@ types: $(VENV)/.stamp-dev  ## mypy --strict and pyright strict
 layers: $(VENV)/.stamp-dev  ## import-linter
 	$(BIN)/lint-imports --no-cache
 
-unit: $(VENV)/.stamp-dev  ## pytest with branch coverage of starover/
-	$(BIN)/python -m pytest --cov --cov-report=term -q
+unit: $(VENV)/.stamp-dev  ## pytest in two processes, with branch coverage of starover/
+	$(BIN)/python -m pytest --cov --cov-report=term -q -n 2 --dist loadfile
+
+test-all: test  ## what takes too long for every day: ten thousand stories and every guard removed; takes hours
+	STAROVER_STORIES=10000 $(BIN)/python -m pytest -q -n 2 -p no:randomly tests/stories
 
 fix: $(VENV)/.stamp-dev  ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
