@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from starover.approval import Second
 from starover.errors import ErrorRecord, Fault, StaroverError
 from starover.events import Event, RunState, StepEnded
 from starover.plan import Plan
@@ -161,7 +162,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found", tag_field="a
     """As JSON."""
 
 
-class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_field="answer"):
+class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="approval", tag_field="answer"):
     """Who approved which digest, and how."""
 
     by: str
@@ -169,6 +170,14 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_fi
     """What the person gave or was shown: the plan's id (8 digits) or its full digest."""
     how: Literal["confirmed", "digest"]
     at: datetime
+    ticket: str = ""
+    """The change or incident; must be there for DATA and SPLIT."""
+    second: Second | None = None
+    """The second person; must be there for SPLIT."""
+    break_glass: str = ""
+    """Why nobody else approved. It replaces the second person, and nothing else."""
+    accepted: tuple[str, ...] = ()
+    """What may be lost: `DB1=3`."""
 
 
 class Ok(msgspec.Struct, frozen=True, kw_only=True, tag="ok", tag_field="answer"):

@@ -75,6 +75,14 @@ class Approved(_Event, frozen=True, kw_only=True, tag="approved"):
     by: str
     how: str
     """`confirmed` at the terminal, or `digest` given."""
+    ticket: str = ""
+    second: str = ""
+    """The second person, where the plan needs one."""
+    second_at: datetime | None = None
+    break_glass: str = ""
+    """Why there was no second person."""
+    accepted: tuple[str, ...] = ()
+    """What may be lost: `DB1=3`."""
 
 
 class Asked(_Event, frozen=True, kw_only=True, tag="asked"):

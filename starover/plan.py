@@ -74,6 +74,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When reading began: the facts are not older."""
     run: str = ""
     """The journal of the planning itself."""
+    by: str = ""
+    """Who asked for it: not somebody who can approve it as the second person."""
     steps: tuple[PlannedStep, ...] = ()
     frontier: str = ""
     """The reading at which the plan ends because it follows a change; empty: the plan is complete."""

@@ -283,7 +283,7 @@ def plan_it(lamps: Lamps, runbook: Callable[[], Steps[Any]], **more: Any) -> Pla
 
 
 def approval_of(plan: Plan, how: Any = "confirmed") -> Approval:
-    return Approval(by="unit", digest=plan.id, how=how, at=START)
+    return Approval(by="unit", digest=plan.id, how=how, at=START, ticket="INC1")
 
 
 def apply_it(

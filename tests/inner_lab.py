@@ -6,7 +6,9 @@ its simulated clock. The simulation belongs to one thread; transport and clock h
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from approving import approved
 from starover_lab import written
 from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.powershell.errors import ErrorRecord as LabError
@@ -24,6 +27,7 @@ from starover_lab.wire.endpoint import Command, EndpointRefused, Pipeline, Princ
 from starover_lab.world.clock import Task, TaskStopped
 from starover_lab.world.world import World
 
+from starover import envelope
 from starover.content import find
 from starover.drivers.local import Local, Planned, Ran, Why
 from starover.effects import Approval
@@ -118,6 +122,8 @@ class InnerTransport:
         self.accident: Accident = lambda _script: None
         self.sent: list[Script] = []
         """Every script that a host began, in order."""
+        self.ran: Counter[str] = Counter()
+        """How often the body of each operation really ran on its host, by its receipt."""
         self._open: dict[str, _Open] = {}
         self._running: dict[str, list[Task]] = {}
         simulation.world.state.log.after.append(self._on_event)
@@ -170,7 +176,10 @@ class InnerTransport:
                 told.ended = error.record
 
         def done(task: Task) -> None:
-            self._running.get(host, []).remove(task) if task in self._running.get(host, []) else None
+            if task in self._running.get(host, []):
+                self._running[host].remove(task)
+            if script.mutates:
+                self.ran[script.operation] += told.began(script)
             if isinstance(task.error, EndpointRefused):
                 error: StaroverError | None = ConnectFailed(task.error.message, host=host)
             elif task.error is not None and not isinstance(task.error, TaskStopped):
@@ -209,6 +218,13 @@ class _Told:
             self.errors.append(value)
         elif stream == "warning":
             self.warnings.append(to_string(value))
+
+    def began(self, script: Script) -> bool:
+        """Whether the host began the operation now, and had not done so before."""
+        with contextlib.suppress(StaroverError):
+            held = envelope.decode("\n".join(self.output), script.nonce).receipts.get(script.operation)
+            return held is not None and held.state == "ran"
+        return False
 
     def answer(self, id_: str, error: StaroverError | None) -> Answer:
         records = (*self.errors, *([self.ended] if self.ended is not None else []))
@@ -272,7 +288,7 @@ class InnerLab:
         return self.local().resume(run, approve=self.approve)
 
     def approve(self, plan: Plan) -> Approval:
-        return Approval(digest=plan.digest, by="second", how="digest", at=self.clock.now())
+        return approved(plan)
 
     def do(self, act: Callable[[World], T]) -> T:
         """Do something to the world, in its own thread: faults, questions."""

@@ -92,13 +92,25 @@ def _approve(state: State, plan: Plan) -> Process:
         if plan.risk is Risk.READ or not (plan.changes or plan.stops):
             return
         answer = yield from perform(Approve(digest=plan.digest, risk=plan.risk.value))
-        check_approval(plan, answer if isinstance(answer, Approval) else None)
+        check_approval(plan, answer if isinstance(answer, Approval) else None, state.run.started)
         assert not isinstance(answer, Failed)
     except Refused as error:
         state.note_failure(error, 0)
         raise
     if isinstance(answer, Approval):
-        yield from state.record(Approved(digest=plan.digest, by=answer.by, how=answer.how))
+        second = answer.second
+        yield from state.record(
+            Approved(
+                digest=plan.digest,
+                by=answer.by,
+                how=answer.how,
+                ticket=answer.ticket,
+                second=second.by if second is not None else "",
+                second_at=second.at if second is not None else None,
+                break_glass=answer.break_glass,
+                accepted=answer.accepted,
+            )
+        )
 
 
 def _resume(counted: list[Failure]) -> int:
@@ -137,6 +149,7 @@ def _plan(state: State) -> Plan:
         lab=run.lab,
         made=run.started,
         run=run.id,
+        by=run.who,
         steps=tuple(msgspec.structs.replace(step, number=number) for number, step in enumerate(steps, 1)),
         frontier=state.stops[max(state.stops, key=len)] if state.stops else "",
         stops=tuple(sorted(state.stops)),

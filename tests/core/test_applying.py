@@ -190,7 +190,7 @@ def test_approvals_by_risk(runbook: Callable[[], Steps], digest: str | None, how
     lamps = Lamps()
     plan = plan_it(lamps, runbook)
     texts = {"id": plan.id, "digest": plan.digest, "wrong": "f" * 8, "id4": plan.id[:4], None: ""}
-    approval = None if digest is None else Approval(by="b", digest=texts[digest], how=how, at=START)
+    approval = None if digest is None else Approval(by="b", digest=texts[digest], how=how, at=START, ticket="INC1")
     result, hand = apply_it(plan, lamps.hosts(), runbook, approval=approval)
     assert any(isinstance(one, Approve) and one.digest == plan.digest for one in hand.effects)
     assert (result.exit == 0) is good

@@ -28,7 +28,7 @@ def words(typed: Typed) -> str:
 def approved(place: Place, *typed: str) -> Typed:
     """A plan of risk D, applied as its last line says."""
     plan = json.loads(place.ok("--format", "json", "plan", *typed).out)["id"]
-    return place.ok("apply", plan, "--approve", plan, "--yes")
+    return place.ok("apply", plan, "--approve", plan, "--ticket", "INC1", "--yes")
 
 
 def test_lags_and_policies(tmp_path: Path) -> None:
