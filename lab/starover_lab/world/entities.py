@@ -30,6 +30,7 @@ __all__ = [
     "DagObject",
     "Database",
     "DatabaseState",
+    "Ec2Mode",
     "ExchangeServer",
     "NetworkConfig",
     "NodeState",
@@ -46,6 +47,8 @@ NodeState = Literal["Up", "Down", "Paused", "Joining"]
 DatabaseState = Literal["Mounted", "Mounting", "Dismounted", "Dismounting"]
 ServiceStatus = Literal["Running", "Stopped", "StartPending", "StopPending"]
 StartType = Literal["Automatic", "Manual", "Disabled"]
+Ec2Mode = Literal["stops", "stuck", "api_down"]
+"""A stop in a lost zone reaches `stopped`, hangs in `stopping`, or the API answers nothing for that zone."""
 
 
 @dataclass(eq=False)
@@ -57,11 +60,19 @@ class Az:
     """Numbers of the faults that took its power."""
     isolated_by: set[int] = field(default_factory=set[int])
     """Numbers of the faults that cut its links."""
+    ec2_by: dict[int, Ec2Mode] = field(default_factory=dict[int, "Ec2Mode"])
+    """Faults that took its power, to how EC2 answers for its instances meanwhile."""
 
     @property
     def state(self) -> Literal["up", "lost", "isolated"]:
         """What the zone is like."""
         return "lost" if self.lost_by else "isolated" if self.isolated_by else "up"
+
+    @property
+    def ec2(self) -> Ec2Mode | Literal["up"]:
+        """How EC2 answers for the zone's instances: of several losses the worst counts."""
+        order: tuple[Ec2Mode, ...] = ("api_down", "stuck", "stops")
+        return next((mode for mode in order if mode in self.ec2_by.values()), "up")
 
 
 @dataclass(eq=False)
@@ -204,8 +215,10 @@ class Server:
     time_skew_s: float = 0.0
     """How far its clock is ahead of the domain's."""
     power: Literal["on", "booting", "off"] = "on"
-    down_causes: set[int] = field(default_factory=set[int])
-    """Numbers of the faults that keep it off."""
+    down_causes: set[int | str] = field(default_factory=set["int | str"])
+    """What keeps it off: numbers of faults, and words of others who took its power (`ec2`)."""
+    boots_at: datetime | None = None
+    """When the boot under way, or the last one, ends."""
     hung: bool = False
     """Answers ping and nothing else."""
     listener_faults: set[str] = field(default_factory=set[str])

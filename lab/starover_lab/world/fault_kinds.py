@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starover_lab.world.active_manager import STORE
-from starover_lab.world.entities import CopyError
+from starover_lab.world.entities import CopyError, Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
 from starover_lab.world.names import Names
@@ -42,15 +42,28 @@ def _listener(flag: str, words: str) -> Callable[[Tools], Broken]:
     return act
 
 
+def _instance_stop(tools: Tools) -> Broken:
+    server = tools.server()
+    tools.hosts.shut_down(server, "the instance was stopped", tools.number)
+    return Broken(f"somebody stops the instance of {server.name}", lambda: tools.hosts.on(server, tools.number))
+
+
 def _az_loss(tools: Tools) -> Broken:
     az = tools.az()
+    mode = tools.text("ec2", "stops")
+    known: tuple[Ec2Mode, ...] = ("stops", "stuck", "api_down")
+    found = next((one for one in known if one == mode), None)
+    if found is None:
+        raise tools.fail(f"`{mode}` is nothing that EC2 does in a lost zone", [*known])
     servers = [server for server in tools.state.servers if server.az == az.name]
     az.lost_by.add(tools.number)
+    az.ec2_by[tools.number] = found
     for server in servers:
         tools.hosts.off(server, f"{az.name} is lost", tools.number)
 
     def undo() -> None:
         az.lost_by.discard(tools.number)
+        az.ec2_by.pop(tools.number, None)
         for server in servers:
             tools.hosts.on(server, tools.number)
 
@@ -285,7 +298,13 @@ _TABLE = {
     "winrm_refused": Kind("WinRM refuses connections", "server", _listener("refused", "refuses connections")),
     "winrm_silent": Kind("WinRM takes connections and never answers", "server", _listener("silent", "is silent")),
     "winrm_slow": Kind("everything on a host takes ten times as long", "server", _listener("slow", "is slow")),
-    "az_loss": Kind("an Availability Zone loses power", "Availability Zone (1a is enough)", _az_loss),
+    "instance_stop": Kind("an instance is stopped in order", "server", _instance_stop),
+    "az_loss": Kind(
+        "an Availability Zone loses power",
+        "Availability Zone (1a is enough)",
+        _az_loss,
+        {"ec2": "how EC2 answers there: stops (default), stuck, api_down"},
+    ),
     "az_isolated": Kind("a zone's links to the others are cut", "Availability Zone", _az_isolated),
     "partition": Kind(
         "the network falls into parts",

@@ -21,26 +21,63 @@ class Hosts:
         self._state = state
         self._clusters = clusters
 
-    def off(self, server: Server, why: str, cause: int) -> None:
-        """The host is gone at once; `cause` is the number of the fault that keeps it off."""
+    def off(self, server: Server, why: str, cause: int | str) -> None:
+        """The host is gone at once; `cause` (a fault's number, or a word) keeps it off until `on` names it."""
         server.down_causes.add(cause)
+        self._dark(server, why)
+
+    def shut_down(self, server: Server, why: str, cause: int | str) -> datetime:
+        """The host shuts down in order: its node hands its vote over; returns when it is off.
+
+        `on` with the same cause before that moment takes the wish back only in that the host boots again.
+        """
+        server.down_causes.add(cause)
+        if server.power != "on":
+            self._dark(server, why)
+            return self._state.now
+        state = self._state
+        off = state.now + timedelta(seconds=state.tuning.shutdown_s)
+        state.log.add("host_shutting_down", server.name, reason=why)
+        state.scheduler.at(off, lambda: self._halt(server, why))
+        return off
+
+    def _halt(self, server: Server, why: str) -> None:
+        """The end of an orderly shutdown."""
+        if server.power == "on" or server.down_causes:
+            self._leave_clusters(server)
+            self._dark(server, why)
+        if not server.down_causes:
+            self._boot(server)
+
+    def _leave_clusters(self, server: Server) -> None:
+        for cluster in self._state.clusters:
+            node = cluster.nodes.get(server.name)
+            if node is not None and self._state.runs(server, CLUSSVC):
+                self._clusters.stop(cluster, node)
+
+    def _dark(self, server: Server, why: str) -> None:
         if server.power == "off":
             return
-        server.power = "off"
+        server.power, server.hung = "off", False
         for service in server.services:
             service.status, service.busy_until, service.gave_up = "Stopped", None, False
         self._state.log.add("host_off", server.name, reason=why)
         self._state.review()
 
-    def on(self, server: Server, cause: int) -> None:
-        """The fault is mended; the host boots when nothing else keeps it off."""
+    def on(self, server: Server, cause: int | str) -> None:
+        """A cause is gone; the host boots when nothing else keeps it off."""
         server.down_causes.discard(cause)
-        if server.down_causes or server.power != "off":
+        if not server.down_causes:
+            self._boot(server)
+
+    def _boot(self, server: Server) -> None:
+        if server.power != "off":
             return
         state = self._state
         server.power = "booting"
         slower = state.slow_reboots.get(server.name.casefold(), 0.0)
         when = state.now + timedelta(seconds=state.tuning.reboot_s + (0.0 if math.isinf(slower) else slower))
+        server.boots_at = when
         state.log.add("host_booting", server.name)
         state.scheduler.at(when, lambda: self._booted(server, when))
         state.review()
@@ -60,16 +97,14 @@ class Hosts:
     def _shut_down(self, server: Server, returns: datetime, *, stays: bool) -> None:
         if server.power != "on":
             return
-        for cluster in self._state.clusters:
-            node = cluster.nodes.get(server.name)
-            if node is not None and self._state.runs(server, CLUSSVC):
-                self._clusters.stop(cluster, node)
+        self._leave_clusters(server)
         server.power = "off" if stays else "booting"
         server.hung = False
         for service in server.services:
             service.status, service.busy_until, service.gave_up = "Stopped", None, False
         self._state.log.add("host_off", server.name, reason="restart")
         if not stays:
+            server.boots_at = returns
             self._state.scheduler.at(returns, lambda: self._booted(server, returns))
         self._state.review()
 
@@ -132,7 +167,7 @@ class Hosts:
                 self._state.again()
 
     def _booted(self, server: Server, when: datetime) -> None:
-        if server.power != "booting" or self._state.now < when:
+        if server.power != "booting" or server.boots_at != when:
             return
         state = self._state
         server.power, server.boot_time = "on", state.now

@@ -190,6 +190,41 @@ class World:
         """Stop a service (clussvc: the node leaves cleanly); returns when it has stopped."""
         return self._hosts.stop(self.server(server), service)
 
+    # -- power, for whoever stands in EC2's place ----------------------------------------------------------------
+
+    def power_off(self, server: str, cause: str, *, clean: bool = False) -> datetime:
+        """Take a host's power away, or with `clean` let it shut down in order; returns when it is off.
+
+        `cause` is the taker's word (`ec2`); the host stays off until `power_on` names the same and no fault keeps it
+        off. Also on a host that is off already: then the word alone counts. Raises `not_found`.
+        """
+        host = self.server(server)
+        if clean:
+            if host.power == "on":
+                self._active_manager.evacuate(host)
+            return self._hosts.shut_down(host, cause, cause)
+        self._hosts.off(host, cause, cause)
+        return self.now
+
+    def power_on(self, server: str, cause: str) -> None:
+        """Take a cause back; the host boots if nothing else keeps it off (a lost zone does). Raises `not_found`."""
+        self._hosts.on(self.server(server), cause)
+
+    def restart_host(self, server: str) -> datetime:
+        """Reboot a host from outside, in order; returns when it should answer again. Raises `not_found`."""
+        return self._hosts.reboot(self.server(server))
+
+    def power(self, server: str) -> Literal["on", "booting", "off"]:
+        """A host's power now. Raises `not_found`."""
+        return self.server(server).power
+
+    def ec2_mode(self, az: str) -> Literal["up", "stops", "stuck", "api_down"]:
+        """How EC2 answers for a zone's instances (fault `az_loss`, `ec2=`). Raises `not_found`."""
+        found = self.state.azs.get(az)
+        if found is None:
+            raise WorldError("not_found", f"there is no zone {az}", object="az", name=az)
+        return found.ec2
+
     # -- Active Directory ----------------------------------------------------------------------------------------
 
     def dc_of(self, asked: str, name: str | None = None) -> DomainController:
