@@ -209,6 +209,8 @@ class Wait:
     verdict: Callable[[bytes], Verdict] = field(repr=False, compare=False)
     expected: bool = False
     """It comes about by itself: a plan goes on behind it, though it does not hold yet."""
+    lenient: bool = False
+    """When the time is over the run goes on all the same: what follows looks at what is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -464,13 +466,14 @@ def wait(
     what: str,
     progress: Callable[[R], int] | None = None,
     expected: bool = False,
+    lenient: bool = False,
     **args: Arg,
 ) -> Steps:
     """Wait until a reading satisfies: `yield from wait(copy_status, s, until=caught_up, settle=..., what="...")`.
 
     `what` says in a few words what is waited for. A plan ends at a wait that does not hold yet, unless a step before it
     brings it about or it is `expected` to come by itself, as replication does. Raises `NotVerified` when `settle` is
-    over.
+    over, unless the wait is `lenient`: then the run goes on, and a later step deals with what is left.
     """
 
     def verdict(payload: bytes) -> Verdict:
@@ -482,7 +485,8 @@ def wait(
         read=Read(template=query.template, server=server, arguments=arguments_of(args), deadline=query.deadline),
         settle=settle,
         verdict=verdict,
-        expected=expected,
+        expected=expected or lenient,
+        lenient=lenient,
     )
 
 
