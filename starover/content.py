@@ -1,7 +1,8 @@
 """Finds runbooks and templates (wheel, checkout or a home of one's own) and loads them; runs and renders nothing.
 
-A runbook is a Python file under `runbooks/`, a template a file `*.ps1.j2` under `ps_templates/`. What a runbook file
-may do is looked at before it runs: it imports starover and its steps, and whatever it asks for it yields.
+A runbook is a Python file under `runbooks/`, a template a file `*.ps1.j2` under `ps_templates/`, a call as data a file
+`*.call.j2` under `calls/`. What a runbook file may do is looked at before it runs: it imports starover and its steps,
+and whatever it asks for it yields.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from starover.calls import ENDING
 from starover.errors import BadParameter, Mistake
 from starover.render import Arg, Body, Renderer
 from starover.runbook import AnyRunbook, Runbook
@@ -25,7 +27,10 @@ __all__ = ["HOME_VARIABLE", "Content", "check_runbook", "find"]
 HOME_VARIABLE = "STAROVER_HOME"
 RUNBOOKS = "runbooks"
 TEMPLATES = "ps_templates"
-_ENDINGS = {RUNBOOKS: ".py", TEMPLATES: ".ps1.j2"}
+CALLS = "calls"
+_ENDINGS = {RUNBOOKS: ".py", TEMPLATES: ".ps1.j2", CALLS: ENDING}
+_NEEDED = (RUNBOOKS, TEMPLATES)
+"""A home need not have calls."""
 
 
 def find(home: str | Path | None = None) -> Content:
@@ -36,7 +41,7 @@ def find(home: str | Path | None = None) -> Content:
     given = home or os.environ.get(HOME_VARIABLE, "")
     package = Path(__file__).parent
     for folder in (Path(given),) if given else (package.parent, package / "_content"):
-        if all((folder / part).is_dir() for part in _ENDINGS):
+        if all((folder / part).is_dir() for part in _NEEDED):
             return Content(_files(folder), folder=folder)
     if given:
         raise BadParameter(
@@ -66,7 +71,13 @@ class Content:
             for name, data in self.files.items()
             if name.startswith(f"{TEMPLATES}/")
         }
-        self._renderer = Renderer(self.templates)
+        """PowerShell, by name below its folder."""
+        self.calls: Mapping[str, str] = {
+            name.removeprefix(f"{CALLS}/"): _utf8(name, data)
+            for name, data in self.files.items()
+            if name.startswith(f"{CALLS}/")
+        }
+        self._renderer = Renderer({**self.templates, **self.calls})
 
     @property
     def sha256(self) -> str:

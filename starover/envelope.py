@@ -24,7 +24,19 @@ from starover.render import Arg, Body, Renderer
 from starover.single import commands
 from starover.transport import Answer, Way
 
-__all__ = ["Composed", "Decoded", "Lease", "Receipt", "answered", "decode", "is_direct", "probe", "reads", "write"]
+__all__ = [
+    "Composed",
+    "Decoded",
+    "Lease",
+    "Receipt",
+    "answered",
+    "called",
+    "decode",
+    "leaves_receipt",
+    "probe",
+    "reads",
+    "write",
+]
 
 _FOLDER = "C:\\ProgramData\\Starover"
 _CREDENTIAL = "ExchangeCredential"
@@ -89,12 +101,16 @@ def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Comp
     """One script that runs every part as a function of its own: a bad one fails alone, all fail on a wrong host.
 
     `nonce` is 16 hex digits, drawn by the caller; ids are unique in the script. A template marked `# single` goes by
-    itself: its objects are the facts (`answered`).
+    itself: its objects are the facts (`answered`); so does a call (`called`).
     Raises `BadInventory` when a part needs Exchange cmdlets and the server has no way to get them, `BadTemplate` when
     one that is marked `# single` is not alone or is none.
     """
     if len({part for part, _ in parts}) != len(parts):
         raise ValueError("the ids of the parts of one script must differ")
+    if any(body.call for _, body in parts):
+        if len(parts) != 1:
+            raise BadTemplate("a call goes by itself")
+        return Composed(text=parts[0][1].text, way="call")
     if any(body.single for _, body in parts):
         return _single_reading(server, [body for _, body in parts], nonce)
     wanted = [body.exchange for _, body in parts if body.exchange]
@@ -111,9 +127,11 @@ def write(
 ) -> Composed:
     """A script that runs `body` at most once under the receipt `operation` (a UUID); `prev` is JSON, kept beside it.
 
-    With the provider `direct` it is the command itself, and there is no receipt (`is_direct`).
+    With the provider `direct` it is the command itself, and a call is the call itself: both without a receipt.
     Raises as `reads` does.
     """
+    if body.call:
+        return Composed(text=body.text, way="call")
     if is_direct(server, body):
         commands(body.text, reads=False)
         return Composed(text=body.text, way="command")
@@ -133,6 +151,11 @@ def write(
     )
     pieces = [provider.prologue(nonce), text, _wrap("receipt", opening=opening), _wrap("epilogue")]
     return Composed(text="".join(pieces), arguments=provider.arguments)
+
+
+def leaves_receipt(server: Server, body: Body) -> bool:
+    """Whether the host keeps a receipt of a write; of what else was sent once, only the fact can tell."""
+    return not body.call and not is_direct(server, body)
 
 
 def is_direct(server: Server, body: Body) -> bool:
@@ -338,6 +361,19 @@ def answered(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
     result: bytes | ErrorRecord = errors[-1] if errors else facts
     receipts = {part: Receipt(state="ran")} if write else {}
     return Decoded(host=host, results={part: result}, receipts=receipts, provider="direct" if write else "")
+
+
+def called(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
+    """What a call said, by the id of its part: its facts, or its error. Raises `BadReport` for what is no JSON."""
+    result: bytes | ErrorRecord
+    if answer.failed or answer.errors:
+        result = answer.errors[-1] if answer.errors else ErrorRecord(message="the call failed without a word")
+    else:
+        try:
+            result = b"null" if write else msgspec.json.format(answer.output.encode(), indent=-1)
+        except msgspec.DecodeError as error:
+            raise _bad(f"the answer is not JSON: {error}", answer.output) from error
+    return Decoded(host=host, results={part: result}, receipts={part: Receipt(state="ran")} if write else {})
 
 
 def _payload(output: str, nonce: str) -> str:

@@ -20,8 +20,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from starover.calls import ENDING, canonical, misplaced
 from starover.errors import BadParameter, BadTemplate
 from starover.names import CopyId, free_text
 from starover.skeleton import VALUE, Spot, values
@@ -30,7 +31,7 @@ if TYPE_CHECKING:  # Jinja is loaded when the first template is, so that `--help
     import jinja2
     from jinja2 import nodes
 
-__all__ = ["Arg", "Body", "Renderer", "expanded", "literal", "quoted", "skeleton"]
+__all__ = ["Arg", "Body", "Renderer", "expanded", "json_literal", "literal", "quoted", "skeleton"]
 
 Scalar: TypeAlias = (
     bool | int | str | timedelta | enum.Enum | uuid.UUID | ipaddress.IPv4Address | ipaddress.IPv6Address | CopyId | None
@@ -64,6 +65,8 @@ class Body:
     """Exchange cmdlets the head line `# exchange: ...` names; empty: the plain Windows session is enough."""
     single: bool = False
     """Marked `# single`: one command with literal parameters, fit for the provider `direct`."""
+    call: bool = False
+    """It is no script but a call as data (`starover.calls`)."""
 
 
 def literal(value: Arg) -> str:
@@ -108,15 +111,54 @@ def quoted(text: str) -> str:
     return "'" + _SINGLE_QUOTES.sub(lambda quote: quote[0] * 2, text) + "'"
 
 
-def _text(text: str) -> str:
+def json_literal(value: Arg) -> str:
+    """One value as JSON, for a call: whole numbers, text, yes and no, null, and lists and tables of them.
+
+    Durations are whole seconds; what else has a plain form is text. Raises `BadParameter` as `literal` does.
+    """
+    return json.dumps(_json(value), ensure_ascii=False)
+
+
+def _json(value: Arg) -> object:
+    if isinstance(value, enum.Enum):
+        inner: object = value.value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # any Enum
+        if isinstance(inner, bool | int | str):
+            return _json(inner)
+        raise BadParameter(f"{value!r} has no JSON: its value must be text or a whole number")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        _integer(value)
+        return int(value)
+    if isinstance(value, str):
+        _check_text(value)
+        return str(value)
+    if isinstance(value, timedelta):
+        return value // timedelta(seconds=1)
+    if isinstance(value, CopyId):
+        return _json(value.identity)
+    if isinstance(value, uuid.UUID | ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(_json(key)): _json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    raise BadParameter(f"a value of type {type(value).__name__} has no JSON")
+
+
+def _check_text(text: str) -> None:
     for at, character in enumerate(text):
         wrong = _CATEGORIES.get(unicodedata.category(character))
         if wrong:
             raise BadParameter(
                 f"{text[:60]!a} has {wrong} (U+{ord(character):04X}) at position {at + 1}, "
-                "which must not reach PowerShell",
+                "which must not reach PowerShell or an API",
                 certain=("nothing was sent",),
             )
+
+
+def _text(text: str) -> str:
+    _check_text(text)
     if len(text.encode()) > LONG or _NO_XML.search(text):
         # Also for the two characters that XML, and so PSRP, cannot carry. The value lies in an object, because
         # ConvertFrom-Json of a bare string is the one form that versions disagree about.
@@ -202,7 +244,11 @@ class Renderer:
         Raises `BadTemplate` (unknown template, missing variable, construct that is not allowed) and `BadParameter`
         (a value that must not reach PowerShell).
         """
-        return make_body(template, self.fragment(template, arguments))
+        text = self.fragment(template, arguments)
+        if not template.endswith(ENDING):
+            return make_body(template, text)
+        text = canonical(template, text)
+        return Body(text=text, sha256=hashlib.sha256(text.encode()).hexdigest(), call=True)
 
     def fragment(self, template: str, arguments: Mapping[str, Arg] | Mapping[str, Arg | Body]) -> str:
         """Render one template to text. Raises as `body` does."""
@@ -231,10 +277,13 @@ class Renderer:
 
             if name not in self._templates:
                 raise BadTemplate(f"there is no template {name}")
-            environment = _environment(wrapper=self._wrapper)
+            kind = "wrapper" if self._wrapper else "call" if name.endswith(ENDING) else "script"
+            environment = _environment(kind)
             source = expanded(self._templates, name)
             tree = _parse(environment, name, source)
-            for spot in values("" if self._wrapper else skeleton_of(tree)):
+            if kind == "call" and (why := misplaced(skeleton_of(tree))):
+                raise BadTemplate(f"the template {name} {why}: a value brings its own quotes and stands alone")
+            for spot in values(skeleton_of(tree) if kind == "script" else ""):
                 if spot.where is not Spot.CODE:
                     raise BadTemplate(
                         f"the template {name} puts a value {spot.where.value} (line {spot.line}): "
@@ -313,14 +362,21 @@ def _finalize_wrapper(value: object) -> str:
     return value.text.rstrip("\n") if isinstance(value, Body) else _finalize(value)
 
 
+def _finalize_call(value: object) -> str:
+    return json_literal(value)  # type: ignore[arg-type] # json_literal refuses what is not an Arg
+
+
+_FINALIZE = {"script": _finalize, "wrapper": _finalize_wrapper, "call": _finalize_call}
+
+
 @functools.cache
-def _environment(*, wrapper: bool = False) -> jinja2.Environment:
+def _environment(kind: Literal["script", "wrapper", "call"] = "script") -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
-        finalize=_finalize_wrapper if wrapper else _finalize,
-        autoescape=False,  # noqa: S701 - not HTML; `literal` does the quoting
+        finalize=_FINALIZE[kind],
+        autoescape=False,  # noqa: S701 - not HTML; the literals do the quoting
         trim_blocks=True,
         lstrip_blocks=True,
         newline_sequence="\n",

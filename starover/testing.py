@@ -27,6 +27,7 @@ from typing import Literal
 
 import msgspec
 
+from starover.calls import ENDING
 from starover.errors import (
     AuthFailed,
     BadParameter,
@@ -101,7 +102,10 @@ class FakeFault:
 
 
 class FakeTransport:
-    """Hosts whose templates are functions: `(host, **arguments) -> facts`, arguments as JSON holds them."""
+    """Hosts whose templates are functions: `(host, **arguments) -> facts`, arguments as JSON holds them.
+
+    Calls are such templates too: the facts are what the call's report makes of the reply.
+    """
 
     def __init__(
         self, templates: Mapping[str, Callable[..., object]], *, receipts: MutableMapping[str, bytes] | None = None
@@ -168,6 +172,8 @@ class FakeTransport:
             "timed-out": TimedOut(f"no answer in {script.deadline:g} s", host=host),
         }
         output = ""
+        if script.way == "call" and kind in ("", "cut", "error-after", "lost-after", "timed-out", "begun", "died"):
+            return self._called(script, kind, errors.get(kind))
         if kind == "died":
             died = ErrorRecord(message="the session ended", fqid="Fake,Died")
             return Answer(id=script.id, errors=(died,), failed=True, road="fake")
@@ -178,6 +184,24 @@ class FakeTransport:
             output = self._execute(script, ends=kind != "begun", fails=kind == "error-after")
         if (error := errors.get(kind)) is not None:
             return Answer(id=script.id, error=error, road="fake")
+        return Answer(id=script.id, output=output[: len(output) // 2] if kind == "cut" else output, road="fake")
+
+    def _called(self, script: Script, kind: str, error: StaroverError | None) -> Answer:
+        """A call: facts as JSON, and no receipt."""
+        part = script.parts[0]
+        record = ErrorRecord(message="An error occurred (InternalError)", fqid="InternalError")
+        facts: object = None
+        if kind != "died":
+            self.sent.append(script)
+            try:
+                facts = self._call(script.server.name, part.template, part.arguments)
+            except PowerShellError as failed:
+                return Answer(id=script.id, errors=(failed.record,), failed=True, road="fake")
+        if error is not None:
+            return Answer(id=script.id, error=error, road="fake")
+        if kind in ("died", "error-after"):
+            return Answer(id=script.id, errors=(record,), failed=True, road="fake")
+        output = msgspec.json.encode(facts).decode()
         return Answer(id=script.id, output=output[: len(output) // 2] if kind == "cut" else output, road="fake")
 
     # -- a host --------------------------------------------------------------------------------------------------
@@ -316,4 +340,5 @@ class FakeContent:
         """A comment that says what it is."""
         values = msgspec.json.encode({key: plain(value) for key, value in arguments.items()}, order="sorted").decode()
         text = self.bodies.get(template, f"# {template} {values}\n")
-        return Body(text=text, sha256=hashlib.sha256(text.encode()).hexdigest())
+        call = template.endswith(ENDING)
+        return Body(text=text, sha256=hashlib.sha256(text.encode()).hexdigest(), call=call)

@@ -1,7 +1,7 @@
 """Scripts on their way: one at a time for each host, all hosts side by side; threads that touch nothing but their mail.
 
 A host's session is used by one script at a time, so a second one waits here, where its deadline does not run yet and
-nobody has announced it.
+nobody has announced it. A call does not go to the host that it is about, which may be silent: it waits for nobody.
 """
 
 from __future__ import annotations
@@ -65,24 +65,29 @@ class Hosts:
         self._clock = clock
         self._mail = mail
         self._waiting: dict[str, deque[Job]] = {}
+        self._calls: list[Job] = []
         self._busy: set[str] = set()
 
     def put(self, job: Job) -> None:
         """Have a script wait for its host."""
-        self._waiting.setdefault(job.script.host, deque()).append(job)
+        if job.script.way == "call":
+            self._calls.append(job)
+        else:
+            self._waiting.setdefault(job.script.host, deque()).append(job)
 
     def ready(self) -> list[Job]:
-        """Take out what can start now: the first script of each host that is free."""
-        jobs: list[Job] = []
+        """Take out what can start now: every call, and the first script of each host that is free."""
+        jobs, self._calls = self._calls, []
         for host, queue in self._waiting.items():
             if queue and host not in self._busy:
                 self._busy.add(host)
                 jobs.append(queue.popleft())
         return jobs
 
-    def free(self, host: str) -> None:
-        """A host's script has ended."""
-        self._busy.discard(host)
+    def free(self, job: Job) -> None:
+        """A script has ended, and its host is free again."""
+        if job.script.way != "call":
+            self._busy.discard(job.script.host)
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Run scripts side by side."""
@@ -144,6 +149,8 @@ def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Fac
     try:
         if script.way == "script":
             decoded = envelope.decode(answer.output, script.nonce)
+        elif script.way == "call":
+            decoded = envelope.called(script.parts[0].id, answer, write=mutates, host=script.host)
         else:
             decoded = envelope.answered(script.parts[0].id, answer, write=mutates, host=script.host)
     except StaroverError as error:

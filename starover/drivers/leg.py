@@ -283,7 +283,7 @@ class Leg:
             after = self.stops == 1 and bool(self.under_way)
             self._tell(Stopping(when="after-step" if after else "now", under_way=self.words()))
         elif isinstance(mail, Came):
-            self._hosts.free(mail.job.script.host)
+            self._hosts.free(mail.job)
             if (watching := self._watches.get(mail.job.number)) is not None:
                 self._perform(self._read(mail.job.number, watching, mail))
             else:

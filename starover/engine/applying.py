@@ -120,7 +120,7 @@ class Applying:
             before = kept
         change = self.step.change(before)
         if change is None:
-            self.note = "done already, not by this run" if self.change is not None else ""
+            self.note = "done already, not by this step" if self.change is not None else ""
             return Outcome(state="right")
         while True:
             self._check_change(change)
@@ -250,11 +250,11 @@ class Applying:
     def _find_out(self, fault: Fault) -> Process[_Result]:
         """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown.
 
-        What went straight to /PowerShell has no receipt: only the fact can tell that it was done, nothing that it was
-        not.
+        What went straight to /PowerShell, and a call, has no receipt: only the fact can tell that it was done, nothing
+        that it was not.
         """
         body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
-        traced = not envelope.is_direct(self.step.server, body)
+        traced = envelope.leaves_receipt(self.step.server, body)
         yield from self.state.record(
             StepUnsure(step=self.number, host=self.host, operation=self.operation, fault=fault)
         )

@@ -1,7 +1,7 @@
 """The engine's own scheduler: processes that want readings and effects; knows no runbook, no plan and no guard.
 
 A process is a generator. It yields what it wants and is sent what it got. Whatever is ready at the same moment is run
-first; then the readings wanted by then are merged, one script for each server, equal readings once.
+first; then the readings wanted by then are merged, one script for each server, equal readings once; calls go singly.
 """
 
 from __future__ import annotations
@@ -222,8 +222,13 @@ class Scheduler:
             else:
                 of_host[same] = _Wanted(one, body, arguments, [task])
         self._reads = []
-        for parts in wanted.values():
-            self.start(self._fetch(list(parts.values())))
+        for of_host in wanted.values():
+            scripts = [part for part in of_host.values() if not part.body.call]
+            if scripts:
+                self.start(self._fetch(scripts))
+            for part in of_host.values():
+                if part.body.call:
+                    self.start(self._fetch([part]))
 
     def _fetch(self, parts: list[_Wanted]) -> Process:
         """Send one merged reading, again if that is of use, and hand each task its own part."""

@@ -14,9 +14,11 @@ from starover.estate import Server
 __all__ = ["Answer", "Attempt", "Part", "Script", "Transport", "Way"]
 
 
-Way: TypeAlias = Literal["script", "objects", "command"]
+Way: TypeAlias = Literal["script", "objects", "command", "call"]
 """How a script is run and answered. `script`: as text, and the report is in its output. `objects`: as text, and the
-objects it puts out are the facts. `command`: it is one command for /PowerShell itself, whose objects are the facts."""
+objects it puts out are the facts. `command`: it is one command for /PowerShell itself, whose objects are the facts.
+`call`: the text is no script but a call as data (`starover.calls`), for another API or over the network; the host is
+the one that the call is about, and the output is the facts as JSON."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -83,7 +83,7 @@ def test_a_template_asks_for_nothing_its_step_does_not_have() -> None:
 
 def test_every_template_has_a_user_and_every_user_a_template() -> None:
     used = {one.template for one in queries()} | {t for kind in kinds() for t in (kind.check, kind.apply)}
-    there = {name for name in content().templates if not name.rpartition("/")[2].startswith("_")}
+    there = {name for name in (*content().templates, *content().calls) if not name.rpartition("/")[2].startswith("_")}
     assert used == there
 
 
