@@ -217,3 +217,38 @@ def test_a_host_is_windows_powershell() -> None:
         '"it\'s <b>" | ConvertTo-Json; [string](\'{"a":3000000000}\' | ConvertFrom-Json).a.GetType()', _Clock()
     )
     assert found == ['"it\\u0027s \\u003cb\\u003e"', "long"]
+
+
+def test_values_of_several_types_are_sorted_as_the_engine_compares_them() -> None:
+    # Neither engine asks for more than the left value's type: '20' is text, so it comes before 3.
+    assert output("3,'20',100,'7',5 | Sort-Object") == '"20"; 3; 5; 100; "7"'
+    assert refused("1,'abc' | Sort-Object") == "Sort-Object of values that cannot be compared"
+
+
+def test_what_comes_to_the_same_in_both_engines_is_answered() -> None:
+    assert output("('[1,2]' | ConvertFrom-Json) -join '-'") == '"1-2"'
+    assert refused("@('[1,2]' | ConvertFrom-Json).Count").startswith("an array out of JSON")
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        ("$env:MINE = 'x'; Test-Path -Path 'env:MINE'", "bool:True"),
+        ("Test-Path -Path 'env:NOBODYS'", "bool:False"),
+        ("'Ａ' -eq 'A'", "bool:False"),
+        ("(Write-Output 'x') -isnot [psobject]; 'x' -isnot [psobject]", "bool:False; bool:True"),
+    ],
+)
+def test_what_lies_at_the_edge_of_the_subset(script: str, wanted: str) -> None:
+    assert output(script) == wanted
+
+
+def test_the_environment_of_an_unknown_host_is_refused() -> None:
+    assert refused("$env:PATH") == "$env:PATH of an unknown host"
+
+
+def test_a_host_answers_as_windows_powershell() -> None:
+    session = Session(core_commands(), object())
+    told: list[object] = []
+    session.run_script("([pscustomobject]@{a = 1}).Count -eq $null", emit=lambda _, value: told.append(value))
+    assert told == [True]

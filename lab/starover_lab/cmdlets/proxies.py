@@ -91,6 +91,14 @@ class ProxyRunner:
     def set_strict(self, version: str | None) -> None:
         """The remote session has no language."""
 
+    def environment(self, name: str) -> str | None:
+        """There is no env: drive on that side."""
+        raise Unsupported("an environment variable in a session without language")
+
+    def is_51(self, what: str) -> bool:
+        """Exchange's sessions are Windows PowerShell."""
+        return True
+
     def now(self) -> DateTime:
         """The time is one."""
         return self._local.runner.now()

@@ -35,10 +35,27 @@ def equal_text(left: str, right: str, *, ignore_case: bool) -> bool:
     if not (left.isascii() and right.isascii()):
         left, right = unicodedata.normalize("NFC", left), unicodedata.normalize("NFC", right)
     if not left.isascii() or not right.isascii() or not left.isprintable() or not right.isprintable():
+        if _width_differs(left, right):
+            return False
         for c in left + right:
             if not _plain(c):
                 raise Unsupported(f"comparing text with U+{ord(c):04X}: what is ignored differs between 5.1 and 7")
     return ignore_case and fold(left) == fold(right)
+
+
+def _wide(c: str) -> bool:
+    """Whether it is an ASCII character in the width of an ideograph."""
+    return 0xFF01 <= ord(c) <= 0xFF5E
+
+
+def _width_differs(left: str, right: str) -> bool:
+    """Whether a character stands against another of the other width: never equal, since width is not ignored.
+
+    Two wide characters that differ in case only are left to the caller.
+    """
+    if len(left) != len(right) or not all(_plain(c) or _wide(c) for c in left + right):
+        return False
+    return any(_wide(x) is not _wide(y) for x, y in zip(left, right, strict=True))
 
 
 def _primary(text: str) -> str:

@@ -211,6 +211,14 @@ class Runner(Protocol):
         """Let the session's time pass."""
         ...
 
+    def environment(self, name: str) -> str | None:
+        """An environment variable of the session; None when it is not set."""
+        ...
+
+    def is_51(self, what: str) -> bool:
+        """Whether Windows PowerShell 5.1's answer is wanted, or 7's. Raises `Divided` when neither is meant."""
+        ...
+
     @property
     def commands(self) -> CommandTable:
         """What the session knows by name."""

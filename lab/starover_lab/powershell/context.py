@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from starover_lab.powershell import nodes
 from starover_lab.powershell.errors import InvocationInfo, Terminated
 from starover_lab.powershell.scopes import Scope
 from starover_lab.powershell.streams import Streams
-from starover_lab.powershell.values import NOTHING, DateTime, PSArray, PSList, ScriptBlock, Value
+from starover_lab.powershell.values import NOTHING, DateTime, PSArray, PSList, ScriptBlock, Unsupported, Value
 
 if TYPE_CHECKING:
-    from starover_lab.powershell.command import CommandTable
+    from starover_lab.powershell.command import CommandSpec, CommandTable
 
-__all__ = ["Context", "Core", "State", "collected"]
+__all__ = ["Context", "Core", "Edition", "State", "collected"]
+
+Edition: TypeAlias = Literal["", "5.1", "7"]
+"""Whose answers are given where 5.1 and 7 differ; empty: neither's, such a script is refused."""
 
 
 @dataclass(eq=False)
@@ -27,11 +30,31 @@ class State:
     """`$Error`, newest first."""
     environment: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """`$env:`, by folded name."""
+    environment_known: bool = False
+    """Whether it is a host's: then what is not there is not set."""
     success: bool | None = True
     """`$?`; None where 5.1 and 7 set it differently."""
     errors_known: bool = True
     """Whether `$Error` is exact beyond its first entry: the engine notes some errors more than once on their way."""
     stopping: bool = False
+    edition: Edition = ""
+
+    def environment_variable(self, name: str) -> str | None:
+        """A variable of `$env:`; None when it is not set. Raises `Unsupported` for one that any process has."""
+        found = self.environment.get(name.casefold())
+        if found is None and not self.environment_known and name.casefold() in _INHERITED:
+            raise Unsupported(f"$env:{name} of an unknown host")
+        return None if found is None else found[1]
+
+
+# What a process gets from its system or its shell, on Windows or elsewhere.
+_INHERITED = frozenset(
+    """allusersprofile appdata commonprogramfiles computername comspec display dotnet_root editor home homedrive
+    homepath hostname lang language lc_all localappdata logname logonserver mail number_of_processors oldpwd os
+    path pathext processor_architecture programdata programfiles psmodulepath public pwd sessionname shell shlvl
+    systemdrive systemroot temp term tmp tmpdir tz user userdnsdomain userdomain username userprofile windir
+    _""".split()  # noqa: SIM905
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -144,6 +167,10 @@ class Core:
 
     def visible_commands(self, ctx: Context) -> CommandTable:
         """The session's commands and the functions that this place sees (functions)."""
+        raise NotImplementedError
+
+    def find_command(self, name: str, ctx: Context) -> CommandSpec | None:
+        """The function or cmdlet of that name (functions)."""
         raise NotImplementedError
 
     def now(self) -> DateTime:

@@ -236,6 +236,10 @@ class Unsupported(Exception):
         self.line = line
 
 
+class Divided(Unsupported):
+    """Windows PowerShell 5.1 and 7 answer differently here, and both answers are known: refused unless one is meant."""
+
+
 def cast_failure(error_id: str, message: str, *, inner: PSException | None = None) -> Terminated:
     """A failed conversion: the engine wraps its PSInvalidCastException, which wraps .NET's own exception, if any."""
     return failure(

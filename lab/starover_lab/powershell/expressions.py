@@ -10,7 +10,7 @@ from starover_lab.powershell import members, nodes, operators, types
 from starover_lab.powershell.automatic import LOCALS, REFUSED
 from starover_lab.powershell.context import Context, Core, collected
 from starover_lab.powershell.convert import cast, interpolate, to_bool, to_string
-from starover_lab.powershell.errors import Terminated, failure
+from starover_lab.powershell.errors import Divided, Terminated, failure
 from starover_lab.powershell.invoke import Site
 from starover_lab.powershell.netnames import has_method
 from starover_lab.powershell.scopes import parse_name
@@ -88,7 +88,7 @@ class Expressions(Core):
             return handler(node, ctx)
         except Unsupported as error:
             if error.line == 0:
-                raise Unsupported(error.construct, node.line) from error
+                raise type(error)(error.construct, node.line) from error
             raise
 
     @staticmethod
@@ -137,8 +137,7 @@ class Expressions(Core):
             if key == "psitem":
                 name = parse_name("_")
         elif name.scope == "env":
-            found = self.state.environment.get(key)
-            return None if found is None else found[1]
+            return self.state.environment_variable(name.name)
         elif name.scope == "function":
             spec = ctx.scope.find_function(key)
             return None if spec is None else self.function_block(spec.name, ctx)
@@ -178,6 +177,8 @@ class Expressions(Core):
             return to_bool(self.evaluate(node.left, ctx)) or to_bool(self.evaluate(node.right, ctx))
         left = self.evaluate(node.left, ctx)
         right = self.evaluate(node.right, ctx)
+        if operator.lower() in ("-is", "-isnot") and (piped := self._piped(node.left, left, right, ctx)) is not None:
+            return piped is (operator.lower() == "-is")
 
         def set_matches(table: PSHashtable) -> None:
             ctx.scope.put("Matches", table)
@@ -188,6 +189,22 @@ class Expressions(Core):
         if ctx.scope.find("ofs") is not None and isinstance(base(right), PSArray | PSList):
             raise Unsupported("an operator on a collection with $OFS set", node.line)
         return operators.binary(operator, left, right, set_matches=set_matches, decide=decide)
+
+    def _piped(self, node: nodes.Expression, left: Value, right: Value, ctx: Context) -> bool | None:
+        """Whether the left side of `-is [psobject]` is wrapped, where the expression tells; None: ask the value."""
+        wanted = base(right)
+        if not isinstance(wanted, TypeLiteral) or wanted.name not in types.WRAPPER or isinstance(base(left), PSObject):
+            return None
+        if isinstance(node, nodes.Constant | nodes.Expandable):
+            return False
+        if not isinstance(node, nodes.Paren) or not isinstance(node.pipeline, nodes.Pipeline):
+            return None
+        last = node.pipeline.elements[-1]
+        name = last.elements[0] if isinstance(last, nodes.Command) else None
+        spec = self.find_command(str(name.value), ctx) if isinstance(name, nodes.Constant) else None
+        # A cmdlet wraps each object that it writes; several are gathered in an array that is not.
+        writes = spec is not None and spec.name in ("Write-Output", "Get-Date", "Get-Random", "Measure-Object")
+        return True if writes and not isinstance(base(left), PSArray | PSList | Nothing | None) else None
 
     def _array_literal(self, node: nodes.ArrayLiteral, ctx: Context) -> Value:
         values = [self.evaluate(item, ctx) for item in node.items]
@@ -227,7 +244,13 @@ class Expressions(Core):
             )
         target = self.evaluate(node.target, ctx)
         name = self.member_name(node.name, ctx)
-        value = members.get(target, name, strict=ctx.scope.strictness(), run=self.block_runner(ctx))
+        try:
+            value = members.get(target, name, strict=ctx.scope.strictness(), run=self.block_runner(ctx))
+        except Divided:
+            # Count and Length of a custom object.
+            if not self.state.edition:
+                raise
+            return None if self.state.edition == "5.1" else 1
         if value is None and has_method(type_name(target), name):
             raise Unsupported(f"the method {name} as a value", node.line)
         return value

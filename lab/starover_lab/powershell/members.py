@@ -14,7 +14,7 @@ from starover_lab.powershell.collection_methods import COLLECTION_METHODS, colle
 from starover_lab.powershell.convert import cast, to_string
 from starover_lab.powershell.dotnet import DOTNET_METHODS, set_property
 from starover_lab.powershell.error_members import error_property
-from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated, failure
+from starover_lab.powershell.errors import Divided, ErrorRecord, InvocationInfo, PSException, Terminated, failure
 from starover_lab.powershell.invoke import Method, Site, call_method, method_missing, on_null
 from starover_lab.powershell.object_methods import OBJECT_METHODS, object_property
 from starover_lab.powershell.static_members import static_call, static_get, static_set
@@ -84,7 +84,7 @@ def get(value: Value, name: str, *, strict: str | None = None, run: RunThis | No
         return _of_items(inner, name, strict, run)
     if name.lower() in ("count", "length") and not _strict(strict, 2):
         if isinstance(inner, PSObject) and type_name(inner) == PSObject.CUSTOM:
-            raise Unsupported(f"the {name} of a custom object: 1 in 7, $null in 5.1")
+            raise Divided(f"the {name} of a custom object: 1 in 7, $null in 5.1")
         return 1
     return _missing(name, strict)
 

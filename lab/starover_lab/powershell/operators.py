@@ -154,10 +154,9 @@ def _type(value: Value) -> str:
 
 def range_(low: Value, high: Value) -> PSArray:
     """`low..high`: whole numbers, both ends in, downwards if need be."""
-    for end in (low, high):
-        text = base(end)
-        if isinstance(text, str) and len(text) == 1 and not text.isdigit():
-            raise Unsupported("a range of characters: not in 5.1")
+    ends = [text for end in (low, high) if isinstance(text := base(end), str) and len(text) == 1]
+    if len(ends) == 2 and not all(text.isdigit() for text in ends):
+        raise Unsupported("a range of characters: not in 5.1")
     first, last = cast(low, "System.Int32"), cast(high, "System.Int32")
     assert isinstance(first, int)
     assert isinstance(last, int)

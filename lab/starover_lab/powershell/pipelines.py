@@ -180,10 +180,6 @@ class Pipelines(Statements):
         """The name that a CommandInfo object stands for, or the name itself (functions)."""
         raise NotImplementedError
 
-    def find_command(self, name: str, ctx: Context) -> CommandSpec | None:
-        """The function or cmdlet of that name (functions)."""
-        raise NotImplementedError
-
     def block_spec(self, block: ScriptBlock, *, new_scope: bool) -> CommandSpec:
         """A script block as a command (functions)."""
         raise NotImplementedError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.context import Context, Core
 from starover_lab.powershell.convert import to_bool, to_string
-from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated
+from starover_lab.powershell.errors import Divided, ErrorRecord, InvocationInfo, PSException, Terminated
 from starover_lab.powershell.failures import action_preference, remember
 from starover_lab.powershell.flow import Halted, Thrown
 from starover_lab.powershell.scopes import Name, Scope, Slot, parse_name
@@ -292,6 +292,16 @@ class CallRunner:
     def wait(self, seconds: float) -> None:
         """Let the session's time pass."""
         self.engine.wait(seconds)
+
+    def environment(self, name: str) -> str | None:
+        """An environment variable of the session; None when it is not set."""
+        return self.engine.state.environment_variable(name)
+
+    def is_51(self, what: str) -> bool:
+        """Whether Windows PowerShell 5.1's answer is wanted, or 7's. Raises `Divided` when neither is meant."""
+        if not self.engine.state.edition:
+            raise Divided(f"{what}: 5.1 and 7 differ", self.line)
+        return self.engine.state.edition == "5.1"
 
     @property
     def commands(self) -> CommandTable:

@@ -19,7 +19,7 @@ from starover_lab.powershell.automatic import (
 )
 from starover_lab.powershell.binder import bind
 from starover_lab.powershell.command import Argument, CommandTable
-from starover_lab.powershell.context import Context, State
+from starover_lab.powershell.context import Context, Edition, State
 from starover_lab.powershell.convert import to_string
 from starover_lab.powershell.errors import Stopped, Terminated, Unsupported, failure
 from starover_lab.powershell.failures import ACTIONS
@@ -73,6 +73,7 @@ class Engine(Functions):
         self._wait = wait
         self.host = host
         self.emit = emit
+        self.state.environment_known = host.environment is not None
         for name, text in (host.environment or {}).items():
             self.state.environment[name.casefold()] = (name, text)
         self.globals = Scope(local_function=False)
@@ -122,8 +123,7 @@ class _Site:
 
     def environment(self, name: str) -> str | None:
         """An environment variable of the host."""
-        found = self._engine.state.environment.get(name.casefold())
-        return None if found is None else found[1]
+        return self._engine.state.environment_variable(name)
 
     def user_name(self) -> str:
         """The session's user, `DOMAIN\\name`."""
@@ -183,9 +183,14 @@ class Session:
         wait: Callable[[float], None] = lambda _: None,
         *,
         host: Host | None = None,
+        edition: Edition | None = None,
     ) -> None:
-        """`machine` is handed through to cmdlets; `wait` lets the session's time pass, in seconds."""
+        """`machine` is handed through to cmdlets; `wait` lets the session's time pass, in seconds.
+
+        A session with a machine behind it is a Windows PowerShell 5.1 unless `edition` says otherwise.
+        """
         self.engine = Engine(commands, machine, wait, host or Host(), _silent)
+        self.engine.state.edition = ("" if machine is None else "5.1") if edition is None else edition
 
     @property
     def commands(self) -> CommandTable:

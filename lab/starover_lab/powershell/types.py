@@ -341,13 +341,17 @@ _DICTIONARIES = frozenset(
 )
 
 
+WRAPPER = ("pscustomobject", f"{_SMA}.PSObject")
+"""What `resolve` makes of `[pscustomobject]` and `[psobject]`: as types they are one."""
+
+
 def is_a(value: Value, wanted: str) -> bool:
     """`value -is [wanted]`, for a full type name as `resolve` gives it. Raises `Unsupported` when it is not known."""
     if value is None or isinstance(value, Nothing):
         return False
     inner = base(value)
     own = type_name(inner)
-    if wanted in ("pscustomobject", f"{_SMA}.PSObject"):
+    if wanted in WRAPPER:
         if isinstance(inner, PSObject):
             return True
         if isinstance(inner, PSHashtable | OrderedHashtable):

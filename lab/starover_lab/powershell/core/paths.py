@@ -37,7 +37,10 @@ def exists(call: Invocation, path: str) -> bool:
         if drive.casefold() == "function":
             found = call.runner.commands.find(rest.strip("\\/"))
             return found is not None and found.kind == "Function"
-        raise Unsupported(f"the path {path}")
+        name = rest.strip("\\/")
+        if not name or any(c in name for c in "*?[\\/"):
+            raise Unsupported(f"the path {path}")
+        return call.runner.environment(name) is not None
     if colon and len(drive) > 1 and drive.isalpha() and drive.casefold() not in _DRIVES:
         return False
     if colon or any(c in path for c in "*?[~") or not path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cmp_to_key
 
 from starover_lab.powershell.command import Invocation, Parameter
 from starover_lab.powershell.compare import compare, equals, is_number
 from starover_lab.powershell.convert import to_bool
 from starover_lab.powershell.core.common import INPUT, Key, cmdlet, items_of, key_of, only_in_7
-from starover_lab.powershell.errors import Unsupported
+from starover_lab.powershell.errors import Terminated, Unsupported
 from starover_lab.powershell.values import PSArray, PSList, PSObject, Value, base, type_name
 
 __all__ = ["COMMANDS", "kind"]
@@ -35,10 +35,10 @@ def _sort(call: Invocation) -> Iterator[Value]:
                 raise Unsupported("Sort-Object of objects without -Property")
     columns = [[_part(call, key, item) for key in keys] if keys else [(item,)] for item in items]
     directions = [_direction(key, descending) for key in keys] or [descending]
+    mixed = False
     for place in range(len(directions)):
         kinds = {kind(row[place][0]) for row in columns if row[place] and base(row[place][0]) is not None}
-        if len(kinds) > 1:
-            raise Unsupported("Sort-Object of values of different types")
+        mixed = mixed or len(kinds) > 1
 
     def order(a: int, b: int) -> int:
         for left, right, down in zip(columns[a], columns[b], directions, strict=True):
@@ -47,7 +47,7 @@ def _sort(call: Invocation) -> Iterator[Value]:
                 return result
         return 0
 
-    places = sorted(range(len(items)), key=cmp_to_key(order))
+    places = _as_dotnet(len(items), order) if mixed else sorted(range(len(items)), key=cmp_to_key(order))
     unique = to_bool(call.bound.get("Unique", False))
     last: int | None = None
     for place in places:
@@ -55,6 +55,37 @@ def _sort(call: Invocation) -> Iterator[Value]:
             continue
         last = place
         yield items[place]
+
+
+def _as_dotnet(count: int, order: Callable[[int, int], int]) -> list[int]:
+    """The places of few items in order, compared in the sequence in which .NET does it.
+
+    The type of the left value decides a comparison, so values of different types have no order of their own. Equal ones
+    stay as they came in 7 and not always in 5.1: refused when that shows.
+    """
+    if count > 16:
+        raise Unsupported("Sort-Object of many values of different types")
+    by_place = _insertion(count, lambda a, b: order(a, b) or (a > b) - (a < b))
+    if by_place != _insertion(count, order):
+        raise Unsupported("Sort-Object of values of different types that are equal")
+    return by_place
+
+
+def _insertion(count: int, order: Callable[[int, int], int]) -> list[int]:
+    """How .NET's introspective sort orders up to sixteen items: two and three by exchanges, more by insertion."""
+    places = list(range(count))
+    if count <= 3:
+        for a, b in ((0, 1),) if count == 2 else ((0, 1), (0, 2), (1, 2)) if count == 3 else ():
+            if order(places[a], places[b]) > 0:
+                places[a], places[b] = places[b], places[a]
+        return places
+    for end in range(1, count):
+        moved, at = places[end], end - 1
+        while at >= 0 and order(moved, places[at]) < 0:
+            places[at + 1] = places[at]
+            at -= 1
+        places[at + 1] = moved
+    return places
 
 
 def _part(call: Invocation, key: Key, item: Value) -> tuple[Value, ...]:
@@ -77,7 +108,11 @@ def _order(left: Sequence[Value], right: Sequence[Value], *, ignore_case: bool, 
     # Objects without the property come last, whatever the direction.
     if not left or not right:
         return len(right) - len(left)
-    result = compare(left[0], right[0], ignore_case=ignore_case)
+    try:
+        result = compare(left[0], right[0], ignore_case=ignore_case)
+    except Terminated as error:
+        # The cmdlet goes on with the texts of both.
+        raise Unsupported("Sort-Object of values that cannot be compared") from error
     if result is None:
         raise Unsupported("Sort-Object with NaN")
     return -result if down else result
