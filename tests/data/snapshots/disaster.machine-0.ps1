@@ -1,0 +1,213 @@
+﻿$ProgressPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+$WarningPreference = 'Continue'
+$ErrorActionPreference = 'Stop'
+$ConfirmPreference = 'None'
+[System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
+[System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
+function ConvertTo-StaroverError {
+    param($Record)
+    $fields = [ordered]@{
+        message  = [string]$Record.Exception.Message
+        fqid     = [string]$Record.FullyQualifiedErrorId
+        category = [string]$Record.CategoryInfo.Category
+        type     = [string]$Record.Exception.GetType().FullName
+        target   = [string]$Record.TargetObject
+        command  = [string]$Record.InvocationInfo.MyCommand.Name
+        line     = [int]$Record.InvocationInfo.ScriptLineNumber
+    }
+    ConvertTo-Json -InputObject $fields -Compress -Depth 2
+}
+function ConvertTo-StaroverAscii {
+    param($Text)
+    [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
+}
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
+$staroverNonce = '0123456789abcdef'
+$staroverProvider = ''
+$staroverParts = @()
+$staroverReceipts = @()
+$staroverWarnings = @()
+$staroverClosed = $null
+function Invoke-StaroverPart {
+# How a host is now: its clock, the services a member needs, volumes, and the cluster as this host sees it.
+# A cluster service that does not run is a fact, not an error. Needs no Exchange session.
+$system = Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop
+$services = @()
+foreach ($service in @(Get-Service -ErrorAction Stop | Where-Object { @('FPS-SMB-In-TCP', 'WMI-WINMGMT-In-TCP') -contains $_.Name })) {
+    $services += @([pscustomobject]@{ name = [string]$service.Name; status = [string]$service.Status; start = [string]$service.StartType })
+}
+$volumes = @()
+foreach ($volume in @(Get-CimInstance -ClassName 'Win32_Volume' -Filter 'DriveType=3' -ErrorAction Stop)) {
+    if ($null -ne $volume.Capacity) {
+        $volumes += @([pscustomobject]@{ name = [string]$volume.Name; capacity = [long]$volume.Capacity; free = [long]$volume.FreeSpace })
+    }
+}
+$cluster = $null
+$clusterError = ''
+try {
+    $found = Get-Cluster -ErrorAction Stop
+    $quorum = Get-ClusterQuorum -ErrorAction Stop
+$nodes = @()
+foreach ($node in @(Get-ClusterNode -ErrorAction Stop)) {
+    $nodes += @([pscustomobject]@{
+        name        = [string]$node.Name
+        state       = [string]$node.State
+        information = [string]$node.StatusInformation
+        weight      = [long]$node.NodeWeight
+        dynamic     = [long]$node.DynamicWeight
+    })
+}
+    $resources = @()
+    foreach ($resource in @(Get-ClusterResource -ErrorAction Stop)) {
+        $share = ''
+        if ([string]$resource.ResourceType -eq 'File Share Witness') {
+            $share = [string](Get-ClusterParameter -InputObject $resource -Name 'SharePath' -ErrorAction Stop).Value
+        }
+        $resources += @([pscustomobject]@{
+            name  = [string]$resource.Name
+            type  = [string]$resource.ResourceType
+            state = [string]$resource.State
+            share = $share
+        })
+    }
+    $cluster = [pscustomobject]@{
+        name           = [string]$found.Name
+        quorumType     = [string]$quorum.QuorumType
+        quorumResource = [string]$quorum.QuorumResource
+        witnessWeight  = [long]$found.WitnessDynamicWeight
+        nodes          = @($nodes)
+        resources      = @($resources)
+    }
+} catch {
+    $clusterError = [string]$_.Exception.Message
+}
+$owner = ''
+try {
+    foreach ($group in @(Get-ClusterGroup -ErrorAction Stop | Where-Object { [string]$_.GroupType -eq 'Cluster' })) {
+        $owner = [string]$group.OwnerNode
+    }
+} catch {
+    $owner = ''
+}
+[pscustomobject]@{
+    name         = [string][Environment]::MachineName
+    utc          = [string][datetime]::UtcNow.ToString('o')
+    bootTime     = [string]$system.LastBootUpTime.ToUniversalTime().ToString('o')
+    services     = @($services)
+    volumes      = @($volumes)
+    owner        = $owner
+    cluster      = $cluster
+    clusterError = $clusterError
+}
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"1"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+function Invoke-StaroverPart {
+# How a host is now: its clock, the services a member needs, volumes, and the cluster as this host sees it.
+# A cluster service that does not run is a fact, not an error. Needs no Exchange session.
+$system = Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop
+$services = @()
+foreach ($service in @(Get-Service -ErrorAction Stop | Where-Object { @('FPS-SMB-In-TCP', 'WMI-WINMGMT-In-TCP') -contains $_.Name })) {
+    $services += @([pscustomobject]@{ name = [string]$service.Name; status = [string]$service.Status; start = [string]$service.StartType })
+}
+$volumes = @()
+foreach ($volume in @(Get-CimInstance -ClassName 'Win32_Volume' -Filter 'DriveType=3' -ErrorAction Stop)) {
+    if ($null -ne $volume.Capacity) {
+        $volumes += @([pscustomobject]@{ name = [string]$volume.Name; capacity = [long]$volume.Capacity; free = [long]$volume.FreeSpace })
+    }
+}
+$cluster = $null
+$clusterError = ''
+try {
+    $found = Get-Cluster -ErrorAction Stop
+    $quorum = Get-ClusterQuorum -ErrorAction Stop
+$nodes = @()
+foreach ($node in @(Get-ClusterNode -ErrorAction Stop)) {
+    $nodes += @([pscustomobject]@{
+        name        = [string]$node.Name
+        state       = [string]$node.State
+        information = [string]$node.StatusInformation
+        weight      = [long]$node.NodeWeight
+        dynamic     = [long]$node.DynamicWeight
+    })
+}
+    $resources = @()
+    foreach ($resource in @(Get-ClusterResource -ErrorAction Stop)) {
+        $share = ''
+        if ([string]$resource.ResourceType -eq 'File Share Witness') {
+            $share = [string](Get-ClusterParameter -InputObject $resource -Name 'SharePath' -ErrorAction Stop).Value
+        }
+        $resources += @([pscustomobject]@{
+            name  = [string]$resource.Name
+            type  = [string]$resource.ResourceType
+            state = [string]$resource.State
+            share = $share
+        })
+    }
+    $cluster = [pscustomobject]@{
+        name           = [string]$found.Name
+        quorumType     = [string]$quorum.QuorumType
+        quorumResource = [string]$quorum.QuorumResource
+        witnessWeight  = [long]$found.WitnessDynamicWeight
+        nodes          = @($nodes)
+        resources      = @($resources)
+    }
+} catch {
+    $clusterError = [string]$_.Exception.Message
+}
+$owner = ''
+try {
+    foreach ($group in @(Get-ClusterGroup -ErrorAction Stop | Where-Object { [string]$_.GroupType -eq 'Cluster' })) {
+        $owner = [string]$group.OwnerNode
+    }
+} catch {
+    $owner = ''
+}
+[pscustomobject]@{
+    name         = [string][Environment]::MachineName
+    utc          = [string][datetime]::UtcNow.ToString('o')
+    bootTime     = [string]$system.LastBootUpTime.ToUniversalTime().ToString('o')
+    services     = @($services)
+    volumes      = @($volumes)
+    owner        = $owner
+    cluster      = $cluster
+    clusterError = $clusterError
+}
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"2"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"2"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+$staroverUser = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
+$staroverHead = [ordered]@{
+    schema   = 1
+    host     = [string]$env:COMPUTERNAME
+    utc      = [string][datetime]::UtcNow.ToString('o')
+    ps       = [string]$PSVersionTable.PSVersion
+    elevated = [bool]$staroverUser.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+    provider = [string]$staroverProvider
+    warnings = @($staroverWarnings)
+}
+$staroverReport = (ConvertTo-Json -InputObject $staroverHead -Compress -Depth 3).TrimEnd('}') + ',"parts":[' + ($staroverParts -join ',') + '],"receipts":[' + ($staroverReceipts -join ',') + ']}'
+$staroverReport = ConvertTo-StaroverAscii -Text $staroverReport
+$staroverHash = [System.Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::UTF8.GetBytes($staroverReport))
+$staroverSum = [BitConverter]::ToString($staroverHash).Replace('-', '').Substring(0, 8).ToLowerInvariant()
+'@@STAROVER-BEGIN ' + $staroverNonce
+$staroverReport
+'@@STAROVER-END {0} {1} {2}' -f $staroverNonce, $staroverReport.Length, $staroverSum
