@@ -8,6 +8,7 @@ import msgspec
 
 from starover.errors import BadParameter
 from starover.names import DagName, ServerName, SiteName, WitnessDirectory, first_label, same_host
+from starover.windows import WindowText
 
 __all__ = ["Balancer", "ClientName", "Dag", "Estate", "Exchange", "Forest", "Road", "Server", "Site", "Subnet"]
 
@@ -119,6 +120,8 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     witness: str = ""
     alternate_witness: str = ""
     witness_directory: WitnessDirectory | Literal[""] = ""
+    windows: tuple[WindowText, ...] = ()
+    """When its service may be interrupted (G-WINDOW); empty: always."""
 
 
 class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

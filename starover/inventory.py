@@ -30,6 +30,7 @@ from starover.estate import (
     Subnet,
 )
 from starover.names import first_label, same_host, wishes
+from starover.windows import Window, WindowText
 from starover.yaml_lines import Path as Place
 from starover.yaml_lines import Problem, Text, Tree, parse
 
@@ -203,7 +204,7 @@ def _sentence(said: str, inner: Place, tree: Tree, kind: type[msgspec.Struct]) -
         return f"the key `{unknown[1]}` is not known here: {hint}"
     if missing := re.fullmatch(r"Object missing required field `(.*)`", said):
         return f"the key `{missing[1]}` is missing"
-    wish = next((text for pattern, text in wishes(CredentialRef).items() if repr(pattern) in said), "")
+    wish = next((text for pattern, text in wishes(CredentialRef, WindowText).items() if repr(pattern) in said), "")
     if "credential" in key:  # not repeated: what stands there may be a secret in the wrong place
         return f"`{key}` must be {wish or 'a reference'}"
     value = ascii(_at(tree, inner))
@@ -380,6 +381,11 @@ def _dag(dag: Dag, estate: Estate, taken: dict[str, str], text: Text, place: Pla
             yield Problem(line, f"`{name}` is a member of {other} already")
         if any(same_host(name, earlier) for earlier in dag.members[:at]):
             yield Problem(line, f"{dag.name} has the member `{name}` twice")
+    for at, window in enumerate(dag.windows):
+        try:
+            Window.parse(window)
+        except ValueError as error:
+            yield Problem(text.line((*place, "windows", at)), str(error))
     for key, name in (("witness", dag.witness), ("alternate_witness", dag.alternate_witness)):
         line = text.line((*place, key))
         if not name:
