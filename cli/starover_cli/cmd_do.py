@@ -6,13 +6,14 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from starover_cli import params
 from starover_cli.cmd_look import read_where
-from starover_cli.prompt import consent
+from starover_cli.plan_files import find_approval, load_plan
+from starover_cli.prompt import Answers, consent
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
 from starover_cli.room import Room, who
 from starover_cli.runbook_group import RunbookGroup
@@ -27,10 +28,35 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_yes = click.option("--yes", "-y", is_flag=True, help="Answer the question whether to do it.")
-_approve = click.option(
-    "--approve", metavar="ID", default="", help="The plan's id or digest: the answer where mail may be lost."
-)
+_F = TypeVar("_F", bound=Callable[..., Any])
+_FLAGS: Mapping[str, Callable[[Any], Any]] = {
+    "yes": click.option("--yes", "-y", is_flag=True, help="Answer the question whether to do it."),
+    "approve": click.option(
+        "--approve",
+        metavar="ID",
+        default="",
+        help="The plan's id or digest: the answer where mail may be lost, or the brain split.",
+    ),
+    "accept_data_loss": click.option(
+        "--accept-data-loss",
+        metavar="DB=LOGS",
+        multiple=True,
+        help="The loss that is accepted, exactly as the plan says it; may be repeated.",
+    ),
+    "approval": click.option(
+        "--approval",
+        metavar="FILE",
+        default="",
+        help="The second person's approval, where it was not given in this folder.",
+    ),
+    "break_glass": click.option(
+        "--break-glass",
+        metavar="REASON",
+        default="",
+        help="Nobody else can be reached: replaces the second person alone, and stands first in every report.",
+    ),
+}
+"""What a person may answer beforehand, by the name of the argument."""
 _exit_code = click.option(
     "--exit-code", is_flag=True, help="Exit 3 when there is something to change, 1 when a report finds something."
 )
@@ -56,14 +82,20 @@ def _plan(settings: Settings, runbook: AnyRunbook, values: Mapping[str, object],
         return show_plan(room, planned.plan, where, exit=planned.exit, exit_code=exit_code)
 
 
+def _answered(function: _F) -> _F:
+    """A command that may ask before it changes something."""
+    for flag in reversed(list(_FLAGS.values())):
+        function = flag(function)
+    return function
+
+
 def _run(
     settings: Settings,
     runbook: AnyRunbook,
     values: Mapping[str, object],
     *,
-    yes: bool,
-    approve: str,
     exit_code: bool = False,
+    **given: Any,
 ) -> int:
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         planned, where = _make_plan(room, runbook, values)
@@ -72,8 +104,7 @@ def _run(
             return show_value(room, planned, where, exit_code=exit_code)
         if made.nothing or made.blocked:
             return show_plan(room, made, where, exit=planned.exit, exit_code=False)
-        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
-        return _apply(room, made, yes=yes, approve=approve)
+        return _ask_and_apply(room, made, where, given)
 
 
 def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) -> tuple[Planned, Where]:
@@ -90,35 +121,51 @@ def _answering(teller: Teller) -> list[str]:
     return [host for host in teller.story.answered if host not in teller.story.silent]
 
 
-def _apply(room: Room, made: Plan, *, yes: bool, approve: str) -> int:
+def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any], named: str = "") -> int:
+    """Show the plan, ask what the line (`given`) did not answer, and do it. `named`: how the plan was named."""
+    from starover.guard import needs_second
+
     settings = room.settings
     known = room.dag_of(step.host for step in made.steps)
-    dag = known.name if known is not None else settings.dag
+    dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
     now = room.clock.now()
+    second = None
+    if needs_second(made.risk):
+        second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
+    show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
     if not stale(made, now):
-        approval = consent(made, settings.console, yes=yes, approve=approve, dag=dag, now=now, who=who())
+        answers = Answers(
+            yes=bool(given.get("yes")),
+            approve=str(given.get("approve") or ""),
+            accept=tuple(given.get("accept_data_loss") or ()),
+            ticket=settings.ticket,
+            second=second,
+            break_glass=str(given.get("break_glass") or ""),
+            dag=settings.dag,
+        )
+        approval = consent(made, settings.console, answers, dag=dag, now=now, who=who())
+    if approval is not None:
+        settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
     with _telling(room) as (teller, local):
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
     return show_ran(room, ran, teller.story)
 
 
 @click.command()
-@click.argument("plan_id", metavar="ID")
-@_yes
-@_approve
+@click.argument("plan_id", metavar="ID|FILE")
+@_answered
 @common(record=True)
 @click.pass_context
-def apply(ctx: click.Context, plan_id: str, yes: bool, approve: str) -> int:
+def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
     """Exactly what the plan says, if the facts still hold."""
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
-        made = room.local().load(plan_id)
+        made = load_plan(settings, plan_id)
         where = read_where(room, [step.host for step in made.steps])
         if made.nothing or made.blocked:
             return show_plan(room, made, where, exit=4 if made.blocked else 0, exit_code=False)
-        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
-        return _apply(room, made, yes=yes, approve=approve)
+        return _ask_and_apply(room, made, where, given, plan_id)
 
 
 @click.command()
@@ -136,11 +183,10 @@ def resume(ctx: click.Context, run_id: str) -> int:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@_yes
-@_approve
+@_answered
 @common(record=True)
 @click.pass_context
-def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
+def undo(ctx: click.Context, /, run_id: str, **given: Any) -> int:
     """Back to what a run found before it changed it, where that was kept; plans first, like any run."""
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
@@ -150,8 +196,7 @@ def undo(ctx: click.Context, run_id: str, yes: bool, approve: str) -> int:
         made = planned.plan
         if made.nothing or made.blocked:
             return show_plan(room, made, where, exit=planned.exit, exit_code=False)
-        show_plan(room, made, where, exit=0, exit_code=False, asking=True)
-        return _apply(room, made, yes=yes, approve=approve)
+        return _ask_and_apply(room, made, where, given)
 
 
 @contextmanager
@@ -187,7 +232,7 @@ def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:
 
 assert isinstance(plan, RunbookGroup)
 assert isinstance(run, RunbookGroup)
-plan.act, plan.flags = _plan, (_exit_code,)
-run.act, run.flags = _run, (_yes, _approve, _exit_code)
+plan.act, plan.flags = _plan, {"exit_code": _exit_code}
+run.act, run.flags = _run, {**_FLAGS, "exit_code": _exit_code}
 
 COMMANDS = (plan, apply, run, resume, undo)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from starover.errors import BadParameter
 from starover_cli.history import summaries
+from starover_cli.plan_files import load_plan, write_file
 from starover_cli.report import show_plan
 from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
@@ -77,16 +79,19 @@ def _list_plans(settings: Settings) -> int:
 
 
 @plans.command("show")
-@click.argument("plan_id", metavar="ID")
+@click.argument("plan_id", metavar="ID|FILE")
 @click.option("--step", "number", metavar="N", type=int, default=None, help="Only this step.")
 @click.option("--script", is_flag=True, help="The script that would be sent.")
 @click.option("--full", is_flag=True, help="With prologue and epilogue, which are the same in every script.")
+@click.option("--to", metavar="FILE", default="", help="Write the plan there, for a second person on another machine.")
 @common()
 @click.pass_context
-def plans_show(ctx: click.Context, plan_id: str, number: int | None, script: bool, full: bool) -> int:
+def plans_show(ctx: click.Context, plan_id: str, number: int | None, script: bool, full: bool, to: str) -> int:
     """A plan that was made, and the scripts it would send; contacts nothing."""
     settings = settings_of(ctx)
     plan = load_plan(settings, plan_id)
+    if to:
+        return _export(settings, plan, Path(to))
     steps = [step for step in plan.steps if number is None or step.number == number]
     if number is not None and not steps:
         raise BadParameter(
@@ -101,20 +106,25 @@ def plans_show(ctx: click.Context, plan_id: str, number: int | None, script: boo
         return show_plan(room, plan, where, exit=0, exit_code=False)
 
 
+def _export(settings: Settings, plan: Plan, file: Path) -> int:
+    """Write a plan to a file, from which `approve` and `apply` take it."""
+    from starover.plan import write_plan
+    from starover_cli.views.head import next_block
+
+    write_file(file, write_plan(plan))
+    if settings.json:
+        settings.console.raw(machine.document({"plan": plan.digest, "file": file.as_posix()}))
+    else:
+        line = f"plan  {plan.id}  written to {file.as_posix()}; it holds scripts and names, no secret"
+        following = next_block([(f"starover approve {file.as_posix()}", "a second person runs this, on any machine")])
+        settings.console.result(f"{line}\n\n{following}")
+    return 0
+
+
 def _only(plan: Plan, steps: list[PlannedStep]) -> Plan:
     import msgspec
 
     return msgspec.structs.replace(plan, steps=tuple(steps))
-
-
-def load_plan(settings: Settings, plan_id: str) -> Plan:
-    """A plan of the state's folder by id or prefix. Raises `BadParameter`."""
-    from starover.journal import resolve
-    from starover.plan import read_plan
-
-    files = {file.stem: file for file in sorted((settings.state / "plans").glob("*.json"))}
-    found = resolve(plan_id, list(files), "plan")
-    return read_plan(files[found].read_bytes())
 
 
 def _show_scripts(room: Room, plan: Plan, steps: list[PlannedStep], *, full: bool) -> int:

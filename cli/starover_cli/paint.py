@@ -13,7 +13,7 @@ _STEP = r"^(?P<head>\s*(?:\d+\s+)?)"
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.MULTILINE), code)
     for pattern, code in (
-        (r"(?P<hit>\bMAIL IS (?:PARTLY )?DOWN\b|\bLOST \d+/\d+|\bSTOPPED\b)", _RED),
+        (r"(?P<hit>\bMAIL IS (?:PARTLY )?DOWN\b|\bLOST \d+/\d+|\bSTOPPED\b|\bBREAK GLASS\b)", _RED),
         (r"^(?P<hit>LIVE)\b", f"{_BOLD};{_RED}"),
         (r"^(?P<hit>LAB)\b", f"{_BOLD};{_CYAN}"),
         (rf"{_STEP}(?P<hit>!)(?=\s)", _RED),

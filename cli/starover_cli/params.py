@@ -20,7 +20,7 @@ __all__ = ["FROM_SETTINGS", "RESERVED", "options", "typed", "understood"]
 
 FROM_SETTINGS = ("dag", "ticket", "reason")
 """Parameters that are options of every command as well: given once, wherever on the line."""
-RESERVED = ("format", "inventory", "home", "dir", "yes", "exit-code", "help")
+RESERVED = ("format", "inventory", "home", "dir", "yes", "approve", "approval", "exit-code", "help")
 
 _FREE_TEXT = ("TEXT", "COMMENT")
 
@@ -77,6 +77,8 @@ def typed(runbook: AnyRunbook, values: Mapping[str, object], settings: Settings)
             given[one.name] = [part for text in texts for part in _parts(one, text)]
         elif texts:
             given[one.name] = _once(one, texts)
+        elif one.name == "comment" and settings.ticket:
+            given[one.name] = f"{settings.ticket} {runbook.name}"  # catalogue, section 2: Comment
     return given
 
 

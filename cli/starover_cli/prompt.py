@@ -1,18 +1,27 @@
-"""The question before anything is changed, by danger: what is asked, what counts as yes, and the flag that answers."""
+"""The questions before anything is changed, by danger: what is asked, what counts as yes, and the flag that answers."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from starover.errors import Mistake
+from starover.errors import BadParameter, Mistake
 
 if TYPE_CHECKING:
+    from starover.approval import Second
     from starover.effects import Approval
+    from starover.loss import Loss
     from starover.plan import Plan
     from starover_cli.console import Console
 
-__all__ = ["NotConfirmed", "consent"]
+__all__ = ["TICKET", "Answers", "NotConfirmed", "consent"]
+
+TICKET = re.compile(r"[A-Za-z0-9._#-]{1,64}")
+BREAK_GLASS = "break_glass"
+"""Parameter of runbooks that do something else when the glass is broken; it counts as the option does."""
 
 
 class NotConfirmed(Mistake):
@@ -21,41 +30,160 @@ class NotConfirmed(Mistake):
     word = "not confirmed"
 
 
-def consent(
-    plan: Plan, console: Console, *, yes: bool, approve: str, dag: str, now: datetime, who: str
-) -> Approval | None:
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What was answered on the line that was typed."""
+
+    yes: bool = False
+    """Low risk, and interruptions of service."""
+    approve: str = ""
+    """The plan's id or digest: what may lose data or split the brain."""
+    accept: tuple[str, ...] = ()
+    """What may be lost: `DB1=3`."""
+    ticket: str = ""
+    second: Second | None = None
+    """The second person's approval, where one was found."""
+    break_glass: str = ""
+    """Why there is no second person."""
+    dag: str = ""
+    """The DAG's name as it was typed: stands for typing it when nobody can be asked."""
+
+
+def consent(plan: Plan, console: Console, answers: Answers, *, dag: str, now: datetime, who: str) -> Approval | None:
     """Ask whether to apply `plan`; None where nothing needs to be asked (it changes nothing).
 
-    `yes` answers for low risk and for interruptions of service; what may lose data or split the brain is answered by
-    `approve`, the plan's digest or id. Raises `NotConfirmed` for a no, and where nobody is there to be asked.
+    What would be refused anyway (no second person, another digest) is not asked for: the driver refuses it, and keeps
+    that in the journal. Raises `NotConfirmed` for a no, and where nobody is there to be asked; `BadParameter` for
+    answers that do not fit the plan.
     """
     from starover.effects import Approval
     from starover.guard import needs_digest
+    from starover.loss import accepted
     from starover.step import Risk
+    from starover_cli.views.plan import losses_of
 
     if plan.risk is Risk.READ:
         return None
-    grave = needs_digest(plan.risk)
-    if approve:
-        return Approval(by=who, digest=approve, how="digest", at=now)
-    if yes and not grave:
-        return Approval(by=who, digest=plan.id, how="confirmed", at=now)
-    flag = f"--approve {plan.id}" if grave else "--yes"
+    losses = losses_of(plan)
+    taken = accepted(losses, answers.accept) if answers.accept else ()
+    if not needs_digest(plan.risk):
+        if not (answers.yes or answers.approve):
+            _ask_yes(plan, console)
+        return Approval(by=who, digest=answers.approve or plan.id, how="confirmed", at=now, ticket=answers.ticket)
+    glass = _glass(plan, answers)
+    approval = Approval(
+        by=who,
+        digest=answers.approve or plan.digest,
+        how="digest",
+        at=now,
+        ticket=answers.ticket,
+        second=None if glass else answers.second,
+        break_glass=glass,
+        accepted=tuple(str(loss) for loss in taken),
+    )
+    if _refused(plan, approval, now):
+        return approval
+    return _ask_grave(plan, console, answers, approval, losses, dag)
+
+
+def _glass(plan: Plan, answers: Answers) -> str:
+    """Why there is no second person; empty where one has approved, or none is needed."""
+    from starover.guard import is_reason, needs_second
+
+    reason = answers.break_glass or str(plan.parameters.get(BREAK_GLASS) or "")
+    if not reason or not needs_second(plan.risk) or (answers.second is not None and not answers.break_glass):
+        return ""
+    if not is_reason(reason):
+        raise BadParameter("--break-glass takes a reason of 10 to 200 characters", certain=["nothing was sent"])
+    return " ".join(reason.split())
+
+
+def _refused(plan: Plan, approval: Approval, now: datetime) -> bool:
+    """Whether it would be refused whatever else is answered."""
+    import msgspec
+
+    from starover.errors import NotApproved
+    from starover.guard import check_approval
+
+    try:
+        check_approval(plan, msgspec.structs.replace(approval, ticket=approval.ticket or "?"), now)
+    except NotApproved:
+        return True
+    return False
+
+
+def _ask_yes(plan: Plan, console: Console) -> None:
     if not console.interactive:
-        raise NotConfirmed(
-            "nobody is here to be asked, and this changes something.",
-            certain=["nothing was sent but reads."],
-            next=[f"starover apply {plan.id} {flag}"],
-        )
-    if not grave:
-        said = console.ask("Do it? [y/N] ")
-        if said.casefold() in ("y", "yes"):
-            return Approval(by=who, digest=plan.id, how="confirmed", at=now)
+        raise _nobody(plan, "--yes")
+    if console.ask("Do it? [y/N] ").casefold() not in ("y", "yes"):
+        raise _no(plan, "--yes")
+
+
+def _ask_grave(
+    plan: Plan, console: Console, answers: Answers, approval: Approval, losses: Mapping[str, Loss], dag: str
+) -> Approval:
+    """Ask for whatever the line did not answer; the approval with what was said."""
+    import msgspec
+
+    from starover.loss import ACCEPTED, accepted
+    from starover.step import Risk
+
+    split = plan.risk is Risk.SPLIT
+    said_before = bool(answers.approve) and bool(plan.parameters.get(ACCEPTED))  # typed when the plan was made
+    loss = ",".join(str(one) for one in losses.values())
+    wants_loss = bool(losses) and not approval.accepted and not said_before
+    typed_dag = bool(dag) and answers.dag.casefold() == dag.casefold()
+    if approval.break_glass:
+        wants_name = console.interactive or not typed_dag
     else:
-        wanted = dag if plan.risk is Risk.SPLIT and dag else plan.id
-        what = "the DAG's name to begin" if wanted == dag else "the plan's id to accept what it may lose"
-        if console.ask(f"Type {what}: ") == wanted:
-            return Approval(by=who, digest=plan.digest, how="digest", at=now)
-    raise NotConfirmed(
-        "the answer was not yes.", certain=["nothing was sent but reads."], next=[f"starover apply {plan.id} {flag}"]
+        wants_name = not answers.approve and (split or not losses)
+    flags = [f"--ticket {approval.ticket or 'ID'}"]
+    flags += [f"--accept-data-loss {_quoted(loss)}"] if wants_loss or approval.accepted else []
+    if approval.break_glass and dag:
+        flags += [f'--break-glass "{approval.break_glass}"', f"--dag {dag}"]
+    elif wants_name or answers.approve:
+        flags += [f"--approve {plan.id}"]
+    if not (wants_loss or wants_name or not approval.ticket):
+        return approval
+    if not console.interactive:
+        raise _nobody(plan, *flags)
+    if not approval.ticket:
+        ticket = console.ask("Ticket of the change or incident: ")
+        if not TICKET.fullmatch(ticket):
+            raise _no(plan, *flags)
+        approval = msgspec.structs.replace(approval, ticket=ticket)
+    if wants_loss:
+        console.note("\n".join(f"may lose  {one.words}; if it is more, the run stops" for one in losses.values()))
+        try:
+            taken = accepted(losses, [console.ask(f"Type the loss that is accepted ({loss}): ")])
+        except BadParameter:
+            raise _no(plan, *flags) from None
+        approval = msgspec.structs.replace(approval, accepted=tuple(str(one) for one in taken))
+    if wants_name:
+        if approval.break_glass:
+            console.note(f"BREAK GLASS: nobody else has approved this. {approval.break_glass}")
+        named = split and bool(dag)
+        what = "the DAG's name to begin" if named else "the plan's id to accept what it may lose"
+        if console.ask(f"Type {what}: ") != (dag if named else plan.id):
+            raise _no(plan, *flags)
+    return approval
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
+def _nobody(plan: Plan, *flags: str) -> NotConfirmed:
+    return NotConfirmed(
+        "nobody is here to be asked, and this changes something.",
+        certain=["nothing was sent but reads."],
+        next=[f"starover apply {plan.id} {' '.join(flags)}"],
+    )
+
+
+def _no(plan: Plan, *flags: str) -> NotConfirmed:
+    return NotConfirmed(
+        "the answer was not yes.",
+        certain=["nothing was sent but reads."],
+        next=[f"starover apply {plan.id} {' '.join(flags)}"],
     )

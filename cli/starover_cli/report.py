@@ -19,6 +19,7 @@ from starover_cli.views.outcome import ran_data, ran_next, ran_text, what_stands
 from starover_cli.views.plan import next_of_plan, plan_text, plan_verdict
 
 if TYPE_CHECKING:
+    from starover.approval import Second
     from starover.drivers.local import Planned, Ran
     from starover.plan import Plan
     from starover_cli.room import Room
@@ -47,8 +48,19 @@ def heading(room: Room) -> Generator[None]:
         raise
 
 
-def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: bool, asking: bool = False) -> int:  # noqa: A002
+def show_plan(
+    room: Room,
+    plan: Plan,
+    where: Where,
+    *,
+    exit: int,  # noqa: A002
+    exit_code: bool,
+    asking: bool = False,
+    second: Second | None = None,
+) -> int:
     """A plan: the whole screen; `asking`: a question follows, so there is no advice to apply it.
+
+    `second`: the second person's approval, where there is one.
 
     Gives `exit`, or with `exit_code` 3 when the plan changes something.
     """
@@ -64,13 +76,24 @@ def show_plan(room: Room, plan: Plan, where: Where, *, exit: int, exit_code: boo
             "risk": plan.risk,
         }
         if not asking:  # else it is not the last word
-            following = [command for command, _ in next_of_plan(plan)]
+            following = [command for command, _ in next_of_plan(plan, room.settings.ticket)]
             said |= {"changed": 0, "exit": code, "next": following}
         _raw(room, said)
     else:
         minutes = _good_for(plan, where)
         done = done_by(room.settings.state, plan)
-        console.result(plan_text(plan, where, width=console.width, good_for=minutes, asking=asking, done_by=done))
+        console.result(
+            plan_text(
+                plan,
+                where,
+                width=console.width,
+                good_for=minutes,
+                asking=asking,
+                done_by=done,
+                ticket=room.settings.ticket,
+                second=second,
+            )
+        )
     if code:
         console.note(exit_line(code))
     return code
@@ -132,13 +155,13 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> 
     """A run: its steps, the last sentence, and for one that went wrong what is certain and what is not."""
     console = room.settings.console
     if room.settings.json:
-        data = ran_data(ran)
+        data = ran_data(ran) | {"approved": story.approved}
         if ran.error is not None:
             data["error"] = error_data(ran.error)
         _raw(room, data)
     else:
         head = f"{first_line(where, console.width)}\n" if where is not None else "\n"
-        console.result(head + ran_text(ran, story.rows, console.width))
+        console.result(head + ran_text(ran, story.rows, console.width, story.approved))
     if ran.error is not None:
         parts = [error_text(ran.error, console.width, bare=True), what_stands(ran, console.width)]
         usual = ran_next(ran)

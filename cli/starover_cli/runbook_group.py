@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,8 +21,8 @@ class RunbookGroup(click.Group):
 
     act: Callable[..., int]
     """Called as `act(settings, runbook, values, **flags)`."""
-    flags: tuple[Callable[[click.Command], click.Command], ...] = ()
-    """Options that every runbook gets."""
+    flags: Mapping[str, Callable[[click.Command], click.Command]] = {}
+    """Options that every runbook gets, by name, unless it has a parameter of that name itself."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every runbook by name."""
@@ -63,8 +63,9 @@ class RunbookGroup(click.Group):
             params=made,
             context_settings={"max_content_width": 100},
         )
-        for flag in self.flags:
-            command = flag(command)
+        for name, flag in self.flags.items():
+            if name not in names:
+                command = flag(command)
         return common(record=True)(command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from starover.errors import BadInventory
 from starover_cli.console import Console
+from starover_cli.prompt import TICKET
 from starover_cli.room import Parts
 
 __all__ = ["LAB_FOLDER", "STATE_FOLDER", "NoInventory", "Settings", "common", "settings_of"]
@@ -20,7 +20,6 @@ STATE_FOLDER = ".starover"
 LAB_FOLDER = "lab"
 """The default lab of a directory lies in this folder of its state."""
 
-_TICKET = re.compile(r"[A-Za-z0-9._#-]{1,64}")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -86,7 +85,7 @@ def settings_of(ctx: click.Context) -> Settings:
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
     def keep(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
         if value is not None:
-            if name == "ticket" and not _TICKET.fullmatch(value):
+            if name == "ticket" and not TICKET.fullmatch(value):
                 raise click.BadParameter("a ticket is 1 to 64 letters, digits, dots, underscores, hyphens or #")
             setattr(settings_of(ctx), name, value)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
+from approving import second
 from starover_cli.console import Console
-from starover_cli.prompt import NotConfirmed, consent
+from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.views.head import Where
 from starover_cli.views.plan import plan_text
 
@@ -133,29 +135,35 @@ def test_what_has_no_way_back_says_so() -> None:
 
 
 class Somebody(Console):
-    """A console with a person before it."""
+    """A console with a person before it, who answers the questions in turn."""
 
-    def __init__(self, answer: str | None) -> None:
-        self.answer = answer
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.there = bool(answers)
         self.asked: list[str] = []
+        self.noted: list[str] = []
 
     @property
     def interactive(self) -> bool:
-        return self.answer is not None
+        return self.there
 
     def ask(self, question: str) -> str:
         self.asked.append(question)
-        return self.answer or ""
+        return self.answers.pop(0)
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
 
 
-def answered(made: Plan, answer: str | None, *, yes: bool = False, approve: str = ""):  # type: ignore[no-untyped-def]
-    console = Somebody(answer)
-    approval = consent(made, console, yes=yes, approve=approve, dag="DAG", now=MADE, who="oncall-a")
+def answered(made: Plan, answer: str | tuple[str, ...] | None, **given: Any) -> tuple[Any, Somebody]:
+    console = Somebody(*(() if answer is None else (answer,) if isinstance(answer, str) else answer))
+    given = {"ticket": "INC1", "second": second(made)} | given
+    approval = consent(made, console, Answers(**given), dag="DAG", now=MADE, who="oncall-a")
     return approval, console
 
 
-def of_risk(risk: Risk) -> Plan:
-    return plan(step(1, change=change(1), risk=risk))
+def of_risk(risk: Risk, note: str = "") -> Plan:
+    return plan(step(1, change=change(1, note), risk=risk))
 
 
 @pytest.mark.parametrize("risk", [Risk.LOW, Risk.SERVICE])
@@ -193,6 +201,47 @@ def test_where_nobody_is_nobody_is_asked_and_the_flag_is_named() -> None:
     approval, console = answered(of_risk(Risk.LOW), None, yes=True)
     assert approval is not None
     assert console.asked == []
+
+
+@pytest.mark.parametrize("risk", [Risk.DATA, Risk.SPLIT])
+def test_the_loss_is_typed_before_anything_else_is_agreed_to(risk: Risk) -> None:
+    made = of_risk(risk, "may lose DB1=3; last log 02:47:10")
+    name = () if risk is Risk.DATA else ("DAG",)
+    approval, console = answered(made, ("DB1=3", *name))
+    assert approval.accepted == ("DB1=3",)
+    assert "DB1: at most 3 logs" in console.noted[0]
+    assert len(console.asked) == 1 + len(name)
+    for wrong in ("", "y", "DB1=4", "DAG"):
+        with pytest.raises(NotConfirmed):
+            answered(made, (wrong, *name))
+
+
+def test_a_ticket_that_was_not_given_is_asked_for() -> None:
+    approval, console = answered(of_risk(Risk.SPLIT), ("CHG-7", "DAG"), ticket="")
+    assert approval.ticket == "CHG-7"
+    assert "Ticket" in console.asked[0]
+    for wrong in ("", "no ticket; really"):
+        with pytest.raises(NotConfirmed):
+            answered(of_risk(Risk.SPLIT), (wrong, "DAG"), ticket="")
+
+
+def test_what_will_be_refused_is_not_asked_for() -> None:
+    approval, console = answered(of_risk(Risk.SPLIT), ("DAG",), second=None)
+    assert approval.second is None
+    assert console.asked == []
+
+
+def test_with_broken_glass_the_name_is_typed_whatever_the_line_said() -> None:
+    glass = {"second": None, "break_glass": "nobody answers the phone", "approve": "4c1e77b0", "dag": "DAG"}
+    approval, console = answered(of_risk(Risk.SPLIT), "DAG", **glass)
+    assert approval.break_glass == "nobody answers the phone"
+    assert "BREAK GLASS" in console.noted[0]
+    with pytest.raises(NotConfirmed):
+        answered(of_risk(Risk.SPLIT), "", **glass)
+    approval, console = answered(of_risk(Risk.SPLIT), None, **glass)
+    assert approval.break_glass
+    with pytest.raises(NotConfirmed):
+        answered(of_risk(Risk.SPLIT), None, **(glass | {"dag": ""}))
 
 
 def test_reading_is_never_asked_for() -> None:

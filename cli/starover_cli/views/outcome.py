@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from starover import events
 from starover_cli.views.head import next_block
 from starover_cli.views.story import Row
-from starover_cli.views.text import label_block, plural, wrap
+from starover_cli.views.text import clock_time, label_block, plural, wrap
 
 if TYPE_CHECKING:
     from starover.drivers.local import Ran
 
-__all__ = ["ran_data", "ran_next", "ran_text"]
+__all__ = ["approved_pairs", "glass_lines", "ran_data", "ran_next", "ran_text"]
 
 
-def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100) -> str:
-    """The steps and the last sentence; for a run that ended well also what to type next."""
+def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100, approved: events.Approved | None = None) -> str:
+    """The steps and the last sentence; for a run that ended well also what to type next.
+
+    A broken glass stands first.
+    """
     said = ran.error.what if ran.error is not None else ""
-    parts: list[str] = []
+    parts: list[str] = [*glass_lines(approved, width)]
     for _, row in sorted(rows.items()):
         parts += [row.text(width=width), *row.said(width)]
         if row.fault is not None and row.fault.what != said:
@@ -26,6 +30,28 @@ def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100) -> str:
     parts += wrap(_sentence(ran), width, "  ")
     lines = ran_next(ran) if ran.error is None else []
     return "\n".join(parts) + (f"\n\n{next_block(lines)}" if lines else "")
+
+
+def glass_lines(approved: events.Approved | None, width: int = 100) -> list[str]:
+    """Loud: that nobody else had approved it, who did it alone, and why."""
+    if approved is None or not approved.break_glass:
+        return []
+    return wrap(f"BREAK GLASS by {approved.by}, without a second person: {approved.break_glass}", width, "  ")
+
+
+def approved_pairs(approved: events.Approved | None, *, simulated: bool) -> list[tuple[str, str]]:
+    """Who approved it, and what was accepted, as labelled lines."""
+    if approved is None or approved.how != "digest":
+        return []
+    pairs = [("approved by", f"{approved.by}, who applied it")]
+    if approved.second:
+        at = f" at {clock_time(approved.second_at, simulated=simulated)}" if approved.second_at else ""
+        pairs.append(("", f"{approved.second}{at}, as the second person (unsigned)"))
+    if approved.break_glass:
+        pairs.append(("", f"nobody else: glass broken, {approved.break_glass}"))
+    if approved.accepted:
+        pairs.append(("accepted", f"a loss of {', '.join(approved.accepted)} logs at most"))
+    return pairs
 
 
 def _sentence(ran: Ran) -> str:

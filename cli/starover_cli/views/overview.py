@@ -18,6 +18,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("undo RUN", "back, where the run kept what was before"),
         ),
     ),
+    ("approve", (("approve ID", "a plan, as the second person"),)),
     (
         "prove",
         (

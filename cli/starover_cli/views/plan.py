@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from starover.approval import Second
+from starover.guard import needs_digest, needs_second
+from starover.loss import Loss, bounds
 from starover.plan import Plan, PlannedStep
 from starover.step import Risk
 from starover.values import Plain
@@ -110,18 +113,29 @@ def _too_wide(lines: Sequence[str], width: int) -> bool:
 
 
 def plan_text(
-    plan: Plan, where: Where, *, width: int = 100, done_by: str = "", good_for: str = "", asking: bool = False
+    plan: Plan,
+    where: Where,
+    *,
+    width: int = 100,
+    done_by: str = "",
+    good_for: str = "",
+    asking: bool = False,
+    ticket: str = "",
+    second: Second | None = None,
 ) -> str:
-    """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it."""
+    """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it.
+
+    `ticket` is repeated in what to type next; `second` is the second person's approval.
+    """
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
     parts = [
         f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
-        "\n".join(label_block(_remarks(plan), width)),
+        "\n".join(label_block([*_remarks(plan), *_danger(plan, second)], width)),
         "" if asking else _count(plan),
-        "" if asking else next_block(next_of_plan(plan)),
+        "" if asking else next_block(next_of_plan(plan, ticket)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -163,13 +177,38 @@ def _count(plan: Plan) -> str:
     return f"{', '.join(parts)}. Nothing was sent but reads."
 
 
-def next_of_plan(plan: Plan) -> list[tuple[str, str]]:
+def _danger(plan: Plan, second: Second | None) -> list[tuple[str, str]]:
+    """What may be lost, and who must agree."""
+    if plan.nothing or plan.blocked or not needs_digest(plan.risk):
+        return []
+    pairs = [("may lose", f"{loss.words}; if it is more, the run stops") for loss in losses_of(plan).values()]
+    needs = "a ticket, and the loss or the plan's id typed"
+    if needs_second(plan.risk):
+        needs = "a ticket, a second person's approval, and the DAG's name typed"
+    pairs.append(("needs", f"{needs} (risk {plan.risk.value}: {RISKS[plan.risk]})"))
+    if second is not None:
+        at, until = (clock_time(when, simulated=plan.lab) for when in (second.at, second.expires))
+        pairs.append(("approved", f"by {second.by} at {at}, good until {until}; unsigned"))
+    return pairs
+
+
+def losses_of(plan: Plan) -> dict[str, Loss]:
+    """What a plan may lose, by database."""
+    return bounds((step.change for step in plan.changes if step.change is not None), plan.parameters)
+
+
+def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
     """What to type after a plan."""
     if plan.nothing:
         return []
     lines: list[tuple[str, str]] = []
     if not plan.blocked:
-        lines.append((f"starover apply {plan.id}", "exactly this, if the facts still hold"))
+        if needs_second(plan.risk):
+            lines.append((f"starover approve {plan.id}", "a second person runs this (export: plans show --to FILE)"))
+        words = f" --ticket {ticket}" if ticket and needs_digest(plan.risk) else ""
+        if loss := ",".join(str(one) for one in losses_of(plan).values()):
+            words += f" --accept-data-loss {_quoted(loss)}"
+        lines.append((f"starover apply {plan.id}{words}", "exactly this, if the facts still hold"))
     if plan.changes:
         lines.append((f"starover plans show {plan.id} --step {plan.changes[0].number} --script", "what would be sent"))
     return lines
@@ -194,6 +233,10 @@ def plans_text(rows: Sequence[tuple[Plan, int]], width: int = 100) -> str:
         when = clock_time(plan.made, simulated=plan.lab)
         body.append((plan.id, plan.runbook, clip(given, 40), str(len(plan.changes)), plan.risk.value, when, str(runs)))
     return "\n".join(clip(line, width) for line in table(body))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
 
 
 def _shown(value: Plain) -> str:

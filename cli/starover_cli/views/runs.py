@@ -16,6 +16,7 @@ from starover.runbook import Findings
 from starover.values import Plain
 from starover_cli.views.findings import value_text
 from starover_cli.views.head import Where, first_line, next_block
+from starover_cli.views.outcome import approved_pairs, glass_lines
 from starover_cli.views.story import Row, Story
 from starover_cli.views.text import clip, clock_time, day_time, duration, label_block, plural, table, wrap
 
@@ -51,6 +52,7 @@ class RunSummary:
     roads: dict[str, tuple[str, int, float]] = field(default_factory=dict[str, tuple[str, int, float]])
     """By host: the last road, how many answers, their seconds."""
     retries: tuple[str, ...] = ()
+    approved: events.Approved | None = None
 
     @property
     def result(self) -> str:
@@ -121,6 +123,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
         scripts=tuple(scripts),
         roads=roads,
         retries=tuple(retries),
+        approved=story.approved,
     )
 
 
@@ -154,7 +157,7 @@ def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
     when = f"{day_time(one.begun, simulated=one.lab)} - {clock_time(one.last, simulated=one.lab)}"
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
-        "\n".join(wrap(_verdict(one), width)),
+        "\n".join([*glass_lines(one.approved, width), *wrap(_verdict(one), width)]),
         "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
         _report(one, width),
         "\n".join(label_block(_facts(one), width)),
@@ -202,6 +205,7 @@ def _facts(one: RunSummary) -> list[tuple[str, str]]:
         pairs.append(("ticket", one.ticket))
     if one.reason:
         pairs.append(("reason", one.reason))
+    pairs += approved_pairs(one.approved, simulated=one.lab)
     pairs += [("resumed by", who) for who in one.resumed]
     if one.plan is not None:
         pairs.append(("plan", one.plan.digest))
@@ -274,6 +278,7 @@ def run_data(one: RunSummary) -> dict[str, object]:
             }
             for _, row in sorted(one.rows.items())
         ],
+        "approved": one.approved,
         "resumed_by": list(one.resumed),
         "retries": list(one.retries),
         "next": [command for command, _ in _next(one)],

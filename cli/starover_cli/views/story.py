@@ -77,6 +77,7 @@ class Story:
     run: str = ""
     mode: str = ""
     ended: events.RunEnded | None = None
+    approved: events.Approved | None = None
     report: bytes | None = None
     """What a runbook that looks returned, as JSON."""
     silent: dict[str, Fault] = field(default_factory=dict[str, Fault])
@@ -97,6 +98,8 @@ class Story:
                 self.mode, self.ended = event.mode, None
             case events.RunResumed():
                 return self._resumed(event)
+            case events.Approved():
+                self.approved = event
             case events.Asked():
                 return self._asked(event)
             case events.Answered():
