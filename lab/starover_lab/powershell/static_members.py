@@ -15,6 +15,8 @@ from starover_lab.powershell.convert import INTEGERS, cast, joined, to_string
 from starover_lab.powershell.dotnet import byte_array, bytes_of, regex_of, replaced
 from starover_lab.powershell.errors import Terminated
 from starover_lab.powershell.invoke import NetError, Registry, Site, call_method, method_missing
+from starover_lab.powershell.parser import ParseError, parse
+from starover_lab.powershell.refusals import refuse
 from starover_lab.powershell.regex import escape
 from starover_lab.powershell.static_math import real, register_math
 from starover_lab.powershell.string_methods import STRING_METHODS
@@ -307,6 +309,17 @@ def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
 
 
 # -- bytes
+
+
+@_add("System.Management.Automation.ScriptBlock", "Create", _S)
+def _(_value: Value, arguments: list[Value], _site: Site | None) -> Value:
+    text = to_string(arguments[0])
+    try:
+        script = parse(text)
+    except ParseError as error:
+        raise Unsupported(f"[scriptblock]::Create() of what does not parse: {error}") from error
+    refuse(script)
+    return ScriptBlock(script.text, script)
 
 
 @_add(_CONVERT, "FromBase64String", _S)
