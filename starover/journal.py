@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TypeAlias
+from typing import IO, Literal, Self, TypeAlias
 
 import msgspec
 
@@ -36,6 +36,7 @@ __all__ = [
     "Recorded",
     "Resumed",
     "Sent",
+    "Settled",
     "Stopped",
     "Tried",
     "kept",
@@ -128,6 +129,19 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     reason: str = ""
     earlier: dict[str, msgspec.Raw] = {}
     """Operations that were sent and whose beginning is put aside, with what was before each (`engine.Run.earlier`)."""
+    settled: dict[str, str] = {}
+    """What people have decided in between (`engine.Run.settled`)."""
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settled", tag_field="entry"):
+    """A person has decided what became of a step that stayed unknown. It counts until the step is sent again."""
+
+    who: str
+    operation: str
+    step: int
+    outcome: Literal["applied", "not-applied"]
+    reason: str
+    ticket: str = ""
 
 
 class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="stopped", tag_field="entry"):
@@ -138,7 +152,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     under_way: tuple[str, ...] = ()
 
 
-Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Stopped
+Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Stopped
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,14 +15,35 @@ import msgspec
 import starover
 from starover.clock import Clock
 from starover.drivers.leg import Leg, Mail, Stop
-from starover.drivers.past import UNDO, Past, earlier_prev, found_in, run_of, unanswered, undo_of
+from starover.drivers.past import (
+    UNDO,
+    Past,
+    earlier_prev,
+    found_in,
+    run_of,
+    settled_of,
+    unanswered,
+    undo_of,
+    unknown_steps,
+)
 from starover.effects import Approval, Find, Found, Result
 from starover.engine import Run
 from starover.errors import BadParameter, PlanIsStale, StaroverError
 from starover.estate import Estate
-from starover.events import RunResumed, Sink, StepEnded, Told
+from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
-from starover.journal import Begun, Entry, Journal, Resumed, kept, mentions, read_journal, resolve, run_ids
+from starover.journal import (
+    Begun,
+    Entry,
+    Journal,
+    Resumed,
+    Settled,
+    kept,
+    mentions,
+    read_journal,
+    resolve,
+    run_ids,
+)
 from starover.plan import Plan, read_plan, write_plan
 from starover.redact import Redactor
 from starover.runbook import Bound, Content
@@ -186,7 +207,9 @@ class Local:
             sent = unanswered(journal.entries, entries)
             earlier = earlier_prev(journal.entries, entries, sent)
             again = run_of(past, entries)
+            settled = settled_of(journal.entries, entries)
             again.earlier = {**again.earlier, **earlier}
+            again.settled = {**again.settled, **settled}
             leg = self._leg(again, journal, approve)
             leg.unanswered = sent
             leg.replay(entries)
@@ -201,6 +224,7 @@ class Local:
                     ticket=why.ticket,
                     reason=why.reason,
                     earlier={name: msgspec.Raw(prev) for name, prev in earlier.items()},
+                    settled=settled,
                 ),
             )
             event = RunResumed(who=why.who, replayed=len(entries), under_way=tuple(sent))
@@ -208,6 +232,35 @@ class Local:
                 sink.tell(Told(at=self.clock.now(), run=past.run, event=event))
             leg.live()
             return self._ran(leg)
+
+    def settle(self, run: str, step: int, outcome: Literal["applied", "not-applied"], /) -> tuple[str, StepBegan]:
+        """Keep a person's decision on a step that stayed unknown; `why` says whose, and the reason. Sends nothing.
+
+        Gives the run's whole id and the step. Raises `BadParameter` where there is nothing to decide.
+        """
+        if not self.why.reason.strip():
+            raise BadParameter("a decision needs its reason", next=('--reason "what was seen, and by whom"',))
+        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
+            open_ = unknown_steps(kept(journal.entries))
+            found = next((one for one in open_ if one.step == step), None)
+            if found is None:
+                known = "; ".join(f"step {one.step} on {one.host}: {one.what}" for one in open_)
+                raise BadParameter(
+                    f"step {step} of run {journal.run} is not unknown: there is nothing to decide",
+                    certain=("nothing was sent",),
+                    next=(f"unknown is {known}" if known else f"starover runs show {journal.run}",),
+                )
+            why = self.why
+            entry = Settled(
+                who=why.who,
+                operation=found.operation,
+                step=step,
+                outcome=outcome,
+                reason=self._redact.text(why.reason),
+                ticket=why.ticket,
+            )
+            journal.append(self.clock.now(), entry)
+            return journal.run, found
 
     def stop(self) -> None:
         """Once: end after the steps under way. Twice: end now. What Ctrl-C does; may be called from any thread.

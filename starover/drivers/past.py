@@ -11,14 +11,14 @@ import msgspec
 from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
 from starover.engine import Run, machine
 from starover.errors import BadParameter, NotSafe, PlanIsStale
-from starover.events import RunEnded, StepBegan, StepEnded
-from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent
+from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
+from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent, Settled
 from starover.plan import Position
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
 from starover.values import Plain
 
-__all__ = ["Past", "earlier_prev", "found_in", "run_of", "unanswered", "undo_of"]
+__all__ = ["Past", "earlier_prev", "found_in", "run_of", "settled_of", "unanswered", "undo_of", "unknown_steps"]
 
 UNDO = "undo"
 
@@ -101,6 +101,49 @@ def earlier_prev(every: Sequence[Entry], entries: Sequence[Entry], sent: Mapping
     }
 
 
+def unknown_steps(entries: Sequence[Entry]) -> list[StepBegan]:
+    """Steps that were sent, and nobody could find out what became of them. A person may decide it, and once more."""
+    begun: dict[Position, StepBegan] = {}
+    ended: dict[Position, StepEnded] = {}
+    for one in entries:
+        if isinstance(one.body, Recorded) and isinstance(one.body.event, StepBegan):
+            begun[one.body.event.position] = one.body.event
+            ended.pop(one.body.event.position, None)
+        elif isinstance(one.body, Recorded) and isinstance(one.body.event, StepEnded):
+            ended[one.body.event.position] = one.body.event
+    return [one for at, one in begun.items() if at not in ended or ended[at].state == "unknown"]
+
+
+def decisions(entries: Sequence[Entry]) -> dict[str, Settled]:
+    """What people have decided, by operation; a decision is over as soon as the operation is sent again."""
+    found: dict[str, Settled] = {}
+    for one in entries:
+        if isinstance(one.body, Settled):
+            found[one.body.operation] = one.body
+        elif isinstance(one.body, Sent) and one.body.what == "write":
+            found.pop(one.body.operation, None)
+    return found
+
+
+def settled_of(every: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, str]:
+    """People's decisions as the engine takes them (`Run.settled`), when `entries` are replayed.
+
+    The number behind an operation is how often it will have been unsure when the decision is asked for: as often as
+    `entries` say, and once more where the last word on it is that it was sent.
+    """
+    found: dict[str, str] = {}
+    for operation, decision in decisions(every).items():
+        unsure, sent = [-1], -1
+        for one in entries:
+            if isinstance(one.body, Recorded) and isinstance(one.body.event, StepUnsure):
+                unsure += [one.n] if one.body.event.operation == operation else []
+            elif isinstance(one.body, Sent) and one.body.operation == operation and one.body.what == "write":
+                sent = one.n
+        times = len(unsure) - 1
+        found[f"{operation}#{times if unsure[-1] > sent else times + 1}"] = decision.outcome
+    return found
+
+
 def _first_prev(entries: Sequence[Entry]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for one in entries:
@@ -127,6 +170,7 @@ def run_of(past: Past, entries: Sequence[Entry]) -> Run:
         ticket=begun.ticket,
         reason=begun.reason,
         earlier={name: bytes(prev) for one in resumed for name, prev in one.earlier.items()},
+        settled={name: outcome for one in resumed for name, outcome in one.settled.items()},
     )
 
 
@@ -142,20 +186,32 @@ def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
     if past.begun.plan is None:
         raise BadParameter(f"{past.run} made a plan and changed nothing: there is nothing to undo")
     ended = {one.position: one for _, one in past.events() if isinstance(one, StepEnded)}
+    decided = decisions(past.entries)
     begun: dict[Position, StepBegan] = {}
     for _, one in past.events():
         if isinstance(one, StepBegan):
             begun.setdefault(one.position, one)
     for position, one in begun.items():
-        if position not in ended or ended[position].state == "unknown":
+        if one.operation not in decided and (position not in ended or ended[position].state == "unknown"):
             raise NotSafe(
                 f"step {one.step} on {one.host} of run {past.run} was sent, and nobody knows whether it was done",
                 certain=("nothing was sent",),
                 uncertain=(f"{one.what}: {one.now} -> {one.wanted}",),
-                next=(f"starover resume {past.run}   finds it out",),
+                next=(
+                    f"starover resume {past.run}   finds it out",
+                    f"starover settle {past.run} --step {one.step} --as applied --reason TEXT   if nobody ever can",
+                ),
                 host=one.host,
             )
-    changed = [one for at, one in begun.items() if ended[at].state in ("changed", "not-verified")]
+    changed = [
+        one
+        for at, one in begun.items()
+        if (
+            decided[one.operation].outcome == "applied"
+            if one.operation in decided
+            else ended[at].state in ("changed", "not-verified")
+        )
+    ]
     steps = _steps_of(past) if changed else {}
     undo: list[Step] = []
     notes: list[str] = [] if changed else [f"run {past.run} changed nothing"]

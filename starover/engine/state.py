@@ -41,6 +41,10 @@ class Run:
     reason: str = ""
     earlier: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     """Operations whose intent an earlier leg journalled and a resume put aside, with what was before each."""
+    settled: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What a person has decided of outcomes that nobody could find out: `applied` or `not-applied`, by operation and
+    how often it had been unsure (`OPERATION#2`).
+    """
     judges: dict[int, Callable[[bytes], Verdict]] = field(default_factory=dict[int, Callable[[bytes], Verdict]])
     """Filled by the machine: what the readings of a poll mean, by the poll's number."""
     steps: dict[Position, Step] = field(default_factory=dict[Position, Step])
