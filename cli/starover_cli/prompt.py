@@ -13,8 +13,8 @@ from starover.errors import BadParameter, Mistake
 if TYPE_CHECKING:
     from starover.approval import Second
     from starover.effects import Approval
-    from starover.loss import Loss
     from starover.plan import Plan
+    from starover.steps.losses import AcceptedLoss
     from starover_cli.console import Console
 
 __all__ = ["TICKET", "Answers", "NotConfirmed", "consent"]
@@ -58,14 +58,13 @@ def consent(plan: Plan, console: Console, answers: Answers, *, dag: str, now: da
     """
     from starover.effects import Approval
     from starover.guard import needs_digest
-    from starover.loss import accepted
+    from starover.loss import agreed, bounds
     from starover.step import Risk
-    from starover_cli.views.plan import losses_of
 
     if plan.risk is Risk.READ:
         return None
-    losses = losses_of(plan)
-    taken = accepted(losses, answers.accept) if answers.accept else ()
+    losses = bounds(plan)
+    taken = agreed(losses, answers.accept) if answers.accept else ()
     if not needs_digest(plan.risk):
         if not (answers.yes or answers.approve):
             _ask_yes(plan, console)
@@ -120,12 +119,12 @@ def _ask_yes(plan: Plan, console: Console) -> None:
 
 
 def _ask_grave(
-    plan: Plan, console: Console, answers: Answers, approval: Approval, losses: Mapping[str, Loss], dag: str
+    plan: Plan, console: Console, answers: Answers, approval: Approval, losses: Mapping[str, AcceptedLoss], dag: str
 ) -> Approval:
     """Ask for whatever the line did not answer; the approval with what was said."""
     import msgspec
 
-    from starover.loss import ACCEPTED, accepted
+    from starover.loss import ACCEPTED, agreed, words
     from starover.step import Risk
 
     split = plan.risk is Risk.SPLIT
@@ -153,9 +152,9 @@ def _ask_grave(
             raise _no(plan, *flags)
         approval = msgspec.structs.replace(approval, ticket=ticket)
     if wants_loss:
-        console.note("\n".join(f"may lose  {one.words}; if it is more, the run stops" for one in losses.values()))
+        console.note("\n".join(f"may lose  {words(one)}; if it is more, the run stops" for one in losses.values()))
         try:
-            taken = accepted(losses, [console.ask(f"Type the loss that is accepted ({loss}): ")])
+            taken = agreed(losses, [console.ask(f"Type the loss that is accepted ({loss}): ")])
         except BadParameter:
             raise _no(plan, *flags) from None
         approval = msgspec.structs.replace(approval, accepted=tuple(str(one) for one in taken))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from starover.approval import Second
 from starover.guard import FRESH, needs_digest
+from starover.loss import bounds
+from starover.loss import words as loss_words
 from starover.plan import Plan, PlannedStep
 from starover.step import Risk
 from starover_cli.views.head import next_block
-from starover_cli.views.plan import losses_of, subject, words
+from starover_cli.views.plan import subject, words
 from starover_cli.views.text import clock_time, label_block, wrap
 
 __all__ = ["approval_data", "approval_text", "approved_text"]
@@ -25,7 +27,7 @@ def approval_text(plan: Plan, width: int = 100) -> str:
     for risk in sorted(_LABELS, key=lambda one: -one.rank):
         steps = [step for step in plan.changes if step.risk is risk]
         pairs += [(_LABELS[risk] if at == 0 else "", _line(step)) for at, step in enumerate(steps)]
-    losses = [f"{loss.words}; the run stops if it is more" for loss in losses_of(plan).values()]
+    losses = [f"{loss_words(loss)}; the run stops if it is more" for loss in bounds(plan).values()]
     if not losses and needs_digest(plan.risk):
         losses = ["no bound is named in this plan"]
     pairs += [("may lose" if at == 0 else "", text) for at, text in enumerate(losses)]

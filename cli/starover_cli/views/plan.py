@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from starover.approval import Second
 from starover.guard import needs_digest, needs_second
-from starover.loss import Loss, bounds
+from starover.loss import bounds
+from starover.loss import words as loss_words
 from starover.plan import Plan, PlannedStep
 from starover.step import Risk
 from starover.values import Plain
@@ -181,7 +182,7 @@ def _danger(plan: Plan, second: Second | None) -> list[tuple[str, str]]:
     """What may be lost, and who must agree."""
     if plan.nothing or plan.blocked or not needs_digest(plan.risk):
         return []
-    pairs = [("may lose", f"{loss.words}; if it is more, the run stops") for loss in losses_of(plan).values()]
+    pairs = [("may lose", f"{loss_words(loss)}; if it is more, the run stops") for loss in bounds(plan).values()]
     needs = "a ticket, and the loss or the plan's id typed"
     if needs_second(plan.risk):
         needs = "a ticket, a second person's approval, and the DAG's name typed"
@@ -190,11 +191,6 @@ def _danger(plan: Plan, second: Second | None) -> list[tuple[str, str]]:
         at, until = (clock_time(when, simulated=plan.lab) for when in (second.at, second.expires))
         pairs.append(("approved", f"by {second.by} at {at}, good until {until}; unsigned"))
     return pairs
-
-
-def losses_of(plan: Plan) -> dict[str, Loss]:
-    """What a plan may lose, by database."""
-    return bounds((step.change for step in plan.changes if step.change is not None), plan.parameters)
 
 
 def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
@@ -206,7 +202,7 @@ def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
         if needs_second(plan.risk):
             lines.append((f"starover approve {plan.id}", "a second person runs this (export: plans show --to FILE)"))
         words = f" --ticket {ticket}" if ticket and needs_digest(plan.risk) else ""
-        if loss := ",".join(str(one) for one in losses_of(plan).values()):
+        if loss := ",".join(str(one) for one in bounds(plan).values()):
             words += f" --accept-data-loss {_quoted(loss)}"
         lines.append((f"starover apply {plan.id}{words}", "exactly this, if the facts still hold"))
     if plan.changes:
