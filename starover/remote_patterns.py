@@ -184,6 +184,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     _p("copies-left", "mem", r"still (has|have|hosts)( \w+)? (member|cop(y|ies)|database)"),
     # -- moves
+    _p("copy-unhealthy", "obs", r"is in an? \w+ state on server .*SkipHealthChecks"),
     _p("move-suppressed", "obs", r"suppressed because|too many moves|moved too recently"),
     _p("component-offline", "obs", r"component .*\bstate is offline|component .*\b(inactive|offline)\b"),
     _p("availability-low", "obs", r"availability check failures|lowering its availability|fault tolerant"),

@@ -28,6 +28,8 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "log_corrupt": ("DB01\\EX3", {}),
     "divergence": ("DB01/EX3", {"logs": 4}),
     "ci_failed": ("DB01/EX3", {}),
+    "disk_slow": ("EX3", {"ms": 400}),
+    "ha_component_offline": ("EX3", {}),
     "lastlog_stale": ("DB01", {}),
     "seed_fail": ("DB01/EX3", {"at_pct": 10}),
     "disk_full": ("EX3", {"volume": "D:"}),

@@ -187,7 +187,7 @@ def test_criteria_go_before_queues_and_obstacles_rule_out() -> None:
         candidate("A", 1, ci="Crawling"),
         candidate("B", 2, copy_queue=9, replay_queue=60),
         candidate("C", 3, copy_queue=8),
-        candidate("D", 4, obstacle="blocked"),
+        candidate("D", 4, suspended=True),
         candidate("E", 5, status="Suspended"),
         candidate("F", 6, status="DisconnectedAndHealthy", copy_queue=20),
         candidate("G", 7, ci="Failed", replay_queue=90),

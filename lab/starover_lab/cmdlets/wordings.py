@@ -112,7 +112,68 @@ def _text(error: WorldError, key: str) -> str:
 
 _FAILED = "A server-side database availability group administrative operation failed. Error: The operation failed."
 _STATIC = f"{_FAILED} CreateCluster errors may result from incorrectly configured static addresses. Error: "
+_AM = "An Active Manager operation failed. Error: The database action failed. Error: "
+_FORCIBLY = (
+    "If you need to activate this database copy, you can use the Move-ActiveMailboxDatabase cmdlet with the -{0} "
+    "parameter to forcibly activate the database copy."
+)
+_PLACE = " [Database: {database}, Server: {server}]"
 _PHRASES: dict[str, str] = {
+    "dac_not_agreed": (
+        f"{_AM}Server '{{server}}' is not permitted to mount databases: automount consensus has not been reached in "
+        f"its database availability group (datacenter activation coordination).{_PLACE}"
+    ),
+    "not_on_lists": (
+        f"{_AM}A server must be a member of a database availability group, and it must have quorum. Server "
+        f"'{{server}}' is kept from mounting by the stopped or started servers list: it is a stopped server.{_PLACE}"
+    ),
+    "mount_failed": (
+        f"{_AM}Operation failed with message: MapiExceptionCallFailed: Unable to mount database. (hr=0x80004005, "
+        f"ec=-2147467259){_PLACE}"
+    ),
+    # tr-4e0b377c3e
+    "validation_down": (
+        f"{_AM}An error occurred while trying to validate the specified database copy for possible activation. Error: "
+        "{copy_server}: A server-side administrative operation has failed. The Microsoft Exchange Replication service "
+        "may not be running on server {server}. Specific RPC error message: Error 0x6ba (The RPC server is "
+        f"unavailable) from cli_RpcsGetCopyStatusWithHealthState [Server: {{server}}]{_PLACE}"
+    ),
+    # facts/exchange.md point 14
+    "component_offline": (
+        f"{_AM}Server '{{server}}' component (HighAvailability) state is offline. If you need to activate databases "
+        "copies on this server, you can use the Set-ServerComponentState cmdlet to bring the component online, or the "
+        f"Move-ActiveMailboxDatabase cmdlet with the -SkipHealthChecks parameter.{_PLACE}"
+    ),
+    # The words of tr-20e0a1ac18.
+    "copy_unhealthy": (
+        f"{_AM}Database copy '{{database}}' is in a {{status}} state on server '{{copy_server}}'. Reason: {{message}}. "
+        f"{_FORCIBLY.format('SkipHealthChecks')}{_PLACE}"
+    ),
+    "catalog_unhealthy": (
+        f"{_AM}Database copy '{{database}}' on server '{{copy_server}}' has content index catalog files in the "
+        f"following state: '{{ci}}'. {_FORCIBLY.format('SkipClientExperienceChecks')}{_PLACE}"
+    ),
+    "queue_long": (
+        f"{_AM}Database copy '{{database}}' on server '{{copy_server}}' has a {{what}} queue length of {{length}} "
+        "logs, which is too high to enable automatic recovery. You can use the Move-ActiveMailboxDatabase cmdlet with "
+        f"the -SkipLagChecks and -MountDialOverride parameters to move the database with loss.{_PLACE}"
+    ),
+    "limit_of_actives": (
+        f"{_AM}Server '{{server}}' has {{limit}} active databases, as many as its MaximumActiveDatabases allows."
+    ),
+    "seeding_source": f"{_AM}The database copy '{{copy}}' is used as the seeding source of another copy.",
+    "activation_blocked": (
+        f"{_AM}Activation of database copy '{{copy}}' is suspended. {_FORCIBLY.format('SkipHealthChecks')}{_PLACE}"
+    ),
+    "too_many_lost_logs": (
+        f"{_AM}Database '{{database}}' was not mounted: {{lost}} logs would be lost, and the mount dial allows "
+        "{allowed}."
+    ),
+    "no_candidate": f"{_AM}No copy of database '{{database}}' can be activated. The database stays where it is.",
+    "move_failed": (
+        f"{_AM}Active Manager failed to move database '{{database}}' to server '{{server}}'; a rollback was done. "
+        "Reason: {message}."
+    ),
     "active_copy": "The operation can't be performed because '{target}' is the active mailbox database copy.",
     "already_suspended": "The mailbox database copy '{target}' is already suspended.",
     "must_be_suspended": "The mailbox database copy '{target}' must be suspended before it can be updated.",
@@ -231,6 +292,7 @@ def wording(cmdlet: str, error: WorldError, target: str, dc: str) -> str:
     if phrase is None:
         return error.message[:1].upper() + error.message[1:] + ("" if error.message.endswith(".") else ".")
     words = _Words({key: _text(error, key) for key in error.data})
+    words["copy_server"] = _text(error, "server")
     return phrase.format_map(
         _Words({"moves": "3", **words, "target": target, "server": server, "message": error.message})
     )

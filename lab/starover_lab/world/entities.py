@@ -14,6 +14,7 @@ from starover_lab.world.client_settings import ClientAccessSettings
 from starover_lab.world.files import FileStore
 from starover_lab.world.logs import LogStream
 from starover_lab.world.machine_parts import FirewallRule, InstallState, Nic, SmbShare
+from starover_lab.world.mail_parts import Mail
 from starover_lab.world.names import Names
 from starover_lab.world.quorum import Quorum
 
@@ -34,6 +35,7 @@ __all__ = [
     "ExchangeServer",
     "NetworkConfig",
     "NodeState",
+    "Rival",
     "Seed",
     "Server",
     "Service",
@@ -145,6 +147,8 @@ class Volume:
     failed: bool = False
     stuffed: bool = False
     """Fault `disk_full`: not a byte free."""
+    latency_ms: float = 5.0
+    """Of a read."""
 
 
 @dataclass(eq=False)
@@ -173,12 +177,16 @@ class ExchangeServer:
     activation_disabled_and_move_now: bool = False
     auto_mount_dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] = "GoodAvailability"
     max_active: int | None = None
+    max_preferred_active: int | None = None
+    ha_offline: bool = False
+    """Fault `ha_component_offline`: HighAvailability is offline to Active Manager, and Active is what is printed."""
     vdir_broken: bool = False
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
     dacp_bit: int = 1
     dacp_set_at: datetime | None = None
     """When the bit became 1 last; survives a reboot."""
     client_access: ClientAccessSettings = field(default_factory=ClientAccessSettings)
+    mail: Mail = field(default_factory=Mail)
 
 
 @dataclass(eq=False)
@@ -295,11 +303,28 @@ class ClusterNode:
     missed_since: datetime | None = None
     """Its heartbeats are missing since then."""
     joining_since: datetime | None = None
+    prevent_quorum: bool = False
+    """It was started to join only: it waits and never forms a cluster."""
+    isolated_since: datetime | None = None
+    """Its heartbeats are lost and its cluster service lives: still Up for its databases, for a while."""
+    exits: list[datetime] = field(default_factory=list[datetime])
+    """When it left unexpectedly."""
+    quarantined_until: datetime | None = None
+
+    @property
+    def information(self) -> Literal["Normal", "Isolated", "Quarantined"]:
+        """`StatusInformation` of Windows Server 2016 and later, shown beside the state."""
+        if self.quarantined_until is not None:
+            return "Quarantined"
+        return "Normal" if self.isolated_since is None else "Isolated"
 
 
 @dataclass(eq=False)
 class Cluster:
-    """A failover cluster with the votes it last agreed on."""
+    """A failover cluster with the votes it last agreed on.
+
+    Forced quorum can make several of one DAG: each with its own configuration, held by some of the servers.
+    """
 
     name: str
     nodes: Names[ClusterNode]
@@ -322,6 +347,17 @@ class Cluster:
     """Where `State.clusters` keeps it, when that is not its name: a second cluster of one DAG."""
     discovered: set[str] = field(default_factory=set[str])
     """Subnets (CIDR) that it found at its members."""
+    holders: set[str] = field(default_factory=set[str])
+    """Servers (case-folded) that have this configuration; a server has one at most."""
+    origin: str = ""
+    """What all configurations of one cluster have in common, since it was made."""
+    epoch: int = 0
+    """Version of the configuration; forcing quorum adds a thousand."""
+    forced: bool = False
+    recovering: bool = False
+    """Quorum was forced and not every member is back: the witness in use may be taken away by a bare Set-DAG."""
+    actives: dict[str, str] = field(default_factory=dict[str, str])
+    """Database to the server with its active copy, as this configuration remembers it since it stood alone."""
 
     @property
     def quorum_type(self) -> str:
@@ -408,6 +444,13 @@ class Copy:
     files_present: bool = True
     notified: int = 0
     """Newest log of which it heard from the active, while it hears nothing."""
+    branch: int = 1
+    """Branch of the stream that its newest logs belong to."""
+    diverged_at: datetime | None = None
+    """When the stream went on without its newest logs."""
+    lag_off: Literal["", "LagDisabled", "NotEnoughFreeSpace"] = ""
+    """Why it replays without delay although a replay lag is configured; empty: it keeps the lag."""
+    lag_off_by: Literal["", "administrator", "manager"] = ""
     registry_generation: int | None = None
     """Newest log in the cluster registry as it last read it, while it cannot read it; None: it can."""
     ci_state: str = "Healthy"
@@ -415,6 +458,24 @@ class Copy:
     """As it was recorded last."""
     status_since: datetime | None = None
     started: datetime | None = None
+
+    @property
+    def lag_s(self) -> float:
+        """The replay lag that it keeps now."""
+        return 0.0 if self.lag_off else self.replay_lag_s
+
+
+@dataclass(eq=False)
+class Rival:
+    """A database mounted a second time, by another cluster of the same DAG: split brain."""
+
+    server: str
+    state: Literal["Mounting", "Mounted"]
+    since: datetime
+    until: datetime | None
+    """End of `Mounting`."""
+    first: int
+    """Newest log that it began with."""
 
 
 @dataclass(eq=False)
@@ -447,11 +508,19 @@ class Database:
     """Where it is to be mounted once it is dismounted."""
     move_decision: str = ""
     """Who took the last move's risk of lost logs: the dial, or an administrator."""
+    move_skips: tuple[str, ...] = ()
+    """Checks that the last move's administrator skipped."""
     mounted_since: datetime | None = None
     moves: list[datetime] = field(default_factory=list[datetime])
-    """Automatic moves."""
+    """Moves of the last hour, whoever wanted them."""
     stale_log_info: bool = False
     """Fault `lastlog_stale`."""
+    rivals: Names[Rival] = field(default_factory=Names[Rival])
+    """By name of their server."""
+    lost: int = 0
+    """Logs lost by the last move; 0: none."""
+    few_good_since: datetime | None = None
+    """Since then it has fewer good copies for high availability than the lag manager wants."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,17 @@ Kind = Literal[
     "too_many_lost_logs",  # data copy, lost, allowed
     "move_suppressed",  # data database, moves
     "no_candidate",  # no copy can be activated: data database, reasons
+    "dac_not_agreed",  # the DACP bit is 0: data database, server, fqdn
+    "not_on_lists",  # the server is stopped: data database, server, fqdn
+    "mount_failed",  # the server could mount and yet cannot: data database, server, fqdn
+    "validation_down",  # a copy cannot be validated for activation: data database, server, fqdn, copy
+    "component_offline",  # HighAvailability: data database, server, fqdn, copy
+    "copy_unhealthy",  # data copy, status
+    "catalog_unhealthy",  # data copy, ci
+    "queue_long",  # data copy, what (copy, replay), length
+    "limit_of_actives",  # data server, limit
+    "seeding_source",  # the active copy feeds a seed: data copy
+    "move_failed",  # begun and given up: data database, server, reason
     "invalid",  # a value out of range: data parameter, value, allowed
     "disk_full",
     "file_exists",
@@ -58,6 +69,10 @@ Kind = Literal[
     "cno_in_use",  # a live computer has that name: data name
     "no_ip_for_subnet",  # none of the DAG's addresses fits the node's subnet: data server, subnet
     "ip_in_use",  # data address, by
+    "is_up",  # a cluster node that is up: data server, cluster
+    "not_dac",  # the DAG is not in DAC mode: data dag
+    "none_stopped",  # StoppedMailboxServers is empty: data dag
+    "no_members_there",  # the site has no member that is meant: data dag, site
     "has_copies",  # replicated databases are still on the server: data server, databases
     "networks_automatic",  # ManualDagNetworkConfiguration is off: data dag
     "has_subnets",  # a DAG network that is not empty: data network
@@ -71,6 +86,7 @@ Kind = Literal[
     "already_in_group",  # data group, member
     "not_in_group",  # data group, member
     "exists",  # the object is there already: data object, name
+    "has_dependents",  # running services need it: data service, dependents
     "record_exists",  # data zone, name, type
     "cname_conflict",  # a CNAME excludes all other records of its name: data zone, name
     "zone_readonly",  # data zone

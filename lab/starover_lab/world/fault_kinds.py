@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starover_lab.world.active_manager import STORE
-from starover_lab.world.entities import CopyError, Ec2Mode
+from starover_lab.world.entities import Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
+from starover_lab.world.faults_of_databases import TABLE as DATABASES
+from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
 from starover_lab.world.names import Names
 
 __all__ = ["KINDS", "Broken", "FaultError", "Kind", "Tools", "Undo", "kind_name", "kind_names"]
-
-_DIVERGENCE = (
-    "The log file stream of this copy has gone on beyond the point where the active copy continued ({logs} logs). "
-    "The copy must be seeded again."
-)
 
 
 def _host_off(tools: Tools) -> Broken:
@@ -141,75 +138,6 @@ def _cred_expired(tools: Tools) -> Broken:
     return Broken(f"the password of {account.name} has expired", lambda: setattr(account, "expired", False))
 
 
-def _copy_failed(tools: Tools) -> Broken:
-    database, copy = tools.passive()
-    reseed = tools.text("reseed", "false").casefold() in ("true", "1", "yes")
-    message = tools.text("message") or "The Microsoft Exchange Replication service encountered an error."
-    tools.replication.fail(database, copy, CopyError(message, 2070, needs_reseed=reseed))
-    return Broken(f"{database.name}\\{copy.server} has failed", lambda: tools.replication.heal(database, copy))
-
-
-def _log_corrupt(tools: Tools) -> Broken:
-    database, copy = tools.passive()
-    log = f"{database.log_path}\\{database.log_prefix}{copy.inspected:08X}.log"
-    message = f"File check failed : Logfile '{log}' was not found or is damaged"
-    tools.replication.fail(database, copy, CopyError(message, 2070, needs_reseed=True))
-    return Broken(f"a log of {database.name}\\{copy.server} is damaged", lambda: tools.replication.heal(database, copy))
-
-
-def _divergence(tools: Tools) -> Broken:
-    database, copy = tools.passive()
-    logs = int(tools.number_of("logs", 3))
-    tools.replication.settle(database, copy)
-    copy.diverged = logs
-    error = CopyError(_DIVERGENCE.format(logs=logs), 2070, needs_reseed=True, cause="divergence")
-    tools.replication.fail(database, copy, error)
-    return Broken(
-        f"{database.name}\\{copy.server} has {logs} logs of its own", lambda: tools.replication.heal(database, copy)
-    )
-
-
-def _ci_failed(tools: Tools) -> Broken:
-    database, copy = tools.copy()
-    before, copy.ci_state = copy.ci_state, tools.text("state", "Failed")
-    return Broken(
-        f"the content index of {database.name}\\{copy.server} is {copy.ci_state}",
-        lambda: setattr(copy, "ci_state", before),
-    )
-
-
-def _lastlog_stale(tools: Tools) -> Broken:
-    database = tools.database()
-    database.stale_log_info = True
-    return Broken(f"the last log of {database.name} is not known", lambda: setattr(database, "stale_log_info", False))
-
-
-def _seed_fail(tools: Tools) -> Broken:
-    database, copy = tools.copy()
-    key = (database.name.casefold(), copy.server.casefold())
-    percent = tools.number_of("at_pct", 50)
-    tools.state.seed_failures[key] = percent
-    if copy.seed is not None:
-        copy.seed.fails_at = copy.seed.total * percent / 100
-    return Broken(
-        f"seeds of {database.name}\\{copy.server} break at {percent:g} %",
-        lambda: (tools.state.seed_failures.pop(key, None), None)[1],
-    )
-
-
-def _volume(flag: str, words: str) -> Callable[[Tools], Broken]:
-    def act(tools: Tools) -> Broken:
-        server = tools.server()
-        mount = tools.text("volume", "E:")
-        volume = server.volumes.get(mount)
-        if volume is None:
-            raise tools.fail(f"{server.name} has no volume `{mount}`", [one.mount for one in server.volumes])
-        setattr(volume, flag, True)
-        return Broken(f"{volume.mount} of {server.name} {words}", lambda: setattr(volume, flag, False))
-
-    return act
-
-
 def _vdir_down(tools: Tools) -> Broken:
     server = tools.server()
     exchange = server.exchange
@@ -317,16 +245,6 @@ _TABLE = {
     "witness_down": Kind("the witness share does not answer", "witness server, or DAG", _witness_down),
     "dc_down": Kind("a domain controller loses power", "DC", _dc_down),
     "cred_expired": Kind("a password has expired", "account", _cred_expired),
-    "copy_failed": Kind(
-        "a passive copy fails", "copy, DB/SERVER", _copy_failed, {"reseed": "true: it needs a seed", "message": "text"}
-    ),
-    "log_corrupt": Kind("a log of a passive copy is damaged", "copy, DB/SERVER", _log_corrupt),
-    "divergence": Kind("a passive copy has logs of its own", "copy, DB/SERVER", _divergence, {"logs": "how many, 3"}),
-    "ci_failed": Kind("a content index fails", "copy, DB/SERVER", _ci_failed, {"state": "default Failed"}),
-    "lastlog_stale": Kind("the cluster's data on the last log is too old", "database", _lastlog_stale),
-    "seed_fail": Kind("seeds of a copy break", "copy, DB/SERVER", _seed_fail, {"at_pct": "percentage, 50"}),
-    "disk_full": Kind("a volume is full", "server", _volume("stuffed", "is full"), {"volume": "default E:"}),
-    "disk_failed": Kind("a volume fails", "server", _volume("failed", "has failed"), {"volume": "default E:"}),
     "exchange_vdir_down": Kind("/PowerShell answers nothing", "Exchange server", _vdir_down),
     "ps_noise": Kind("progress, warnings and banners", "server, or none: all", _noise, {"level": "1 to 3"}),
     "localized": Kind("hosts speak another language", "culture, de-DE", _localized, {"ui": "the same"}, alone=True),
@@ -334,6 +252,8 @@ _TABLE = {
     "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}, alone=True),
     "rbac_missing": Kind("a role, cmdlet or parameter is assigned to nobody", "its name", _rbac_missing),
     **BUILDING,
+    **OPERATIONS,
+    **DATABASES,
 }
 KINDS = _names()
 """All kinds, by name or alias."""

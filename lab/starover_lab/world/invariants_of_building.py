@@ -37,12 +37,12 @@ def _known(state: State) -> list[DagObject]:
 
 
 def _clusters(state: State) -> Iterator[Untrue]:
-    counted: dict[str, int] = {}
+    counted: dict[str, set[str]] = {}
     for cluster in state.clusters:
-        counted[cluster.name] = counted.get(cluster.name, 0) + 1
-    for name, count in counted.items():
-        if count > 1:
-            yield "I6", name, f"{count} clusters of one DAG"
+        counted.setdefault(cluster.name, set()).add(cluster.origin)
+    for name, origins in counted.items():
+        if len(origins) > 1:
+            yield "I6", name, f"{len(origins)} clusters of one DAG"
 
 
 def _nodes_are_members(state: State, dags: list[DagObject]) -> Iterator[Untrue]:
@@ -84,7 +84,10 @@ def _activation(state: State, event: Event) -> Iterator[Untrue]:
     if database is None:
         return
     copy, server = database.copies.get(database.active), state.servers[database.active]
-    if event.kind == "active_moved" and copy is not None and copy.replay_lag_s and copy.activation_suspended:
+    skipped = event.data.get("skipped")
+    explicit = isinstance(skipped, list) and not {"Health", "Lag"}.isdisjoint(skipped)
+    blocked = copy is not None and copy.replay_lag_s > 0 and copy.activation_suspended and not explicit
+    if event.kind == "active_moved" and copy is not None and blocked:
         yield "I10", f"{database.name}\\{copy.server}", "a lagged copy whose activation is blocked was activated"
     exchange = server.exchange
     if event.kind != "active_moved" and database.dag and exchange is not None and not exchange.dacp_bit:

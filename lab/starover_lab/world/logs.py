@@ -58,6 +58,7 @@ class Piece:
     since: datetime
     until: datetime | None = None
     """None: still writing."""
+    branch: int = 1
 
 
 @dataclass
@@ -70,7 +71,7 @@ class LogStream:
 
     def open(self, server: str, first: int, when: datetime) -> None:
         """`server` mounts the database at `when`; its newest log is `first`."""
-        self.pieces.append(Piece(server, first, when))
+        self.pieces.append(Piece(server, first, when, branch=self.branch))
 
     def close(self, when: datetime) -> None:
         """The database stops writing (dismount or crash)."""
@@ -84,10 +85,13 @@ class LogStream:
                 return self._in(piece, when)
         return self.pieces[0].first if self.pieces else 0
 
-    def time_of(self, generation: int) -> datetime | None:
-        """When that log was written, or None when it lies before the stream's memory. Cut to the second."""
+    def time_of(self, generation: int, branch: int | None = None) -> datetime | None:
+        """When that log was written, or None when it lies before the stream's memory. Cut to the second.
+
+        `branch`: in the stream as it was then (a diverged copy's own logs); without it as it is now.
+        """
         for piece in reversed(self.pieces):
-            if generation <= piece.first:
+            if generation <= piece.first or (branch is not None and piece.branch > branch):
                 continue
             low, high = piece.since, piece.until
             if high is None:
@@ -104,6 +108,15 @@ class LogStream:
                     low = middle
             return low.replace(microsecond=0)
         return None
+
+    def writers(self, since: datetime, until: datetime) -> list[str]:
+        """The servers that wrote the stream, or what was lost of it, between two moments."""
+        found = [
+            piece.server
+            for piece in self.pieces
+            if piece.since < until and (piece.until is None or piece.until > since)
+        ]
+        return list(dict.fromkeys(found))
 
     def _in(self, piece: Piece, when: datetime) -> int:
         end = min(when, piece.until) if piece.until is not None else when

@@ -6,6 +6,7 @@ growing as long as the cluster registry can be read (point 7).
 
 from __future__ import annotations
 
+from starover_lab.world.divergence import branch_point, diverged_error
 from starover_lab.world.entities import Copy, CopyError, Database, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.network_map import shared, still_usable
@@ -16,10 +17,6 @@ __all__ = ["REPL", "Replication"]
 
 REPL = "MSExchangeRepl"
 _UNSEEDED = "The database copy has no files. It needs to be seeded."
-_DIVERGED = (
-    "The log file stream of this copy has gone on beyond the point where the active copy continued ({logs} logs). "
-    "The copy must be seeded again."
-)
 
 
 def is_active(database: Database, copy: Copy) -> bool:
@@ -41,6 +38,8 @@ class Replication:
             return "ServiceDown"
         if is_active(database, copy):
             return database.state
+        if (rival := database.rivals.get(copy.server)) is not None:
+            return rival.state
         if copy.seed is not None:
             return "Seeding"
         if copy.retry_until is not None:
@@ -126,7 +125,7 @@ class Replication:
         """Take an error away; what the service had suspended because of it runs again."""
         copy.error = None
         copy.retry_until = None
-        copy.diverged = 0
+        copy.diverged, copy.diverged_at = 0, None
         if copy.initiator == "Service":
             copy.initiator, copy.comment = "Unknown", ""
         self._state.log.add("copy_healed", f"{database.name}\\{copy.server}")
@@ -221,17 +220,17 @@ class Replication:
     def _same_branch(self, database: Database, copy: Copy) -> bool:
         """Compare the copy's logs with the active's: mend a small divergence, fail at a large one."""
         if copy.diverged > self._state.tuning.lost_log_resilience:
-            logs = copy.diverged
             copy.running = False
-            error = CopyError(_DIVERGED.format(logs=logs), 2070, needs_reseed=True, cause="divergence")
-            self.fail(database, copy, error)
+            self.fail(database, copy, diverged_error(database, copy))
             return False
         if copy.diverged:
-            branch_point = copy.inspected - copy.diverged
-            copy.copied = copy.inspected = branch_point
-            copy.replayed = min(copy.replayed, branch_point)
+            logs, copy.copied = copy.diverged, branch_point(copy)
+            copy.inspected = copy.copied
+            copy.replayed = min(copy.replayed, copy.copied)
             copy.since = self._state.now
-            copy.diverged = 0
+            copy.diverged, copy.diverged_at = 0, None
+            self._state.log.add("divergence_mended", f"{database.name}\\{copy.server}", logs=logs)
+        copy.branch = database.stream.branch
         return True
 
     def _storage(self, database: Database, copy: Copy) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from starover_lab.world.divergence import sacrifice
 from starover_lab.world.entities import Copy, CopyError, Database, Seed
 from starover_lab.world.errors import WorldError
 from starover_lab.world.network_map import known_networks, shared, usable
@@ -64,6 +65,7 @@ class Seeding:
         if available < database.size:
             raise WorldError("disk_full", f"no room for {name}", copy=name, free=available, needed=database.size)
         self._replication.settle(database, copy)
+        sacrifice(state, database, copy)
         copy.files_present = copy.left_over = False
         server = state.servers[copy.server]
         if server.files.exists(database.edb_path):
@@ -171,7 +173,7 @@ class Seeding:
             self._state.scheduler.after(database.size / _CRAWL_PER_S, lambda: self._indexed(copy))
         copy.error = None
         copy.retry_until = None
-        copy.diverged = 0
+        copy.diverged, copy.diverged_at, copy.branch = 0, None, database.stream.branch
         copy.running = copy.flowing = copy.replaying = False
         copy.copied = copy.inspected = copy.replayed = copy.notified = seed.from_generation
         copy.since = self._state.now

@@ -69,6 +69,10 @@ class State:
     clusters: Names[Cluster] = field(default_factory=Names[Cluster])
     """By name of their DAG."""
     audit: list[AuditRecord] = field(default_factory=list[AuditRecord])
+    cut_links: dict[frozenset[str], int] = field(default_factory=dict[frozenset[str], int])
+    """Two AZs to how many faults cut the links between them."""
+    witness_marks: dict[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])
+    """(Host, share, origin of a cluster), case-folded, to the newest configuration that locked that witness."""
     partition: tuple[frozenset[str], ...] = ()
     """Groups of server names (case-folded) that do not reach each other; empty: all do."""
     witness_faults: set[str] = field(default_factory=set[str])
@@ -95,6 +99,15 @@ class State:
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
     seed_stalls: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Fault `seed_stall`: copies, (database, server), case-folded, whose seeds stand still."""
+    preserved: dict[tuple[str, str], tuple[str, datetime]] = field(
+        default_factory=dict[tuple[str, str], tuple[str, datetime]]
+    )
+    """(database, server), case-folded, to how the files there were last kept safe (`snapshot`, `copy-aside`, or
+    `discard`: somebody signed that they may go), and when."""
+    left_diverged: dict[tuple[str, str], tuple[int, datetime | None]] = field(
+        default_factory=dict[tuple[str, str], tuple[int, datetime | None]]
+    )
+    """(database, server), case-folded, to the logs of their own that files of a removed copy hold, and since when."""
     volumes_full: dict[tuple[str, str], tuple[datetime, bool]] = field(
         default_factory=dict[tuple[str, str], tuple[datetime, bool]]
     )
@@ -124,9 +137,24 @@ class State:
         return database
 
     def cluster_of(self, dag: str, asked: Server) -> Cluster | None:
-        """The cluster of a DAG as a host sees it: the one that it is a node of, else the first there is."""
+        """The cluster of a DAG as a host sees it: the one whose configuration it has, else the one that leads."""
+        held = self.cluster_on(asked)
+        return held if held is not None and held.name.casefold() == dag.casefold() else self.leading_cluster(dag)
+
+    def cluster_on(self, server: Server) -> Cluster | None:
+        """The cluster whose configuration a server has."""
+        name = server.name.casefold()
+        return next((one for one in self.clusters if name in one.holders), None)
+
+    def leading_cluster(self, dag: str) -> Cluster | None:
+        """Of a DAG's clusters the one with quorum, or with the newest configuration."""
         own = [one for one in self.clusters if one.name.casefold() == dag.casefold()]
-        return next((one for one in own if asked.name in one.nodes), own[0] if own else None)
+        return max(own, key=lambda one: (one.quorate, one.epoch), default=None)
+
+    def acting_cluster(self, dag: str, active: Server) -> Cluster | None:
+        """The cluster whose Active Manager has a database: that of its active server while it has quorum."""
+        held = self.cluster_of(dag, active)
+        return held if held is not None and held.quorate else self.leading_cluster(dag)
 
     def service(self, server: Server, name: str) -> Service | None:
         """A service of a host, by name or display name, or None."""
@@ -153,6 +181,8 @@ class State:
         if one.az != other.az and any(
             (az := self.azs.get(name)) is not None and az.state == "isolated" for name in (one.az, other.az)
         ):
+            return False
+        if self.cut_links and one.az != other.az and self.cut_links.get(frozenset((one.az, other.az))):
             return False
         names = (one.name.casefold(), other.name.casefold())
         return not self.partition or any(all(name in group for name in names) for group in self.partition)

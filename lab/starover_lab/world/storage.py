@@ -15,7 +15,16 @@ from starover_lab.world.logs import LOG_BYTES
 from starover_lab.world.state import State
 from starover_lab.world.views import Space
 
-__all__ = ["Counters", "copy_storage_fails", "counters", "last_backup", "space", "volume_of"]
+__all__ = [
+    "Counters",
+    "copy_storage_fails",
+    "counters",
+    "last_backup",
+    "log_volume_fails",
+    "replay_speed",
+    "space",
+    "volume_of",
+]
 
 _KEPT_LOGS = 100
 _BACKUP_HOUR = 22
@@ -63,11 +72,12 @@ def counters(state: State, database: Database, copy: Copy, when: datetime | None
     else:
         inspected = copied if passed > tuning.inspect_s else inspected
     if copy.replaying:
-        limit = min(inspected, replayed + int(tuning.replay_logs_per_s * passed))
+        speed = replay_speed(state, database, state.servers[copy.server])
+        limit = min(inspected, replayed + int(speed * passed))
         if copy.flowing:
             limit = min(limit, behind(tuning.ship_latency_s + tuning.inspect_s + tuning.replay_latency_s))
-        if copy.replay_lag_s:
-            limit = min(limit, behind(copy.replay_lag_s))
+        if copy.lag_s:
+            limit = min(limit, behind(copy.lag_s))
         replayed = max(replayed, limit)
     return Counters((copied, inspected, replayed))
 
@@ -95,6 +105,19 @@ def copy_storage_fails(state: State, database: Database, copy: Copy) -> str:
         if volume is not None and _full(state, server, volume):
             return f"volume {volume.mount} is full"
     return ""
+
+
+def log_volume_fails(database: Database, server: Server) -> bool:
+    """Whether a database's logs on that server cannot be read any more; a full volume can."""
+    volume = volume_of(server, database.log_path)
+    return server.power != "on" or volume is None or volume.failed
+
+
+def replay_speed(state: State, database: Database, server: Server) -> float:
+    """Logs a second that a copy there replays: a slow disk makes it slower."""
+    slow = max((volume.latency_ms for path in (database.edb_path, database.log_path)
+                if (volume := volume_of(server, path)) is not None), default=0.0)  # fmt: skip
+    return state.tuning.replay_logs_per_s * min(1.0, state.tuning.slow_disk_ms / slow if slow else 1.0)
 
 
 def space(state: State, server: Server, path: str) -> Space | None:

@@ -5,6 +5,8 @@ The defaults are those of simulator.md section 5. A topology file sets others un
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = ["Tuning"]
@@ -64,6 +66,21 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cluster_restart_s: float = 60.0
     """The service control manager starts the cluster service again after it gave up."""
     pam_election_s: float = 5.0
+    isolated_s: float = 240.0
+    """How long a node that lost its heartbeats stays Isolated before it is Down; 2012 R2 knows no such time."""
+    quarantine_exits: int = 3
+    """So many unexpected exits within an hour put a node into quarantine."""
+    quarantine_s: float = 7200.0
+    restore_dag_s: float = 300.0
+    """Restore-DatabaseAvailabilityGroup."""
+    start_dag_member_s: float = 120.0
+    """Start-DatabaseAvailabilityGroup, for each server."""
+    stop_dag_member_s: float = 30.0
+    """Stop-DatabaseAvailabilityGroup, for each server that answers."""
+    restore_evicts: Literal["first", "second"] = "first"
+    """second: a Restore that had to force quorum evicts nobody, the next one does (facts/exchange.md point 15)."""
+    setdag_after_restore: Literal["primary", "keep"] = "primary"
+    """Where a Set-DAG that names no witness puts it after a Restore: back to the primary one, or nowhere else."""
 
     failover_min_s: float = 15.0
     failover_max_s: float = 30.0
@@ -72,15 +89,49 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dismount_s: float = 3.0
     switchover_s: float = 10.0
     moves_before_suppression: int = 3
-    """So many automatic moves of one database within an hour suppress the next (facts/exchange.md point 5)."""
+    """So many moves of one database within `move_suppression_s` suppress the next (facts/exchange.md point 5); 0: none
+    is ever suppressed."""
+    move_suppression_s: float = 3600.0
+    move_now_s: float = 30.0
+    """How often what is active on a server with `DisabledAndMoveNow` is tried to be moved off it."""
+    rebalance_pause_s: float = 10.0
+    """Between two databases that the rebalance moves."""
     lost_log_resilience: int = 1
     """Logs beyond the branch point that a returning copy mends by itself."""
     divergence_mend_s: float = 60.0
+
+    play_down_copies: int = 3
+    """Fewer good copies for high availability than these, and the lag manager plays lagged copies down [doc]."""
+    play_down_after_s: float = 86_400.0
+    play_down_free_mb: float = 10_000.0
+    """Less free space than that on a lagged copy's log volume plays it down at once."""
+    slow_disk_ms: float = 25.0
+    """Above it a disk is slow: replay takes longer and a play-down is put off, at most by ReplayLagMaxDelay."""
+
+    messages_per_log: int = 8
+    resubmit_s: float = 120.0
+    """Until a Safety Net whose servers answer has resubmitted everything."""
+    resubmit_retry_s: float = 43_200.0
+    """How long a dead primary Safety Net is tried before its shadow is asked [doc: 12 hours]."""
+    safety_net_recovers: float = 0.95
+    """Chance that a resubmission brings all lost mail back."""
 
     service_stop_s: float = 5.0
     service_start_s: float = 20.0
     store_start_s: float = 30.0
     transport_start_s: float = 40.0
+    healthcheck_mode: Literal["503", "reset", "timeout"] = "503"
+    """What the health page of an inactive protocol answers."""
+    mail_per_min: float = 120.0
+    """Messages that each transport server takes in."""
+    delivery_s: float = 2.0
+    """How long a message stays in a queue that works."""
+    queue_drain_per_s: float = 50.0
+    redirect_per_s: float = 50.0
+    queues_answer_s: float = 30.0
+    """From the start of the transport service until it tells about its queues."""
+    transport_poll_s: float = 900.0
+    """When a running transport service notices at the latest that its component was set."""
     reboot_s: float = 240.0
     services_after_boot_s: float = 60.0
     """From the first possible login until automatic services run."""

@@ -11,21 +11,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 from starover_lab.world.access_points import AccessPoints
-from starover_lab.world.active_manager import ActiveManager
+from starover_lab.world.activation import Activation
+from starover_lab.world.active_manager import ActiveManager, MoveWish
 from starover_lab.world.ad_objects import ActiveDirectory
 from starover_lab.world.build import build
 from starover_lab.world.client_access import ClientAccess
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.cluster import Clusters
+from starover_lab.world.cluster_tasks import ClusterTasks
+from starover_lab.world.components import Components, ComponentState, HealthPage
 from starover_lab.world.copy_sets import CopySets
 from starover_lab.world.dacp import Dacp
 from starover_lab.world.dag_networks import DagNetworks
 from starover_lab.world.dag_objects import dags_on
+from starover_lab.world.dag_recovery import DagRecovery
 from starover_lab.world.dags import Dags
 from starover_lab.world.directory import DomainController
+from starover_lab.world.divergence import preserve
 from starover_lab.world.dns import Dns
 from starover_lab.world.entities import (
     Account,
@@ -43,12 +48,17 @@ from starover_lab.world.events import Event
 from starover_lab.world.faults import Faults
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.invariants import Invariants
+from starover_lab.world.lag import ReplayLag
 from starover_lab.world.members import Members
 from starover_lab.world.network_cards import NetworkCards
+from starover_lab.world.queues import Queues
 from starover_lab.world.reading import Reading
+from starover_lab.world.rebalance import Rebalance
 from starover_lab.world.replication import REPL, Replication
+from starover_lab.world.safety_net import SafetyNet
 from starover_lab.world.seeding import Seeding
 from starover_lab.world.server_settings import ServerSettings
+from starover_lab.world.service_control import ServiceControl
 from starover_lab.world.snapshot import snapshot
 from starover_lab.world.state import State, first_label
 from starover_lab.world.storage import space
@@ -79,9 +89,17 @@ class World:
         self._replication = Replication(state)
         self._seeding = Seeding(state, self._replication)
         self._clusters = Clusters(state)
-        self._active_manager = ActiveManager(state, self._replication)
+        activation = Activation(state, self._replication)
+        self.safety_net = SafetyNet(state)
+        """Resubmit requests: Active Manager's own, and others."""
+        self._active_manager = ActiveManager(state, self._replication, activation, self.safety_net.lost)
+        self.lag = ReplayLag(state, self._replication, activation)
+        """Lagged copies giving their delay up."""
         self._hosts = Hosts(state, self._clusters)
+        self._components = Components(state, self._hosts)
         self._servers = ServerSettings(state)
+        self.services = ServiceControl(state, self._hosts)
+        """Services and who needs whom."""
         self._reading = Reading(state, self._replication, self._seeding)
         self._faults = Faults(state, self._hosts, self._replication)
         self.invariants = Invariants(state)
@@ -95,7 +113,11 @@ class World:
         """Database copies as configuration: added, removed, as each DC knows them."""
         self.dags = Dags(state, self._clusters, self._hosts, witness, self.ad)
         """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
-        self.members = Members(state, self._clusters, self._reading, witness, self.ad, access_points, self.copies)
+        self.recovery = DagRecovery(state, self._clusters, witness, self.ad)
+        """Stop-, Restore- and Start-DatabaseAvailabilityGroup."""
+        self.cluster_tasks = ClusterTasks(state, self._clusters, self._hosts, self._reading)
+        """Cluster nodes started, stopped, forced, evicted and cleared; the quorum set by hand."""
+        self.members = Members(state, self._clusters, witness, self.ad, access_points, self.copies)
         """Servers joining and leaving a DAG."""
         self.networks = DagNetworks(state, self.ad)
         """DAG networks."""
@@ -105,6 +127,8 @@ class World:
         """Network cards, and EC2's interfaces."""
         self.client_access = ClientAccess(state)
         """Virtual directories, Outlook Anywhere, certificates, providers."""
+        self.queues = Queues(state)
+        """Transport queues and send connectors."""
         state.directory.arrived.append(self._replicated)
         state.reviewers += [
             self._hosts.review,
@@ -113,8 +137,12 @@ class World:
             access_points.review,
             Dacp(state).review,
             self._active_manager.review,
+            Rebalance(state, activation, self._active_manager).review,
             self._seeding.review,
             self._replication.review,
+            self.lag.review,
+            self.safety_net.review,
+            self.queues.review,
         ]
         state.review()
         state.log.after.append(self.invariants.check)
@@ -184,11 +212,15 @@ class World:
 
     def start_service(self, server: str, service: str) -> datetime:
         """Start a service; returns when it runs. Raises `not_found`, `service_down` when it does not start."""
-        return self._hosts.start(self.server(server), service)
+        return self.services.start(server, service)
 
     def stop_service(self, server: str, service: str) -> datetime:
-        """Stop a service (clussvc: the node leaves cleanly); returns when it has stopped."""
-        return self._hosts.stop(self.server(server), service)
+        """Stop a service (clussvc: the node leaves cleanly); returns when it has stopped. Raises `has_dependents`."""
+        return self.services.stop(server, service)
+
+    def health_page(self, server: str, directory: str) -> HealthPage:
+        """What `https://SERVER/DIRECTORY/healthcheck.htm` answers now: a status, or how the connection fails."""
+        return self._components.health_page(server, directory)
 
     # -- power, for whoever stands in EC2's place ----------------------------------------------------------------
 
@@ -382,33 +414,52 @@ class World:
         )
         self.copies.publish(found, dc)
 
-    def mount(self, database: str, asked: str) -> datetime:
-        """Mount-Database on the server with the active copy; returns when it should be mounted."""
+    def mount(self, database: str, asked: str, *, decision: str = "") -> datetime:
+        """Mount-Database on the server with the active copy; returns when it should be mounted.
+
+        `decision`: the switches by which somebody accepted lost data.
+        """
         self.dc_of(asked)
-        return self._active_manager.mount(self.database(database))
+        return self._active_manager.mount(self.database(database), decision=decision)
 
     def dismount(self, database: str, asked: str) -> datetime:
         """Dismount-Database; returns when it is dismounted."""
         self.dc_of(asked)
         return self._active_manager.dismount(self.database(database))
 
-    def move_active(self, database: str, asked: str, *, target: str | None = None, dial: str = "Lossless") -> datetime:
-        """Move-ActiveMailboxDatabase; returns when it should be mounted on the target."""
+    def move_active(
+        self, database: str, asked: str, *, target: str | None = None, dial: str = "Lossless", **how: Unpack[MoveWish]
+    ) -> datetime:
+        """Move-ActiveMailboxDatabase; returns when it should be mounted on the target.
+
+        `dial` is `Lossless`, `GoodAvailability`, `BestAvailability`, `BestEffort` or `None` (the target's own).
+        """
         self.dc_of(asked)
-        return self._active_manager.move(self.database(database), target, dial)
+        return self._active_manager.move(self.database(database), target, dial, **how)
+
+    def preserve(
+        self, server: str, how: Literal["snapshot", "copy-aside", "discard"], database: str | None = None
+    ) -> None:
+        """Note that the database files of a server, all or one database's, were kept safe just now (I16).
+
+        `discard`: nobody kept them, and somebody signed that they may go.
+        """
+        for one in self.databases_on(server):
+            if database is None or one.name.casefold() == database.casefold():
+                preserve(self.state, one, self.server(server).name, how)
 
     # -- Exchange servers ----------------------------------------------------------------------------------------
 
-    def components(self, server: str, asked: str) -> list[tuple[Component, str]]:
+    def components(self, server: str, asked: str) -> list[tuple[Component, ComponentState]]:
         """Each component and its effective state (`Active`, `Inactive`, `Draining`)."""
-        return self._servers.components(self.reach(asked, server))
+        return self._components.of(self.reach(asked, server))
 
     def set_component(
         self,
         server: str,
         asked: str,
         component: str,
-        state: Literal["Active", "Inactive", "Draining"],
+        state: ComponentState,
         requester: str,
         *,
         local_only: bool = False,
@@ -416,7 +467,7 @@ class World:
     ) -> None:
         """Set-ServerComponentState. Raises `not_found`, `invalid`."""
         host = self.server(server) if remote_only else self.reach(asked, server)
-        self._servers.set_component(host, component, state, requester, local=not remote_only, remote=not local_only)
+        self._components.set(host, component, state, requester, local=not remote_only, remote=not local_only)
 
     def set_activation(
         self,
