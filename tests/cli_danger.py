@@ -53,6 +53,13 @@ def mount(dag: Dag, server: Server, loss: str = "", accept_data_loss: Sequence[s
 
 
 @runbook
+def recover(dag: Dag, lost_server: Sequence[Server], certified_by: Sequence[str] = ()) -> Steps:
+    """Recover from something."""
+    for server in lost_server:
+        yield noted.on(server, comment=",".join(certified_by))
+
+
+@runbook
 def leave_note(server: Server, comment: Comment = "maintenance") -> Steps:
     """Leave a word."""
     yield noted.on(server, comment=comment)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from starover_cli import params
+from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.plan_files import find_approval, load_plan
 from starover_cli.prompt import Answers, consent
@@ -111,6 +112,7 @@ def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) ->
     """Plan it, after everything that can be wrong with the words has been looked at."""
     settings = room.settings
     given = params.understood(runbook, params.typed(runbook, values, settings), room.estate)
+    given = with_certifiers(settings.state, runbook, given, room.estate, room.clock.now)
     runbook.bind(given, room.estate)
     with _telling(room) as (teller, local):
         planned = local.plan(runbook.name, given)

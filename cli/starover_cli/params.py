@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from starover.values import Plain
     from starover_cli.settings import Settings
 
-__all__ = ["FROM_SETTINGS", "RESERVED", "options", "typed", "understood"]
+__all__ = ["CERTIFIED", "FROM_SETTINGS", "RESERVED", "options", "typed", "understood"]
 
 FROM_SETTINGS = ("dag", "ticket", "reason")
 """Parameters that are options of every command as well: given once, wherever on the line."""
 RESERVED = ("format", "inventory", "home", "dir", "yes", "approve", "approval", "exit-code", "help")
 
+CERTIFIED = "certified_by"
+"""Parameter of runbooks that take two people's word for a server that is down: names."""
 _FREE_TEXT = ("TEXT", "COMMENT")
 
 
@@ -101,7 +103,8 @@ def _once(one: Parameter, texts: Sequence[str]) -> str:
 
 def _parts(one: Parameter, text: str) -> list[str]:
     """`EX1,EX2` as two, where a comma cannot be part of a value."""
-    if one.kind in _FREE_TEXT or "=" in text or "," not in text:
+    free = one.kind in _FREE_TEXT and one.name != CERTIFIED
+    if free or "=" in text or "," not in text:
         return [text]
     return [part.strip() for part in text.split(",") if part.strip()]
 

@@ -77,7 +77,11 @@ def ran_next(ran: Ran) -> list[tuple[str, str]]:
     if ran.resumable:
         meaning = "looks first, goes on only from what it finds" if ran.state == "unknown" else "go on from here"
         lines.append((f"starover resume {ran.run}", meaning))
-    if ran.changed and any(step.undo for step in ran.plan.steps):
+    unsure = [step.step for step in ran.steps if step.state == "unknown"]
+    if unsure:
+        command = f'starover settle {ran.run} --step {unsure[0]} --as not-applied --reason "..."'
+        lines.append((command, "if nobody can ever find out"))
+    elif ran.changed and any(step.undo for step in ran.plan.steps):
         lines.append((f"starover undo {ran.run}", "back to what this run found"))
     if lines and ran.state != "done":
         lines.append((f"starover runs show {ran.run}", "every step of it"))

@@ -18,7 +18,14 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("undo RUN", "back, where the run kept what was before"),
         ),
     ),
-    ("approve", (("approve ID", "a plan, as the second person"),)),
+    (
+        "people",
+        (
+            ("approve ID", "a plan, as the second person"),
+            ("settle RUN", "an outcome that nobody can find out"),
+            ("attest", "that a server is down, by name"),
+        ),
+    ),
     (
         "prove",
         (

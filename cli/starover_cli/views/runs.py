@@ -48,6 +48,8 @@ class RunSummary:
     report: bytes | None
     resumed: tuple[str, ...] = ()
     """Who went on with it."""
+    settled: tuple[str, ...] = ()
+    """What people decided of outcomes that stayed unknown."""
     scripts: tuple[journal.Sent, ...] = ()
     roads: dict[str, tuple[str, int, float]] = field(default_factory=dict[str, tuple[str, int, float]])
     """By host: the last road, how many answers, their seconds."""
@@ -85,11 +87,14 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
     roads: dict[str, tuple[str, int, float]] = {}
     retries: list[str] = []
     resumed: list[str] = []
+    settled: list[str] = []
     scripts: list[journal.Sent] = []
     for entry in entries:
         match entry.body:
             case journal.Recorded(event=event):
                 story.take(Told(at=entry.at, run=run, event=event))
+            case journal.Settled() as decided:
+                settled.append(f"step {decided.step} {decided.outcome}, by {decided.who}: {decided.reason}")
             case journal.Resumed(who=who):
                 resumed.append(who)
                 story.ended = None
@@ -120,6 +125,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
         rows=story.rows,
         report=story.report,
         resumed=tuple(resumed),
+        settled=tuple(settled),
         scripts=tuple(scripts),
         roads=roads,
         retries=tuple(retries),
@@ -206,6 +212,7 @@ def _facts(one: RunSummary) -> list[tuple[str, str]]:
     if one.reason:
         pairs.append(("reason", one.reason))
     pairs += approved_pairs(one.approved, simulated=one.lab)
+    pairs += [("settled" if position == 0 else "", text) for position, text in enumerate(one.settled)]
     pairs += [("resumed by", who) for who in one.resumed]
     if one.plan is not None:
         pairs.append(("plan", one.plan.digest))
@@ -280,6 +287,7 @@ def run_data(one: RunSummary) -> dict[str, object]:
         ],
         "approved": one.approved,
         "resumed_by": list(one.resumed),
+        "settled": list(one.settled),
         "retries": list(one.retries),
         "next": [command for command, _ in _next(one)],
     }
