@@ -106,7 +106,7 @@ def test_a_crash_of_the_only_voter_ends_the_cluster_until_it_is_back(three: Lab)
 def test_a_cut_between_the_zones_leaves_one_side(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.fault("partition", "1a,1c|1b,1c")
-    one.later(minutes=3)
+    one.later(minutes=6)
     assert {name: state for name, (state, _) in nodes(one, "DAG1").items()} == {
         "EX1": "Up",
         "EX2": "Up",
@@ -124,7 +124,7 @@ def test_a_cut_between_the_zones_leaves_one_side(lab: Callable[..., Lab]) -> Non
 def test_an_isolated_zone_with_the_primary_stops_and_the_other_goes_on(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.fault("az_isolated", "1a")
-    one.later(minutes=3)
+    one.later(minutes=6)
     assert one.world.state.clusters["DAG1"].core_owner in ("EX3", "EX4")
     assert one.world.server("EX1").services["ClusSvc"].status == "Stopped"
     assert one.world.listener("EX1") == ("silent",)

@@ -319,7 +319,7 @@ def test_a_lost_member_is_taken_out_of_the_directory_and_then_evicted(lab: Calla
     world.members.remove("DAG", "ExchangeNode2", "ExchangeNode1", configuration_only=True)
     assert world.dag("DAG", "ExchangeNode1").members == ("ExchangeNode1",)
     assert len(world.nodes("ExchangeNode1")) == 2
-    world.members.evict("ExchangeNode1", "ExchangeNode2")
+    world.cluster_tasks.evict("ExchangeNode1", "ExchangeNode2")
     assert [node.name for node in world.nodes("ExchangeNode1")] == ["ExchangeNode1"]
     world.dags.change("DAG", "ExchangeNode1", DagChanges())
     assert world.cluster("ExchangeNode1").quorum_type == "NodeMajority"

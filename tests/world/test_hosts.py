@@ -92,6 +92,8 @@ def test_a_host_without_its_card_is_silent(lab: Callable[..., Lab]) -> None:
     assert one.world.listener("EX3") == ("silent",)
     assert refusal(lambda: one.world.reach("EX1", "EX3")).kind == "server_down"
     one.later(minutes=2)
+    assert {node.name: node.information for node in one.world.nodes("EX1")}["EX3"] == "Isolated"
+    one.later(minutes=3)
     assert {node.name: node.state for node in one.world.nodes("EX1")}["EX3"] == "Down"
     assert one.world.database("DB03").active == "EX1"
 

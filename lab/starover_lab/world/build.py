@@ -89,6 +89,7 @@ def build(topology: Topology, *, seed: int | None = None) -> State:
         organization=Organization(),
         cno_creation=topology.cno_creation,
     )
+    state.directory.joined = lambda one, other: state.linked(state.servers[one], state.servers[other])
     for az in topology.azs:
         state.azs.add(az, Az(az))
     for site in topology.sites:
@@ -284,6 +285,8 @@ def _dag(state: State, spec: DagSpec) -> None:
         spec.name,
         Cluster(
             name=spec.name,
+            origin=spec.name,
+            holders={name.casefold() for name in members},
             nodes=nodes,
             votes=votes,
             witness_server=witness.name if witness and uses_witness else "",

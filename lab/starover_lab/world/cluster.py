@@ -1,17 +1,19 @@
 """The failover cluster of a DAG: who is up, who has quorum, who owns the core group; leaves arithmetic to `quorum`.
 
 simulator.md section 3. A part of the cluster that loses quorum stops its cluster service; the service control manager
-starts it again when enough nodes are back to form the cluster.
+starts it again when enough nodes are back to form the cluster. After forced quorum one DAG may have several clusters,
+each with its own configuration (`forced_quorum`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from starover_lab.world import quorum
+from starover_lab.world import forced_quorum, quarantine, quorum
 from starover_lab.world.entities import Cluster, ClusterNode, Server, Service
 from starover_lab.world.errors import WorldError
+from starover_lab.world.forced_quorum import holds
 from starover_lab.world.state import State
 from starover_lab.world.witness_share import share_answers
 
@@ -65,24 +67,100 @@ class Clusters:
         """The node's cluster service stops cleanly: it hands its vote over and leaves."""
         if cluster.quorate and node.state in ("Up", "Paused"):
             self._lose(cluster, [node], witness=False, clean=True)
+        elif node.state == "Joining":
+            node.state, node.joining_since = "Down", None
+
+    def force(self, server: Server) -> datetime:
+        """Start-ClusterNode -ForceQuorum on a host; returns when it should be up. Nothing where it is up already.
+
+        The node goes on alone with its configuration; those who reach it later take that over. Raises `not_found` (no
+        configuration), `service_down` (start type Disabled).
+        """
+        state = self._state
+        cluster = self._configured(server)
+        if cluster.quorate and cluster.nodes[server.name].state in ("Up", "Paused"):
+            return state.now
+        service = server.services.get(CLUSSVC)
+        if service is None or service.start_type == "Disabled" or service.crashed:
+            raise WorldError("service_down", f"{CLUSSVC} cannot be started", server=server.name, service=CLUSSVC)
+        ends = state.poke_after(state.tuning.service_start_s)
+        service.status, service.gave_up, service.busy_until = "StartPending", False, None
+        state.scheduler.at(ends, lambda: self._forced(server))
+        return ends
+
+    def _forced(self, server: Server) -> None:
+        state, cluster = self._state, self._state.cluster_on(server)
+        service = server.services.get(CLUSSVC)
+        if cluster is None or service is None or service.status != "StartPending" or not state.answers(server):
+            return
+        elsewhere = [one for one in state.clusters if one.origin == cluster.origin and one.quorate]
+        made = forced_quorum.split_off(state, cluster, cluster.nodes[server.name])
+        node = made.nodes[server.name]
+        node.state = "Paused" if node.paused else "Up"
+        service.status = "Running"
+        made.quorate = True
+        seen = self.witness_reachable(made, server)
+        made.votes = quorum.recalc(
+            replace(made.votes, up={**made.votes.up, node.id: True}, witness_online=made.votes.witness and seen)
+        )
+        self._own(made, server.name)
+        state.log.add("quorum_forced", made.name, node=server.name, epoch=made.epoch, now=self.weights(made))
+        if elsewhere:
+            state.log.add("cluster_split", made.name, clusters=len(elsewhere) + 1)
+        state.review()
+
+    def prevent(self, server: Server, *, prevent: bool) -> None:
+        """Whether a node that starts may form a cluster: with -PreventQuorum it only joins. Raises `not_found`."""
+        self._configured(server).nodes[server.name].prevent_quorum = prevent
+
+    def clear_quarantine(self, server: Server) -> None:
+        """Start-ClusterNode -ClearQuarantine: in every configuration in which it is in one."""
+        for cluster in self._state.clusters:
+            node = cluster.nodes.get(server.name)
+            if node is not None:
+                quarantine.lift(self._state, cluster, node)
+
+    def clean_up(self, server: Server) -> None:
+        """Wipe the configuration on a host, its cluster service ended for good (Clear-ClusterNode -Force)."""
+        state, cluster = self._state, self._state.cluster_on(server)
+        if cluster is not None:
+            node = cluster.nodes.get(server.name)
+            if node is not None:
+                self.stop(cluster, node)
+            forced_quorum.clean_up(state, server)
+            state.log.add("node_cleared", server.name, cluster=cluster.name)
+        service = server.services.get(CLUSSVC)
+        if service is not None:
+            service.status, service.gave_up, service.start_type = "Stopped", False, "Disabled"
+            service.busy_until = None
+        state.review()
+
+    def _configured(self, server: Server) -> Cluster:
+        cluster = self._state.cluster_on(server)
+        if cluster is None or server.name not in cluster.nodes:
+            raise WorldError("not_found", f"{server.name} is no cluster node", object="cluster", name=server.name)
+        return cluster
 
     # -- following -----------------------------------------------------------------------------------------------
 
     def review(self) -> None:
         """Let every cluster see who is there."""
         for cluster in self._state.clusters:
+            self._give_way(cluster)
             if cluster.quorate:
                 self._watch(cluster)
             if cluster.quorate:
+                quarantine.release(self._state, cluster)
                 self._join(cluster)
                 self._watch_witness_return(cluster)
                 self._keep_owner(cluster)
+                self._settle(cluster)
             else:
                 self._try_to_form(cluster)
 
-    def alive(self, node: ClusterNode) -> bool:
-        """Whether the node's host answers and its cluster service runs."""
-        return self._state.runs(self._state.servers[node.server], CLUSSVC)
+    def alive(self, cluster: Cluster, node: ClusterNode) -> bool:
+        """Whether the node's host answers and its cluster service runs with this configuration."""
+        return holds(cluster, node.server) and self._state.runs(self._state.servers[node.server], CLUSSVC)
 
     def witness_reachable(self, cluster: Cluster, server: Server) -> bool:
         """Whether a node reaches the share of the witness in use."""
@@ -92,6 +170,7 @@ class Clusters:
             host is not None
             and self._state.reaches(server, host)
             and host.name.casefold() not in self._state.witness_faults
+            and forced_quorum.witness_free(self._state, cluster)
             and share_answers(self._state, host, cluster.witness_path.rpartition("\\")[2], accounts)
         )
 
@@ -115,6 +194,8 @@ class Clusters:
     def enter(self, cluster: Cluster, node: ClusterNode) -> None:
         """A new node that is up."""
         cluster.nodes.add(node.server, node)
+        forced_quorum.take_over(self._state, self._state.servers[node.server], cluster)
+        cluster.epoch += 1
         service = self._service(node)
         if service is not None:
             service.start_type = "Automatic"
@@ -123,10 +204,22 @@ class Clusters:
         self._state.log.add("node_up", node.server, cluster=cluster.name, now=self.weights(cluster))
 
     def evict(self, cluster: Cluster, node: ClusterNode) -> None:
-        """Take a node out of the cluster for good; its cluster service ends and stays Disabled."""
+        """Take a node out of the cluster for good; its cluster service ends and stays Disabled.
+
+        A host that is away learns nothing of it: it keeps the configuration that it has.
+        """
+        state, server = self._state, self._state.servers[node.server]
+        told = state.answers(server) and any(
+            state.linked(server, state.servers[one.server]) for one in cluster.nodes if one.state in ("Up", "Paused")
+        )
         if node.state in ("Up", "Paused"):
             self._lose(cluster, [node], witness=False, clean=True)
+        if holds(cluster, node.server) and not told:
+            forced_quorum.remember(state, cluster, node)
         cluster.nodes.discard(node.server)
+        cluster.epoch += 1
+        if told:
+            forced_quorum.clean_up(state, server)
         votes = cluster.votes
         up = {id_: state for id_, state in votes.up.items() if id_ != node.id}
         weights = {id_: weight for id_, weight in votes.weights.items() if id_ != node.id}
@@ -140,7 +233,7 @@ class Clusters:
         )
         cluster.votes = quorum.recalc(left) if cluster.quorate and up else left
         service = self._service(node)
-        if service is not None:
+        if service is not None and told:
             service.status, service.gave_up, service.start_type = "Stopped", False, "Disabled"
         if cluster.core_owner.casefold() == node.server.casefold() and up:
             self._elect(cluster)
@@ -150,8 +243,16 @@ class Clusters:
         """Notice lost heartbeats and a lost witness, and judge them when they have lasted long enough."""
         state = self._state
         members = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
-        parts = self._parts([node for node in members if self.alive(node)])
+        owner = cluster.core_owner.casefold()
+        parts = self._parts(
+            [
+                node
+                for node in sorted(members, key=lambda node: node.server.casefold() != owner)
+                if self.alive(cluster, node)
+            ]
+        )
         seen: set[str] = set()
+        keeps: int | None = None
         if parts:
             keeps = self._winner(cluster, parts)
             seen = {node.server for node in parts[keeps if keeps is not None else 0]}
@@ -161,6 +262,9 @@ class Clusters:
         for node in members:
             if node.server in seen:
                 node.missed_since = None
+                if node.isolated_since is not None:
+                    node.isolated_since = None
+                    state.log.add("node_heard_again", node.server, cluster=cluster.name)
             elif node.missed_since is None:
                 node.missed_since = state.now
                 state.poke(state.now + delay)
@@ -170,7 +274,8 @@ class Clusters:
         elif cluster.witness_missed_since is None:
             cluster.witness_missed_since = state.now
             state.poke_after(state.tuning.witness_check_s)
-        gone = [node for node in members if node.missed_since and state.now >= node.missed_since + delay]
+        missed = [node for node in members if node.missed_since and state.now >= node.missed_since + delay]
+        gone = [node for node in missed if keeps is None or not self._isolated(cluster, node)]
         check = timedelta(seconds=state.tuning.witness_check_s)
         witness_gone = cluster.witness_missed_since is not None and (
             state.now >= cluster.witness_missed_since + check or (bool(gone) and not witness_seen)
@@ -178,20 +283,36 @@ class Clusters:
         if gone or witness_gone:
             self._lose(cluster, gone, witness=witness_gone, clean=False)
 
+    def _isolated(self, cluster: Cluster, node: ClusterNode) -> bool:
+        """Whether a node that is not heard is still held for isolated: its vote stays, what was active on it goes."""
+        state = self._state
+        if not self.alive(cluster, node) or not quarantine.isolates(state, node):
+            return False
+        if node.isolated_since is None:
+            if quarantine.left_unexpectedly(state, cluster, node):
+                node.isolated_since = state.now - timedelta(seconds=state.tuning.isolated_s)
+                return False
+            node.isolated_since = state.now
+            state.poke_after(state.tuning.isolated_s)
+            state.log.add("node_isolated", node.server, cluster=cluster.name)
+            state.again()
+        return state.now < node.isolated_since + timedelta(seconds=state.tuning.isolated_s)
+
     def _lose(self, cluster: Cluster, gone: list[ClusterNode], *, witness: bool, clean: bool) -> None:
         state = self._state
         loss = quorum.lose(cluster.votes, [node.id for node in gone], witness=witness, clean=clean)
+        if not loss.quorum and cluster.forced and any(loss.after.up.values()):
+            loss = replace(loss, quorum=True, after=quorum.recalc(loss.after))
+        if not loss.quorum:
+            cluster.actives = forced_quorum.remembered_actives(state, cluster)
         cluster.votes = loss.after
         cluster.witness_missed_since = None
         for node in gone:
-            node.state, node.missed_since, node.joining_since = "Down", None, None
-            self._give_up(node)
+            if not clean and node.isolated_since is None:
+                quarantine.left_unexpectedly(state, cluster, node)
+            self._down(cluster, node)
         if not loss.quorum:
-            cluster.quorate, cluster.core_owner, cluster.owner_lost_since = False, "", None
-            cluster.retry_since = None
-            for node in cluster.nodes:
-                node.state, node.missed_since, node.joining_since = "Down", None, None
-                self._give_up(node)
+            self._end(cluster)
         for node in gone:
             state.log.add("node_down", node.server, cluster=cluster.name, clean=clean)
         if witness:
@@ -202,24 +323,79 @@ class Clusters:
             state.log.add("quorum_lost", cluster.name, votes=loss.votes, total=loss.total)
         state.again()
 
+    def _down(self, cluster: Cluster, node: ClusterNode) -> None:
+        node.state, node.missed_since, node.joining_since, node.isolated_since = "Down", None, None, None
+        if holds(cluster, node.server):
+            self._give_up(node)
+
+    def _end(self, cluster: Cluster) -> None:
+        """The cluster is no more: its nodes stop, and are started again by the service control manager."""
+        cluster.quorate, cluster.core_owner, cluster.owner_lost_since = False, "", None
+        cluster.retry_since, cluster.forced = None, False
+        for node in cluster.nodes:
+            self._down(cluster, node)
+
+    def _give_way(self, cluster: Cluster) -> None:
+        """Where nodes meet a later configuration of their cluster, theirs ends; who was evicted there stays out."""
+        state = self._state
+        for leader in forced_quorum.newer(state, cluster):
+            ups = [state.servers[node.server] for node in leader.nodes if node.state in ("Up", "Paused")]
+            met = [
+                node
+                for node in cluster.nodes
+                if holds(cluster, node.server)
+                and self._would_run(node)
+                and any(state.reaches(state.servers[node.server], up) for up in ups)
+            ]
+            if met and cluster.quorate:
+                state.log.add("cluster_gave_way", cluster.name, epoch=cluster.epoch, to=leader.epoch)
+                cluster.actives = forced_quorum.remembered_actives(state, cluster)
+                self._end(cluster)
+                state.again()
+            for node in met:
+                service = self._service(node)
+                if node.server not in leader.nodes and service is not None:
+                    service.status, service.gave_up, service.busy_until = "Stopped", False, None
+                    state.log.add("node_refused", node.server, cluster=cluster.name)
+
+    def _settle(self, cluster: Cluster) -> None:
+        """What follows from who is there: the witness's mark, the end of a forced quorum and of a recovery."""
+        forced_quorum.witness_locked(self._state, cluster)
+        if not cluster.forced:
+            return
+        weights = {node.id: cluster.votes.weights.get(node.id, 1) for node in cluster.nodes}
+        present = sum(weights[node.id] for node in cluster.nodes if node.state in ("Up", "Paused"))
+        if 2 * present > sum(weights.values()):
+            cluster.forced = False
+            self._state.log.add("forced_quorum_cleared", cluster.name, now=self.weights(cluster))
+
     def _join(self, cluster: Cluster) -> None:
         """Nodes whose cluster service runs and who reach the others come back."""
         state = self._state
         ups = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
         joining = timedelta(seconds=state.tuning.join_s)
         for node in cluster.nodes:
-            reached = any(state.linked(state.servers[node.server], state.servers[up.server]) for up in ups)
-            if node.state == "Down" and self._would_run(node) and reached:
+            server = state.servers[node.server]
+            reached = any(state.linked(server, state.servers[up.server]) for up in ups)
+            if node.state == "Down" and self._would_run(node) and reached and self._fits(cluster, node):
+                forced_quorum.take_over(state, server, cluster)
                 node.state, node.joining_since = "Joining", state.now
                 self._start_service(node)
                 state.poke_after(state.tuning.join_s)
-            elif node.state == "Joining" and not (self.alive(node) and reached):
+            elif node.state == "Joining" and not (self.alive(cluster, node) and reached):
                 node.state, node.joining_since = "Down", None
             elif node.joining_since is not None and state.now >= node.joining_since + joining:
                 node.state, node.joining_since = ("Paused" if node.paused else "Up"), None
                 cluster.votes = quorum.join(cluster.votes, node.id)
                 state.log.add("node_up", node.server, cluster=cluster.name, now=self.weights(cluster))
                 state.again()
+
+    def _fits(self, cluster: Cluster, node: ClusterNode) -> bool:
+        """Whether a node may join: its host has some configuration of this cluster, no later one, no quarantine."""
+        held = self._state.cluster_on(self._state.servers[node.server])
+        if held is None or held.origin != cluster.origin or node.quarantined_until is not None:
+            return False
+        return held is cluster or (not held.quorate and held.epoch <= cluster.epoch)
 
     def _watch_witness_return(self, cluster: Cluster) -> None:
         state = self._state
@@ -237,7 +413,7 @@ class Clusters:
         """The core group has an owner that is up; a new one is elected a while after the old was lost."""
         state = self._state
         owner = cluster.nodes.get(cluster.core_owner) if cluster.core_owner else None
-        if owner is not None and owner.state in ("Up", "Paused"):
+        if owner is not None and owner.state in ("Up", "Paused") and owner.isolated_since is None:
             return
         if cluster.owner_lost_since is None:
             cluster.core_owner, cluster.owner_lost_since = "", state.now
@@ -246,7 +422,7 @@ class Clusters:
             self._elect(cluster)
 
     def _elect(self, cluster: Cluster) -> None:
-        ups = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
+        ups = [node for node in cluster.nodes if node.state in ("Up", "Paused") and node.isolated_since is None]
         if ups:
             self._own(cluster, min(ups, key=lambda node: (node.state == "Paused", node.id)).server)
 
@@ -258,7 +434,14 @@ class Clusters:
     def _try_to_form(self, cluster: Cluster) -> None:
         """Without quorum: when enough nodes are there, their restarted services form the cluster."""
         state = self._state
-        waiting = [node for node in cluster.nodes if self._would_run(node)]
+        waiting = [
+            node
+            for node in cluster.nodes
+            if holds(cluster, node.server)
+            and self._would_run(node)
+            and not node.prevent_quorum
+            and node.quarantined_until is None
+        ]
         best = None
         for part in self._parts(waiting):
             sees = any(self.witness_reachable(cluster, state.servers[node.server]) for node in part)
@@ -312,7 +495,7 @@ class Clusters:
         for node in nodes:
             server = self._state.servers[node.server]
             for part in parts:
-                if self._state.linked(server, self._state.servers[part[0].server]):
+                if all(self._state.linked(server, self._state.servers[one.server]) for one in part):
                     part.append(node)
                     break
             else:

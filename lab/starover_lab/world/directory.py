@@ -58,10 +58,13 @@ class Directory:
         self.slow = False
         """Fault `ad_latency`: pushing helps nothing then."""
         self.controllers: Names[DomainController] = Names(lambda name: name.partition(".")[0])
+        self.joined: Callable[[str, str], bool] = lambda _one, _other: True
+        """Whether packets pass between the hosts of two DCs."""
         self.arrived: list[Callable[[str, str], None]] = []
         """Told (DC, object) when a replicated change lands."""
         self._pending: set[tuple[str, str, str]] = set()
         self._last_success: dict[tuple[str, str], datetime] = {}
+        self._apart: set[tuple[str, str]] = set()
 
     def closest(self, site: str, excluded: frozenset[str] = frozenset()) -> DomainController:
         """The DC that a server of `site` uses: of its own site first, then any. Raises `no_dc`."""
@@ -123,11 +126,19 @@ class Directory:
         return when if pending else self._scheduler.now
 
     def review(self) -> None:
-        """Note which partners reach each other now."""
+        """Note which partners reach each other now; those that were cut off from each other have news."""
+        apart: set[tuple[str, str]] = set()
         for source in self.controllers:
             for target in self.controllers:
-                if source is not target and self._linked(source, target):
+                if source is target:
+                    continue
+                if self._linked(source, target):
                     self._last_success[target.name, source.name] = self._scheduler.now
+                elif source.up() and target.up() and not self.stopped:
+                    apart.add((source.name, target.name))
+        before, self._apart = self._apart, apart
+        if before - apart:
+            self.catch_up()
 
     def last_success(self, target: DomainController, source: DomainController) -> datetime:
         """When `target` last replicated from `source`; now, while they reach each other."""
@@ -141,7 +152,7 @@ class Directory:
         return known is None or known.rank < own.rank
 
     def _linked(self, source: DomainController, target: DomainController) -> bool:
-        return not self.stopped and source.up() and target.up()
+        return not self.stopped and source.up() and target.up() and self.joined(source.name, target.name)
 
     def converged(self, key: str) -> bool:
         """Whether every DC has the same value."""
@@ -151,7 +162,9 @@ class Directory:
         if self.stopped or not source.up():
             return
         for target in self.controllers:
-            if target is source or (source.name, target.name, key) in self._pending or not target.up():
+            if target is source or (source.name, target.name, key) in self._pending:
+                continue
+            if not self._linked(source, target):
                 continue
             known = target.replica.get(key)
             if known is not None and known.rank >= source.replica[key].rank:
@@ -166,7 +179,7 @@ class Directory:
 
     def _deliver(self, source: DomainController, target: DomainController, key: str) -> None:
         self._pending.discard((source.name, target.name, key))
-        if self.stopped or not source.up() or not target.up():
+        if not self._linked(source, target):
             return
         version = source.replica[key]
         known = target.replica.get(key)

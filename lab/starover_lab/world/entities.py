@@ -306,10 +306,15 @@ class ClusterNode:
     prevent_quorum: bool = False
     """It was started to join only: it waits and never forms a cluster."""
     isolated_since: datetime | None = None
-    """Its heartbeats are lost and its cluster service lives: still Up for its databases, for a while."""
+    """Heartbeats lost, cluster service alive: Up with its vote for a while, and nothing is active on it."""
     exits: list[datetime] = field(default_factory=list[datetime])
     """When it left unexpectedly."""
     quarantined_until: datetime | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether databases may be active on it: up, and heard by the others."""
+        return self.state in ("Up", "Paused") and self.isolated_since is None
 
     @property
     def information(self) -> Literal["Normal", "Isolated", "Quarantined"]:

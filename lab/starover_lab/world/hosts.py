@@ -50,10 +50,10 @@ class Hosts:
             self._boot(server)
 
     def _leave_clusters(self, server: Server) -> None:
-        for cluster in self._state.clusters:
-            node = cluster.nodes.get(server.name)
-            if node is not None and self._state.runs(server, CLUSSVC):
-                self._clusters.stop(cluster, node)
+        cluster = self._state.cluster_on(server)
+        node = cluster.nodes.get(server.name) if cluster is not None else None
+        if cluster is not None and node is not None and self._state.runs(server, CLUSSVC):
+            self._clusters.stop(cluster, node)
 
     def _dark(self, server: Server, why: str) -> None:
         if server.power == "off":
@@ -125,16 +125,13 @@ class Hosts:
     def stop(self, server: Server, name: str) -> datetime:
         """Stop a service; a cluster node leaves cleanly."""
         service = self._found(server, name)
+        service.gave_up = False
         if service.status in ("Stopped", "StopPending"):
             return service.busy_until or self._state.now
-        service.status = "StopPending"
-        service.busy_until = self._state.poke_after(self._state.tuning.service_stop_s)
         if service.name == CLUSSVC:
-            for cluster in self._state.clusters:
-                node = cluster.nodes.get(server.name)
-                if node is not None:
-                    self._clusters.stop(cluster, node)
-                    service.status = "StopPending"
+            self._leave_clusters(server)
+        service.status, service.gave_up = "StopPending", False
+        service.busy_until = self._state.poke_after(self._state.tuning.service_stop_s)
         self._state.review()
         return service.busy_until
 

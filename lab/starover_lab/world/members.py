@@ -12,10 +12,10 @@ from starover_lab.world.dag_objects import dags_on, find_dag, link, read_dag, wr
 from starover_lab.world.directory import DomainController
 from starover_lab.world.entities import Cluster, ClusterNode, DagObject, ExchangeServer, Server
 from starover_lab.world.errors import Kind, WorldError
+from starover_lab.world.forced_quorum import holds
 from starover_lab.world.names import Names
 from starover_lab.world.operations import Operation
 from starover_lab.world.quorum import Quorum
-from starover_lab.world.reading import Reading
 from starover_lab.world.replication import REPL
 from starover_lab.world.state import State, first_label
 from starover_lab.world.witness import Witness
@@ -33,7 +33,6 @@ class Members:
         self,
         state: State,
         clusters: Clusters,
-        reading: Reading,
         witness: Witness,
         ad: ActiveDirectory,
         access_points: AccessPoints,
@@ -41,7 +40,6 @@ class Members:
     ) -> None:
         self._state = state
         self._clusters = clusters
-        self._reading = reading
         self._witness = witness
         self._ad = ad
         self._access_points = access_points
@@ -129,7 +127,8 @@ class Members:
         state = self._state
         self._access_points.check(dag, host)
         number = sum(one.name.casefold() == dag.name.casefold() for one in state.clusters)
-        cluster = Cluster(name=dag.name, nodes=Names(first_label), votes=Quorum(up={}))
+        origin = f"{dag.name} {state.now.isoformat()} {host.name}"
+        cluster = Cluster(name=dag.name, nodes=Names(first_label), votes=Quorum(up={}), origin=origin)
         cluster.key = dag.name if not number else f"{dag.name}#{number + 1}"
         state.clusters.add(cluster.key, cluster)
         self._access_points.make(cluster, dag, host)
@@ -140,10 +139,13 @@ class Members:
         """The cluster of the members that a DC knows. Raises `no_quorum`, `server_down`."""
         state = self._state
         names = {name.casefold() for name in view.members}
-        clusters = [one for one in state.clusters if any(node.server.casefold() in names for node in one.nodes)]
+        clusters = sorted(
+            (one for one in state.clusters if any(node.server.casefold() in names for node in one.nodes)),
+            key=lambda one: (not one.quorate, -one.epoch),
+        )
         if not clusters or not clusters[0].quorate:
             raise WorldError("no_quorum", f"the cluster {view.name} has no quorum", cluster=view.name)
-        ups = [node.server for node in clusters[0].nodes if node.state in ("Up", "Paused")]
+        ups = [node.server for node in clusters[0].nodes if node.serves]
         if not any(state.reaches(host, state.servers[name]) for name in ups):
             raise WorldError(
                 "server_down",
@@ -161,7 +163,7 @@ class Members:
                 kind: Kind = "already_member" if dag.name == known.name else "member_elsewhere"
                 raise WorldError(kind, f"{host.name} is a member of {dag.name}", server=host.name, dag=dag.name)
         for cluster in self._state.clusters:
-            if host.name in cluster.nodes:
+            if holds(cluster, host.name) or (cluster.quorate and host.name in cluster.nodes):
                 raise WorldError(
                     "member_elsewhere", f"{host.name} is a node already", server=host.name, dag=cluster.name
                 )
@@ -227,7 +229,7 @@ class Members:
         if configuration_only:
             self._forget(known, host, target)
             return Operation(state.now)
-        cluster = next((one for one in state.clusters if host.name in one.nodes), None)
+        cluster = self._with(host)
         if cluster is not None and not cluster.quorate:
             raise WorldError("no_quorum", f"the cluster {cluster.name} has no quorum", cluster=cluster.name)
         if cluster is not None:
@@ -239,7 +241,7 @@ class Members:
 
     def _left(self, known: DagObject, host: Server, target: DomainController, operation: Operation) -> None:
         state = self._state
-        cluster = next((one for one in state.clusters if host.name in one.nodes), None)
+        cluster = self._with(host)
         dc = target if target.up() else state.directory.closest(host.site)
         if cluster is not None:
             if not cluster.quorate:
@@ -257,17 +259,10 @@ class Members:
                 self._witness.settle(cluster, dag, state.servers[cluster.core_owner or host.name], operation)
         state.review()
 
-    def evict(self, asked: str, node: str) -> None:
-        """Remove-ClusterNode: the cluster forgets a node, AD does not.
-
-        Raises `service_down`, `no_quorum`, `not_found`.
-        """
-        cluster = self._reading.cluster(self._state.server(asked))
-        found = cluster.nodes.get(node)
-        if found is None:
-            raise WorldError("not_found", f"there is no node {node}", object="node", name=node)
-        self._clusters.evict(cluster, found)
-        self._state.review()
+    def _with(self, host: Server) -> Cluster | None:
+        """The cluster that has a host for a node, one with quorum before others."""
+        found = [one for one in self._state.clusters if host.name in one.nodes]
+        return max(found, key=lambda one: (one.quorate, one.epoch), default=None)
 
     def _forget(self, known: DagObject, host: Server, dc: DomainController) -> None:
         state = self._state

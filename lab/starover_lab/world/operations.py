@@ -14,6 +14,8 @@ NoticeKind = Literal[
     "witness_access_denied",  # Exchange Trusted Subsystem is no administrator of the witness: data server, directory
     "witness_path_not_found",  # SMB is closed there, or the host is down: data server
     "witness_rpc_unavailable",  # WMI is closed there, or the host is down: data server, directory
+    "not_evicted",  # Restore marked it stopped and could not remove it from the cluster: data server, dag
+    "node_not_started",  # a survivor did not join in time: data server, dag
     "copy_needs_seed",  # the new copy is suspended until it is seeded: data copy
     "restart_store",  # first further copy on that server, MSExchangeIS should be restarted: data server
     "files_left",  # the copy is removed, its files stay: data copy, server, edb_path, log_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from starover_lab.world.cluster import CLUSSVC
 from starover_lab.world.entities import Cluster, Component, Copy, DagObject, Database, Server
@@ -129,7 +130,7 @@ class Reading:
             )
         if not cluster.quorate:
             raise WorldError("no_quorum", f"the cluster {cluster.name} has no quorum", cluster=cluster.name)
-        ups = [node for node in cluster.nodes if node.state in ("Up", "Paused")]
+        ups = [node for node in cluster.nodes if node.serves]
         return DagStatus(
             dag=dag,
             dc=dc,
@@ -147,18 +148,17 @@ class Reading:
 
     def cluster(self, asked: Server) -> Cluster:
         """The cluster that a server is a node of, as the cluster service there tells it."""
-        for cluster in self._state.clusters:
-            node = cluster.nodes.get(asked.name)
-            if node is None:
-                continue
-            if not self._state.runs(asked, CLUSSVC):
-                raise WorldError(
-                    "service_down", f"{CLUSSVC} is not running on {asked.name}", server=asked.name, service=CLUSSVC
-                )
-            if not cluster.quorate or node.state == "Joining":
-                raise WorldError("no_quorum", f"the cluster {cluster.name} has no quorum", cluster=cluster.name)
-            return cluster
-        raise WorldError("not_found", f"{asked.name} is no cluster node", object="cluster", name=asked.name)
+        cluster = self._state.cluster_on(asked)
+        node = cluster.nodes.get(asked.name) if cluster is not None else None
+        if cluster is None or node is None:
+            raise WorldError("not_found", f"{asked.name} is no cluster node", object="cluster", name=asked.name)
+        if not self._state.runs(asked, CLUSSVC):
+            raise WorldError(
+                "service_down", f"{CLUSSVC} is not running on {asked.name}", server=asked.name, service=CLUSSVC
+            )
+        if not cluster.quorate or not node.serves:
+            raise WorldError("no_quorum", f"the cluster {cluster.name} has no quorum", cluster=cluster.name)
+        return cluster
 
     def nodes(self, cluster: Cluster) -> list[NodeView]:
         """The nodes by id."""
@@ -169,6 +169,7 @@ class Reading:
                 state=node.state,
                 node_weight=cluster.votes.weights.get(node.id, 1),
                 dynamic_weight=cluster.votes.votes.get(node.id, 0),
+                information=node.information,
             )
             for node in sorted(cluster.nodes, key=lambda node: node.id)
         ]
@@ -244,17 +245,16 @@ class Reading:
         return database.stream.time_of(generation) if copy.files_present else None
 
 
-def effective_state(component: Component, *, server_wide_offline: bool) -> str:
+def effective_state(component: Component, *, server_wide_offline: bool) -> Literal["Active", "Inactive", "Draining"]:
     """A component's state from all its requesters: Inactive before Draining before Active."""
     if component.always_inactive:
         return "Inactive"
     if server_wide_offline and component.name not in ("Monitoring", "RecoveryActionsEnabled"):
         return "Inactive"
     wishes = {state for state, _ in [*component.local.values(), *component.remote.values()]}
-    for state in ("Inactive", "Draining"):
-        if state in wishes:
-            return state
-    return "Active"
+    if "Inactive" in wishes:
+        return "Inactive"
+    return "Draining" if "Draining" in wishes else "Active"
 
 
 def _empty(dag: DagObject, dc: str) -> DagStatus:

@@ -269,13 +269,22 @@ class _Merged:
         for key in sorted(self.tuning.keys() - set(knobs)):
             near = difflib.get_close_matches(key, knobs, 1)
             wrong.append(("tuning", key, f"`{key}` is no knob" + (f": did you mean `{near[0]}`?" if near else "")))
-        turned: dict[str, float] = {}
+        turned: dict[str, float | str] = {}
+        wordy = {field.name for field in msgspec.structs.fields(Tuning) if isinstance(field.default, str)}
         for key in self.tuning.keys() & set(knobs):
+            if key in wordy:
+                turned[key] = self.tuning[key]
+                continue
             try:
                 turned[key] = msgspec.convert(self.tuning[key], float, strict=False)
             except msgspec.ValidationError:
                 wrong.append(("tuning", key, f"`{key}` is a number, and here is `{self.tuning[key]}`"))
-        tuning = msgspec.convert(turned, Tuning, strict=False)
+        try:
+            tuning = msgspec.convert(turned, Tuning, strict=False)
+        except msgspec.ValidationError as error:
+            key = str(error).rpartition("$.")[2].rstrip("`")
+            wrong.append(("tuning", key, f"`{key}`: {error}"))
+            tuning = Tuning()
         for az in [server.az for server in servers] + [site.az for site in of("sites", Site)]:
             if az:
                 self.azs.setdefault(az)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from starover_lab.world.entities import DagObject
 
@@ -107,6 +108,7 @@ class NodeView:
     state: str
     node_weight: int
     dynamic_weight: int
+    information: Literal["Normal", "Isolated", "Quarantined"] = "Normal"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,22 +38,44 @@ class Witness:
 
     def settle(self, cluster: Cluster, dag: DagObject, asker: Server, operation: Operation) -> None:
         """Set quorum type and witness by the number of nodes and the DAG's witness. The cluster must be quorate."""
+        server, directory = dag.witness_server, dag.witness_directory
+        keeps = self._state.tuning.setdag_after_restore == "keep" and cluster.recovering
+        if keeps and _is(dag.alternate_witness_server, cluster.witness_server):
+            server, directory = dag.alternate_witness_server, dag.alternate_witness_directory
+        if len(cluster.nodes) % 2:
+            server = ""
+        self._use(cluster, dag, server, directory, asker, operation)
+
+    def settle_restored(
+        self, cluster: Cluster, dag: DagObject, asker: Server, operation: Operation, *, primary: bool
+    ) -> None:
+        """After a Restore: an even number of survivors, or a single one, takes the alternate witness (or primary)."""
+        count = len(cluster.nodes)
+        server, directory = dag.alternate_witness_server, dag.alternate_witness_directory
+        if primary or not server:
+            server, directory = dag.witness_server, dag.witness_directory
+        self._use(cluster, dag, server if count == 1 or count % 2 == 0 else "", directory, asker, operation)
+
+    def _use(
+        self, cluster: Cluster, dag: DagObject, server: str, directory: str, asker: Server, operation: Operation
+    ) -> None:
+        """Make a witness the cluster's, or none; the cluster must be quorate."""
         state = self._state
-        host = state.servers.get(first_label(dag.witness_server)) if dag.witness_server else None
-        if len(cluster.nodes) % 2 or host is None:
+        host = state.servers.get(first_label(server)) if server else None
+        if host is None:
             self._without(cluster)
             return
         share = share_name(state, dag.name)
         path = f"\\\\{host.fqdn}\\{share}"
-        made = self.prepare(dag, host, dag.witness_directory, asker, operation)
+        made = self.prepare(dag, host, directory, asker, operation)
         if made:
             rights = share_rights(
                 state, dag.name, (node.server for node in cluster.nodes), named=bool(cluster.addresses)
             )
             old = host.shares.get(share)
-            if old is None or (old.path, old.access) != (dag.witness_directory, rights):
-                host.shares.add(share, SmbShare(share, dag.witness_directory, rights))
-                state.log.add("share_made", host.name, share=share, path=dag.witness_directory)
+            if old is None or (old.path, old.access) != (directory, rights):
+                host.shares.add(share, SmbShare(share, directory, rights))
+                state.log.add("share_made", host.name, share=share, path=directory)
         same = cluster.votes.witness and (cluster.witness_server, cluster.witness_path) == (host.name, path)
         if not same and not self._clusters.release_witness(cluster):
             return
@@ -82,3 +104,7 @@ class Witness:
         if self._clusters.release_witness(cluster):
             self._state.log.add("quorum_type", cluster.name, type="NodeMajority", now=self._clusters.weights(cluster))
             self._state.review()
+
+
+def _is(fqdn: str, name: str) -> bool:
+    return bool(fqdn) and first_label(fqdn).casefold() == name.casefold()
