@@ -56,9 +56,12 @@ def read_call(text: str) -> Call:
 
 
 def canonical(template: str, text: str) -> str:
-    """Rendered text of a call in the one form that is hashed, shown and sent. Raises `BadTemplate`."""
+    """Rendered text of a call in the one form that is hashed, shown and sent. Raises `BadTemplate`.
+
+    A report may run over several lines; no value has a line end of its own in it.
+    """
     try:
-        call = read_call(text)
+        call = read_call(_STRING.sub(lambda string: string[0].replace("\n", " "), text))
     except BadTemplate as error:
         raise BadTemplate(f"the template {template} makes no call: {error.what}", certain=error.certain) from None
     lean: dict[str, object] = {"service": call.service, "operation": call.operation, "parameters": call.parameters}

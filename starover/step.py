@@ -308,6 +308,7 @@ class Kind:
         settle: Settle,
         deadline: float,
         tries: int = 1,
+        lenient: bool = False,
     ) -> None:
         """`check` and `apply` are template names, deadlines seconds."""
         self.name = name
@@ -321,6 +322,8 @@ class Kind:
         self.deadline = deadline
         self.tries = tries
         """How often it is done at most, when what it began is seen to have broken off."""
+        self.lenient = lenient
+        """When `settle` is over the run goes on all the same: what follows looks at what is left."""
 
     def __repr__(self) -> str:
         return f"<step kind {self.name}>"
@@ -342,6 +345,7 @@ class StepKind(Kind, Generic[R, P]):
         deadline: float,
         broken: Callable[[R], Blocked | None] | None = None,
         tries: int = 1,
+        lenient: bool = False,
     ) -> None:
         """Made by `step`."""
         super().__init__(
@@ -354,6 +358,7 @@ class StepKind(Kind, Generic[R, P]):
             settle=settle,
             deadline=deadline,
             tries=tries,
+            lenient=lenient,
         )
         self.query = check
         self.function = function
@@ -403,6 +408,7 @@ def step(
     deadline: float = ...,
     broken: Callable[[R], Blocked | None] | None = ...,
     tries: int = ...,
+    lenient: bool = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 @overload
 def step(
@@ -416,6 +422,7 @@ def step(
     deadline: float = ...,
     broken: Callable[[R], Blocked | None] | None = ...,
     tries: int = ...,
+    lenient: bool = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 def step(
     *,
@@ -428,6 +435,7 @@ def step(
     deadline: float = WRITE_DEADLINE,
     broken: Callable[[R], Blocked | None] | None = None,
     tries: int = 1,
+    lenient: bool = False,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]:
     """Make a step kind of a pure function `change(now, /, *, ...)`: None when the state holds, else what would change.
 
@@ -437,6 +445,7 @@ def step(
     to restore. `deadline` is in seconds, for the write.
     `broken(now)` looks at readings after the change only: why what was begun cannot come to its end any
     more. It is then done again, `tries` times in all; the function is asked anew first.
+    `lenient`: that the fact has not come about when `settle` is over does not end the run; it says so and goes on.
     """
 
     def make(function: Callable[Concatenate[R, P], Change | Blocked | None]) -> StepKind[R, P]:
@@ -451,6 +460,7 @@ def step(
             deadline=deadline,
             broken=broken,
             tries=tries,
+            lenient=lenient,
         )
 
     return make

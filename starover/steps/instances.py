@@ -1,0 +1,218 @@
+"""EC2 instances: how they are, stopping and starting them; knows no DAG and no fence.
+
+Every query and step is a call as data; the server is the one whose instance it is, and is not contacted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from starover.step import Blocked, Change, Query, Report, Risk, Settle, step
+
+__all__ = [
+    "GONE",
+    "OFF",
+    "ApiStop",
+    "Checks",
+    "Ec2Instance",
+    "InstanceStatus",
+    "OneInstance",
+    "ScalingGroup",
+    "ScalingGroups",
+    "ScheduledEvent",
+    "Tag",
+    "api_stop",
+    "api_stop_allowed",
+    "instance_force_stopped",
+    "instance_of",
+    "instance_running",
+    "instance_status",
+    "instance_stopped",
+    "instance_tagged",
+    "instant",
+    "scaling_group",
+    "scaling_groups",
+    "scaling_suspended",
+]
+
+OFF = ("stopped", "terminated")
+"""States of an instance in which nothing of it runs."""
+GONE = "terminated"
+SUSPENDED = ("Launch", "Terminate", "HealthCheck", "ReplaceUnhealthy", "AZRebalance", "ScheduledActions")
+"""Processes of an Auto Scaling group that would start, replace or move an instance that was stopped."""
+
+
+class Tag(Report):
+    """A tag."""
+
+    key: str
+    value: str
+
+
+class Ec2Instance(Report):
+    """An instance, as EC2 has it."""
+
+    id: str
+    state: str
+    """`pending`, `running`, `stopping`, `stopped`, `shutting-down` or `terminated`."""
+    az: str
+    vpc: str | None
+    subnet: str | None
+    address: str | None
+    groups: tuple[str, ...]
+    """Ids of its security groups."""
+    tags: tuple[Tag, ...]
+
+    def tag(self, key: str) -> str:
+        """The value of a tag; empty: it is not there."""
+        return next((tag.value for tag in self.tags if tag.key == key), "")
+
+
+class OneInstance(Report):
+    """The instance that was asked for (`ec2/instance.call.j2`)."""
+
+    instance: Ec2Instance | None
+
+    @property
+    def state(self) -> str:
+        """Its state; empty: there is no such instance."""
+        return self.instance.state if self.instance is not None else ""
+
+
+class ScheduledEvent(Report):
+    """What AWS has announced for an instance."""
+
+    id: str | None
+    code: str
+    """`instance-retirement`, `system-reboot`, `system-maintenance`, `instance-reboot`, `instance-stop`."""
+    says: str
+    not_before: str | None
+
+
+class Checks(Report):
+    """Status checks of an instance."""
+
+    state: str
+    system: str
+    """`ok`, `impaired`, `insufficient-data`, `initializing`, `not-applicable`."""
+    instance: str
+    failing_since: tuple[str, ...]
+    events: tuple[ScheduledEvent, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Both checks pass."""
+        return self.system == self.instance == "ok"
+
+    @property
+    def failing(self) -> datetime | None:
+        """Since when a check has been failing; None: none is, or AWS does not say since when."""
+        if not {self.system, self.instance} & {"impaired", "insufficient-data"}:
+            return None
+        return min((instant(one) for one in self.failing_since), default=None)
+
+
+class InstanceStatus(Report):
+    """The status of one instance (`ec2/instance_status.call.j2`)."""
+
+    checks: Checks | None
+
+
+class ApiStop(Report):
+    """Whether EC2 refuses to stop an instance (`ec2/api_stop.call.j2`)."""
+
+    refused: bool | None
+
+
+class ScalingGroups(Report):
+    """The Auto Scaling groups of one instance: none or one (`autoscaling/instance.call.j2`)."""
+
+    groups: tuple[str, ...]
+
+
+class ScalingGroup(Report):
+    """Which processes of a group are suspended (`autoscaling/group.call.j2`)."""
+
+    suspended: tuple[str, ...]
+
+
+instance_of = Query("ec2/instance.call.j2", OneInstance)
+"""Argument: `instance`, its id."""
+instance_status = Query("ec2/instance_status.call.j2", InstanceStatus)
+"""Argument: `instance`."""
+api_stop = Query("ec2/api_stop.call.j2", ApiStop)
+"""Argument: `instance`."""
+scaling_groups = Query("autoscaling/instance.call.j2", ScalingGroups)
+"""Argument: `instance`."""
+scaling_group = Query("autoscaling/group.call.j2", ScalingGroup)
+"""Argument: `group`."""
+
+
+def instant(text: str) -> datetime:
+    """A time of an AWS reply."""
+    return datetime.fromisoformat(text)
+
+
+@step(check=scaling_group, apply="autoscaling/suspend.call.j2", risk=Risk.SERVICE)
+def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str, ...] = SUSPENDED) -> Change | None:
+    """An Auto Scaling group that neither replaces nor starts anything (S-FENCE)."""
+    missing = [name for name in processes if name not in now.suspended]
+    return (
+        Change(f"Auto Scaling group {group}", "acts by itself", f"suspended: {', '.join(missing)}") if missing else None
+    )
+
+
+@step(check=api_stop, apply="ec2/allow_api_stop.call.j2", risk=Risk.SERVICE)
+def api_stop_allowed(now: ApiStop, /, *, instance: str) -> Change | None:
+    """An instance that EC2 lets be stopped (S-FENCE)."""
+    return Change(f"{instance} DisableApiStop", "true", "false") if now.refused else None
+
+
+def _stop(now: OneInstance, instance: str, *notes: str) -> Change | Blocked | None:
+    if now.instance is None:
+        return Blocked(f"EC2 knows no instance {instance}", guard="G-INV", next=("the inventory's `instance:`",))
+    return None if now.state in OFF else Change(instance, "not stopped", "stopped", "; ".join(filter(None, notes)))
+
+
+@step(
+    check=instance_of,
+    apply="ec2/stop.call.j2",
+    risk=Risk.SPLIT,
+    settle=Settle(every=10, limit=240),
+    lenient=True,
+)
+def instance_stopped(now: OneInstance, /, *, instance: str, note: str = "") -> Change | Blocked | None:
+    """An instance that is stopped, with time for Windows to shut down.
+
+    That it is not seen to have stopped ends nothing: what follows looks at it (S-FENCE). `note`: what goes down with it.
+    """
+    return _stop(now, instance, note)
+
+
+@step(
+    check=instance_of,
+    apply="ec2/force_stop.call.j2",
+    risk=Risk.SPLIT,
+    settle=Settle(every=10, limit=360),
+    lenient=True,
+)
+def instance_force_stopped(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
+    """An instance that is stopped, if need be by force: the stop stays requested until it is possible."""
+    return _stop(now, instance, "by force, if it has not stopped by then")
+
+
+@step(check=instance_of, apply="ec2/start.call.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=600))
+def instance_running(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
+    """An instance that runs (S-START). Whether it may be started is for whoever asks."""
+    if now.instance is None or now.state == GONE:
+        return Blocked(f"EC2 has no instance {instance} any more", guard="G-INV")
+    return None if now.state == "running" else Change(instance, "stopped", "running")
+
+
+@step(check=instance_of, apply="ec2/tag.call.j2", risk=Risk.LOW)
+def instance_tagged(now: OneInstance, /, *, instance: str, key: str, value: str) -> Change | Blocked | None:
+    """An instance with a tag."""
+    if now.instance is None:
+        return Blocked(f"EC2 knows no instance {instance}", guard="G-INV")
+    was = now.instance.tag(key)
+    return None if was == value else Change(f"{instance} tag {key}", was or "none", value)
