@@ -1,0 +1,160 @@
+"""Which road carries a script, and which one next when it is closed; knows no wire, only transports by kind of road.
+
+The inventory's order counts. A road that is closed or throttled is left at once, because nothing was sent on it. What
+was sent and not answered is asked again elsewhere only if it reads; a write is not: its receipt is looked for first,
+and that (a reading) takes whatever road there is.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, StaroverError, Unreachable
+from starover.estate import Server
+from starover.transport import Answer, Attempt, Script, Transport
+
+__all__ = ["RoutedTransport", "goes_on", "roads_for"]
+
+CLOSED_SECONDS = 60.0
+"""How long a road that was found closed is tried last."""
+LEAST_SECONDS = 3.0
+"""With less of its deadline left a script is not begun on another road."""
+_TEXT_ONLY = frozenset({"winrm", "ssm"})
+"""Roads that carry a script as text and nothing else: no password, no objects."""
+
+
+def roads_for(script: Script) -> tuple[str, ...]:
+    """Kinds of road that can carry this script, in the inventory's order; `command` has a road of its own.
+
+    Raises `BadInventory` when the server has none that can.
+    """
+    server = script.server
+    if script.way == "command":
+        return ("psrp",)  # to /PowerShell, which the same transport reaches
+    kinds = tuple(dict.fromkeys(road.kind for road in server.roads if road.kind != "exchange"))
+    able = tuple(kind for kind in kinds if kind not in _TEXT_ONLY or (not script.arguments and script.way == "script"))
+    if able:
+        return able
+    raise BadInventory(_unable(server, kinds), certain=("nothing was sent",), next=_mend(server), host=server.name)
+
+
+def goes_on(error: StaroverError, *, mutates: bool, here: str, there: str) -> bool:
+    """Whether a script that ended with `error` on the road `here` may be tried `there`."""
+    if isinstance(error, AuthFailed):  # the same password on another road is one more bad logon
+        return "ssm" in (here, there) and here != there
+    if isinstance(error, Unreachable):
+        return True
+    return isinstance(error, OutcomeUnknown) and not mutates
+
+
+@dataclass
+class _Way:
+    """A script and the roads that it has not been tried on."""
+
+    script: Script
+    ends: float
+    """Of monotonic time."""
+    left: list[str]
+    tried: list[Attempt] = field(default_factory=list[Attempt])
+
+    def next_script(self) -> Script:
+        """The same script with what is left of its deadline."""
+        return replace(self.script, deadline=max(0.0, self.ends - time.monotonic()))
+
+
+class RoutedTransport:
+    """Transports by kind of road, as one."""
+
+    def __init__(self, carriers: Mapping[str, Transport]) -> None:
+        """`carriers`: by `Road.kind`."""
+        self._carriers = carriers
+        self._closed: dict[tuple[str, str], float] = {}
+        """When a road of a server was last found closed, monotonic."""
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        """Run each script over its first open road, all side by side; see `Transport.run`."""
+        came: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+        ways: dict[str, _Way] = {}
+        groups: dict[str, list[Script]] = {}
+        now = time.monotonic()
+        for script in batch:
+            try:
+                kinds = self._open_first(script, roads_for(script))
+            except BadInventory as error:
+                yield Answer(id=script.id, error=error)
+                continue
+            ways[script.id] = _Way(script, now + script.deadline, list(kinds[1:]))
+            groups.setdefault(kinds[0], []).append(script)
+        for kind, scripts in groups.items():
+            self._start(kind, scripts, came)
+        while ways:
+            kind, answer = came.get()
+            way = ways[answer.id]
+            following = self._following(way, kind, answer)
+            if following is None:
+                del ways[answer.id]
+                yield replace(answer, attempts=(*way.tried, *answer.attempts)) if way.tried else answer
+                continue
+            assert answer.error is not None
+            sent = isinstance(answer.error, OutcomeUnknown)
+            way.tried.extend(answer.attempts)
+            way.tried.append(Attempt(what=f"{answer.road or kind}: {answer.error.what}", sent=sent, waited=0.0))
+            way.left.remove(following)
+            self._start(following, [way.next_script()], came)
+
+    def secrets(self) -> Sequence[str]:
+        """What the carriers have carried."""
+        return [secret for carrier in self._carriers.values() for secret in carrier.secrets()]
+
+    def close(self) -> None:
+        """Close every carrier."""
+        for carrier in self._carriers.values():
+            carrier.close()
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _open_first(self, script: Script, kinds: Sequence[str]) -> list[str]:
+        """Roads that were just found closed come last. Raises `BadInventory` when none has a carrier."""
+        name, now = script.server.name.casefold(), time.monotonic()
+        able = [kind for kind in kinds if kind in self._carriers]
+        if not able:
+            raise BadInventory(
+                _unable(script.server, kinds), certain=("nothing was sent",), next=_mend(script.server), host=name
+            )
+        closed = [kind for kind in able if now - self._closed.get((name, kind), -CLOSED_SECONDS) < CLOSED_SECONDS]
+        return [*(kind for kind in able if kind not in closed), *closed]
+
+    def _following(self, way: _Way, kind: str, answer: Answer) -> str | None:
+        """The road to try next, None: this is the answer."""
+        name = way.script.server.name.casefold()
+        error = answer.error
+        if error is None:
+            self._closed.pop((name, kind), None)
+            return None
+        if isinstance(error, Unreachable) and not isinstance(error, AuthFailed):
+            self._closed[name, kind] = time.monotonic()
+        if way.ends - time.monotonic() < LEAST_SECONDS:
+            return None
+        mutates = way.script.mutates
+        return next((there for there in way.left if goes_on(error, mutates=mutates, here=kind, there=there)), None)
+
+    def _start(self, kind: str, scripts: list[Script], came: queue.SimpleQueue[tuple[str, Answer]]) -> None:
+        def carry() -> None:
+            for answer in self._carriers[kind].run(scripts):
+                came.put((kind, answer))
+
+        threading.Thread(target=carry, name=f"road-{kind}", daemon=True).start()
+
+
+def _unable(server: Server, kinds: Sequence[str]) -> str:
+    if not kinds:
+        return f"the inventory has no road to {server.name}"
+    return f"no road to {server.name} ({', '.join(kinds)}) can carry a password or objects, which this script needs"
+
+
+def _mend(server: Server) -> tuple[str, ...]:
+    return (f"give {server.name} `roads: [{{kind: psrp}}]`",)
