@@ -14,7 +14,12 @@ from starover_lab.cmdlets import (
     database_settings,
     databases,
     health,
+    health_sets,
+    mail_flow,
+    moves,
+    queues,
     reference,
+    resubmit,
     servers,
     virtual_directories,
 )
@@ -32,7 +37,12 @@ _EXCHANGE: dict[str, Body] = (
     | dag_networks.BODIES
     | servers.BODIES
     | health.BODIES
+    | health_sets.BODIES
+    | mail_flow.BODIES
+    | queues.BODIES
     | activation.BODIES
+    | moves.BODIES
+    | resubmit.BODIES
     | virtual_directories.BODIES
     | client_access.BODIES
     | certificates.BODIES

@@ -74,6 +74,12 @@ _EXCHANGE_CLASSES = {
     "Test-ReplicationHealth": "Microsoft.Exchange.Monitoring.TestReplicationHealth",
     "Test-ServiceHealth": "Microsoft.Exchange.Monitoring.TestServiceHealth",
     "Get-ServerHealth": "Microsoft.Exchange.Management.Monitoring.GetServerHealth",
+    "Get-HealthReport": "Microsoft.Exchange.Management.Monitoring.GetHealthReport",
+    "Get-Message": "Microsoft.Exchange.Management.QueueViewerTasks.GetMessageInfo",
+    "Retry-Queue": "Microsoft.Exchange.Management.QueueViewerTasks.RetryQueue",
+    "Resume-Queue": "Microsoft.Exchange.Management.QueueViewerTasks.UnfreezeQueue",
+    "Suspend-Queue": "Microsoft.Exchange.Management.QueueViewerTasks.FreezeQueue",
+    "Redirect-Message": "Microsoft.Exchange.Management.QueueViewerTasks.RedirectMessage",
 }
 _CLUSTER_CLASSES = {
     "Get-Cluster": "GetClusterCommand",
@@ -142,6 +148,7 @@ _TYPES = {
     "enhancedtimespan": "timespan",
     "timespan": "timespan",
     "uint16": "uint16",
+    "datetime": "datetime",
     "pscredential": "pscredential",
 }
 
