@@ -17,6 +17,9 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "winrm_silent": ("EX3", {}),
     "winrm_slow": ("EX3", {}),
     "instance_stop": ("EX3", {}),
+    "aws_throttle": ("stop_instances", {}),
+    "insufficient_capacity": ("1a", {}),
+    "ec2_event": ("EX3", {"code": "instance-stop"}),
     "az_loss": ("1b", {"ec2": "stuck"}),
     "az_isolated": ("1b", {}),
     "partition": ("1a|1b,1c", {}),
@@ -55,6 +58,11 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "kerberos_skew": ("EX3", {"seconds": 600}),
     "orphan_sid": ("FSW3", {}),
     "auth_cert_expired": ("", {}),
+    "queue_stuck": ("EX3", {"messages": 80}),
+    "backpressure": ("EX3", {}),
+    "malware_engine_stuck": ("EX3", {}),
+    "service_start_fails": ("EX3", {}),
+    "su_failed": ("EX3", {}),
 }
 ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
 """Kinds that need another estate."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starover_lab.world.active_manager import STORE
+from starover_lab.world.cloud_faults import TABLE as CLOUD
 from starover_lab.world.entities import Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
@@ -41,8 +42,8 @@ def _listener(flag: str, words: str) -> Callable[[Tools], Broken]:
 
 def _instance_stop(tools: Tools) -> Broken:
     server = tools.server()
-    tools.hosts.shut_down(server, "the instance was stopped", tools.number)
-    return Broken(f"somebody stops the instance of {server.name}", lambda: tools.hosts.on(server, tools.number))
+    tools.hosts.shut_down(server, "the instance was stopped", "ec2")  # so EC2 knows of it, and can start it
+    return Broken(f"somebody stops the instance of {server.name}", lambda: tools.hosts.on(server, "ec2"))
 
 
 def _az_loss(tools: Tools) -> Broken:
@@ -252,6 +253,7 @@ _TABLE = {
     "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}, alone=True),
     "rbac_missing": Kind("a role, cmdlet or parameter is assigned to nobody", "its name", _rbac_missing),
     **BUILDING,
+    **CLOUD,
     **OPERATIONS,
     **DATABASES,
 }

@@ -1,4 +1,4 @@
-"""Plain settings of servers and AD: listeners, accounts, components, policies, preferences, lags; no timer."""
+"""Plain settings of servers and AD: listeners, accounts, policies, preferences, lags; no timer."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import Literal
 
 from starover_lab.world.dag_objects import dags_on, read_dag
 from starover_lab.world.directory import DomainController
-from starover_lab.world.entities import Account, Component, Copy, DagObject, Database, ExchangeServer, Server
+from starover_lab.world.entities import Account, Copy, DagObject, Database, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
-from starover_lab.world.reading import effective_state
 from starover_lab.world.state import State
 
 __all__ = ["ServerSettings"]
 
 _MOST_LAG_S = 14 * 86_400.0
-_REQUESTERS = ("HealthAPI", "Maintenance", "Sidelined", "Functional", "Deployment")
 
 
 class ServerSettings:
@@ -29,6 +27,8 @@ class ServerSettings:
             return ("off",)
         az = self._state.azs.get(server.az)
         if server.hung or server.cut_off or (az is not None and az.state == "isolated"):
+            return ("silent",)
+        if not all(passes(server, None) for passes in self._state.filters):
             return ("silent",)
         service = server.services.get("WinRM")
         if service is None or service.status != "Running":
@@ -122,43 +122,6 @@ class ServerSettings:
         self._state.log.add(
             "lag_set", f"{database.name}\\{copy.server}", replay_s=copy.replay_lag_s, truncation_s=copy.truncation_lag_s
         )
-        self._state.review()
-
-    def components(self, server: Server) -> list[tuple[Component, str]]:
-        """Each component with its effective state."""
-        exchange = self._exchange(server)
-        offline = effective_state(exchange.components["ServerWideOffline"], server_wide_offline=False) == "Inactive"
-        return [(one, effective_state(one, server_wide_offline=offline)) for one in exchange.components]
-
-    def set_component(
-        self,
-        server: Server,
-        name: str,
-        state: Literal["Active", "Inactive", "Draining"],
-        requester: str,
-        *,
-        local: bool,
-        remote: bool,
-    ) -> None:
-        """Set one requester's wish for a component, on the server, in AD, or both."""
-        exchange = self._exchange(server)
-        component = exchange.components.get(name)
-        if component is None:
-            raise WorldError("not_found", f"there is no component {name}", object="component", name=name)
-        known = next((one for one in _REQUESTERS if one.casefold() == requester.casefold()), None)
-        if known is None:
-            raise WorldError(
-                "invalid",
-                f"there is no requester {requester}",
-                parameter="Requester",
-                value=requester,
-                allowed=", ".join(_REQUESTERS),
-            )
-        spelt = "HealthApi" if known == "HealthAPI" else known
-        for wanted, states in ((local, component.local), (remote, component.remote)):
-            if wanted:
-                states[spelt] = (state, self._state.now)
-        self._state.log.add("component", server.name, component=component.name, state=state, requester=spelt)
         self._state.review()
 
     def set_activation(

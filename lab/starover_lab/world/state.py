@@ -32,7 +32,7 @@ from starover_lab.world.names import Names
 from starover_lab.world.principals import Principals
 from starover_lab.world.tuning import Tuning
 
-__all__ = ["State", "first_label"]
+__all__ = ["CloudFaults", "State", "first_label"]
 
 
 def first_label(name: str) -> str:
@@ -42,6 +42,20 @@ def first_label(name: str) -> str:
 
 def _servers() -> Names[Server]:
     return Names(first_label)
+
+
+@dataclass(eq=False)
+class CloudFaults:
+    """What is wrong with AWS's API, beside what a lost zone does to it."""
+
+    throttled: dict[str, int] = field(default_factory=dict[str, int])
+    """Call (`stop_instances`) to how many of the next ones are refused."""
+    no_capacity: dict[str, int] = field(default_factory=dict[str, int])
+    """AZ to the number of faults that leave no room to start anything there."""
+    events: dict[str, dict[int, tuple[str, datetime]]] = field(
+        default_factory=dict[str, dict[int, tuple[str, datetime]]]
+    )
+    """Server to what is announced for its instance, by number of the fault: code, and not before when."""
 
 
 @dataclass(eq=False)
@@ -94,6 +108,11 @@ class State:
     """Host (case-folded) to the seconds that a reboot takes longer; infinity: it never returns."""
     cards_changed: int = 0
     """Raised whenever a network card, a DAG network or a membership changes: who uses a network looks again."""
+    filters: list[Callable[[Server, Server | None], bool]] = field(
+        default_factory=list[Callable[[Server, Server | None], bool]]
+    )
+    """What else decides whether packets pass between two hosts: network ACLs, security groups. None: one outside."""
+    cloud: CloudFaults = field(default_factory=CloudFaults)
     rbac_missing: set[str] = field(default_factory=set[str])
     seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""
@@ -183,6 +202,8 @@ class State:
         ):
             return False
         if self.cut_links and one.az != other.az and self.cut_links.get(frozenset((one.az, other.az))):
+            return False
+        if not all(passes(one, other) for passes in self.filters):
             return False
         names = (one.name.casefold(), other.name.casefold())
         return not self.partition or any(all(name in group for name in names) for group in self.partition)

@@ -120,6 +120,13 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     service_start_s: float = 20.0
     store_start_s: float = 30.0
     transport_start_s: float = 40.0
+    update_mb_per_s: float = 20.0
+    """Download of Windows updates."""
+    update_search_s: float = 20.0
+    update_reboot_s: float = 300.0
+    """How much longer a reboot takes that ends installations."""
+    update_search_remote: Literal["by_os", "allowed", "refused"] = "by_os"
+    """Whether a network logon may search for updates; by_os: not on Windows Server 2025 (facts/exchange.md point 4)."""
     healthcheck_mode: Literal["503", "reset", "timeout"] = "503"
     """What the health page of an inactive protocol answers."""
     mail_per_min: float = 120.0
@@ -133,6 +140,29 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     transport_poll_s: float = 900.0
     """When a running transport service notices at the latest that its component was set."""
     reboot_s: float = 240.0
+    aws_call_s: float = 0.3
+    """A call of AWS's API."""
+    ec2_stop_s: float = 60.0
+    """From the stop of an instance until EC2 says `stopped`."""
+    ec2_force_stop_s: float = 120.0
+    ec2_start_s: float = 90.0
+    """From the start of an instance until EC2 says `running`; Windows boots meanwhile, and longer."""
+    ec2_check_s: float = 60.0
+    """How often the status checks of an instance are made."""
+    health_event_s: float = 180.0
+    """From the loss of a zone until AWS Health tells of it."""
+    security_group_flows_s: float = 350.0
+    """How long established flows survive a security group that forbids them."""
+    snapshot_mb_per_s: float = 200.0
+    ebs_change_every_s: float = 21_600.0
+    """A volume is changed once in so many seconds."""
+    ebs_modify_s: float = 60.0
+    """Until a change of a volume is in force."""
+    ebs_optimize_s: float = 3600.0
+    elb_check_s: float = 90.0
+    """Until a target's health is known: interval 30 s, threshold 3."""
+    elb_deregister_s: float = 20.0
+    """deregistration_delay of the AWS template."""
     services_after_boot_s: float = 60.0
     """From the first possible login until automatic services run."""
 
