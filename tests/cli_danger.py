@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli_estate import Hosts
+from cli_estate import CONTENT, Hosts
 
 RUNBOOK = '''"""Dangerous things."""
 
@@ -89,3 +89,53 @@ def dangerous(hosts: Hosts) -> Hosts:
         }
     )
     return hosts
+
+
+ASSESS = '''"""Look at a bad day."""
+
+from starover import Dag, Estate, Steps, runbook
+from starover.steps.assessment import Assessment, HostRoad, ProofLine
+from starover.steps.dag import look_at, members_of
+
+
+@runbook
+def az_loss_assess(dag: Dag, estate: Estate) -> Steps[Assessment]:
+    """Say what is wrong."""
+    facts = yield from look_at(dag, estate, members_of(dag, estate), health=False)
+    silent = [host for host in (*facts.members, *facts.others) if not host.answers]
+    return Assessment(
+        dag=dag.name,
+        answer="force-quorum" if silent else "none",
+        runbook="force" if silent else "",
+        parameters={"server": "EX3"} if silent else {},
+        verdict=f"{len(silent)} hosts are silent." if silent else "Nothing is wrong.",
+        mail_down=bool(silent),
+        since="2026-11-20T03:01:37+00:00" if silent else "",
+        certain=("EX3 is the only member that answers", "EX3 is the only member that answers"),
+        uncertain=("whether EX1 still runs",),
+        recovery="nothing mounts by itself",
+        proof=(
+            ProofLine(number=1, what="last quorum", says="unknown", unknown="no survivor has an event of it"),
+            ProofLine(number=11, what="afterwards", says="only through failback"),
+        ),
+        hosts=tuple(
+            HostRoad(server=host.server, role="member", az="a", answers=host.answers, roads=("psrp",), says="no answer")
+            for host in (*facts.members, *facts.others)
+        ),
+        facts=facts,
+    )
+'''
+
+
+def bad_day(folder: Path) -> Path:
+    """The home, with a runbook that assesses: whoever is silent makes it answer `force`."""
+    (home(folder) / "runbooks" / "assess.py").write_text(ASSESS)
+    templates = {name: text for name, text in CONTENT.templates.items() if name.split("/")[0] in LOOKED_AT}
+    for name, text in templates.items():
+        file = folder / "ps_templates" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+LOOKED_AT = ("server", "cluster", "dag", "copy", "database")

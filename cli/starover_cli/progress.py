@@ -50,9 +50,15 @@ class Teller:
     """A sink that shows a run on stderr, or as JSON lines on stdout. A context: the block is there while it is open."""
 
     def __init__(
-        self, console: Console, *, simulated: bool, json: bool, monotonic: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        *,
+        simulated: bool,
+        json: bool,
+        eager: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.story = Story(simulated=simulated)
+        self.story = Story(simulated=simulated, eager=eager)
         self._console = console
         self._json = json
         self._monotonic = monotonic

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starover_cli.views.dag_map import DagMap
     from starover_cli.views.story import Story
 
-__all__ = ["heading", "show_plan", "show_ran", "show_value", "stale"]
+__all__ = ["good_for", "heading", "show_plan", "show_ran", "show_value", "stale"]
 
 CHANGES = 3
 
@@ -80,7 +80,7 @@ def show_plan(
             said |= {"changed": 0, "exit": code, "next": following}
         _raw(room, said)
     else:
-        minutes = _good_for(plan, where)
+        minutes = good_for(plan, where.at)
         done = done_by(room.settings.state, plan)
         console.result(
             plan_text(
@@ -103,10 +103,11 @@ def _raw(room: Room, data: dict[str, object]) -> None:
     room.settings.console.raw(machine.line(data) if room.lines else machine.document(data))
 
 
-def _good_for(plan: Plan, where: Where) -> str:
+def good_for(plan: Plan, now: datetime | None) -> str:
+    """How long the plan's facts still count, in words."""
     from starover.guard import FRESH
 
-    left = FRESH - (where.at - plan.made) if where.at is not None else FRESH
+    left = FRESH - (now - plan.made) if now is not None else FRESH
     return f"good for {max(1, round(left.total_seconds() / 60))} min" if left > timedelta(0) else "too old to apply"
 
 

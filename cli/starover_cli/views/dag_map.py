@@ -19,7 +19,9 @@ __all__ = [
     "Silent",
     "advice",
     "judge",
+    "map_lines",
     "render",
+    "silent_text",
 ]
 
 GOOD_QUEUE = 10
@@ -243,17 +245,28 @@ def advice(dag: DagMap) -> list[tuple[str, str]]:
 def render(dag: DagMap, width: int = 100) -> str:
     """The whole screen."""
     verdict = [line for sentence in judge(dag) for line in wrap(sentence, width)]
-    zones = dag.zones
-    body: list[str] = []
-    if width >= 100 and len(zones) <= 3:
-        body = _columns(dag, width, short=False) or _columns(dag, width, short=True)
-    body = body or _blocks(dag, width)
-    silent = label_block(_reasons(dag.silent), width, label=14, indent=0)
-    parts = [first_line(dag.where, width), "\n".join(verdict), "\n".join(body)]
-    if silent:
-        parts.append("no answer from\n" + "\n".join(silent))
+    parts = [
+        first_line(dag.where, width),
+        "\n".join(verdict),
+        "\n".join(map_lines(dag, width)),
+        silent_text(dag, width),
+    ]
     parts.append(next_block(advice(dag)))
     return "\n\n".join(part for part in parts if part)
+
+
+def map_lines(dag: DagMap, width: int = 100) -> list[str]:
+    """The map alone: a column a zone, or blocks where there is no room for columns."""
+    body: list[str] = []
+    if width >= 100 and len(dag.zones) <= 3:
+        body = _columns(dag, width, short=False) or _columns(dag, width, short=True)
+    return body or _blocks(dag, width)
+
+
+def silent_text(dag: DagMap, width: int = 100) -> str:
+    """The hosts that gave no answer, and why; empty: all did."""
+    silent = label_block(_reasons(dag.silent), width, label=14, indent=0)
+    return "no answer from\n" + "\n".join(silent) if silent else ""
 
 
 def _reasons(silent: Sequence[Silent]) -> list[tuple[str, str]]:

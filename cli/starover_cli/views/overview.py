@@ -7,7 +7,13 @@ from starover_cli.views.text import table
 __all__ = ["overview_text"]
 
 _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
-    ("look", (("status", "the DAG as a map, one screen"),)),
+    (
+        "look",
+        (
+            ("status", "the DAG as a map, one screen"),
+            ("assess", "what is wrong, what is safe, the plan to mend it    <- at 03:00 start here"),
+        ),
+    ),
     (
         "do",
         (

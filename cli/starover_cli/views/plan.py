@@ -14,7 +14,7 @@ from starover.values import Plain
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
 
-__all__ = ["next_of_plan", "plan_text", "plan_verdict", "plans_text", "step_script"]
+__all__ = ["next_of_plan", "plan_danger", "plan_id_line", "plan_text", "plan_verdict", "plans_text", "step_script"]
 
 RISKS = {
     Risk.READ: "reads only",
@@ -134,7 +134,7 @@ def plan_text(
         f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
-        "\n".join(label_block([*_remarks(plan), *_danger(plan, second)], width)),
+        "\n".join(label_block([*_remarks(plan), *plan_danger(plan, second)], width)),
         "" if asking else _count(plan),
         "" if asking else next_block(next_of_plan(plan, ticket)),
     ]
@@ -178,7 +178,7 @@ def _count(plan: Plan) -> str:
     return f"{', '.join(parts)}. Nothing was sent but reads."
 
 
-def _danger(plan: Plan, second: Second | None) -> list[tuple[str, str]]:
+def plan_danger(plan: Plan, second: Second | None = None) -> list[tuple[str, str]]:
     """What may be lost, and who must agree."""
     if plan.nothing or plan.blocked or not needs_digest(plan.risk):
         return []

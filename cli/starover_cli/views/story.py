@@ -73,6 +73,8 @@ class Story:
     """Everything worth showing of the legs of a run. Give it every event; it says what to print."""
 
     simulated: bool = False
+    eager: bool = False
+    """Every host's first answer is worth a line, not only a slow one."""
     rows: dict[int, Row] = field(default_factory=dict[int, Row])
     run: str = ""
     mode: str = ""
@@ -146,6 +148,9 @@ class Story:
         rows = sorted(self.rows.values(), key=lambda row: (row.mark == ">", row.number))
         lines = [clip(row.text(at, width), width) for row in rows]
         lines += [clip(f"     {text}", width) for text in self._waits.values()]
+        if self.eager and self.answered:
+            heard = "  ".join(f"{host} {duration(seconds)}" for host, seconds in self.answered.items())
+            lines.append(clip(f"     {heard}", width))
         if self.asking:
             lines.append(clip(f"     asking {_hosts(self.asking)}", width))
         if len(lines) > height:
@@ -174,7 +179,8 @@ class Story:
                 [] if known == event.fault else [f"     {event.host}: {event.fault.what} ({duration(event.seconds)})"]
             )
         self.silent.pop(event.host, None)
-        return [f"     {event.host} answered after {duration(event.seconds)}"] if first and event.seconds > SLOW else []
+        told = first and (self.eager or event.seconds > SLOW)
+        return [f"     {event.host} answered after {duration(event.seconds)}"] if told else []
 
     def _began(self, event: events.StepBegan, at: datetime) -> list[str]:
         row = Row(

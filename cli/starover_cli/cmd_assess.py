@@ -1,0 +1,159 @@
+"""`assess`: the first command on a bad day: what is wrong, what is safe, and the saved plan that mends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from starover.errors import Mistake, StaroverError, Unreachable
+from starover_cli import params
+from starover_cli.attestations import with_certifiers
+from starover_cli.look import dag_map
+from starover_cli.report import good_for, heading
+from starover_cli.room import Room
+from starover_cli.settings import Settings, common, settings_of
+from starover_cli.views import json as machine
+from starover_cli.views.error import error_data, exit_line
+
+if TYPE_CHECKING:
+    from starover.plan import Plan
+    from starover.steps.assessment import Assessment
+    from starover.values import Plain
+    from starover_cli.views.dag_map import DagMap
+
+__all__ = ["COMMANDS"]
+
+ASSESS = "az-loss-assess"
+
+
+@click.command()
+@click.option("--lost-site", metavar="SITE", multiple=True, help="An AD site that is known to be lost.")
+@click.option("--lost-server", metavar="SERVER", multiple=True, help="A member that is known to be lost.")
+@click.option("--no-plan", is_flag=True, help="Only look; make no plan.")
+@click.option("--exit-code", is_flag=True, help="Exit 1 when something is to be done.")
+@common(record=True)
+@click.pass_context
+def assess(
+    ctx: click.Context, lost_site: tuple[str, ...], lost_server: tuple[str, ...], no_plan: bool, exit_code: bool
+) -> int:
+    """What is wrong, what is safe, and the plan to mend it. Never changes anything."""
+    from starover_cli.views.assess import assess_text, planned_text, unplanned_text
+
+    settings = settings_of(ctx)
+    console = settings.console
+    with Room(settings, settings.parts) as room, heading(room):
+        page, drawn = look(room, {"lost_site": [*lost_site], "lost_server": [*lost_server]})
+        code = _code(page, drawn, exit_code=exit_code)
+        if not settings.json:
+            room.headed = True
+            console.result(assess_text(page, drawn, console.width))
+        plan: Plan | None = None
+        why: StaroverError | None = None
+        if page.runbook and not no_plan:
+            try:
+                plan = plan_of(room, page)
+            except StaroverError as error:
+                why = error
+        command = _command(room, page) if page.runbook else ""
+        if settings.json:
+            console.raw(machine.document(_data(page, drawn, plan, why, command, settings, code)))
+        elif plan is not None:
+            minutes = good_for(plan, room.clock.now())
+            console.result("\n" + planned_text(plan, console.width, minutes, settings.ticket))
+        else:
+            console.result("\n" + unplanned_text(page, why, command, console.width))
+    if code:
+        console.note(exit_line(code, Unreachable.word if code == Unreachable.exit else "findings"))
+    return code
+
+
+def _code(page: Assessment, drawn: DagMap, *, exit_code: bool) -> int:
+    """A bad fact is no failure of the look; to see nothing is one."""
+    from starover_cli.views.assess import is_well
+
+    if not drawn.heard:
+        return Unreachable.exit
+    return int(exit_code and not is_well(page))
+
+
+def look(room: Room, given: dict[str, Plain]) -> tuple[Assessment, DagMap]:
+    """Ask every host at once; each answer is told as it comes. Raises what `Local.plan` raises."""
+    from starover.steps.assessment import Assessment as Page
+    from starover_cli.progress import Teller
+
+    named: dict[str, Plain] = {name: value for name, value in given.items() if value}
+    if room.settings.dag:
+        named["dag"] = room.settings.dag
+    teller = Teller(room.settings.console, simulated=room.estate.lab, json=False, eager=True)
+    with teller:
+        planned = room.local([teller]).plan(ASSESS, named)
+    value = planned.value
+    if not isinstance(value, Page):
+        raise Mistake(f"the runbook {ASSESS} of this home does not return an assessment.")
+    return value, dag_map(value.facts, room.estate, room.estate.dag(value.dag), room.clock.now())
+
+
+def plan_of(room: Room, page: Assessment) -> Plan:
+    """The plan of the runbook that the assessment answers with, saved. Raises what planning raises."""
+    from starover_cli.progress import Teller
+
+    runbook = room.content.runbook(page.runbook)
+    known = {one.name for one in runbook.parameters}
+    given: dict[str, Plain] = {name: value for name, value in page.parameters.items() if name in known}
+    if "dag" in known:
+        given.setdefault("dag", page.dag)
+    given = {**params.typed(runbook, {}, room.settings), **given}
+    given = with_certifiers(room.settings.state, runbook, given, room.estate, room.clock.now)
+    teller = Teller(room.settings.console, simulated=room.estate.lab, json=False)
+    with teller:
+        return room.local([teller]).plan(runbook.name, given).plan
+
+
+def _command(room: Room, page: Assessment) -> str:
+    """The line that plans the answered runbook."""
+    words = [f"starover plan {page.runbook}"]
+    if len(room.estate.dags) > 1:
+        words.append(f"--dag {page.dag}")
+    for name, value in page.parameters.items():
+        option = f"--{name.replace('_', '-')}"
+        for one in value if isinstance(value, list) else [value]:
+            if one is True:
+                words.append(option)
+            elif one not in (None, False, ""):
+                text = str(one)
+                words.append(f'{option} "{text}"' if " " in text else f"{option} {text}")
+    return " ".join(words)
+
+
+def _data(
+    page: Assessment,
+    drawn: DagMap,
+    plan: Plan | None,
+    why: StaroverError | None,
+    command: str,
+    settings: Settings,
+    code: int,
+) -> dict[str, object]:
+    from starover_cli.views.assess import next_of_assessment, verdict_of
+
+    following = next_of_assessment(page, plan, settings.ticket, command)
+    return {
+        "where": drawn.where,
+        "verdict": verdict_of(page, drawn),
+        "answer": page.answer,
+        "runbook": page.runbook,
+        "parameters": page.parameters,
+        "assessment": page,
+        "map": drawn,
+        "plan": plan,
+        "id": plan.id if plan is not None else None,
+        "risk": plan.risk if plan is not None else None,
+        "unplanned": error_data(why) if why is not None else None,
+        "changed": 0,
+        "exit": code,
+        "next": [command for command, _ in following],
+    }
+
+
+COMMANDS = (assess,)
