@@ -44,6 +44,7 @@ CALLS = {
     "Get-OabVirtualDirectory": "Get-OabVirtualDirectory",
     "Get-OrganizationConfig": "Get-OrganizationConfig",
     "Get-OwaVirtualDirectory": "Get-OwaVirtualDirectory",
+    "Get-SendConnector": "Get-SendConnector",
     "Get-SmbShare": "Get-SmbShare",
     "Get-WebBinding": "Get-WebBinding",
     "Get-WebServicesVirtualDirectory": "Get-WebServicesVirtualDirectory",

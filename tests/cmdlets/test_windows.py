@@ -168,7 +168,9 @@ def test_queues(estate: Estate) -> None:
         "Shadow\\3",
         "Shadow\\4",
         "Shadow\\5",
+        *("6", "7", "8", "9", "10"),
     ]
+    assert [int(one) for one in shell.run("(Get-Queue).MessageCount").texts][:4] == [0, 45, 45, 45]
     estate.world.fault("service_crash", "EX1", service="MSExchangeTransport")
     assert "Verify that the service is started" in shell.run("Get-Queue -Server 'EX1'").errors[0].message
 

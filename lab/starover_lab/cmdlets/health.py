@@ -1,4 +1,4 @@
-"""Exchange's health cmdlets, queues and settings of a session: Test-ReplicationHealth and its kin; knows no session."""
+"""Test-ReplicationHealth, Test-ServiceHealth, transport settings and those of a session; knows no session's life."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from starover_lab.cmdlets.databases import ad_columns
 from starover_lab.cmdlets.identities import known_server
-from starover_lab.cmdlets.machine import Machine, exchange_error, exchange_record, given_list, reading, switch
-from starover_lab.cmdlets.objects import enhanced_timespan, guid_of, list_of, make, moment, product, text_of
+from starover_lab.cmdlets.machine import Machine, exchange_error, given_list, reading
+from starover_lab.cmdlets.objects import enhanced_timespan, guid_of, list_of, make, product, text_of
 from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.replication_checks import Check, checks
 from starover_lab.powershell.command import Body, Invocation
@@ -106,97 +106,6 @@ def test_service_health(call: Invocation) -> Iterator[Value]:
             )
 
 
-_MONITORS = (
-    ("ServiceHealthMSExchangeReplEndpointMonitor", "DataProtection", "MSExchangeRepl", True),
-    ("ServiceHealthActiveManagerMonitor", "DataProtection", "MSExchangeRepl", True),
-    ("ClusterServiceCrashMonitor", "Clustering", "ClusSvc", True),
-    ("ClusterEndpointMonitor", "Clustering", "ClusSvc", True),
-    ("StoreServiceKillServerMonitor", "Store", "MSExchangeIS", True),
-    ("ActiveDirectoryConnectivityMonitor", "AD", "MSExchangeADTopology", False),
-    ("TransportServiceRunningMonitor", "HubTransport", "MSExchangeTransport", False),
-    ("FrontendTransportServiceRunningMonitor", "FrontendTransport", "MSExchangeFrontEndTransport", False),
-    ("MaintenanceFailureMonitor.HealthManager", "Monitoring", "MSExchangeHM", False),
-)
-"""Monitor, health set, the service it stands or falls with here, whether it counts for high availability [model]."""
-
-
-def get_server_health(call: Invocation) -> Iterator[Value]:
-    """Get-ServerHealth: a monitor is unhealthy here when its service does not run."""
-    for bound in call.records():
-        here = reading(call)
-        server = _target(call, here, text_of(bound.get("Identity")))
-        if server is None:
-            continue
-        wanted = text_of(bound.get("HealthSet")).casefold()
-        for monitor, health_set, service, impacting in _MONITORS:
-            if here.world.state.service(server, service) is None or (wanted and wanted != health_set.casefold()):
-                continue
-            if switch(bound.get("HaImpactingOnly")) and not impacting:
-                continue
-            yield make(
-                "Get-ServerHealth",
-                {
-                    "Server": server.name,
-                    "Name": monitor,
-                    "HealthSetName": health_set,
-                    "AlertValue": "Healthy" if here.world.state.runs(server, service) else "Unhealthy",
-                    "IsHaImpacting": impacting,
-                    "Identity": f"{health_set}\\{monitor}\\",
-                    "LastExecutionTime": moment(here.world.now),
-                },
-            )
-
-
-def _queue(server: Server, name: str, delivery: str, domain: str) -> PSObject:
-    identity = product(
-        ["Microsoft.Exchange.Data.QueueViewer.QueueIdentity", "System.Object"], [], text=f"{server.name}\\{name}"
-    )
-    return make(
-        "Get-Queue",
-        {
-            "DeliveryType": delivery,
-            "NextHopDomain": domain,
-            "NextHopConnector": guid_of("connector", server.name, name),
-            "Status": "Ready",
-            "MessageCount": 0,
-            "QueueIdentity": identity,
-            "Identity": identity,
-        },
-        text=f"{server.name}\\{name}",
-    )
-
-
-def get_queue(call: Invocation) -> Iterator[Value]:
-    """Get-Queue: the submission queue and one shadow queue per other member, all empty: the lab sends no mail."""
-    for bound in call.records():
-        here = reading(call)
-        identity = text_of(bound.get("Identity"))
-        owner, _, wanted = identity.partition("\\")
-        server = _target(call, here, text_of(bound.get("Server")) or (owner if wanted else ""))
-        if server is None:
-            continue
-        if not here.world.state.runs(server, "MSExchangeTransport"):
-            text = (
-                f'Exchange can\'t connect to the Microsoft Exchange Transport service on computer "{server.name}". '
-                "Verify that the service is started."
-            )
-            call.error(
-                exchange_record(call, "Microsoft.Exchange.Data.Common.LocalizedException", "InvalidOperation", text)
-            )
-            continue
-        dag = here.world.dag_of(server.name)
-        others = [one for one in here.world.dag(dag, here.host).members if one != server.name] if dag else []
-        found = [_queue(server, "Submission", "Undefined", "Submission")]
-        found += [
-            _queue(server, f"Shadow\\{at}", "ShadowRedundancy", here.world.server(name).fqdn)
-            for at, name in enumerate(others, 3)
-        ]
-        for queue in found:
-            plain = (wanted or identity).casefold()
-            if not plain or plain == "*" or (queue.text or "").partition("\\")[2].casefold() == plain:
-                yield queue
-
-
 def get_transport_config(call: Invocation) -> Iterator[Value]:
     """Get-TransportConfig."""
     here = reading(call)
@@ -257,8 +166,6 @@ def get_ad_server_settings(call: Invocation) -> Iterator[Value]:
 BODIES: dict[str, Body] = {
     "Test-ReplicationHealth": test_replication_health,
     "Test-ServiceHealth": test_service_health,
-    "Get-ServerHealth": get_server_health,
-    "Get-Queue": get_queue,
     "Get-TransportConfig": get_transport_config,
     "Set-ADServerSettings": set_ad_server_settings,
     "Get-ADServerSettings": get_ad_server_settings,

@@ -94,6 +94,12 @@ def _net_service(call: Invocation, name: str, *, start: bool) -> _Ended:
     if (service.status == "Running") == start:
         text = "has already been started" if start else "is not started"
         return _Ended([], [f"The {service.display_name} service {text}."], 2)
+    above = [] if start else here.world.services.running_dependents(here.server, service)
+    if above:
+        # net.exe asks first, and nobody is there to answer.
+        names = [one.display_name for one in above]
+        text = f"The following services are dependent on the {service.display_name} service."
+        return _Ended([text, *names, ""], ["No valid response was provided."], 2)
     act = here.world.start_service if start else here.world.stop_service
     try:
         ends = act(here.host, service.name)

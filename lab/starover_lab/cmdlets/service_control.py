@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from starover_lab.cmdlets.clusters import cluster_here, failed, node_names
 from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
@@ -39,42 +39,79 @@ def _services(call: Invocation, bound: Mapping[str, Value]) -> Iterator[Service]
 
 
 def _act(call: Invocation, service: Service, verb: str) -> bool:
+    return _together(call, [service], verb)
+
+
+def _together(call: Invocation, services: Sequence[Service], verb: str) -> bool:
+    """Start or stop services side by side and wait for the last; whether all did."""
     here = machine(call)
     change = here.world.start_service if verb == "start" else here.world.stop_service
-    try:
-        ends = change(here.host, service.name)
-    except WorldError:
+    ends = here.world.now
+    done = True
+    for service in services:
+        try:
+            ends = max(ends, change(here.host, service.name))
+        except WorldError:
+            _refused(call, service, verb)
+            done = False
+    call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+    return done
+
+
+def _refused(call: Invocation, service: Service, verb: str) -> None:
+    record = call.record(
+        f"{verb.capitalize()}ServiceFailed",
+        "OpenError",
+        f"Service '{service.display_name} ({service.name})' cannot be {_PAST[verb]} due to the following error: "
+        f"Cannot {verb} service {service.name} on computer '.'.",
+        type_name="Microsoft.PowerShell.Commands.ServiceCommandException",
+        target=service.name,
+    )
+    call.error(record)
+
+
+def _stopped(call: Invocation, service: Service, *, force: bool) -> list[Service] | None:
+    """Stop a service, with -Force also those that need it; returns these, or None when it was not stopped."""
+    here = machine(call)
+    above = here.world.services.running_dependents(here.server, service)
+    if above and not force:
         record = call.record(
-            f"{verb.capitalize()}ServiceFailed",
-            "OpenError",
-            f"Service '{service.display_name} ({service.name})' cannot be {_PAST[verb]} due to the following error: "
-            f"Cannot {verb} service {service.name} on computer '.'.",
+            "ServiceHasDependentServices",
+            "InvalidOperation",
+            f"Cannot stop service '{service.display_name} ({service.name})' because it has dependent services. It can "
+            "only be stopped if the Force flag is set.",
             type_name="Microsoft.PowerShell.Commands.ServiceCommandException",
             target=service.name,
         )
         call.error(record)
-        return False
-    call.wait(max((ends - here.world.now).total_seconds(), 0.0))
-    return True
+        return None
+    running = [one for one in above if one.status == "Running"]
+    return running if _together(call, running, "stop") and _act(call, service, "stop") else None
 
 
-def _change(verbs: tuple[str, ...]) -> Body:
+def _change(verb: str) -> Body:
     def body(call: Invocation) -> Iterator[Value]:
         for bound in call.records():
             for service in _services(call, bound):
                 if not may(call, f"{service.display_name} ({service.name})", call.spec.name):
                     continue
-                done = all(_act(call, service, verb) for verb in verbs)
+                if verb == "start":
+                    done = _act(call, service, "start")
+                else:
+                    above = _stopped(call, service, force=switch(bound.get("Force")))
+                    done = above is not None
+                    if verb == "restart" and above is not None:
+                        done = _act(call, service, "start") and _together(call, above, "start")
                 if done and switch(bound.get("PassThru")):
-                    yield service_object(service)
+                    yield service_object(machine(call), service)
 
     return body
 
 
 SERVICE_BODIES: dict[str, Body] = {
-    "Start-Service": _change(("start",)),
-    "Stop-Service": _change(("stop",)),
-    "Restart-Service": _change(("stop", "start")),
+    "Start-Service": _change("start"),
+    "Stop-Service": _change("stop"),
+    "Restart-Service": _change("restart"),
 }
 
 

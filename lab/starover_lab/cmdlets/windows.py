@@ -31,23 +31,28 @@ def setup_runs(here: Machine, host: str) -> bool:
     return any(one["kind"] == "setup_running" and same(str(one["target"]), host) for one in here.world.faults())
 
 
-def service_object(one: Service) -> PSObject:
-    """A ServiceController."""
+_CONTROLLERS = "System.ServiceProcess.ServiceController[]"
+
+
+def service_object(here: Machine, one: Service, *, alone: bool = False) -> PSObject:
+    """A ServiceController; `alone`: without those it needs and those that need it."""
     running = one.status == "Running"
-    none = list_of([], "System.ServiceProcess.ServiceController[]")
+    needed = [] if alone else here.world.services.needs(here.server, one)
+    above = [] if alone else here.world.services.dependents(here.server, one)
+    needs = list_of([service_object(here, other, alone=True) for other in needed], _CONTROLLERS)
     return make(
         "Get-Service",
         {
             "CanShutdown": running,
             "CanStop": running,
             "DisplayName": one.display_name,
-            "DependentServices": none,
+            "DependentServices": list_of([service_object(here, other, alone=True) for other in above], _CONTROLLERS),
             "ServiceName": one.name,
-            "ServicesDependedOn": none,
+            "ServicesDependedOn": needs,
             "Status": one.status,
             "StartType": one.start_type,
             "Name": one.name,
-            "RequiredServices": none,
+            "RequiredServices": needs,
         },
         text=one.name,
     )
@@ -80,7 +85,7 @@ def get_service(call: Invocation) -> Iterator[Value]:
                 call.error(record)
             for one in found:
                 if not any(fits(one.name, no) for no in out) and (not only or any(fits(one.name, yes) for yes in only)):
-                    yield service_object(one)
+                    yield service_object(here, one)
 
 
 def _is_here(here: Machine, name: str) -> bool:

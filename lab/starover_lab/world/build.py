@@ -11,6 +11,7 @@ from starover_lab.world import quorum
 from starover_lab.world.access_points import fitting
 from starover_lab.world.build_client_access import settle_client_access
 from starover_lab.world.build_directory import plant_cno, plant_directory, plant_dns
+from starover_lab.world.build_operations import settle_operations
 from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.copy_sets import config_of, database_key
@@ -107,6 +108,7 @@ def build(topology: Topology, *, seed: int | None = None) -> State:
         _dag(state, dag)
     plant_dns(state, topology)
     settle_client_access(state, topology)
+    settle_operations(state, topology)
     for database in topology.databases:
         _database(state, database, member_of.get(first_label(database.copies[0].server).casefold(), ""))
     for made in state.databases:

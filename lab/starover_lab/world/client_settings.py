@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from starover_lab.world.mail_parts import SendConnector
+
 __all__ = [
     "VDIRS",
     "Certificate",
@@ -106,3 +108,5 @@ class Organization:
     safety_net_hold_s: float = 172_800.0
     providers: dict[str, OutlookProvider] = field(default_factory=dict[str, OutlookProvider])
     """By name: EXCH, EXPR, WEB."""
+    send_connectors: dict[str, SendConnector] = field(default_factory=dict[str, SendConnector])
+    """By case-folded name."""

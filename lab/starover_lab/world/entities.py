@@ -17,6 +17,7 @@ from starover_lab.world.machine_parts import FirewallRule, InstallState, Nic, Sm
 from starover_lab.world.mail_parts import Mail
 from starover_lab.world.names import Names
 from starover_lab.world.quorum import Quorum
+from starover_lab.world.update_parts import HistoryEntry, ScheduledTask, Update
 
 __all__ = [
     "Account",
@@ -220,6 +221,11 @@ class Server:
     firewall: list[FirewallRule] = field(default_factory=list[FirewallRule])
     pending_reboot: set[str] = field(default_factory=set[str])
     """Of `cbs`, `wu`, `rename`, `ccm`."""
+    updates: list[Update] = field(default_factory=list[Update])
+    update_history: list[HistoryEntry] = field(default_factory=list[HistoryEntry])
+    """Oldest first."""
+    scheduled_tasks: dict[str, ScheduledTask] = field(default_factory=dict[str, ScheduledTask])
+    """By case-folded path and name."""
     time_skew_s: float = 0.0
     """How far its clock is ahead of the domain's."""
     power: Literal["on", "booting", "off"] = "on"

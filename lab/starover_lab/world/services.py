@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from starover_lab.world.entities import Component, Service, StartType, Year
 from starover_lab.world.names import Names
 
-__all__ = ["components_of", "services_of"]
+__all__ = ["NEEDS", "components_of", "services_of"]
 
 _Row = tuple[str, str, StartType, bool]
 _AUTO: StartType = "Automatic"
@@ -127,6 +127,39 @@ _NOT_2013 = [
     "LogExportProvider",
 ]
 _ALWAYS_INACTIVE = ("ForwardSyncDaemon", "ProvisioningRps")
+
+
+_ON_DIRECTORY = (
+    "MSExchangeAntispamUpdate",
+    "MSExchangeDagMgmt",
+    "MSExchangeDelivery",
+    "MSExchangeEdgeSync",
+    "MSExchangeFastSearch",
+    "MSExchangeFrontEndTransport",
+    "MSExchangeImap4",
+    "MSExchangeIMAP4BE",
+    "MSExchangeIS",
+    "MSExchangeMailboxAssistants",
+    "MSExchangeMailboxReplication",
+    "MSExchangeNotificationsBroker",
+    "MSExchangePop3",
+    "MSExchangePOP3BE",
+    "MSExchangeRepl",
+    "MSExchangeRPC",
+    "MSExchangeServiceHost",
+    "MSExchangeSubmission",
+    "MSExchangeThrottling",
+    "MSExchangeTransport",
+    "MSExchangeTransportLogSearch",
+    "MSExchangeUM",
+    "MSExchangeUMCR",
+)
+NEEDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(_ON_DIRECTORY, ("MSExchangeADTopology",)),
+    "MSExchangeADTopology": ("NetTcpPortSharing",),
+    "W3SVC": ("WAS",),
+}
+"""Service to those without which it does not run; from memory."""
 
 
 def services_of(*, dc: bool, year: Year | None, clustered: bool) -> Names[Service]:

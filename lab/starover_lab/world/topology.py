@@ -36,8 +36,10 @@ from starover_lab.world.topology_specs import (
     File,
     Part,
     RecordSpec,
+    SendConnectorSpec,
     ServerSpec,
     Topology,
+    UpdateSpec,
     Where,
     seconds,
 )
@@ -61,6 +63,8 @@ _LISTS = (
     "client_names",
     "certificates",
     "computers",
+    "send_connectors",
+    "updates",
     "dns_records",
 )
 
@@ -159,6 +163,8 @@ def _convert(tree: Tree, label: str, text: Text) -> File:
         "accounts": AccountSpec,
         "certificates": CertificateSpec,
         "computers": ComputerSpec,
+        "send_connectors": SendConnectorSpec,
+        "updates": UpdateSpec,
         "dns_records": RecordSpec,
     }
     for section, kind in kinds.items():  # one by one, so that all mistakes are told at once
@@ -306,6 +312,8 @@ class _Merged:
             client_names=of("client_names", ClientName),
             certificates=of("certificates", CertificateSpec),
             computers=of("computers", ComputerSpec),
+            send_connectors=of("send_connectors", SendConnectorSpec),
+            updates=of("updates", UpdateSpec),
             dns_zones=tuple(self.zones),
             dns_records=of("dns_records", RecordSpec),
             safety_net_hold_s=seconds(str(self.scalars.get("safety_net_hold", "2d"))),

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from starover.names import first_label
-from starover_lab.world.topology_specs import DagSpec, DatabaseSpec, ServerSpec, Topology
+from starover_lab.world.topology_specs import DagSpec, DatabaseSpec, ServerSpec, Topology, UpdateSpec
 
 __all__ = ["contradictions"]
 
@@ -32,6 +32,12 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
         yield from _dag(dag, servers, taken)
     for database in topology.databases:
         yield from _database(database, servers, taken)
+    for section, named in (("send_connectors", topology.send_connectors), ("updates", topology.updates)):
+        for entry in named:
+            given = entry.servers if isinstance(entry, UpdateSpec) else entry.source_servers
+            for name in given:
+                if first_label(name) not in servers:
+                    yield section, entry.name, f"`{name}` is no server of this topology"
 
 
 def _server(server: ServerSpec, topology: Topology) -> Iterator[Problem]:

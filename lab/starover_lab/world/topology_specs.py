@@ -30,8 +30,10 @@ __all__ = [
     "Part",
     "RecordSpec",
     "RouteSpec",
+    "SendConnectorSpec",
     "ServerSpec",
     "Topology",
+    "UpdateSpec",
     "VolumeSpec",
     "Where",
     "seconds",
@@ -176,6 +178,37 @@ class ComputerSpec(Spec, frozen=True, kw_only=True):
     """Who has full control over it: Exchange Trusted Subsystem, or the first node's account MBX1$."""
 
 
+class SendConnectorSpec(Spec, frozen=True, kw_only=True):
+    """A connector by which mail leaves the organization."""
+
+    name: str
+    source_servers: tuple[ServerName, ...] = ()
+    """Empty: all Exchange servers."""
+    smart_hosts: tuple[str, ...] = ()
+    """Empty: by DNS."""
+    address_spaces: tuple[str, ...] = ("SMTP:*;1",)
+
+
+class UpdateSpec(Spec, frozen=True, kw_only=True):
+    """A Windows update that hosts are offered."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^KB[0-9]{6,8}(?![\s\S])")]
+    title: str = ""
+    """Empty: a security update of that number."""
+    servers: tuple[ServerName, ...] = ()
+    """Empty: all hosts."""
+    size_mb: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 64.0
+    install: Duration = "5m"
+    reboot: Literal["never", "always", "can"] = "never"
+    categories: tuple[str, ...] = ("Security Updates",)
+    severity: Literal["", "Critical", "Important", "Moderate", "Low"] = "Important"
+    browse_only: bool = False
+    after: str = ""
+    """Another of these that must be installed first."""
+    installed_days: float | None = None
+    """It was installed so many days ago."""
+
+
 class CopySpec(Spec, frozen=True, kw_only=True):
     """One copy of a database; the first in the list is active unless the database says otherwise."""
 
@@ -274,6 +307,8 @@ class Part(Spec, frozen=True, kw_only=True):
     certificates: tuple[CertificateSpec, ...] = ()
     """Empty: one for the client names on all Exchange servers."""
     computers: tuple[ComputerSpec, ...] = ()
+    send_connectors: tuple[SendConnectorSpec, ...] = ()
+    updates: tuple[UpdateSpec, ...] = ()
     dns_zones: tuple[str, ...] = ()
     """Beside the forest's own."""
     dns_records: tuple[RecordSpec, ...] = ()
@@ -322,6 +357,8 @@ class Topology:
     client_names: tuple[ClientName, ...]
     certificates: tuple[CertificateSpec, ...]
     computers: tuple[ComputerSpec, ...]
+    send_connectors: tuple[SendConnectorSpec, ...]
+    updates: tuple[UpdateSpec, ...]
     dns_zones: tuple[str, ...]
     dns_records: tuple[RecordSpec, ...]
     safety_net_hold_s: float

@@ -129,7 +129,7 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether a network logon may search for updates; by_os: not on Windows Server 2025 (facts/exchange.md point 4)."""
     healthcheck_mode: Literal["503", "reset", "timeout"] = "503"
     """What the health page of an inactive protocol answers."""
-    mail_per_min: float = 120.0
+    mail_per_min: float = 180.0
     """Messages that each transport server takes in."""
     delivery_s: float = 2.0
     """How long a message stays in a queue that works."""

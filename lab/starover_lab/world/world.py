@@ -64,6 +64,7 @@ from starover_lab.world.state import State, first_label
 from starover_lab.world.storage import space
 from starover_lab.world.topology import load
 from starover_lab.world.topology_specs import Topology
+from starover_lab.world.updates import Updates
 from starover_lab.world.views import CopyView, DagStatus, DatabaseView, NodeView, Space
 from starover_lab.world.windows import Windows
 from starover_lab.world.witness import Witness
@@ -127,6 +128,8 @@ class World:
         """Network cards, and EC2's interfaces."""
         self.client_access = ClientAccess(state)
         """Virtual directories, Outlook Anywhere, certificates, providers."""
+        self.updates = Updates(state)
+        """Windows updates."""
         self.queues = Queues(state)
         """Transport queues and send connectors."""
         state.directory.arrived.append(self._replicated)
@@ -143,6 +146,7 @@ class World:
             self.lag.review,
             self.safety_net.review,
             self.queues.review,
+            self.updates.review,
         ]
         state.review()
         state.log.after.append(self.invariants.check)

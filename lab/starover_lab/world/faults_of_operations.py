@@ -1,0 +1,130 @@
+"""Faults that meet who runs Exchange from day to day: mail, services, updates; keeps no list of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from starover_lab.world.entities import ExchangeServer, Server
+from starover_lab.world.fault_tools import Broken, Kind, Tools
+from starover_lab.world.mail_parts import Pressure
+
+__all__ = ["TABLE"]
+
+
+def _exchange(tools: Tools) -> tuple[Server, ExchangeServer]:
+    server = tools.server()
+    if server.exchange is None:
+        known = [one.name for one in tools.state.servers if one.exchange is not None]
+        raise tools.fail(f"{server.name} has no Exchange", known)
+    return server, server.exchange
+
+
+def _queue_stuck(tools: Tools) -> Broken:
+    server, exchange = _exchange(tools)
+    messages = int(tools.number_of("messages", 20))
+    wanted = tools.text("queue").rpartition("\\")[2]
+    queues = exchange.mail.queues
+    if wanted:
+        found = [one for one in queues if wanted.casefold() in (one.name.casefold(), one.about.casefold())]
+    else:
+        found = [one for one in queues if one.kind == "connector"] or [one for one in queues if one.kind == "database"]
+    if not found:
+        raise tools.fail(f"{server.name} has no queue `{wanted}`", [one.name for one in queues])
+    queue = found[0]
+    queue.held += messages
+
+    def undo() -> None:
+        queue.held = max(queue.held - messages, 0)
+
+    return Broken(f"{messages} messages are stuck in {server.name}\\{queue.name}", undo)
+
+
+def _backpressure(tools: Tools) -> Broken:
+    server, exchange = _exchange(tools)
+    resource = tools.text("resource", "PrivateBytes")
+    level: Literal["Medium", "High"] = "Medium" if tools.text("level", "High").casefold() == "medium" else "High"
+    before, exchange.mail.pressure = exchange.mail.pressure, Pressure(resource, level, tools.state.now)
+    tools.state.log.add("backpressure", server.name, resource=resource, level=level)
+
+    def undo() -> None:
+        exchange.mail.pressure = before
+        tools.state.log.add("backpressure", server.name, resource=resource, level="Low")
+
+    return Broken(f"transport of {server.name} is under pressure ({resource} {level})", undo)
+
+
+def _engine_stuck(tools: Tools) -> Broken:
+    server, exchange = _exchange(tools)
+    exchange.mail.engine_stuck_since = tools.state.now
+    return Broken(
+        f"the antimalware engine of {server.name} answers nothing",
+        lambda: setattr(exchange.mail, "engine_stuck_since", None),
+    )
+
+
+def _start_fails(tools: Tools) -> Broken:
+    server = tools.server()
+    wanted = tools.text("service", "MSExchangeTransport")
+    service = tools.state.service(server, wanted)
+    if service is None:
+        raise tools.fail(f"{server.name} has no service `{wanted}`", [one.name for one in server.services])
+    service.crashed = True
+    return Broken(
+        f"{service.name} on {server.name} does not start any more", lambda: setattr(service, "crashed", False)
+    )
+
+
+def _update_broke_services(tools: Tools) -> Broken:
+    """A security or cumulative update that failed half-way (update-repair)."""
+    server, exchange = _exchange(tools)
+    state, number = tools.state, tools.number
+    changed = [
+        (one, one.start_type) for one in server.services if _of_exchange(one.name) and one.start_type != "Disabled"
+    ]
+    for service, _ in changed:
+        service.start_type = "Disabled"
+        service.status, service.busy_until = "Stopped", None
+    held = [exchange.components[name] for name in ("ServerWideOffline", "Monitoring", "RecoveryActionsEnabled")]
+    for component in held:
+        for states in (component.local, component.remote):
+            states["Functional"] = ("Inactive", state.now)
+    state.log.add("update_failed", server.name, fault=number)
+
+    def undo() -> None:
+        for service, start in changed:
+            if service.start_type == "Disabled":
+                service.start_type = start
+                if start == "Automatic" and state.answers(server):
+                    tools.hosts.start(server, service.name)
+        for component in held:
+            for states in (component.local, component.remote):
+                if states.get("Functional", ("",))[0] == "Inactive":
+                    states["Functional"] = ("Active", state.now)
+
+    return Broken(f"an update of Exchange failed half-way on {server.name}: its services are disabled", undo)
+
+
+def _of_exchange(name: str) -> bool:
+    """Services that Exchange's setup disables while it works."""
+    return name.startswith("MSExchange") or name in ("FMS", "HostControllerService", "MSComplianceAudit", "W3SVC")
+
+
+TABLE: dict[str, Kind] = {
+    "queue_stuck": Kind(
+        "messages of a queue do not move",
+        "Exchange server",
+        _queue_stuck,
+        {"messages": "how many, 20", "queue": "its name, a database or Poison; default: the first way out"},
+    ),
+    "backpressure": Kind(
+        "transport runs short of a resource and takes no mail",
+        "Exchange server",
+        _backpressure,
+        {"resource": "PrivateBytes, SystemMemory, UsedVersionBuckets, UsedDiskSpace", "level": "High or Medium"},
+    ),
+    "malware_engine_stuck": Kind("the antimalware engine answers nothing", "Exchange server", _engine_stuck),
+    "service_start_fails": Kind(
+        "a service does not start any more", "server", _start_fails, {"service": "default MSExchangeTransport"}
+    ),
+    "su_failed": Kind("an update of Exchange failed half-way", "Exchange server", _update_broke_services),
+}
