@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from starover_lab.world import forced_quorum, quarantine, quorum
+from starover_lab.world.dag_objects import find_dag
 from starover_lab.world.entities import Cluster, ClusterNode, Server, Service
 from starover_lab.world.errors import WorldError
 from starover_lab.world.forced_quorum import holds
@@ -361,6 +362,9 @@ class Clusters:
     def _settle(self, cluster: Cluster) -> None:
         """What follows from who is there: the witness's mark, the end of a forced quorum and of a recovery."""
         forced_quorum.witness_locked(self._state, cluster)
+        if cluster.recovering and self._whole(cluster):
+            cluster.recovering = False
+            self._state.log.add("recovery_over", cluster.name)
         if not cluster.forced:
             return
         weights = {node.id: cluster.votes.weights.get(node.id, 1) for node in cluster.nodes}
@@ -368,6 +372,18 @@ class Clusters:
         if 2 * present > sum(weights.values()):
             cluster.forced = False
             self._state.log.add("forced_quorum_cleared", cluster.name, now=self.weights(cluster))
+
+    def _whole(self, cluster: Cluster) -> bool:
+        """Whether every member of the DAG is a node that is up, and none stands on the list of the stopped."""
+        owner = self._state.servers.get(cluster.core_owner) if cluster.core_owner else None
+        ups = {node.server.casefold() for node in cluster.nodes if node.serves}
+        if owner is None or len(ups) < len(cluster.nodes):
+            return False
+        try:
+            dag = find_dag(self._state.directory, self._state.directory.closest(owner.site), cluster.name)
+        except WorldError:
+            return False
+        return dag is not None and not dag.stopped and ups == {name.casefold() for name in dag.members}
 
     def _join(self, cluster: Cluster) -> None:
         """Nodes whose cluster service runs and who reach the others come back."""

@@ -1,4 +1,4 @@
-"""What administrators do to cluster nodes and quorum beside Exchange: FailoverClusters' cmdlets and `net start clussvc`.
+"""What administrators do to cluster nodes and quorum beside Exchange: FailoverClusters' cmdlets, `net start clussvc`.
 
 simulator.md section 4. Who may be asked and what is printed is the cmdlets' business.
 """

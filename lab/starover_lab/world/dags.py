@@ -135,7 +135,13 @@ class Dags:
         new = self._changed(old, changes)
         operation = Operation(state.now)
         write_dag(state.directory, target, new, state.now)
-        state.log.add("dag_changed", new.name, dc=target.name, what=", ".join(_differences(old, new)))
+        state.log.add(
+            "dag_changed",
+            new.name,
+            dc=target.name,
+            what=", ".join(_differences(old, new)),
+            named_witness=changes.witness_server,
+        )
         if cluster is not None and cluster.quorate:
             if new.ip_addresses != old.ip_addresses:
                 cluster.addresses = tuple(one for one in new.ip_addresses if one != NO_ADDRESS)

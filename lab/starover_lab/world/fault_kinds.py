@@ -12,6 +12,7 @@ from starover_lab.world.cloud_faults import TABLE as CLOUD
 from starover_lab.world.entities import Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
+from starover_lab.world.faults_of_disaster import TABLE as DISASTER
 from starover_lab.world.faults_of_databases import TABLE as DATABASES
 from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
 from starover_lab.world.names import Names
@@ -253,6 +254,7 @@ _TABLE = {
     "ad_latency": Kind("Active Directory is slow between sites", "", _ad_latency, {"seconds": "1500"}, alone=True),
     "rbac_missing": Kind("a role, cmdlet or parameter is assigned to nobody", "its name", _rbac_missing),
     **BUILDING,
+    **DISASTER,
     **CLOUD,
     **OPERATIONS,
     **DATABASES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starover.errors import Mistake
@@ -11,6 +11,7 @@ from starover_lab.world.errors import Data
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.replication import Replication, is_active
 from starover_lab.world.state import State
+from starover_lab.world.topology_specs import seconds
 
 __all__ = ["Broken", "FaultError", "Kind", "Tools", "Undo"]
 
@@ -39,6 +40,12 @@ class Tools:
     number: int
     target: str
     params: Mapping[str, Data]
+    in_force: Callable[[], Sequence[tuple[int, str, str]]] = tuple
+    """Number, kind and target of the faults in force."""
+    mend: Callable[[int], None] = lambda _: None
+    """Undo another fault."""
+    somebody: Callable[[str, str], Undo] = lambda _cmdlet, _target: lambda: None
+    """Somebody else runs a cmdlet for an object; what undoes it. Raises `KeyError` (known cmdlets), `WorldError`."""
 
     def fail(self, what: str, known: list[str]) -> FaultError:
         """The error for an unknown target or value."""
@@ -56,6 +63,18 @@ class Tools:
             return float(value) if isinstance(value, int | float | str) else default
         except ValueError:
             raise FaultError(f"`{key}` is a number, and here is {value!r}", certain=("nothing was broken",)) from None
+
+    def seconds(self, key: str, default: float) -> float:
+        """A parameter as a time span: seconds, or such as `30m`."""
+        words = self.text(key)
+        try:
+            return float(words) if not words or words[-1].isdigit() and ":" not in words else seconds(words)
+        except ValueError:
+            if not words:
+                return default
+            raise FaultError(
+                f"`{key}` is a time span such as 90s, 30m or 2h, and here is {words!r}", certain=("nothing was broken",)
+            ) from None
 
     def server(self) -> Server:
         """The target as a host."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,8 @@ class Faults:
         self._hosts = hosts
         self._replication = replication
         self._count = 0
+        self.somebody: Callable[[str, str], Undo] = nobody
+        """Runs a cmdlet for an object as somebody else; what undoes it."""
         self.in_force: dict[int, Fault] = {}
 
     def make(self, name: str, target: str, params: Mapping[str, Data]) -> Fault:
@@ -97,7 +99,19 @@ class Faults:
     def _strike(self, fault: Fault, kind: Kind) -> None:
         if fault.number not in self.in_force and _seconds(fault.params, "after_s"):
             return
-        broken = kind.act(Tools(self._state, self._hosts, self._replication, fault.number, fault.target, fault.params))
+        broken = kind.act(
+            Tools(
+                self._state,
+                self._hosts,
+                self._replication,
+                fault.number,
+                fault.target,
+                fault.params,
+                in_force=lambda: [(one.number, one.kind, one.target) for one in self.in_force.values()],
+                mend=self.mend,
+                somebody=self.somebody,
+            )
+        )
         fault.text, fault.undo, fault.since = broken.text, broken.undo, self._state.now
         self.in_force[fault.number] = fault
         self._state.log.add(
@@ -131,6 +145,11 @@ class Faults:
             _seconds(params, key)
         if target and not kind.target:
             raise FaultError(f"the fault `{name}` takes no target, and here is `{target}`")
+
+
+def nobody(cmdlet: str, target: str) -> Undo:
+    """Nobody is there to run a cmdlet."""
+    raise FaultError(f"nobody runs {cmdlet} for {target}")
 
 
 def _what(params: Mapping[str, Data]) -> dict[str, Data]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from starover_lab.world.dns import Dns
 from starover_lab.world.dns_zones import Node, Record
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools
+from starover_lab.world.faults_of_disaster import zones
 from starover_lab.world.machine_parts import Nic
 from starover_lab.world.principals import ETS
 
@@ -115,20 +116,28 @@ def _record_conflict(tools: Tools) -> Broken:
 
 def _latency(tools: Tools) -> Broken:
     state = tools.state
-    words = [word.strip() for word in tools.text("azs", tools.target).split(",") if word.strip()]
-    found = [az.name for word in words for az in state.azs if az.name.casefold().endswith(word.casefold())]
-    if not words or len(found) != len(words) or len(found) > 2:
-        raise tools.fail("name one or two zones, such as `1a,1b`", [az.name for az in state.azs])
-    pair, ms = frozenset(found), tools.number_of("ms", 400)
-    before = state.latency_ms.get(pair)
-    state.latency_ms[pair] = ms
+    pairs = zones(tools, tools.text("azs", tools.target))
+    ms, loss = tools.number_of("ms", 400), tools.number_of("loss", 0)
+    if not 0 <= loss <= 100:
+        raise FaultError(f"`loss` is a percentage, and here is {loss:g}", certain=("nothing was broken",))
+    before = {pair: (state.latency_ms.get(pair), state.packet_loss.get(pair)) for pair in pairs}
+    for pair in pairs:
+        state.latency_ms[pair] = ms
+        if loss:
+            state.packet_loss[pair] = loss / 100
 
     def undo() -> None:
-        state.latency_ms.pop(pair, None)
-        if before is not None:
-            state.latency_ms[pair] = before
+        for pair, (latency, lost) in before.items():
+            state.latency_ms.pop(pair, None)
+            state.packet_loss.pop(pair, None)
+            if latency is not None:
+                state.latency_ms[pair] = latency
+            if lost is not None:
+                state.packet_loss[pair] = lost
 
-    return Broken(f"a round trip between {' and '.join(sorted(pair))} takes {ms:g} ms", undo)
+    words = ", ".join(" and ".join(sorted(pair)) for pair in sorted(pairs, key=sorted))
+    drops = f", {loss:g} % of the packets are lost" if loss else ""
+    return Broken(f"a round trip between {words} takes {ms:g} ms{drops}", undo)
 
 
 def _pending_reboot(tools: Tools) -> Broken:
@@ -225,7 +234,10 @@ TABLE: dict[str, Kind] = {
         "another A record stands at a name", "name in full", _record_conflict, {"address": "10.255.255.1"}
     ),
     "link_latency": Kind(
-        "the way between two zones is long", "zones, `1a,1b`", _latency, {"ms": "round trip, 400", "azs": "the same"}
+        "the way between zones is long",
+        "zones, `1a,1b` or `1a,*`",
+        _latency,
+        {"ms": "round trip, 400", "loss": "percentage of lost packets, 0", "azs": "the same as the target"},
     ),
     "pending_reboot": Kind("a host wants a reboot", "server", _pending_reboot, {"why": "cbs, wu, rename or ccm"}),
     "reboot_slow": Kind("a reboot takes longer", "server", _reboots(forever=False), {"seconds": "by how much, 600"}),

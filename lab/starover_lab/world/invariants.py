@@ -1,6 +1,7 @@
 """What may never be untrue in the estate, checked after every event (simulator.md section 9); changes nothing.
 
-A violation is recorded once, when it begins. I1 to I5 are checked here, those of building in `invariants_of_building`.
+A violation is recorded once, when it begins. I1, I3, I4 and I5 are checked here, the others in `invariants_of_building` and
+`invariants_of_disaster`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 from starover_lab.world.entities import Copy, Database
 from starover_lab.world.events import Event
 from starover_lab.world.invariants_of_building import untrue
+from starover_lab.world.invariants_of_disaster import untrue_in_disaster
 from starover_lab.world.replication import is_active
 from starover_lab.world.state import State
 from starover_lab.world.storage import counters
@@ -62,10 +64,7 @@ class Invariants:
             for copy in database.copies:
                 yield from self._counters(database, copy)
         yield from untrue(self._state, event, self._standing)
-        for name in self._state.dags:
-            quorate = [cluster for cluster in self._state.clusters if cluster.name == name and cluster.quorate]
-            if len(quorate) > 1:
-                yield "I2", name, f"{len(quorate)} clusters of one DAG have quorum"
+        yield from untrue_in_disaster(self._state, event, self._standing)
 
     def _one_active(self, database: Database) -> Iterator[tuple[str, str, str]]:
         mounted = [copy.server for copy in database.copies if copy.status in ("Mounted", "Mounting")]

@@ -104,6 +104,8 @@ class State:
     """DCs (case-folded) whose DNS server does not answer."""
     latency_ms: dict[frozenset[str], float] = field(default_factory=dict[frozenset[str], float])
     """Fault `link_latency`: two AZs (one, within itself) to their round trip."""
+    packet_loss: dict[frozenset[str], float] = field(default_factory=dict[frozenset[str], float])
+    """The same to the share of packets that are lost, 0 to 1."""
     slow_reboots: dict[str, float] = field(default_factory=dict[str, float])
     """Host (case-folded) to the seconds that a reboot takes longer; infinity: it never returns."""
     cards_changed: int = 0

@@ -253,6 +253,9 @@ class Windows:
             return 0.0
         between = frozenset((host.az, found.az))
         usual = state.tuning.rtt_same_az_ms if len(between) == 1 else state.tuning.rtt_cross_az_ms
+        lost = state.packet_loss.get(between, 0.0)
+        if lost and state.dice.between(0.0, 1.0, host.name, f"ping {found.name}") < lost:
+            return None
         return state.latency_ms.get(between, usual)
 
     def port_open(self, asked: str, target: str, port: int) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -51,6 +52,7 @@ from starover_lab.world.invariants import Invariants
 from starover_lab.world.lag import ReplayLag
 from starover_lab.world.members import Members
 from starover_lab.world.network_cards import NetworkCards
+from starover_lab.world.operator_changes import somebody
 from starover_lab.world.queues import Queues
 from starover_lab.world.reading import Reading
 from starover_lab.world.rebalance import Rebalance
@@ -60,6 +62,7 @@ from starover_lab.world.seeding import Seeding
 from starover_lab.world.server_settings import ServerSettings
 from starover_lab.world.service_control import ServiceControl
 from starover_lab.world.snapshot import snapshot
+from starover_lab.world.split_brain import SplitBrain
 from starover_lab.world.state import State, first_label
 from starover_lab.world.storage import space
 from starover_lab.world.topology import load
@@ -103,6 +106,7 @@ class World:
         """Services and who needs whom."""
         self._reading = Reading(state, self._replication, self._seeding)
         self._faults = Faults(state, self._hosts, self._replication)
+        self._faults.somebody = partial(somebody, self)
         self.invariants = Invariants(state)
         self.ad = ActiveDirectory(state)
         """Computer accounts, groups, DCs and their replication."""
@@ -132,6 +136,7 @@ class World:
         """Windows updates."""
         self.queues = Queues(state)
         """Transport queues and send connectors."""
+        split_brain = SplitBrain(state, self._replication, activation)
         state.directory.arrived.append(self._replicated)
         state.reviewers += [
             self._hosts.review,
@@ -141,6 +146,7 @@ class World:
             Dacp(state).review,
             self._active_manager.review,
             Rebalance(state, activation, self._active_manager).review,
+            split_brain.review,
             self._seeding.review,
             self._replication.review,
             self.lag.review,
@@ -440,6 +446,10 @@ class World:
         """
         self.dc_of(asked)
         return self._active_manager.move(self.database(database), target, dial, **how)
+
+    def switch_lag(self, database: str, server: str, asked: str, *, on: bool) -> None:
+        """Resume-MailboxDatabaseCopy -DisableReplayLag (off), Suspend-MailboxDatabaseCopy -EnableReplayLag (on)."""
+        self.lag.switch(*self._asked_copy(database, server, asked), on=on)
 
     def preserve(
         self, server: str, how: Literal["snapshot", "copy-aside", "discard"], database: str | None = None
