@@ -306,7 +306,7 @@ def _quorate(now: Situation) -> Decision | None:
         )
     missing = [name for name in now.databases if name not in now.mounted]
     if not missing:
-        gone = f" {_names(now.lost_members)} does not answer." if now.lost_members else ""
+        gone = f" No answer from {_names(now.lost_members)}." if now.lost_members else ""
         return Decision(
             answer="none",
             verdict=f"{now.dag} has quorum and serves every database: do nothing to the cluster, watch.{gone}",
@@ -316,7 +316,8 @@ def _quorate(now: Situation) -> Decision | None:
         answer="mount-databases",
         runbook="mount-databases",
         parameters={"db": [*missing]},
-        verdict=f"{now.dag} has quorum; {_names(missing)} not mounted. Find out why, then mount.",
+        verdict=f"{now.dag} has quorum, and {_names(missing)} {'is' if len(missing) == 1 else 'are'} not mounted. "
+        "Find out why, then mount.",
         certain=(votes, f"{len(now.databases) - len(missing)} of {len(now.databases)} databases are mounted"),
         uncertain=("why: dial, blocked policy, most active databases, failed copy",),
     )
@@ -329,7 +330,7 @@ def _minority(now: Situation) -> Decision | None:
         answer="minority",
         runbook="fence",
         parameters={"lost_server": list(now.answering)},
-        verdict=f"{_names(now.answering)} are in the minority: {now.elsewhere}. Never force here; repair the network.",
+        verdict=f"This side ({_names(now.answering)}) is the minority: {now.elsewhere}. Never force.",
         certain=(now.elsewhere,),
         uncertain=("when the network is whole again",),
     )
@@ -379,20 +380,18 @@ def _force(now: Situation) -> Decision | None:
         return Decision(
             answer="unknown",
             verdict=f"{now.dag} has no quorum, and nobody could read whether DAC is on: no way is safe yet.",
-            certain=(f"{_names(now.answering)} answer",),
+            certain=(f"only {_names(now.answering)} can be asked",),
             uncertain=("DatacenterActivationMode: no surviving domain controller, or no Exchange session",),
             wait="bring a domain controller of this side back, then starover assess",
         )
-    where: dict[str, Plain] = (
-        {"lost_site": [now.lost_site]} if now.lost_site else {"lost_server": [*now.lost_members]}
-    )
+    where: dict[str, Plain] = {"lost_site": [now.lost_site]} if now.lost_site else {"lost_server": [*now.lost_members]}
     certain = tuple(f"{one.name}: {one.why}" for one in now.lost)
     if now.mode == "DagOnly":
         return Decision(
             answer="force-quorum",
             runbook="force-quorum",
             parameters={**where, "mode": "auto"},
-            verdict=f"{now.dag} has no quorum, and {_names(now.lost_members)} are down: switch the datacenter over.",
+            verdict=f"{now.dag} has no quorum, and {_down(now.lost_members)}: switch the datacenter over.",
             certain=certain,
         )
     node: dict[str, Plain] = {"force_node": now.force_node} if now.force_node else {}
@@ -400,7 +399,7 @@ def _force(now: Situation) -> Decision | None:
         answer="force-quorum",
         runbook="force-quorum",
         parameters={"lost_server": list(now.lost_members), **node, "mode": "auto"},
-        verdict=f"{now.dag} has no quorum (DAC Off), and {_names(now.lost_members)} are down: force it on one node.",
+        verdict=f"{now.dag} has no quorum (DAC Off), and {_down(now.lost_members)}: force it on one node.",
         certain=certain,
     )
 
@@ -436,6 +435,10 @@ def _names(names: Iterable[str]) -> str:
     """`EX1`, `EX1 and EX2`, `EX1, EX2 and EX3`."""
     every = list(names)
     return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else "nobody"
+
+
+def _down(names: Sequence[str]) -> str:
+    return f"{_names(names)} {'is' if len(names) == 1 else 'are'} down"
 
 
 def _listed(name: str, names: Sequence[str]) -> bool:

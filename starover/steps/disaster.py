@@ -21,15 +21,22 @@ __all__ = [
     "CLUSTER_SERVICE",
     "REPLICATION",
     "STORE",
+    "Answered",
+    "ClusterEvents",
     "CopyLogs",
+    "DatabaseOrder",
     "Heard",
+    "Lock",
     "Machine",
     "MemberCopies",
     "Survey",
     "at",
+    "cluster_events",
     "machine",
     "member_copies",
+    "pings",
     "survey",
+    "witness_lock",
 ]
 
 T = TypeVar("T")
@@ -144,12 +151,53 @@ class DatabaseOrders(Report):
     databases: tuple[DatabaseOrder, ...]
 
 
+class Holder(Report):
+    """Somebody who has a file open on a share."""
+
+    user: str
+    """`EXAMPLE\\EX1$`."""
+    computer: str
+    path: str
+
+
+class Lock(Report):
+    """Who holds files open on a witness host (`disaster/lock.ps1.j2`)."""
+
+    holders: tuple[Holder, ...]
+
+
+class Answered(Report):
+    """Which hosts answer a ping from the one that was asked."""
+
+    answered: tuple[str, ...]
+
+
+class ClusterEvent(Report):
+    """An event of the cluster service: 1069 it went, 1135 a node was removed, 1177 quorum was lost."""
+
+    id: int
+    time: str
+    """ISO 8601, UTC."""
+
+
+class ClusterEvents(Report):
+    """A host's own events of the cluster, the newest first."""
+
+    events: tuple[ClusterEvent, ...]
+
+
 machine = Query("disaster/machine.ps1.j2", Machine, deadline=QUICK)
 """Argument: `names`, of services. Of the host that is asked."""
 member_copies = Query("disaster/copies.ps1.j2", MemberCopies)
 """Argument: `name`, of the server."""
 database_orders = Query("disaster/databases.ps1.j2", DatabaseOrders)
 """Of the whole organization."""
+witness_lock = Query("disaster/lock.ps1.j2", Lock, deadline=QUICK)
+"""Of the witness host that is asked."""
+pings = Query("disaster/pings.ps1.j2", Answered, deadline=30)
+"""Argument: `names`."""
+cluster_events = Query("disaster/events.ps1.j2", ClusterEvents, deadline=QUICK)
+"""Of the host that is asked."""
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +211,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine | None = None
     dag: DagObject | None = None
     copies: MemberCopies | None = None
+    lock: Lock | None = None
+    """Of a witness host."""
+    events: ClusterEvents | None = None
+    """Of a member."""
     errors: tuple[str, ...] = ()
     silent: bool = False
     """Nobody answered on any road; with `machine` None and not silent, it refused or failed."""
@@ -243,9 +295,12 @@ def _member(dag: Dag, server: Server) -> Steps[Heard]:
     here = yield from attempt(machine.read(server, names=SERVICES))
     if not isinstance(here, Machine):
         return _silent(server, "member", here)
-    answers: Sequence[DagObject | MemberCopies | StaroverError] = yield from together(
-        [attempt(_dag_object(server, dag)), attempt(_copies(server))]
-    )
+    parts: list[Steps[Report | StaroverError]] = [
+        attempt(cluster_events.read(server)),
+        attempt(dag_facts.read(server, dag=dag.name)),
+        attempt(member_copies.read(server, name=server.name)),
+    ]
+    answers = yield from together(parts)
     return Heard(
         server=server.name,
         role="member",
@@ -254,16 +309,9 @@ def _member(dag: Dag, server: Server) -> Steps[Heard]:
         machine=here,
         dag=_one(answers, DagObject),
         copies=_one(answers, MemberCopies),
+        events=_one(answers, ClusterEvents),
         errors=tuple(dict.fromkeys(one.what for one in answers if isinstance(one, StaroverError))),
     )
-
-
-def _dag_object(server: Server, dag: Dag) -> Steps[DagObject | MemberCopies]:
-    return (yield from dag_facts.read(server, dag=dag.name))
-
-
-def _copies(server: Server) -> Steps[DagObject | MemberCopies]:
-    return (yield from member_copies.read(server, name=server.name))
 
 
 def _other(server: Server) -> Steps[Heard]:
@@ -271,7 +319,16 @@ def _other(server: Server) -> Steps[Heard]:
     here = yield from attempt(machine.read(server, names=SERVICES))
     if not isinstance(here, Machine):
         return _silent(server, role, here)
-    return Heard(server=server.name, role=role, az=server.az, site=server.site, machine=here)
+    lock = (yield from attempt(witness_lock.read(server))) if role == "witness" else None
+    return Heard(
+        server=server.name,
+        role=role,
+        az=server.az,
+        site=server.site,
+        machine=here,
+        lock=lock if isinstance(lock, Lock) else None,
+        errors=(lock.what,) if isinstance(lock, StaroverError) else (),
+    )
 
 
 def _silent(server: Server, role: str, error: StaroverError) -> Heard:

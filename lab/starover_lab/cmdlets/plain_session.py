@@ -18,6 +18,7 @@ from starover_lab.cmdlets import (
     contents,
     dns_client,
     dns_server,
+    event_log,
     exsetup,
     features,
     files,
@@ -70,6 +71,7 @@ _WINDOWS: dict[str, Body] = (
     | reachability.BODIES
     | restarts.BODIES
     | commands.BODIES
+    | event_log.BODIES
     | psremoting.BODIES
 )
 _CLUSTER: dict[str, Body] = clusters.BODIES | service_control.CLUSTER_BODIES

@@ -1,0 +1,283 @@
+"""Looking at a bad day from every place there is, and saying what it means; reads only, stops at no silent host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from starover.errors import BadParameter
+from starover.estate import Dag, Estate, Server
+from starover.runbook import Finding, Steps, attempt, together
+from starover.steps.assessment import Assessment, Decision, HostRoad, Situation, decide
+from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts
+from starover.steps.dag_object import ClusterView
+from starover.steps.disaster import Answered, Heard, Survey, pings, survey
+from starover.steps.losses import LogSpace, Loss, log_space, losses
+from starover.steps.mailflow import SendConnectors, said, send_connectors
+from starover.steps.proof import proof
+from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
+
+__all__ = ["Assessed", "assessed", "named_lost"]
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """What was seen, what it comes to, and the page made of it."""
+
+    seen: Survey
+    situation: Situation
+    decision: Decision
+    page: Assessment
+    connectors: SendConnectors | None
+
+
+def named_lost(dag: Dag, estate: Estate, sites: Sequence[str], servers: Sequence[Server]) -> tuple[str, ...]:
+    """The members that a person calls lost. Raises `BadParameter` for a site or server without a member, or for all."""
+    members = estate.members(dag)
+    foreign = [one.name for one in servers if one not in members]
+    if foreign:
+        raise BadParameter(
+            f"--lost-server {', '.join(foreign)}: no member of {dag.name}",
+            certain=("nothing was contacted",),
+            next=(f"its members: {', '.join(dag.members)}",),
+        )
+    for site in sites:
+        if not any(one.site.casefold() == site.casefold() for one in members):
+            known = ", ".join(sorted({one.site for one in members if one.site})) or "none"
+            raise BadParameter(
+                f"--lost-site {site}: no member of {dag.name} is in that site",
+                certain=("nothing was contacted",),
+                next=(f"its members' sites: {known}",),
+            )
+    wanted = {site.casefold() for site in sites}
+    lost = tuple(one.name for one in members if one in servers or one.site.casefold() in wanted)
+    if lost and len(lost) == len(members):
+        raise BadParameter(
+            f"G-ADSITE: that is every member of {dag.name}; somebody must survive", certain=("nothing was contacted",)
+        )
+    return lost
+
+
+def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Assessed]:
+    """Look, decide, and write the page. `lost`: members that a person says are lost, whether or not they answer."""
+    seen = yield from survey(dag, estate)
+    silent = list(dict.fromkeys([*silent_names(seen, dag), *lost]))
+    clouds: dict[str, Cloud] | None = None
+    unseen = [name for name in silent if clouds is None or name not in clouds]
+    places = yield from _places(seen, estate, [name for name in unseen if not _answers(seen, name)])
+    connectors = yield from _connectors(seen, estate)
+    now = situation(seen, dag, estate, clouds=clouds, places=places)
+    decision = decide(now)
+    missing = [one for one in seen.databases or () if one.name not in now.mounted]
+    here = survivors(seen)
+    costs = losses(seen, here, missing)
+    space = [one for host in here for one in log_space(host, seen)]
+    gone = [one.name for one in now.lost if one.role == "member"]
+    mailflow = None if connectors is None else said(connectors.connectors, gone)
+    page = Assessment(
+        dag=dag.name,
+        answer=decision.answer,
+        runbook=decision.runbook,
+        parameters=decision.parameters,
+        verdict=decision.verdict,
+        mail_down=None if seen.databases is None else bool(seen.databases) and not now.mounted,
+        since=last.isoformat() if (last := last_log(seen)) is not None and missing else "",
+        certain=(*_certain(seen, now), *decision.certain),
+        uncertain=(*decision.uncertain, *_uncounted(costs)),
+        cost=tuple(costs),
+        space=tuple(space),
+        proof=proof(seen, now, decision, dag, costs=costs, space=space, mailflow=mailflow),
+        hosts=tuple(_road(one, estate) for one in seen.hosts),
+        recovery=_recovery(now, costs),
+        wait=decision.wait,
+        zonal=_zonal(now, estate),
+        lagged=tuple(_lagged(here)),
+        facts=facts_of(seen),
+        findings=tuple(_findings(seen, now, costs, space)),
+    )
+    return Assessed(seen, now, decision, page, connectors)
+
+
+def _answers(seen: Survey, name: str) -> bool:
+    host = seen.host(name)
+    return host is not None and host.answers
+
+
+def _places(seen: Survey, estate: Estate, silent: Sequence[str]) -> Steps[list[Place]]:
+    """Each silent host is looked at from one living one, in another zone where there is one."""
+    able = [one for one in seen.hosts if one.answers]
+    if not able or not silent:
+        return []
+    tasks: dict[str, list[str]] = {}
+    for number, name in enumerate(silent):
+        zone = estate.server(name).az
+        from_ = [one for one in able if one.az != zone] or able
+        tasks.setdefault(from_[number % len(from_)].server, []).append(name)
+    answers = yield from together(_looked(estate, asked, names) for asked, names in tasks.items())
+    return [one for one in answers if one is not None]
+
+
+def _looked(estate: Estate, asked: str, names: Sequence[str]) -> Steps[Place | None]:
+    addresses = {(server := estate.server(name)).address or server.fqdn: name for name in names}
+    answer = yield from attempt(pings.read(estate.server(asked), names=tuple(addresses)))
+    if not isinstance(answer, Answered):
+        return None
+    return Place(
+        asked=asked,
+        answered=tuple(addresses[one] for one in answer.answered if one in addresses),
+        looked_at=tuple(names),
+    )
+
+
+def _connectors(seen: Survey, estate: Estate) -> Steps[SendConnectors | None]:
+    for host in survivors(seen):
+        if host.copies is not None or host.dag is not None:
+            answer = yield from attempt(send_connectors.read(estate.server(host.server)))
+            if isinstance(answer, SendConnectors):
+                return answer
+    return None
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def _certain(seen: Survey, now: Situation) -> list[str]:
+    silent = [one.server for one in seen.hosts if not one.answers]
+    lines = [f"members that answer: {', '.join(now.answering) or 'none'}"]
+    if silent:
+        lines.append(f"{', '.join(silent)}: no answer from here")
+    return lines
+
+
+def _uncounted(costs: Sequence[Loss]) -> list[str]:
+    """What no number covers: logs written after the last one that this side was told of."""
+    return [
+        f"what {one.database} wrote after its last notice of {one.notified[:19]}Z cannot be counted"
+        for one in costs
+        if one.target and not one.active and one.notified
+    ]
+
+
+def _recovery(now: Situation, costs: Sequence[Loss]) -> str:
+    if not now.answering:
+        return "nobody here can tell"
+    alone = [one.database for one in costs if one.by_itself]
+    person = [one.database for one in costs if not one.by_itself]
+    if now.clusters and not costs:
+        return "none is needed: quorum holds and every database is mounted"
+    when = "the PAM is trying now" if now.clusters else "once there is quorum"
+    parts = [f"{', '.join(alone)} mount by themselves {when}"] if alone else []
+    parts += [f"{', '.join(person)} wait for a person"] if person else []
+    return "; ".join(parts) or "nothing mounts by itself"
+
+
+def _zonal(now: Situation, estate: Estate) -> str:
+    zones = {estate.server(one.name).az for one in now.lost if one.role == "member"}
+    if len(zones) != 1 or not estate.balancers or not now.answering:
+        return ""
+    names = ", ".join(one.name for one in estate.balancers)
+    return f"{names} may still point at {zones.pop()}: starover run zonal-shift --az AZ-ID   comes first"
+
+
+def _lagged(here: Sequence[Heard]) -> list[str]:
+    found: list[str] = []
+    for host in here:
+        for copy in host.copies.copies if host.copies is not None else ():
+            if copy.lag:
+                barred = ", barred from activation" if copy.activation_suspended else ""
+                found.append(
+                    f"{copy.id}: lag {copy.lag.days} d{barred}; with ReplayLagManagerEnabled it is played down after "
+                    "24 h with fewer than three good copies"
+                )
+    return found
+
+
+def _road(host: Heard, estate: Estate) -> HostRoad:
+    server = estate.server(host.server)
+    says = f"up since {host.machine.boot_time[:19]}Z" if host.machine is not None else "; ".join(host.errors)
+    return HostRoad(
+        server=host.server,
+        role=host.role,
+        az=host.az,
+        answers=host.answers,
+        roads=tuple(dict.fromkeys(road.kind for road in server.roads)),
+        says=says or "no answer",
+    )
+
+
+def _findings(seen: Survey, now: Situation, costs: Sequence[Loss], space: Sequence[LogSpace]) -> list[Finding]:
+    found = [
+        Finding(
+            check="host",
+            on=one.server,
+            level="ok" if one.answers else "unknown",
+            says="answers" if one.answers else "; ".join(one.errors) or "no answer",
+        )
+        for one in seen.hosts
+    ]
+    quorum = f"kept by {', '.join(now.clusters[0].nodes)}" if now.clusters else "nobody who answers has it"
+    found.append(Finding(check="quorum", on=now.dag, level="ok" if now.clusters else "fail", says=quorum))
+    found += [Finding(check="G-LOSS", on=one.database, level="fail", says=one.text) for one in costs]
+    found += [
+        Finding(check="S-LOGSPACE", on=one.server, level="fail" if one.low else "ok", says=one.text) for one in space
+    ]
+    return found
+
+
+def facts_of(seen: Survey) -> DagFacts:
+    """The same as a map draws it."""
+    mounted = {copy.database for host in seen.members if host.copies for copy in host.copies.copies if copy.mounted}
+    databases = None
+    if seen.databases is not None:
+        databases = tuple(
+            DatabaseInfo(
+                name=one.name,
+                mounted=one.name in mounted,
+                server=one.server,
+                preferences=one.preferences,
+                lags=(),
+                circular_logging=False,
+                log_folder="",
+            )
+            for one in seen.databases
+        )
+    return DagFacts(
+        name=seen.dag,
+        members=tuple(_host_facts(one) for one in seen.members),
+        others=tuple(_host_facts(one) for one in seen.others),
+        databases=databases,
+    )
+
+
+def _host_facts(host: Heard) -> HostFacts:
+    found = host.dag
+    return HostFacts(
+        server=host.server,
+        boot_time=host.machine.boot_time if host.machine is not None else None,
+        cluster=None if host.cluster is None else _state(host.cluster),
+        dag=None
+        if found is None or not found.found
+        else DagState(
+            name="",
+            members=found.members,
+            witness_server=found.witness_server,
+            witness_directory=found.witness_directory,
+            witness_share=found.witness_share,
+            activation_mode=found.activation_mode,
+            active_manager=found.active_manager,
+            started=found.started,
+            stopped=found.stopped,
+        ),
+        copies=host.copies.copies if host.copies is not None else None,
+        errors=host.errors,
+    )
+
+
+def _state(view: ClusterView) -> ClusterState:
+    return ClusterState(
+        name=view.name,
+        dynamic_quorum=True,
+        witness_weight=view.witness_weight,
+        witness_state=view.witness_state,
+        nodes=view.nodes,
+    )
