@@ -95,18 +95,19 @@ def witness_well(dag: DagObject, server: str) -> Judged:
 
 
 def nobody_else_out(
-    server: str, dag: DagObject, *, blocked: Collection[str] = (), offline: Collection[str] = ()
+    server: str, dag: DagObject, *, draining: Collection[str] = (), offline: Collection[str] = ()
 ) -> Judged:
     """G-SINGLE: no other member is in maintenance or down.
 
-    `blocked` are members whose activation policy an earlier run of ours has set to Blocked and none has lifted;
-    `offline` those whose component ServerWideOffline is Inactive.
+    `offline` are members whose component ServerWideOffline is Inactive; `draining` those whose HubTransport the
+    requester Maintenance holds: maintenance sets it first and lifts it last, so it tells of one that broke off too. A
+    policy Blocked alone may be meant for ever, as in a site that is there for disasters only.
     """
     out: dict[str, list[str]] = {}
     for node in dag.cluster.nodes if dag.cluster is not None else ():
         if node.state != "Up":
             out.setdefault(node.name, []).append(f"node {node.state}")
-    for names, what in ((offline, "ServerWideOffline Inactive"), (blocked, "activation Blocked by us")):
+    for names, what in ((offline, "ServerWideOffline Inactive"), (draining, "HubTransport not Active")):
         for name in names:
             known = next((one for one in out if same_host(one, name)), name)
             out.setdefault(known, []).append(what)

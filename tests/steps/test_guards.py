@@ -96,8 +96,8 @@ def _fields(one: object) -> dict[str, object]:
 
 def test_nobody_goes_while_another_is_out() -> None:
     now = dag("EX1", "EX2", "EX3", cluster=cluster("EX1", "EX2", "EX3", EX2="Paused", EX3="Down"))
-    said = why(guards.nobody_else_out("EX1", now, offline=["ex2.example.com"], blocked=["EX2"]))
-    assert "EX2: node Paused, ServerWideOffline Inactive, activation Blocked by us" in said
+    said = why(guards.nobody_else_out("EX1", now, offline=["ex2.example.com"], draining=["EX2"]))
+    assert "EX2: node Paused, ServerWideOffline Inactive, HubTransport not Active" in said
     assert "EX3: node Down" in said
     alone = dag("EX1", "EX2", "EX3", cluster=cluster("EX1", "EX2", "EX3", EX2="Paused"))
     assert guards.nobody_else_out("EX2", alone, offline=["EX2"]).blocked is None, "it is the one that is out"

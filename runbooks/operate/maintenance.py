@@ -1,0 +1,88 @@
+"""A member taken out of service for work on it, and brought back as it was."""
+
+from collections.abc import Sequence
+
+from starover import BadParameter, Comment, Dag, DbName, Estate, Server, Steps, runbook
+from starover.steps.maintenance import bring_back, take_out
+from starover.steps.maintenance_types import Copies, Queued
+
+
+@runbook
+def maintenance_start(
+    dag: Dag,
+    estate: Estate,
+    server: Server,
+    redirect_to: Server | None = None,
+    lb: bool = True,
+    use_exchange_scripts: bool = False,
+    min_copies: Copies | None = None,
+    override_minimum_copies: bool = False,
+    allow_queued: Queued = 50,
+    accept_offline: Sequence[DbName] = (),
+    comment: Comment = "maintenance",
+    now: bool = False,
+) -> Steps:
+    """Take a member out of service, so that it can be worked on: no mail, no active database, nothing in the cluster.
+
+    What was before is kept, and maintenance-stop brings exactly that back. When something fails, what was set is set
+    back; databases stay where they have moved to. Mail that does not leave stops it, but undoes nothing.
+
+    dag: the DAG; need not be named where the inventory has one
+    server: the member
+    redirect_to: who gets the mail that waits; the best other member where it is not named
+    lb: the balancers are told (there is no road to one yet: the plan says which must be told by hand)
+    use_exchange_scripts: Microsoft's StartDagServerMaintenance.ps1 for the middle part
+    min_copies: good copies of each database that must remain; 1 where it has two, else 2
+    override_minimum_copies: the switch of Microsoft's script for DAGs of two members
+    allow_queued: messages that may stay in its queues; shadow and poison queues never count
+    accept_offline: databases whose only copy is there, and that may be offline meanwhile; repeat it for several
+    comment: kept with the databases that move
+    now: outside the maintenance windows of the DAG too
+    """
+    _no_scripts(use_exchange_scripts or override_minimum_copies)
+    yield from take_out(
+        dag,
+        server,
+        estate,
+        redirect_to=redirect_to,
+        lb=lb,
+        min_copies=min_copies,
+        allow_queued=allow_queued,
+        accept_offline=accept_offline,
+        comment=comment,
+        now=now,
+    )
+
+
+@runbook
+def maintenance_stop(
+    dag: Dag,
+    estate: Estate,
+    server: Server,
+    rebalance: bool = False,
+    lb: bool = True,
+    use_exchange_scripts: bool = False,
+    fix_functional: bool = True,
+) -> Steps:
+    """Bring a member back into service as it was before maintenance-start.
+
+    Its activation policy and the copies that were barred from activation are what they were, not what is usual.
+
+    dag: the DAG; need not be named where the inventory has one
+    server: the member
+    rebalance: databases that prefer it move back at once
+    lb: the balancers are told (there is no road to one yet)
+    use_exchange_scripts: Microsoft's StopDagServerMaintenance.ps1, which wipes every activation block
+    fix_functional: also what a failed update left Inactive (requester Functional)
+    """
+    _no_scripts(use_exchange_scripts)
+    yield from bring_back(dag, server, estate, rebalance=rebalance, lb=lb, fix_functional=fix_functional)
+
+
+def _no_scripts(wanted: bool) -> None:
+    if wanted:
+        raise BadParameter(
+            "Microsoft's scripts are not used yet: they may not be run by the rules for scripts sent to a host",
+            certain=("nothing was contacted",),
+            next=("leave it out   the steps themselves do the same, and keep activation blocks",),
+        )

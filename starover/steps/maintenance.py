@@ -1,0 +1,429 @@
+"""A member taken out of service and brought back, as several runbooks do it (catalogue, maintenance-start and -stop).
+
+Order and guards are the catalogue's. What was before is the first reading of `hub_drained` (`Snapshot`), kept by the
+journal and beside the receipt on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from starover.errors import BadParameter, NotSafe, OutcomeUnknown, StaroverError, Unreachable
+from starover.estate import Dag, Estate, Server
+from starover.names import CopyId, same_host
+from starover.runbook import Steps, recall, together
+from starover.step import Report, Settle, Step, wait
+from starover.steps.activation import move_now_set
+from starover.steps.around import AWAY, Around, look_around, member_of
+from starover.steps.components import (
+    HUB,
+    MAINTENANCE,
+    WIDE,
+    component_set,
+    find,
+    hub_held,
+    offline,
+    server_offline,
+    still_on,
+)
+from starover.steps.copies import GOOD_COPY_QUEUE, STALE_QUEUE, CopyStatus, DatabaseCopies, copies_on
+from starover.steps.dag import ClusterState, Node, cluster_state, short
+from starover.steps.gate import admit, note_of
+from starover.steps.moves import LOSSLESS, evacuated, homeward, leaving, moved
+from starover.steps.nodes import CoreGroup, core_group, node_paused, node_resumed, owner_moved, owner_moved_off
+from starover.steps.preferences import policy_set
+from starover.steps.queues import (
+    Snapshot,
+    drained,
+    hub_drained,
+    hub_restored,
+    queues_retried,
+    redirected,
+    snapshot,
+    submission_resumed,
+)
+from starover.steps.seeding import barred
+from starover.steps.services import NEEDED, services_started
+
+__all__ = ["BACK", "OUT", "bring_back", "take_out"]
+
+FUNCTIONAL = "Functional"
+UM = "UMCallRouter"
+"""Until Exchange 2016 only."""
+
+OUT = (
+    hub_drained,
+    component_set,
+    policy_set,
+    leaving,
+    evacuated,
+    owner_moved_off,
+    node_paused,
+    redirected,
+    queues_retried,
+    server_offline,
+)
+"""Kinds that taking a member out may need, for a plan that cannot foresee them."""
+BACK = (
+    component_set,
+    node_resumed,
+    policy_set,
+    move_now_set,
+    barred,
+    services_started,
+    hub_restored,
+    submission_resumed,
+    moved,
+)
+"""Kinds that bringing a member back may need."""
+
+
+# -- out ---------------------------------------------------------------------------------------------------------------
+
+
+def take_out(
+    dag: Dag,
+    server: Server,
+    estate: Estate,
+    *,
+    redirect_to: Server | None = None,
+    lb: bool = True,
+    min_copies: int | None = None,
+    allow_queued: int = 50,
+    accept_offline: Sequence[str] = (),
+    comment: str = "maintenance",
+    now: bool = False,
+    minutes: int = AWAY,
+) -> Steps:
+    """Take a member out of service, or find that it is. `minutes`: how long it stays out, roughly, for warnings.
+
+    When something fails, what was set is set back, last first; databases stay where they are by then. Nothing is set
+    back after a host that went silent or an unknown outcome, nor for mail that does not leave.
+    """
+    member_of(dag, server)
+    around = yield from look_around(dag, estate)
+    before = yield from snapshot.read(server, server=server.name)
+    core = yield from core_group.read(server, dag=dag.name)
+    if _is_out(around, server, before):
+        warnings: tuple[str, ...] = ()
+    else:
+        warnings = admit(
+            f"taking {server.name} out of service",
+            [
+                around.judge_setup(),
+                around.judge_single(server),
+                around.judge_witness(server),
+                around.judge_quorum(server),
+                around.judge_copies(server, min_copies=min_copies, accept_offline=accept_offline, minutes=minutes),
+                around.judge_seed(server),
+                around.judge_window(server, now=now),
+            ],
+            host=server.name,
+        )
+    if lb:
+        warnings = (*warnings, *_untold(estate, f"take {server.name} out of it"))
+    target = _target(around, server, redirect_to)
+    heir = _heir(around, server, target, core)
+    undo: list[Step] = []
+    try:
+        yield from _quieten(around, server, before, comment, note_of(warnings), heir, undo)
+    except StaroverError as error:
+        yield from _put_back(undo, error)
+        raise
+    yield redirected.on(server, server=server.name, target=target.fqdn, allowed=allow_queued)
+    yield queues_retried.on(server, server=server.name, allowed=allow_queued)
+    yield from drained(server, allow_queued)
+    try:
+        yield server_offline.on(server, server=server.name)
+        if offline(before.components) is False:
+            undo.append(_component(server, WIDE, "Active"))
+        yield from _verified_out(server, dag)
+    except StaroverError as error:
+        yield from _put_back(undo, error)
+        raise
+
+
+def _quieten(
+    around: Around, server: Server, before: Snapshot, comment: str, note: str, heir: Server | None, undo: list[Step]
+) -> Steps:
+    """No new mail, no active database, no role in the cluster; `undo` gets what would set each back."""
+    name, dag = server.name, around.dag.name
+    yield hub_drained.on(server, server=name, note=note)
+    if hub_held(before.components) == "Active":
+        undo.append(hub_restored.on(server, server=name, note=""))
+    if find(before.components, UM) is not None:
+        yield component_set.on(server, server=name, component=UM, state="Draining", requester=MAINTENANCE)
+        undo.append(_component(server, UM, "Active"))
+    yield policy_set.on(server, server=name, policy="Blocked")
+    if before.policy not in ("", "Blocked"):
+        undo.append(policy_set.on(server, server=name, policy=before.policy))
+    active = around.active_on(server)
+    yield leaving.on(server, server=name, databases=active)
+    if not before.move_now:
+        undo.append(move_now_set.on(server, server=name, enabled=False))
+    yield evacuated.on(server, server=name, databases=active, comment=comment)
+    if heir is not None:
+        yield owner_moved_off.on(server, dag=dag, server=name, target=heir.name)
+        owner = around.seen.active_manager
+        if owner and same_host(short(owner), name):
+            undo.append(owner_moved.on(server, dag=dag, target=name))
+    yield node_paused.on(server, server=name)
+    undo.append(node_resumed.on(server, server=name))
+
+
+def _component(server: Server, component: str, state: str) -> Step:
+    return component_set.on(server, server=server.name, component=component, state=state, requester=MAINTENANCE)
+
+
+def _put_back(undo: Sequence[Step], error: StaroverError) -> Steps:
+    """Set back what was set, last first; not where nobody knows what happened."""
+    if isinstance(error, Unreachable | OutcomeUnknown):
+        return
+    for step in reversed(undo):  # noqa: UP028 - a list takes no answers
+        yield step
+
+
+def _untold(estate: Estate, what: str) -> tuple[str, ...]:
+    """There is no road to a balancer yet: a person has to tell it."""
+    names = ", ".join(one.name for one in estate.balancers)
+    return (f"{names} is not told: {what} by hand",) if names else ()
+
+
+def _is_out(around: Around, server: Server, before: Snapshot) -> bool:
+    """Whether it is out of service already, so that no guard has anything to say."""
+    cluster = around.seen.cluster
+    node = cluster.node(server.name) if cluster is not None else None
+    return (
+        not around.active_on(server)
+        and before.policy == "Blocked"
+        and node is not None
+        and node.state == "Paused"
+        and offline(before.components)
+        and hub_held(before.components) != "Active"
+    )
+
+
+def _target(around: Around, server: Server, given: Server | None) -> Server:
+    """Where mail that waits is handed to. Raises `BadParameter` and `NotSafe`."""
+    if given is not None:
+        if given is server:
+            raise BadParameter(
+                f"--redirect-to {given.name}: that is the server that is taken out", certain=("nothing was changed",)
+            )
+        member = next((one for one in around.members if one.server is given), None)
+        if member is None or not member.takes_mail:
+            raise NotSafe(
+                f"{given.name} takes no mail: it is no other member whose {HUB} is Active",
+                certain=("nothing was changed",),
+                next=("leave --redirect-to out   the best other member is taken",),
+            )
+        return given
+    best = around.refuge(server)
+    if best is None:
+        raise NotSafe(
+            f"no other member can take the mail of {server.name}",
+            certain=(f"looked at: {', '.join(one.server.name for one in around.others(server)) or 'nobody'}",),
+            next=("starover run health-report   says what is wrong with them",),
+            host=server.name,
+        )
+    return best.server
+
+
+def _heir(around: Around, server: Server, target: Server, core: CoreGroup) -> Server | None:
+    """Who becomes Primary Active Manager; None: nobody else is in the cluster."""
+    up = [
+        one.server
+        for one in around.others(server)
+        if (node := core.node(one.server.name)) is not None and node.state == "Up"
+    ]
+    return target if target in up else next(iter(up), None)
+
+
+def _verified_out(server: Server, dag: Dag) -> Steps:
+    """The documented checks at the end: all of it holds at once."""
+
+    def quiet(now: Snapshot) -> bool:
+        return now.policy == "Blocked" and hub_held(now.components) != "Active" and not still_on(now.components)
+
+    def aside(now: CoreGroup) -> bool:
+        node = now.node(server.name)
+        owns = same_host(short(now.active_manager), server.name) or same_host(now.owner, server.name)
+        return node is not None and node.state == "Paused" and not owns
+
+    settle = Settle(every=5, limit=120)
+    yield from wait(
+        snapshot, server, until=quiet, settle=settle, what=f"{server.name} out of service", server=server.name
+    )
+    yield from wait(
+        core_group, server, until=aside, settle=settle, what=f"{server.name} aside in the cluster", dag=dag.name
+    )
+
+
+# -- back --------------------------------------------------------------------------------------------------------------
+
+
+def bring_back(
+    dag: Dag, server: Server, estate: Estate, *, rebalance: bool = False, lb: bool = True, fix_functional: bool = True
+) -> Steps:
+    """Bring a member back into service as it was before it was taken out, or find that nothing is missing.
+
+    Its activation policy and the copies that were barred from activation come from what taking it out had found.
+    Raises `NotSafe` when services do not run, and when nobody knows the policy of before.
+    """
+    member_of(dag, server)
+    parts: list[Steps[Report]] = [
+        snapshot.read(server, server=server.name),
+        cluster_state.read(server),
+        copies_on.read(server, name=server.name),
+    ]
+    now, cluster, copies = yield from together(parts)
+    assert isinstance(now, Snapshot)
+    assert isinstance(cluster, ClusterState)
+    assert isinstance(copies, DatabaseCopies)
+    prev = yield from recall(server, hub_drained, server=server.name)
+    policy = yield from _policy_before(server, now)
+    back = (yield from _homeward(dag, server, estate)) if rebalance else []
+    _ready(server, now, cluster)
+    name = server.name
+
+    yield component_set.on(server, server=name, component=WIDE, state="Active", requester=MAINTENANCE)
+    if find(now.components, UM) is not None:
+        yield component_set.on(server, server=name, component=UM, state="Active", requester=MAINTENANCE)
+    for component in (WIDE, "Monitoring", "RecoveryActionsEnabled") if fix_functional else ():
+        if find(now.components, component) is not None:
+            yield component_set.on(server, server=name, component=component, state="Active", requester=FUNCTIONAL)
+    yield node_resumed.on(server, server=name)
+    yield policy_set.on(server, server=name, policy=policy)
+    kept = prev is not None and prev.move_now and now.policy == policy
+    yield move_now_set.on(server, server=name, enabled=kept)
+    if prev is not None and hub_held(now.components) != "Active":
+        for copy in _blocks_lost(prev.copies, now.copies):
+            yield barred.on(
+                server,
+                identity=copy.id,
+                database=copy.database,
+                comment=copy.suspend_comment or "as before maintenance",
+                coming=False,
+            )
+    yield services_started.on(server, server=name, names=_stopped(prev, now))
+    yield hub_restored.on(server, server=name, note=note_of(_untold(estate, f"put {name} into it") if lb else ()))
+    yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
+    yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))
+    for database, target in back:
+        yield moved.on(
+            server, database=database, target=target, dial=LOSSLESS, comment="maintenance-stop", skip=(), note=""
+        )
+
+
+def _policy_before(server: Server, now: Snapshot) -> Steps[str]:
+    """The activation policy to have: what it was before a run of ours made it Blocked. Raises `NotSafe`."""
+    if now.policy != "Blocked":
+        return now.policy
+    prev = yield from recall(server, policy_set, server=server.name)
+    before = prev.find(server.name) if prev is not None else None
+    if before is not None and before.policy:
+        return before.policy
+    if hub_held(now.components) == "Active" and not offline(now.components):
+        return now.policy  # Blocked on purpose: it is not in maintenance
+    raise NotSafe(
+        f"nobody knows which activation policy {server.name} had: no run of ours here has set it to Blocked",
+        certain=("nothing was changed",),
+        next=(
+            f"starover run activation-policy --servers {server.name} --policy Unrestricted   or what it was before",
+            "or run it where the journal of maintenance-start is",
+        ),
+        host=server.name,
+    )
+
+
+def _ready(server: Server, now: Snapshot, cluster: ClusterState) -> None:
+    """Its boot has ended: services run, and its node is in the cluster. Raises `NotSafe`."""
+    wrong = [
+        f"service {one.name} is {one.status}{' and Disabled' if one.start == 'Disabled' else ''}"
+        for name in NEEDED
+        if (one := now.service(name)) is not None and one.status != "Running"
+    ]
+    node: Node | None = next((one for one in cluster.nodes if same_host(one.name, server.name)), None)
+    if node is None or node.state not in ("Up", "Paused"):
+        wrong.append(f"its node is {node.state if node is not None else 'not in the cluster'}")
+    if wrong:
+        raise NotSafe(
+            f"{server.name} is not ready: {'; '.join(wrong)}",
+            certain=("nothing was changed",),
+            next=("starover run health-report   names what else is wrong", "wait until its boot has ended"),
+            host=server.name,
+        )
+
+
+def _stopped(prev: Snapshot | None, now: Snapshot) -> tuple[str, ...]:
+    """Client services that ServerWideOffline has stopped, and that ran before or start by themselves."""
+    names: list[str] = []
+    for one in now.services:
+        if not one.name.casefold().startswith(("msexchangeimap", "msexchangepop")):
+            continue
+        was = prev.service(one.name) if prev is not None else None
+        wanted = was.status == "Running" if was is not None else one.start == "Automatic"
+        if wanted and one.status == "Stopped" and one.start != "Disabled":
+            names.append(one.name)
+    return tuple(sorted(names))
+
+
+def _blocks_lost(before: Sequence[CopyStatus], now: Sequence[CopyStatus]) -> list[CopyStatus]:
+    """Copies that were barred from activation and are no more: Microsoft's script wipes that."""
+    here = DatabaseCopies(copies=tuple(now))
+    return [
+        was
+        for was in before
+        if was.activation_suspended
+        and not was.replication_suspended
+        and (one := here.find(was.id)) is not None
+        and not one.active
+        and not one.activation_suspended
+    ]
+
+
+def _unwell(before: Sequence[CopyStatus]) -> tuple[CopyId, ...]:
+    """Copies that were not Healthy before either, so that nobody waits for them."""
+    return tuple(one.id for one in before if not one.active and one.status in ("Suspended", "FailedAndSuspended"))
+
+
+def _caught_up(server: Server, without: Sequence[CopyId]) -> Steps:
+    """Wait until every copy of the server is Healthy and lacks at most ten logs: every 15 s, an hour at most."""
+
+    def behind(one: CopyStatus) -> bool:
+        if one.active or any(same_host(one.server, copy.server) and one.database == copy.database for copy in without):
+            return False
+        return one.status != "Healthy" or one.queue is None or one.queue > GOOD_COPY_QUEUE
+
+    def until(now: DatabaseCopies) -> bool:
+        return not any(behind(one) for one in now.copies)
+
+    def left(now: DatabaseCopies) -> int:
+        return sum(one.queue if one.queue is not None else STALE_QUEUE for one in now.copies if behind(one))
+
+    yield from wait(
+        copies_on,
+        server,
+        until=until,
+        settle=Settle(every=15, limit=3600),
+        progress=left,
+        what=f"the copies on {server.name} Healthy",
+        expected=True,
+        name=server.name,
+    )
+
+
+def _homeward(dag: Dag, server: Server, estate: Estate) -> Steps[list[tuple[str, str]]]:
+    """Databases that prefer the server and may come back to it; that it is Blocked now is what this run lifts."""
+    around = yield from look_around(dag, estate)
+    lifted = [
+        msgspec.structs.replace(one, policy="Unrestricted", move_now=False) if same_host(one.name, server.name) else one
+        for one in around.servers
+    ]
+    return [
+        (name, target)
+        for name, target, why in homeward(around.databases, around.copies, lifted, only=server.name)
+        if not why
+    ]
