@@ -58,7 +58,7 @@ def test_the_last_of_two_mounts_only_if_the_witness_did_not_restart_with_it(
     one.later(minutes=30)
     assert world.state.clusters["DAG"].quorate
     assert world.database("DB2").state == state
-    assert world.violations() == []
+    assert {one["id"] for one in world.violations()} == {"I8"}, "the last good copies were restarted by hand"
 
 
 def test_dac_mode_sets_the_bits_of_those_who_answer(lab: Callable[..., Lab]) -> None:

@@ -96,7 +96,8 @@ def suspend(call: Invocation) -> Iterator[Value]:
     """Suspend-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
         if switch(bound.get("EnableReplayLag")):
-            raise Unsupported("Suspend-MailboxDatabaseCopy -EnableReplayLag: reserved, what it does is not known")
+            mutate(call, name, bound, partial(here.world.switch_lag, database, server, here.host, on=True))
+            continue
         act = partial(
             here.world.suspend_copy,
             database,
@@ -113,7 +114,7 @@ def resume(call: Invocation) -> Iterator[Value]:
     """Resume-MailboxDatabaseCopy."""
     for here, bound, database, server, name in _each(call):
         if switch(bound.get("DisableReplayLag")):
-            act = partial(here.world.set_lag, database, server, here.host, replay_s=0.0)
+            act = partial(here.world.switch_lag, database, server, here.host, on=False)
         else:
             only = switch(bound.get("ReplicationOnly"))
             act = partial(here.world.resume_copy, database, server, here.host, replication_only=only)

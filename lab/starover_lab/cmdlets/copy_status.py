@@ -27,9 +27,10 @@ def lag_text(seconds: float) -> str:
 
 def _lag_status(view: CopyView) -> str:
     percentage = int(min(100 * view.actual_lag_s / view.replay_lag_s, 100)) if view.replay_lag_s else 0
+    enabled = view.replay_lag_s > 0 and view.lag_off != "LagDisabled"
     return (
-        f"Enabled:{view.replay_lag_s > 0}; PlayDownReason:None; ReplaySuspendReason:None; Percentage:{percentage}; "
-        f"Configured:{lag_text(view.replay_lag_s)}; MaxDelay:{lag_text(view.replay_lag_max_delay_s)}; "
+        f"Enabled:{enabled}; PlayDownReason:{view.lag_off or 'None'}; ReplaySuspendReason:None; "
+        f"Percentage:{percentage}; Configured:{lag_text(view.replay_lag_s)}; MaxDelay:{lag_text(view.replay_lag_max_delay_s)}; "
         f"Actual:{lag_text(view.actual_lag_s)}"
     )
 

@@ -71,7 +71,7 @@ def _wishes(call: Invocation) -> Iterator[_Wish]:
             reading(call)
             call.error(exchange_error(call, error, named or identity, here.dc(bound.get("DomainController"))))
             continue
-        skip = frozenset(check for name, check in _SKIPS.items() if switch(bound.get(name)))
+        skip: frozenset[Skip] = frozenset(check for name, check in _SKIPS.items() if switch(bound.get(name)))
         if switch(bound.get("SkipAllChecks")):
             skip = EVERY_SKIP
         dial = text_of(bound.get("MountDialOverride")) or "Lossless"

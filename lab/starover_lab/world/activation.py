@@ -43,7 +43,7 @@ class Activation:
             if cluster is None or not cluster.quorate:
                 return "the cluster has no quorum"
             node = cluster.nodes.get(server.name)
-            if node is None or node.state not in ("Up", "Paused"):
+            if node is None or not node.serves:
                 return "the cluster node is down"
         copy = database.copies.get(server.name)
         return copy_storage_fails(state, database, copy) if copy is not None else "no copy"

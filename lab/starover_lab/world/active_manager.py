@@ -206,7 +206,7 @@ class ActiveManager:
         if not trouble and limit is not None and lost > limit:
             trouble = f"{lost} logs would be lost"
         if not trouble:
-            self._switch(database, target)
+            self._switch(database, target, limit)
             return
         self._state.log.add("move_failed", database.name, target=target, reason=trouble)
         own = self._state.servers[database.active]
@@ -317,7 +317,7 @@ class ActiveManager:
         )
         database.move_decision = decision
         if database.state not in ("Mounted", "Mounting"):
-            return self._switch(database, target)
+            return self._switch(database, target, limit)
         database.moving_to = target
         self._dials[database.name] = limit
         ends = self._begin_dismount(database)
@@ -326,7 +326,7 @@ class ActiveManager:
         replay = (newest - queue.replayed) / replay_speed(state, database, state.servers[target])
         return ends + timedelta(seconds=max(tuning.mount_s, tuning.switchover_s - tuning.dismount_s) + replay)
 
-    def _switch(self, database: Database, target: str) -> datetime:
+    def _switch(self, database: Database, target: str, limit: int | None) -> datetime:
         """Make another copy the active one, with the logs that can still be had, and mount it."""
         state, tuning = self._state, self._state.tuning
         old, new = database.copies[database.active], database.copies[target]
@@ -349,14 +349,13 @@ class ActiveManager:
             database.stream.open(new.server, start, state.now)
             database.stream.close(state.now)
         if lost:
-            own = state.servers[new.server].exchange
             state.log.add(
                 "data_loss",
                 database.name,
                 lost=lost,
                 decision=database.move_decision,
+                allowed=limit,
                 server=new.server,
-                dial=own.auto_mount_dial if own is not None else "",
                 last_log=last_kept.isoformat() if last_kept is not None else None,
             )
             self._lossy(database, lost, last_kept)

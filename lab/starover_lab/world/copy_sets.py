@@ -162,6 +162,9 @@ class CopySets:
             notified=newest,
             ci_state="Suspended",
         )
+        if left_over:
+            key = (found.name.casefold(), host.name.casefold())
+            copy.diverged, copy.diverged_at = state.left_diverged.pop(key, (0, None))
         if mode == "configuration":
             copy.retry_until = state.poke_after(state.tuning.initializing_s)
         found.copies.add(host.name, copy)
@@ -201,6 +204,9 @@ class CopySets:
             one.preference -= one.preference > copy.preference
         if copy.files_present or copy.left_over:
             host.files.write(found.edb_path, b"")
+            if copy.diverged:
+                key = (found.name.casefold(), host.name.casefold())
+                state.left_diverged[key] = (copy.diverged, copy.diverged_at)
         self.publish(found, target)
         state.log.add("copy_removed", name, dc=target.name)
         operation = Operation(state.now)

@@ -12,8 +12,8 @@ from starover_lab.world.cloud_faults import TABLE as CLOUD
 from starover_lab.world.entities import Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
-from starover_lab.world.faults_of_disaster import TABLE as DISASTER
 from starover_lab.world.faults_of_databases import TABLE as DATABASES
+from starover_lab.world.faults_of_disaster import TABLE as DISASTER
 from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
 from starover_lab.world.names import Names
 

@@ -1,7 +1,7 @@
 """What may never be untrue in the estate, checked after every event (simulator.md section 9); changes nothing.
 
-A violation is recorded once, when it begins. I1, I3, I4 and I5 are checked here, the others in `invariants_of_building` and
-`invariants_of_disaster`.
+A violation is recorded once, when it begins. I1, I3, I4 and I5 are checked here, the others in
+`invariants_of_building` and `invariants_of_disaster`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from starover_lab.world.entities import Copy, Database
 from starover_lab.world.events import Event
 from starover_lab.world.invariants_of_building import untrue
+from starover_lab.world.invariants_of_databases import untrue as untrue_of_databases
 from starover_lab.world.invariants_of_disaster import untrue_in_disaster
 from starover_lab.world.replication import is_active
 from starover_lab.world.state import State
@@ -56,8 +57,7 @@ class Invariants:
         self.violations.append(Violation(id_, self._state.now, subject, text, len(self._state.log.events)))
 
     def _untrue(self, event: Event) -> Iterator[tuple[str, str, str]]:
-        if event.kind == "data_loss" and not event.data.get("decision"):
-            yield "I3", event.subject, f"{event.data.get('lost')} logs were lost and nobody decided so"
+        yield from untrue_of_databases(self._state, event)
         for database in self._state.databases:
             yield from self._one_active(database)
             yield from self._preferences(database)

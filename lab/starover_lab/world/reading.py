@@ -30,7 +30,7 @@ class Reading:
         state = self._state
         server = state.servers[copy.server]
         told = state.reaches(asked, server) and state.runs(server, REPL)
-        active = is_active(database, copy)
+        active = is_active(database, copy) or copy.server in database.rivals
         if not told:
             return self._silent(database, copy, server, active=active)
         status = self._replication.status(database, copy)
@@ -53,7 +53,7 @@ class Reading:
             database=database.name,
             server=copy.server,
             status=status,
-            active_server=database.active,
+            active_server=copy.server if active else self._active_for(database, asked),
             is_active=active,
             preference=copy.preference,
             activation_suspended=copy.activation_suspended,
@@ -79,6 +79,7 @@ class Reading:
             replay_lag_s=copy.replay_lag_s,
             truncation_lag_s=copy.truncation_lag_s,
             replay_lag_max_delay_s=copy.replay_lag_max_delay_s,
+            lag_off=copy.lag_off,
             actual_lag_s=(state.now - replayed_at).total_seconds() if lagging and replayed_at and not active else 0.0,
             seeding_source=self._replication.is_seeding_source(database, copy),
             seed_source=seed.source if seed is not None else "",
@@ -103,16 +104,26 @@ class Reading:
 
     def database(self, database: Database, asked: Server) -> DatabaseView:
         """A database as `-Status` shows it: Mounted is unknown when its server does not answer."""
-        server = self._state.servers[database.active]
+        active = self._active_for(database, asked)
+        server, rival = self._state.servers[active], database.rivals.get(active)
+        now = rival.state if rival is not None else database.state
         told = self._state.reaches(asked, server) and self._state.runs(server, REPL)
         return DatabaseView(
             name=database.name,
-            active_server=database.active,
-            state=database.state if told else "Unknown",
-            mounted=database.state == "Mounted" if told else None,
+            active_server=active,
+            state=now if told else "Unknown",
+            mounted=now == "Mounted" if told else None,
             size=database.size,
             available_new_mailbox_space=database.size // 20,
         )
+
+    def _active_for(self, database: Database, asked: Server) -> str:
+        """The server with the active copy as the cluster of `asked` has it: in a split brain each side has its own."""
+        for rival in database.rivals:
+            side = self._state.cluster_of(database.dag, self._state.servers[rival.server])
+            if side is self._state.cluster_of(database.dag, asked):
+                return rival.server
+        return database.active
 
     def dag_status(self, dag: DagObject, dc: str, asked: Server) -> DagStatus:
         """A DAG with what its cluster knows. Raises `no_quorum`, `server_down`."""
@@ -219,6 +230,7 @@ class Reading:
             replay_lag_s=copy.replay_lag_s,
             truncation_lag_s=copy.truncation_lag_s,
             replay_lag_max_delay_s=copy.replay_lag_max_delay_s,
+            lag_off=copy.lag_off,
             actual_lag_s=0.0,
             seeding_source=False,
             seed_source="",
@@ -242,7 +254,9 @@ class Reading:
         )
 
     def _time(self, database: Database, copy: Copy, generation: int) -> datetime | None:
-        return database.stream.time_of(generation) if copy.files_present else None
+        return (
+            database.stream.time_of(generation, copy.branch if copy.diverged else None) if copy.files_present else None
+        )
 
 
 def effective_state(component: Component, *, server_wide_offline: bool) -> Literal["Active", "Inactive", "Draining"]:

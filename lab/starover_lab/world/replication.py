@@ -94,7 +94,8 @@ class Replication:
         name = f"{database.name}\\{copy.server}"
         if copy.seed is not None:
             raise WorldError("seed_in_progress", f"{name} is being seeded", copy=name, source=copy.seed.source)
-        copy.replication_suspended = False
+        block_lost = copy.replication_suspended and copy.block_kept and not replication_only and copy.replay_lag_s > 0
+        copy.replication_suspended = copy.block_kept = False
         if not replication_only:
             copy.activation_suspended = False
         if not copy.activation_suspended:
@@ -104,7 +105,7 @@ class Replication:
             copy.error = CopyError(_UNSEEDED, 2070, needs_reseed=True)
         if copy.error is not None and copy.error.needs_reseed and not is_active(database, copy):
             copy.retry_until = self._state.poke_after(self._state.tuning.initializing_s)
-        self._state.log.add("copy_resumed", name, replication_only=replication_only)
+        self._state.log.add("copy_resumed", name, replication_only=replication_only, block_lost=block_lost)
         self._state.review()
 
     def fail(self, database: Database, copy: Copy, error: CopyError) -> None:
@@ -159,6 +160,7 @@ class Replication:
         connected = state.runs(server, REPL) and state.runs(source, REPL) and state.linked(server, source)
         running = (
             state.runs(server, REPL)
+            and copy.server not in database.rivals
             and not copy.replication_suspended
             and copy.error is None
             and copy.seed is None
@@ -247,7 +249,7 @@ class Replication:
         if cluster is None:
             return
         node = cluster.nodes.get(copy.server)
-        readable = cluster.quorate and node is not None and node.state in ("Up", "Paused")
+        readable = cluster.quorate and node is not None and node.serves
         if readable:
             copy.registry_generation = None
         elif copy.registry_generation is None:

@@ -176,6 +176,7 @@ def _database(state: State, replication: Replication, database: Database) -> dic
         "size": database.size,
         "generated": database.stream.generated(state.now),
         "branch": database.stream.branch,
+        "rivals": {rival.server: rival.state for rival in database.rivals},
         "copies": {copy.server: _copy(state, replication, database, copy) for copy in database.copies},
     }
 
@@ -197,6 +198,8 @@ def _copy(state: State, replication: Replication, database: Database, copy: Copy
         "copy_queue": max(newest - now.inspected, 0),
         "replay_queue": now.inspected - now.replayed,
         "error": copy.error.message if copy.error is not None else None,
+        "diverged": copy.diverged,
+        "lag_off": copy.lag_off or None,
         "network": copy.network or None,
         "seed_source": copy.seed.source if copy.seed is not None else None,
     }

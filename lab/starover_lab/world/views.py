@@ -60,6 +60,8 @@ class CopyView:
     replay_lag_s: float
     truncation_lag_s: float
     replay_lag_max_delay_s: float
+    lag_off: str
+    """Why it keeps no lag although one is configured: `LagDisabled`, `NotEnoughFreeSpace`; empty: it keeps it."""
     actual_lag_s: float
     """Age of the newest replayed log, when replay lag is on or replay stands."""
     seeding_source: bool
