@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from starover.errors import BadParameter
+from starover.errors import BadParameter, StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.runbook import Finding, Steps, attempt, together
+from starover.step import Query, Report
 from starover.steps.assessment import Assessment, Decision, HostRoad, Situation, decide
 from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts
 from starover.steps.dag_object import ClusterView
-from starover.steps.disaster import Answered, Heard, Survey, pings, survey
+from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, survey
+from starover.steps.fencing import TAG
+from starover.steps.instances import InstanceStatus, OneInstance
 from starover.steps.losses import LogSpace, Loss, log_space, losses
 from starover.steps.mailflow import SendConnectors, said, send_connectors
 from starover.steps.proof import proof
 from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
 
 __all__ = ["Assessed", "assessed", "named_lost"]
+
+_instance = Query("ec2/instance.call.j2", OneInstance, deadline=QUICK)
+_status = Query("ec2/instance_status.call.j2", InstanceStatus, deadline=QUICK)
+"""As `instances` has them, with the patience of a first look."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,9 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     """Look, decide, and write the page. `lost`: members that a person says are lost, whether or not they answer."""
     seen = yield from survey(dag, estate)
     silent = list(dict.fromkeys([*silent_names(seen, dag), *lost]))
-    clouds: dict[str, Cloud] | None = None
-    unseen = [name for name in silent if clouds is None or name not in clouds]
-    places = yield from _places(seen, estate, [name for name in unseen if not _answers(seen, name)])
+    clouds = yield from _clouds(estate, silent)
+    unseen = [name for name in silent if name not in clouds and not _answers(seen, name)]
+    places = yield from _places(seen, estate, unseen)
     connectors = yield from _connectors(seen, estate)
     now = situation(seen, dag, estate, clouds=clouds, places=places)
     decision = decide(now)
@@ -101,6 +108,30 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
 def _answers(seen: Survey, name: str) -> bool:
     host = seen.host(name)
     return host is not None and host.answers
+
+
+def _clouds(estate: Estate, silent: Sequence[str]) -> Steps[dict[str, Cloud]]:
+    """What EC2 says of those that do not answer; who is missing could not be asked about."""
+    servers = [server for name in silent if (server := estate.server(name)).instance]
+    answers = yield from together(_cloud(server) for server in servers)
+    return {one.server: one for one in answers if one is not None}
+
+
+def _cloud(server: Server) -> Steps[Cloud | None]:
+    parts: list[Steps[Report | StaroverError]] = [
+        attempt(_instance.read(server, instance=server.instance)),
+        attempt(_status.read(server, instance=server.instance)),
+    ]
+    found, status = yield from together(parts)
+    if not isinstance(found, OneInstance) or found.instance is None:
+        return None
+    checks = status.checks if isinstance(status, InstanceStatus) else None
+    return Cloud(
+        server=server.name,
+        state=found.state,
+        checks="" if checks is None else "ok" if checks.ok else f"system {checks.system}, instance {checks.instance}",
+        fenced=bool(found.instance.tag(TAG)),
+    )
 
 
 def _places(seen: Survey, estate: Estate, silent: Sequence[str]) -> Steps[list[Place]]:

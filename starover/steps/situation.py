@@ -13,6 +13,7 @@ from starover.steps.assessment import Lost, Partition, Situation
 from starover.steps.dag import short
 from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import CLUSTER_SERVICE, REPLICATION, STORE, Heard, Survey, at
+from starover.steps.instances import OFF
 
 __all__ = ["Cloud", "Place", "force_node", "last_log", "quorum_lost_at", "silent_names", "situation", "survivors"]
 
@@ -36,9 +37,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     answered: tuple[str, ...]
     """Names of the silent hosts that answered a ping from there."""
     looked_at: tuple[str, ...]
-
-
-OFF = frozenset({"stopped", "terminated", "shutting-down"})
 
 
 def survivors(seen: Survey) -> tuple[Heard, ...]:
@@ -127,9 +125,11 @@ def _down(server: Server, cloud: Cloud | None, places: Sequence[Place]) -> tuple
     if cloud is not None:
         if cloud.state in OFF:
             return True, f"EC2: {cloud.state}"
-        if cloud.checks and cloud.checks != "ok":
+        if cloud.checks not in ("", "ok"):
             return True, f"EC2: {cloud.state}, status checks {cloud.checks}"
-        return False, f"EC2: {cloud.state}, status checks {cloud.checks or 'not said'}; silent from here"
+        if not cloud.checks:
+            return None, f"EC2: {cloud.state}, and nothing of its status checks; silent from here"
+        return False, f"EC2: {cloud.state}, status checks ok; silent from here"
     looked = [one for one in places if any(same_host(name, server.name) for name in one.looked_at)]
     answered = [one.asked for one in looked if any(same_host(name, server.name) for name in one.answered)]
     if answered:
