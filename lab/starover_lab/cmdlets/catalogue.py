@@ -10,6 +10,7 @@ from starover_lab.cmdlets import (
     client_access,
     copies,
     dag_networks,
+    dag_recovery,
     dags,
     database_settings,
     databases,
@@ -35,6 +36,7 @@ _EXCHANGE: dict[str, Body] = (
     | database_settings.BODIES
     | dags.BODIES
     | dag_networks.BODIES
+    | dag_recovery.BODIES
     | servers.BODIES
     | health.BODIES
     | health_sets.BODIES

@@ -20,7 +20,7 @@ from starover_lab.world.entities import Cluster
 from starover_lab.world.errors import WorldError
 from starover_lab.world.state import first_label
 
-__all__ = ["BODIES", "cluster_here", "failed", "node_names"]
+__all__ = ["BODIES", "Seen", "cluster_here", "denied", "failed", "get_quorum", "node_names", "nodes_of", "seen_here"]
 
 _NS = "Microsoft.FailoverClusters.PowerShell."
 _REMOTELY = (
@@ -46,7 +46,7 @@ _GROUPS = {"en-US": ("Cluster Group", "Available Storage"), "de-DE": ("Clustergr
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Seen:
     """A cluster and the node that answered for it."""
 
     here: Machine
@@ -60,18 +60,18 @@ def failed(call: Invocation, error_id: str, category: str, message: str, target:
     call.error(call.record(error_id, category, message, type_name=_NS + "ClusterCmdletException", target=target))
 
 
-def _seen(call: Invocation, asked: str) -> _Seen | None:
+def _seen(call: Invocation, asked: str) -> Seen | None:
     """The cluster as the local node, or the one named, sees it; what keeps it from being seen is reported."""
     here = reading(call)
     node = here.host
     if asked and first_label(asked).casefold() not in {here.host.casefold(), "", "localhost"}:
         if here.network_logon:
-            failed(call, "ClusterAccessDenied", "PermissionDenied", _DENIED, asked)
+            denied(call, asked)
             return None
         node = first_label(asked)
     try:
         here.world.reach(here.host, node)
-        return _Seen(here, node, here.world.cluster(node))
+        return Seen(here, node, here.world.cluster(node))
     except WorldError as error:
         if error.blocked_s > 0:
             call.wait(error.blocked_s)
@@ -80,6 +80,16 @@ def _seen(call: Invocation, asked: str) -> _Seen | None:
         else:
             failed(call, "ClusterRpcConnection", "ConnectionError", _UNREACHABLE.format(node))
         return None
+
+
+def denied(call: Invocation, target: str) -> None:
+    """A second hop from a network logon."""
+    failed(call, "ClusterAccessDenied", "PermissionDenied", _DENIED, target)
+
+
+def seen_here(call: Invocation, node: str) -> Seen | None:
+    """The cluster as a node sees it; a failure is reported."""
+    return _seen(call, node)
 
 
 def cluster_here(call: Invocation) -> Machine | None:
@@ -113,7 +123,7 @@ def _named(call: Invocation, objects: Iterable[PSObject], what: str) -> Iterator
             failed(call, "ClusterObjectNotFound", "ObjectNotFound", message, pattern)
 
 
-def _cluster_reference(seen: _Seen) -> PSObject:
+def _cluster_reference(seen: Seen) -> PSObject:
     return product([_NS + "Cluster", "System.Object"], [("Name", seen.cluster.name)], text=seen.cluster.name)
 
 
@@ -134,6 +144,7 @@ def get_cluster(call: Invocation) -> Iterator[Value]:
             "AdministrativeAccessPoint": "ActiveDirectoryAndDns" if cluster.addresses else "None",
             "WitnessDynamicWeight": UInt32(votes.witness_vote),
             "DynamicQuorum": UInt32(int(votes.dynamic)),
+            "FixQuorum": UInt32(int(cluster.forced)),
             "LowerQuorumPriorityNodeId": UInt32(votes.lower_priority or 0),
             "CrossSubnetThreshold": UInt32(5 if old else 20),
             "SameSubnetThreshold": UInt32(5 if old else 10),
@@ -149,10 +160,11 @@ def get_node(call: Invocation) -> Iterator[Value]:
     seen = _seen(call, _cluster_of(call))
     if seen is None:
         return
-    yield from _named(call, _nodes(seen), "cluster node")
+    yield from _named(call, nodes_of(seen), "cluster node")
 
 
-def _nodes(seen: _Seen) -> Iterator[PSObject]:
+def nodes_of(seen: Seen) -> Iterator[PSObject]:
+    """The nodes as Get-ClusterNode gives them."""
     for view in seen.here.world.nodes(seen.node):
         server = seen.here.world.server(view.name)
         system = release(server.os)
@@ -179,7 +191,7 @@ def _nodes(seen: _Seen) -> Iterator[PSObject]:
             text=view.name,
         )
         if server.os != "2012R2":
-            made.set("StatusInformation", enum("ClusterNodeStatusInformation", "Normal"))
+            made.set("StatusInformation", enum("ClusterNodeStatusInformation", view.information))
         yield made
 
 
@@ -187,11 +199,11 @@ def _node_reference(name: str) -> PSObject:
     return product([_NS + "ClusterNode", "System.Object"], [("Name", name)], text=name)
 
 
-def _group_names(seen: _Seen) -> tuple[str, str]:
+def _group_names(seen: Seen) -> tuple[str, str]:
     return _GROUPS.get(seen.here.world.state.ui_culture, _GROUPS["en-US"])
 
 
-def _resources(seen: _Seen) -> Iterator[PSObject]:
+def _resources(seen: Seen) -> Iterator[PSObject]:
     cluster = seen.cluster
     core = _group_names(seen)[0]
     online = cluster.online_address
@@ -273,7 +285,7 @@ def get_quorum(call: Invocation) -> Iterator[Value]:
     )
 
 
-def _parameters(seen: _Seen, resource: str) -> Iterator[tuple[str, Value, str]]:
+def _parameters(seen: Seen, resource: str) -> Iterator[tuple[str, Value, str]]:
     """Name, value and kind of a core resource's private properties."""
     if resource.startswith("File Share Witness ("):
         yield "SharePath", _share(seen.cluster), "String"

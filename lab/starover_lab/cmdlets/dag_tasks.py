@@ -45,6 +45,17 @@ _NOTICES = {
         "Error: WMI exception occurred on server '{server}': Access is denied. (Exception from HRESULT: 0x80070005 "
         "(E_ACCESSDENIED))"
     ),
+    # tr-b8b3564618
+    "not_evicted": (
+        "Server '{server}' was marked as stopped in database availability group '{dag}' but couldn't be removed from "
+        "the cluster. Error: A server-side database availability group administrative operation failed. Error: The "
+        "operation failed. EvictClusterNodeEx failed with 0x46. Error: The remote server has been paused or is in the "
+        "process of being started"
+    ),
+    "node_not_started": (
+        "Server '{server}' in database availability group '{dag}' couldn't be started. Its cluster service hasn't "
+        "joined the cluster."
+    ),
     "copy_needs_seed": (
         "Replication is suspended for database copy '{copy}' because the database copy needs to be seeded."
     ),

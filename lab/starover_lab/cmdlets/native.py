@@ -46,6 +46,8 @@ def _net(call: Invocation, arguments: list[str]) -> _Ended:
         return _localgroup(call, arguments[1], arguments[2:])
     if verb in {"start", "stop"} and len(arguments) == 2:
         return _net_service(call, arguments[1], start=verb == "start")
+    if verb == "start" and len(arguments) > 2 and arguments[1].casefold() in {"clussvc", "cluster service"}:
+        return _net_cluster(call, [one.casefold().lstrip("/-") for one in arguments[2:]])
     raise Unsupported(f"net.exe {' '.join(arguments)}: the lab does not simulate it")
 
 
@@ -112,6 +114,28 @@ def _net_service(call: Invocation, name: str, *, start: bool) -> _Ended:
     call.wait(max((ends - here.world.now).total_seconds(), 0.0))
     done = "started" if start else "stopped"
     return _Ended([f"The {service.display_name} service was {done} successfully.", ""], [], 0)
+
+
+_FORCED, _PREVENTED = {"fq", "forcequorum", "fixquorum"}, {"pq", "preventquorum"}
+
+
+def _net_cluster(call: Invocation, switches: list[str]) -> _Ended:
+    """`net start clussvc` with switches: /fq, /forcequorum, /pq."""
+    here = machine(call)
+    if set(switches) - _FORCED - _PREVENTED:
+        raise Unsupported(f"net.exe start clussvc {' '.join(switches)}: the lab does not simulate it")
+    service = here.world.state.service(here.server, "ClusSvc")
+    if service is None:
+        return _system_error(1060, "The specified service does not exist as an installed service.")
+    if service.status == "Running":
+        return _Ended([], [f"The {service.display_name} service has already been started."], 2)
+    force, prevent = bool(_FORCED & set(switches)), bool(_PREVENTED & set(switches))
+    try:
+        ends = here.world.cluster_tasks.start(here.host, here.host, force=force, prevent=prevent)
+    except WorldError:
+        return _system_error(1058, "The service cannot be started, because it is disabled or is not configured.")
+    call.wait(max((ends - here.world.now).total_seconds(), 0.0))
+    return _Ended([f"The {service.display_name} service was started successfully.", ""], [], 0)
 
 
 def _repadmin(call: Invocation, arguments: list[str]) -> _Ended:

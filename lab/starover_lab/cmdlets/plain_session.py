@@ -7,12 +7,14 @@ password that stands as text in what is run is an event of its own, `secret_in_s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from starover_lab.cmdlets import (
     ad_accounts,
     ad_topology,
     certificates,
     cim,
+    cluster_nodes,
     clusters,
     commands,
     contents,
@@ -32,8 +34,10 @@ from starover_lab.cmdlets import (
     reachability,
     reference,
     restarts,
+    scheduled_tasks,
     service_control,
     shares,
+    update_agent,
     windows,
 )
 from starover_lab.cmdlets.client_commands import ready
@@ -70,11 +74,12 @@ _WINDOWS: dict[str, Body] = (
     | dns_client.BODIES
     | reachability.BODIES
     | restarts.BODIES
+    | scheduled_tasks.BODIES
     | commands.BODIES
     | event_log.BODIES
     | psremoting.BODIES
 )
-_CLUSTER: dict[str, Body] = clusters.BODIES | service_control.CLUSTER_BODIES
+_CLUSTER: dict[str, Body] = clusters.BODIES | cluster_nodes.BODIES
 _DIRECTORY: dict[str, Body] = ad_accounts.BODIES | ad_topology.BODIES
 _SHORTEST_SECRET = 6
 
@@ -159,6 +164,9 @@ class PlainRunspace:
         table = own.copy()
         for spec in windows_commands(server):
             table.add(spec)
+        maker = table.find("New-Object")
+        assert maker is not None
+        table.add(replace(maker, body=update_agent.new_object(maker.body)))
         self.machine = Machine(
             self._world,
             server.name,

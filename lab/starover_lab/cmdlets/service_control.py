@@ -1,12 +1,10 @@
-"""Start-, Stop- and Restart-Service on this host, and the cluster cmdlets that move or pause; knows no Exchange."""
+"""Start-, Stop- and Restart-Service on this host; knows no Exchange."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from starover_lab.cmdlets.clusters import cluster_here, failed, node_names
-from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
-from starover_lab.cmdlets.objects import text_of
+from starover_lab.cmdlets.machine import given_list, machine, switch
 from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.windows import fits, is_pattern, service_object
 from starover_lab.powershell.command import Body, Invocation
@@ -14,7 +12,7 @@ from starover_lab.powershell.values import Value
 from starover_lab.world.entities import Service
 from starover_lab.world.errors import WorldError
 
-__all__ = ["CLUSTER_BODIES", "SERVICE_BODIES"]
+__all__ = ["SERVICE_BODIES"]
 
 
 _PAST = {"start": "started", "stop": "stopped"}
@@ -112,50 +110,4 @@ SERVICE_BODIES: dict[str, Body] = {
     "Start-Service": _change("start"),
     "Stop-Service": _change("stop"),
     "Restart-Service": _change("restart"),
-}
-
-
-def _node_change(call: Invocation, act: Callable[[Machine, str], None]) -> Iterator[Value]:
-    here = cluster_here(call)
-    if here is None:
-        return
-    for name in given_list(call.bound.get("Name")) or given_list(call.bound.get("InputObject")) or [here.host]:
-        known = [one for one in node_names(here) if fits(one, name)]
-        if not known:
-            failed(call, "ClusterObjectNotFound", "ObjectNotFound", f"The cluster node '{name}' was not found", name)
-        for node in known:
-            if may(call, node, call.spec.name):
-                call.wait(here.pace(here.world.state.tuning.write_s))
-                act(here, node)
-    yield from ()
-
-
-def suspend_node(call: Invocation) -> Iterator[Value]:
-    """Suspend-ClusterNode."""
-    drain = switch(call.bound.get("Drain"))
-    yield from _node_change(call, lambda here, node: here.world.suspend_node(here.host, node, drain=drain))
-
-
-def resume_node(call: Invocation) -> Iterator[Value]:
-    """Resume-ClusterNode."""
-    yield from _node_change(call, lambda here, node: here.world.resume_node(here.host, node))
-
-
-def move_group(call: Invocation) -> Iterator[Value]:
-    """Move-ClusterGroup of the core group: the Primary Active Manager goes with it."""
-    here = cluster_here(call)
-    if here is None or not may(call, "Cluster Group", call.spec.name):
-        return
-    call.wait(here.pace(here.world.state.tuning.write_s))
-    try:
-        here.world.move_core_group(here.host, text_of(call.bound.get("Node")) or None)
-    except WorldError as error:
-        failed(call, "ClusterGroupMoveFailed", "InvalidOperation", error.message)
-    yield from ()
-
-
-CLUSTER_BODIES: dict[str, Body] = {
-    "Suspend-ClusterNode": suspend_node,
-    "Resume-ClusterNode": resume_node,
-    "Move-ClusterGroup": move_group,
 }

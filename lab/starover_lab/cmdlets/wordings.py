@@ -235,6 +235,16 @@ _PHRASES: dict[str, str] = {
     ),
     "no_ip_for_subnet": f"{_STATIC}None of the static addresses is in the subnet {{subnet}} of server '{{server}}'.",
     "ip_in_use": f"{_STATIC}The address {{address}} is used by '{{by}}' already.",
+    # tr-2a622f59d7
+    "not_dac": (
+        "You can run this command on a database availability group (DAG) only when the DatacenterActivationMode "
+        "parameter for the DAG is set to DagOnly"
+    ),
+    "none_stopped": (
+        "Database availability group '{dag}' has no servers in its StoppedMailboxServers list. Stop the failed servers "
+        "with Stop-DatabaseAvailabilityGroup first."
+    ),
+    "no_members_there": "Database availability group '{dag}' has no such member servers in site '{site}'.",
     "has_copies": (
         "Server '{server}' can't be removed from the database availability group because it hosts replicated mailbox "
         "databases: {databases}. Remove their database copies first."
