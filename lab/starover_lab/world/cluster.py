@@ -8,7 +8,7 @@ each with its own configuration (`forced_quorum`).
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starover_lab.world import forced_quorum, quarantine, quorum
 from starover_lab.world.dag_objects import find_dag
@@ -60,7 +60,7 @@ class Clusters:
             raise WorldError(
                 "no_candidate", "no node that is up can own the core group", cluster=cluster.name, reasons={}
             )
-        self._own(cluster, min(able, key=lambda node: node.id).server)
+        self.own(cluster, min(able, key=lambda node: node.id).server)
         self._state.review()
         return cluster.core_owner
 
@@ -70,77 +70,6 @@ class Clusters:
             self._lose(cluster, [node], witness=False, clean=True)
         elif node.state == "Joining":
             node.state, node.joining_since = "Down", None
-
-    def force(self, server: Server) -> datetime:
-        """Start-ClusterNode -ForceQuorum on a host; returns when it should be up. Nothing where it is up already.
-
-        The node goes on alone with its configuration; those who reach it later take that over. Raises `not_found` (no
-        configuration), `service_down` (start type Disabled).
-        """
-        state = self._state
-        cluster = self._configured(server)
-        if cluster.quorate and cluster.nodes[server.name].state in ("Up", "Paused"):
-            return state.now
-        service = server.services.get(CLUSSVC)
-        if service is None or service.start_type == "Disabled" or service.crashed:
-            raise WorldError("service_down", f"{CLUSSVC} cannot be started", server=server.name, service=CLUSSVC)
-        ends = state.poke_after(state.tuning.service_start_s)
-        service.status, service.gave_up, service.busy_until = "StartPending", False, None
-        state.scheduler.at(ends, lambda: self._forced(server))
-        return ends
-
-    def _forced(self, server: Server) -> None:
-        state, cluster = self._state, self._state.cluster_on(server)
-        service = server.services.get(CLUSSVC)
-        if cluster is None or service is None or service.status != "StartPending" or not state.answers(server):
-            return
-        elsewhere = [one for one in state.clusters if one.origin == cluster.origin and one.quorate]
-        made = forced_quorum.split_off(state, cluster, cluster.nodes[server.name])
-        node = made.nodes[server.name]
-        node.state = "Paused" if node.paused else "Up"
-        service.status = "Running"
-        made.quorate = True
-        seen = self.witness_reachable(made, server)
-        made.votes = quorum.recalc(
-            replace(made.votes, up={**made.votes.up, node.id: True}, witness_online=made.votes.witness and seen)
-        )
-        self._own(made, server.name)
-        state.log.add("quorum_forced", made.name, node=server.name, epoch=made.epoch, now=self.weights(made))
-        if elsewhere:
-            state.log.add("cluster_split", made.name, clusters=len(elsewhere) + 1)
-        state.review()
-
-    def prevent(self, server: Server, *, prevent: bool) -> None:
-        """Whether a node that starts may form a cluster: with -PreventQuorum it only joins. Raises `not_found`."""
-        self._configured(server).nodes[server.name].prevent_quorum = prevent
-
-    def clear_quarantine(self, server: Server) -> None:
-        """Start-ClusterNode -ClearQuarantine: in every configuration in which it is in one."""
-        for cluster in self._state.clusters:
-            node = cluster.nodes.get(server.name)
-            if node is not None:
-                quarantine.lift(self._state, cluster, node)
-
-    def clean_up(self, server: Server) -> None:
-        """Wipe the configuration on a host, its cluster service ended for good (Clear-ClusterNode -Force)."""
-        state, cluster = self._state, self._state.cluster_on(server)
-        if cluster is not None:
-            node = cluster.nodes.get(server.name)
-            if node is not None:
-                self.stop(cluster, node)
-            forced_quorum.clean_up(state, server)
-            state.log.add("node_cleared", server.name, cluster=cluster.name)
-        service = server.services.get(CLUSSVC)
-        if service is not None:
-            service.status, service.gave_up, service.start_type = "Stopped", False, "Disabled"
-            service.busy_until = None
-        state.review()
-
-    def _configured(self, server: Server) -> Cluster:
-        cluster = self._state.cluster_on(server)
-        if cluster is None or server.name not in cluster.nodes:
-            raise WorldError("not_found", f"{server.name} is no cluster node", object="cluster", name=server.name)
-        return cluster
 
     # -- following -----------------------------------------------------------------------------------------------
 
@@ -440,9 +369,10 @@ class Clusters:
     def _elect(self, cluster: Cluster) -> None:
         ups = [node for node in cluster.nodes if node.state in ("Up", "Paused") and node.isolated_since is None]
         if ups:
-            self._own(cluster, min(ups, key=lambda node: (node.state == "Paused", node.id)).server)
+            self.own(cluster, min(ups, key=lambda node: (node.state == "Paused", node.id)).server)
 
-    def _own(self, cluster: Cluster, server: str) -> None:
+    def own(self, cluster: Cluster, server: str) -> None:
+        """A node is the core group's owner from now on."""
         cluster.core_owner, cluster.owner_lost_since = server, None
         self._state.log.add("core_group_moved", cluster.name, owner=server)
         self._state.again()

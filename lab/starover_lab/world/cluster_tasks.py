@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from starover_lab.world import quorum
+from starover_lab.world import forced_quorum, quarantine, quorum
 from starover_lab.world.cluster import CLUSSVC, Clusters
 from starover_lab.world.entities import Cluster, ClusterNode, Server
 from starover_lab.world.errors import WorldError
@@ -40,10 +40,10 @@ class ClusterTasks:
         if self._state.cluster_on(host) is None:
             raise WorldError("not_found", f"{host.name} is no cluster node", object="cluster", name=host.name)
         if clear_quarantine:
-            self._clusters.clear_quarantine(host)
+            self.clear_quarantine(host)
         if force:
-            return self._clusters.force(host)
-        self._clusters.prevent(host, prevent=prevent)
+            return self.force(host)
+        self._configured(host).nodes[host.name].prevent_quorum = prevent
         return self._hosts.start(host, CLUSSVC)
 
     def stop(self, asked: str, node: str) -> datetime:
@@ -66,7 +66,7 @@ class ClusterTasks:
         own = cluster.nodes.get(host.name) if cluster is not None else None
         if cluster is not None and cluster.quorate and own is not None and own.state in ("Up", "Paused"):
             raise WorldError("is_up", f"{host.name} is a node that is up", server=host.name, cluster=cluster.name)
-        self._clusters.clean_up(host)
+        self.clean_up(host)
 
     def set_quorum(self, asked: str, *, share: str | None) -> None:
         """Set-ClusterQuorum: no witness (None), or the file share `\\\\server\\share`.
@@ -94,6 +94,75 @@ class ClusterTasks:
         cluster.votes = quorum.recalc(replace(cluster.votes, witness=True, witness_online=True))
         state.log.add("witness_set", cluster.name, server=host.name, online=True, now=self._clusters.weights(cluster))
         state.review()
+
+    # -- on a host, by itself ------------------------------------------------------------------------------------
+
+    def force(self, server: Server) -> datetime:
+        """Start-ClusterNode -ForceQuorum on a host; returns when it should be up. Nothing where it is up already.
+
+        The node goes on alone with its configuration; those who reach it later take that over. Raises `not_found` (no
+        configuration), `service_down` (start type Disabled).
+        """
+        state = self._state
+        cluster = self._configured(server)
+        if cluster.quorate and cluster.nodes[server.name].state in ("Up", "Paused"):
+            return state.now
+        service = server.services.get(CLUSSVC)
+        if service is None or service.start_type == "Disabled" or service.crashed:
+            raise WorldError("service_down", f"{CLUSSVC} cannot be started", server=server.name, service=CLUSSVC)
+        ends = state.poke_after(state.tuning.service_start_s)
+        service.status, service.gave_up, service.busy_until = "StartPending", False, None
+        state.scheduler.at(ends, lambda: self._forced(server))
+        return ends
+
+    def _forced(self, server: Server) -> None:
+        state, cluster = self._state, self._state.cluster_on(server)
+        service = server.services.get(CLUSSVC)
+        if cluster is None or service is None or service.status != "StartPending" or not state.answers(server):
+            return
+        elsewhere = [one for one in state.clusters if one.origin == cluster.origin and one.quorate]
+        made = forced_quorum.split_off(state, cluster, cluster.nodes[server.name])
+        node = made.nodes[server.name]
+        node.state = "Paused" if node.paused else "Up"
+        service.status = "Running"
+        made.quorate = True
+        seen = self._clusters.witness_reachable(made, server)
+        made.votes = quorum.recalc(
+            replace(made.votes, up={**made.votes.up, node.id: True}, witness_online=made.votes.witness and seen)
+        )
+        self._clusters.own(made, server.name)
+        state.log.add("quorum_forced", made.name, node=server.name, epoch=made.epoch, now=self._clusters.weights(made))
+        if elsewhere:
+            state.log.add("cluster_split", made.name, clusters=len(elsewhere) + 1)
+        state.review()
+
+    def clear_quarantine(self, server: Server) -> None:
+        """Start-ClusterNode -ClearQuarantine: in every configuration in which it is in one."""
+        for cluster in self._state.clusters:
+            node = cluster.nodes.get(server.name)
+            if node is not None:
+                quarantine.lift(self._state, cluster, node)
+
+    def clean_up(self, server: Server) -> None:
+        """Wipe the configuration on a host, its cluster service ended for good (Clear-ClusterNode -Force)."""
+        state, cluster = self._state, self._state.cluster_on(server)
+        if cluster is not None:
+            node = cluster.nodes.get(server.name)
+            if node is not None:
+                self._clusters.stop(cluster, node)
+            forced_quorum.clean_up(state, server)
+            state.log.add("node_cleared", server.name, cluster=cluster.name)
+        service = server.services.get(CLUSSVC)
+        if service is not None:
+            service.status, service.gave_up, service.start_type = "Stopped", False, "Disabled"
+            service.busy_until = None
+        state.review()
+
+    def _configured(self, server: Server) -> Cluster:
+        cluster = self._state.cluster_on(server)
+        if cluster is None or server.name not in cluster.nodes:
+            raise WorldError("not_found", f"{server.name} is no cluster node", object="cluster", name=server.name)
+        return cluster
 
     def configured(self, server: str) -> bool:
         """Whether a host has a cluster configuration at all."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from starover_lab.world.ad_objects import ActiveDirectory
 from starover_lab.world.cluster import CLUSSVC, Clusters
+from starover_lab.world.cluster_tasks import ClusterTasks
 from starover_lab.world.dag_objects import find_dag, read_dag, write_dag
 from starover_lab.world.directory import DomainController
 from starover_lab.world.entities import Cluster, ClusterNode, DagObject, Server
@@ -41,9 +42,12 @@ class RestoreWishes:
 class DagRecovery:
     """Datacenter switchovers of DAGs in DAC mode."""
 
-    def __init__(self, state: State, clusters: Clusters, witness: Witness, ad: ActiveDirectory) -> None:
+    def __init__(
+        self, state: State, clusters: Clusters, tasks: ClusterTasks, witness: Witness, ad: ActiveDirectory
+    ) -> None:
         self._state = state
         self._clusters = clusters
+        self._tasks = tasks
         self._witness = witness
         self._ad = ad
 
@@ -88,7 +92,7 @@ class DagRecovery:
 
     def _stopped(self, host: Server) -> None:
         if self._state.answers(host):
-            self._clusters.clean_up(host)
+            self._tasks.clean_up(host)
 
     # -- restore -------------------------------------------------------------------------------------------------
 
@@ -124,7 +128,7 @@ class DagRecovery:
             service = leader.services.get(CLUSSVC)
             if service is not None and service.start_type == "Disabled":
                 service.start_type = "Automatic"
-            begun, forced = self._clusters.force(leader), True
+            begun, forced = self._tasks.force(leader), True
         state.log.add("dag_restoring", known.name, node=leader.name, forced=forced)
         late = forced and state.tuning.restore_evicts == "second"
 
@@ -290,7 +294,7 @@ class DagRecovery:
             return
         node = cluster.nodes.get(host.name)
         if node is None or state.cluster_on(host) is not cluster:
-            self._clusters.clean_up(host)
+            self._tasks.clean_up(host)
         number = node.id if node is not None else max((one.id for one in cluster.nodes), default=0) + 1
         self._clusters.enter(cluster, ClusterNode(host.name, number))
         cluster.discovered.update(nic.subnet for nic in host.nics if nic.subnet)

@@ -118,10 +118,10 @@ class World:
         """Database copies as configuration: added, removed, as each DC knows them."""
         self.dags = Dags(state, self._clusters, self._hosts, witness, self.ad)
         """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
-        self.recovery = DagRecovery(state, self._clusters, witness, self.ad)
-        """Stop-, Restore- and Start-DatabaseAvailabilityGroup."""
         self.cluster_tasks = ClusterTasks(state, self._clusters, self._hosts, self._reading)
         """Cluster nodes started, stopped, forced, evicted and cleared; the quorum set by hand."""
+        self.recovery = DagRecovery(state, self._clusters, self.cluster_tasks, witness, self.ad)
+        """Stop-, Restore- and Start-DatabaseAvailabilityGroup."""
         self.members = Members(state, self._clusters, witness, self.ad, access_points, self.copies)
         """Servers joining and leaving a DAG."""
         self.networks = DagNetworks(state, self.ad)
