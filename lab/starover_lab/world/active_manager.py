@@ -51,6 +51,8 @@ class ActiveManager:
         self._lossy = lossy
         self._dials: dict[str, int | None] = {}
         """Lost logs that the move under way may cost, by database."""
+        self._refused: dict[str, dict[str, Data]] = {}
+        """Why no copy of a database could be activated when that was said last."""
 
     # -- what administrators do ----------------------------------------------------------------------------------
 
@@ -185,6 +187,7 @@ class ActiveManager:
         if database.state == "Mounting":
             database.state = "Mounted"
             database.down_since = database.retry_at = None
+            self._refused.pop(database.name, None)
             database.mounted_since = now
             database.stream.open(database.active, database.stream.generated(now), now)
             self._state.log.add("database_mounted", database.name, server=database.active)
@@ -273,11 +276,12 @@ class ActiveManager:
                 database.move_skips = ()
                 self._begin_move(database, one.server, decision=f"dial {one.dial}", limit=limit)
                 return True
-        state.log.add(
-            "failover_failed",
-            database.name,
-            reasons={one.server: one.obstacle or f"{one.status}, {one.lost} logs missing" for one in candidates},
-        )
+        reasons: dict[str, Data] = {
+            one.server: one.obstacle or f"{one.status}, {one.lost} logs missing" for one in candidates
+        }
+        if self._refused.get(database.name) != reasons:
+            self._refused[database.name] = reasons
+            state.log.add("failover_failed", database.name, reasons=reasons)
         return False
 
     def _recent(self, database: Database) -> int:

@@ -8,6 +8,7 @@ copies grow.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from starover_lab.world.entities import Copy, Database, Server, Volume
 from starover_lab.world.files import clean_path
@@ -90,9 +91,15 @@ def last_backup(now: datetime) -> datetime:
 
 def volume_of(server: Server, path: str) -> Volume | None:
     """The volume with the longest mount point that leads to a path."""
-    clean = clean_path(path).casefold() + "\\"
-    fitting = [one for one in server.volumes if clean.startswith(clean_path(one.mount).casefold() + "\\")]
+    place = _place(path)
+    fitting = [one for one in server.volumes if place.startswith(_place(one.mount))]
     return max(fitting, key=lambda one: len(one.mount), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _place(path: str) -> str:
+    """A path as it is compared: asked for thousands of times in a story, and always for the same few."""
+    return clean_path(path).casefold() + "\\"
 
 
 def copy_storage_fails(state: State, database: Database, copy: Copy) -> str:
@@ -115,9 +122,12 @@ def log_volume_fails(database: Database, server: Server) -> bool:
 
 def replay_speed(state: State, database: Database, server: Server) -> float:
     """Logs a second that a copy there replays: a slow disk makes it slower."""
-    slow = max((volume.latency_ms for path in (database.edb_path, database.log_path)
-                if (volume := volume_of(server, path)) is not None), default=0.0)  # fmt: skip
-    return state.tuning.replay_logs_per_s * min(1.0, state.tuning.slow_disk_ms / slow if slow else 1.0)
+    speed, limit = state.tuning.replay_logs_per_s, state.tuning.slow_disk_ms
+    if all(volume.latency_ms <= limit for volume in server.volumes):
+        return speed
+    volumes = (volume_of(server, database.edb_path), volume_of(server, database.log_path))
+    slowest = max((volume.latency_ms for volume in volumes if volume is not None), default=0.0)
+    return speed * limit / max(slowest, limit)
 
 
 def space(state: State, server: Server, path: str) -> Space | None:
