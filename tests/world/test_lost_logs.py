@@ -84,7 +84,7 @@ def test_what_was_saved_or_signed_away_may_be_seeded_over(three: Lab, how: str, 
     world.update_copy(NAME, "Mail-02", "Mail-01", delete_existing=True)
     assert bool(events(three, "lost_for_good")) == lost
     assert [one["id"] for one in world.violations()] == broken
-    three.later(hours=1)
+    three.later(minutes=10)
     assert three.statuses(NAME)["Mail-02"] == "Healthy"
 
 
