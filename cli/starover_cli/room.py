@@ -46,7 +46,17 @@ class Parts:
         from starover.transport.credentials import Credentials
         from starover.transport.psrp import PsrpTransport
 
-        return PsrpTransport(Credentials(folder=file.parent, lab=estate.lab))
+        return self.with_calls(PsrpTransport(Credentials(folder=file.parent, lab=estate.lab)), estate, file)
+
+    def with_calls(self, scripts: Transport, estate: Estate, file: Path) -> Transport:
+        """The same, with somebody to perform calls: the lab's AWS in a lab."""
+        from starover.transport.calls import WithCalls
+
+        if not estate.lab:
+            return WithCalls(scripts, {})
+        from starover_cli.lab_cloud import LabCloud
+
+        return WithCalls(scripts, {}, LabCloud(file.parent))
 
     def clock(self, estate: Estate, file: Path) -> Clock:
         """The lab's time for a lab, else this machine's."""

@@ -23,6 +23,8 @@ Every request carries `Authorization: Bearer TOKEN` (`lab.json` has URL and toke
 | `POST /v1/accidents/clear` | `host` | none any more |
 | `GET /v1/winrm` | | `winrm`: how the service of each host is configured |
 | `POST /v1/winrm` | `host` (none: all), and what is to change of what `GET` shows | as `GET` |
+| `POST /v1/call` | `service`, `operation`, `parameters` | AWS, named as boto3 does: `reply`, or `error` |
+| `POST /v1/probed` | `seconds` | somebody has looked at a port, an announced look: it took that long |
 | `POST /v1/down` | | the lab ends |
 
 What a client announced is forgotten when the connection on which it did is lost without `Connection: close`: a client
@@ -43,7 +45,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from starover.errors import StaroverError
+from starover_lab.cloud.api import Cloud
 from starover_lab.pump import Pump
+from starover_lab.wire.endpoint import ScriptTask
 from starover_lab.wire.host import Host
 from starover_lab.wire.http1 import Connection, HttpRequest, HttpResponse, Listener
 from starover_lab.wire.plans import Accident, Kind
@@ -117,6 +121,16 @@ class _WinRm(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     operations_per_user: Count | None = None
 
 
+class _Call(msgspec.Struct, forbid_unknown_fields=True):
+    service: str
+    operation: str
+    parameters: dict[str, object] = {}
+
+
+class _Probed(msgspec.Struct, forbid_unknown_fields=True):
+    seconds: Seconds = 0.0
+
+
 class _OfHost(msgspec.Struct, forbid_unknown_fields=True):
     host: str
 
@@ -139,6 +153,11 @@ class Lab(Protocol):
     @property
     def world(self) -> World:
         """The simulated estate."""
+        ...
+
+    @property
+    def cloud(self) -> Cloud:
+        """Its AWS."""
         ...
 
     @property
@@ -187,6 +206,8 @@ class Control:
             ("POST", "/v1/accidents/clear"): self._no_accidents,
             ("GET", "/v1/winrm"): lambda _, __: self._winrm(),
             ("POST", "/v1/winrm"): self._configure,
+            ("POST", "/v1/call"): self._call,
+            ("POST", "/v1/probed"): self._probed,
             ("POST", "/v1/down"): self._down,
         }
 
@@ -373,6 +394,42 @@ class Control:
             others = {key: wanted[key] for key in wanted if key not in _LIMITS}
             host.configure(replace(host.options, limits=limits, **others))
         return self._winrm()
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    async def _call(self, _: Connection, request: HttpRequest) -> Answer:
+        asked = self._read(request, _Call)
+        # Named by what is asked, so that the order of arrival of calls side by side tells no story.
+        name = f"aws {asked.service} {asked.operation} {msgspec.json.encode(asked.parameters).decode()}"
+        seconds = self._lab.world.state.tuning.aws_call_s
+        answer: Answer = await self._spend(
+            name, seconds, lambda: self._lab.cloud.answer(asked.service, asked.operation, asked.parameters)
+        )
+        return answer
+
+    async def _probed(self, _: Connection, request: HttpRequest) -> Answer:
+        asked = self._read(request, _Probed)
+        return await self._spend("probe", asked.seconds, self._clock)
+
+    async def _spend(self, name: str, seconds: float, act: Callable[[], Answer]) -> Answer:
+        """Let simulated time pass as a script does, and then do something."""
+        came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        done: list[Answer] = []
+
+        def body() -> None:
+            self._lab.pump.scheduler.wait(seconds)
+            done.append(act())
+
+        def ended(task: ScriptTask) -> None:
+            if came.done():
+                return
+            if task.error is not None:
+                came.set_exception(_Problem(409, f"the lab could not do it: {task.error}"))
+            else:
+                came.set_result(done[0])
+
+        self._lab.pump.spawn(name, body, ended)
+        return await came
 
     def _down(self, _: Connection, __: HttpRequest) -> Answer:
         self._lab.down()

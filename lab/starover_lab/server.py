@@ -16,6 +16,7 @@ import msgspec
 
 from starover.errors import Mistake
 from starover_lab import written
+from starover_lab.cloud.api import Cloud
 from starover_lab.control import Control
 from starover_lab.dns_server import DnsListener
 from starover_lab.pump import PATIENCE, Pump
@@ -56,6 +57,7 @@ class LabServer:
     def __post_init__(self) -> None:
         self.topology = self.world.topology
         self.pump = Pump(self.world.scheduler)
+        self.cloud = Cloud(self.world)
         self._hosts: dict[str, Host] = {}
         self._dns = [DnsListener(name, self.world.dns) for name in self.world.dns.servers()]
         self._token = secrets.token_urlsafe(24)

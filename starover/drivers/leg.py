@@ -245,7 +245,7 @@ class Leg:
             for what in ("read", "write", "probe"):
                 sends = [job for job in first if isinstance(one := self.open[job.number], Send) and one.what == what]
                 if sends:
-                    self._tell(Asked(hosts=tuple(job.script.host for job in sends), what=what), at)
+                    self._tell(Asked(hosts=tuple(dict.fromkeys(job.script.host for job in sends)), what=what), at)
             for job in first:
                 if job.mutates and (begun := self.under_way.get(job.operation)) is not None:
                     self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)

@@ -151,6 +151,8 @@ class ServerSpec(Spec, frozen=True, kw_only=True):
     os: Literal["2012R2", "2016", "2019", "2022", "2025"] = "2022"
     instance: str = ""
     instance_type: str = "m5.xlarge"
+    auto_scaling_group: str = ""
+    """The Auto Scaling group that would replace it; empty: none."""
     cores: int = 4
     memory_gb: int = 16
     volumes: tuple[VolumeSpec, ...] = ()

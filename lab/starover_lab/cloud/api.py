@@ -1,0 +1,77 @@
+"""The one door to the simulated AWS: a call as boto3 has it in, its reply or its refusal out; knows no wire.
+
+What boto3 itself would refuse is refused in its words: parameters are held to botocore's own description of the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from starover_lab.cloud.balancing import Balancing
+from starover_lab.cloud.ec2 import Ec2
+from starover_lab.cloud.errors import CloudError
+from starover_lab.cloud.given import Given, Reply
+from starover_lab.cloud.health import Health
+from starover_lab.cloud.instances import Instances
+from starover_lab.cloud.scaling import Scaling
+from starover_lab.cloud.volumes import Volumes
+from starover_lab.cloud.vpc import Vpc
+from starover_lab.world.world import World
+
+__all__ = ["Cloud"]
+
+_THROTTLED = {"ec2": ("RequestLimitExceeded", "Request limit exceeded.")}
+
+
+class Cloud:
+    """AWS, as far as the estate uses it."""
+
+    def __init__(self, world: World) -> None:
+        self._state = world.state
+        vpc = Vpc(world)
+        self.instances = Instances(world, vpc.default_group)
+        vpc.instances = self.instances
+        self.vpc = vpc
+        groups = {
+            one.instance: one.auto_scaling_group
+            for one in world.topology.servers
+            if one.instance and one.auto_scaling_group
+        }
+        self._calls: Mapping[str, Mapping[str, Callable[[Given], Reply]]] = {
+            "ec2": {**Ec2(world, self.instances, vpc).calls, **Volumes(world, self.instances).calls},
+            "autoscaling": Scaling(world.state, self.instances, groups).calls,
+            "elbv2": Balancing(world, self.instances, vpc.id).calls,
+            "health": Health(world.state).calls,
+        }
+
+    def call(self, service: str, operation: str, parameters: Given) -> Reply:
+        """Perform a call now. Raises `CloudError`, whose message is what botocore prints."""
+        from starover_lab.cloud.models import check, operation_name  # botocore is loaded when somebody calls
+
+        name = operation_name(service, operation)
+        try:
+            check(service, name, parameters)
+            return self._call(service, operation, parameters)
+        except CloudError as error:
+            said = f"An error occurred ({error.code}) when calling the {name} operation: {error.message}"
+            raise CloudError(error.code, said) from error
+
+    def answer(self, service: str, operation: str, parameters: Given) -> Reply:
+        """The same as data: `{"reply": ...}`, or `{"error": {"code", "message"}}`."""
+        try:
+            return {"reply": self.call(service, operation, parameters)}
+        except CloudError as error:
+            return {"error": {"code": error.code, "message": error.message}}
+
+    def _call(self, service: str, operation: str, parameters: Given) -> Reply:
+        handler = self._calls.get(service, {}).get(operation)
+        if handler is None:
+            raise CloudError("NotSimulated", f"the lab does not simulate {service} {operation}")
+        throttled = self._state.cloud.throttled
+        if throttled.get(operation, 0) > 0:
+            throttled[operation] -= 1
+            code, words = _THROTTLED.get(service, ("Throttling", "Rate exceeded"))
+            raise CloudError(code, words)
+        if parameters.get("DryRun") is True:
+            raise CloudError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+        return handler(parameters)
