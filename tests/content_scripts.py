@@ -83,6 +83,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "component": ("ServerWideOffline",),
     "state": ("Active",),
     "requester": ("Maintenance",),
+    "frequency": (timedelta(hours=1), None),
     "queue": ("EX3\\Submission",),
     "dial": ("Lossless",),
     "skip": ((), ("active-copy", "health", "lag", "client-experience", "max-active")),

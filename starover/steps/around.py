@@ -63,15 +63,15 @@ class Around:
         """The members but one."""
         return [one for one in self.members if one.server is not server]
 
-    def asked(self, server: Server) -> Member:
-        """Whom to ask about the DAG while `server` is worked on: another member that is in the cluster, if any."""
-        seeing = [one for one in self.others(server) if one.dag.cluster is not None]
-        return (seeing or [self.member(server)])[0]
-
     @property
     def seen(self) -> DagObject:
         """The DAG, by a member that is in its cluster, if any."""
         return next((one.dag for one in self.members if one.dag.cluster is not None), self.members[0].dag)
+
+    @property
+    def seen_by(self) -> Server:
+        """The member that sees the DAG with its cluster: whom to ask, and who does what concerns all."""
+        return next((one.server for one in self.members if one.dag.cluster is not None), self.members[0].server)
 
     @property
     def copies(self) -> dict[str, list[CopyStatus]]:

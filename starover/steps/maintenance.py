@@ -96,8 +96,10 @@ def take_out(
     comment: str = "maintenance",
     now: bool = False,
     minutes: int = AWAY,
-) -> Steps:
-    """Take a member out of service, or find that it is. `minutes`: how long it stays out, roughly, for warnings.
+) -> Steps[Snapshot]:
+    """Take a member out of service, or find that it is; gives what was found before.
+
+    `minutes`: how long it stays out, roughly, for warnings.
 
     When something fails, what was set is set back, last first; databases stay where they are by then. Nothing is set
     back after a host that went silent or an unknown outcome, nor for mail that does not leave.
@@ -143,6 +145,7 @@ def take_out(
     except StaroverError as error:
         yield from _put_back(undo, error)
         raise
+    return before
 
 
 def _quieten(
@@ -265,11 +268,19 @@ def _verified_out(server: Server, dag: Dag) -> Steps:
 
 
 def bring_back(
-    dag: Dag, server: Server, estate: Estate, *, rebalance: bool = False, lb: bool = True, fix_functional: bool = True
+    dag: Dag,
+    server: Server,
+    estate: Estate,
+    *,
+    before: Snapshot | None = None,
+    rebalance: bool = False,
+    lb: bool = True,
+    fix_functional: bool = True,
 ) -> Steps:
     """Bring a member back into service as it was before it was taken out, or find that nothing is missing.
 
-    Its activation policy and the copies that were barred from activation come from what taking it out had found.
+    Its activation policy and the copies that were barred from activation come from what taking it out had found:
+    `before` where the same run did it (a run cannot recall itself), else what an earlier run found.
     Raises `NotSafe` when services do not run, and when nobody knows the policy of before.
     """
     member_of(dag, server)
@@ -282,8 +293,9 @@ def bring_back(
     assert isinstance(now, Snapshot)
     assert isinstance(cluster, ClusterState)
     assert isinstance(copies, DatabaseCopies)
-    prev = yield from recall(server, hub_drained, server=server.name)
-    policy = yield from _policy_before(server, now)
+    prev = before if before is not None and hub_held(before.components) == "Active" else None
+    prev = prev or (yield from recall(server, hub_drained, server=server.name))
+    policy = yield from _policy_before(server, now, before)
     back = (yield from _homeward(dag, server, estate)) if rebalance else []
     _ready(server, now, cluster)
     name = server.name
@@ -317,10 +329,12 @@ def bring_back(
         )
 
 
-def _policy_before(server: Server, now: Snapshot) -> Steps[str]:
+def _policy_before(server: Server, now: Snapshot, own: Snapshot | None) -> Steps[str]:
     """The activation policy to have: what it was before a run of ours made it Blocked. Raises `NotSafe`."""
     if now.policy != "Blocked":
         return now.policy
+    if own is not None and own.policy not in ("", "Blocked"):
+        return own.policy
     prev = yield from recall(server, policy_set, server=server.name)
     before = prev.find(server.name) if prev is not None else None
     if before is not None and before.policy:

@@ -1,14 +1,89 @@
-"""Parameters that runbooks for maintenance share, with their limits (catalogue 6.1)."""
+"""Parameters that runbooks for maintenance and moves share, with their limits (catalogue 6.1)."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Copies", "Queued"]
+from starover.errors import BadParameter
+from starover.names import ServerName
+
+__all__ = ["AUTO", "WHOLE_DAG", "Check", "Copies", "MountDial", "Queued", "Scope", "Seconds", "ServiceName", "Target"]
 
 Copies: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=3, description="a number from 1 to 3")]
 """Good copies that must remain."""
 Queued: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10_000, description="a number from 0 to 10000")]
 """Messages that may stay in the queues of a server."""
+Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=600, description="a number from 0 to 600")]
+"""A pause."""
+MountDial: TypeAlias = Literal["None", "Lossless", "GoodAvailability", "BestAvailability", "BestEffort"]
+"""How many logs mounting may lose; `None`: the server's own setting."""
+Check: TypeAlias = Literal["active-copy", "health", "lag", "client-experience", "max-active"]
+"""A check of Active Manager that may be left out by name."""
+ServiceName: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?![Ww][Ii][Nn][Rr][Mm](?![\s\S]))[A-Za-z][A-Za-z0-9._-]{1,79}(?![\s\S])",
+        title="Service",
+        description="a service's short name such as MSExchangeIS, W3SVC or ClusSvc; not WinRM, which carries this",
+    ),
+]
+"""A Windows service of a member."""
+
+
+def _server(text: str) -> str:
+    try:
+        return msgspec.convert(text, ServerName)
+    except msgspec.ValidationError:
+        raise BadParameter(
+            f"`{text}` is no server", certain=("nothing was contacted",), next=("auto, or a server's name",)
+        ) from None
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where something goes: a server by name, or `auto`, the best one."""
+
+    server: str = ""
+    """Empty: the best one."""
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read it. Raises `BadParameter`."""
+        return AUTO if text == "auto" else cls(_server(text))
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return self.server or "auto"
+
+
+AUTO = Target()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is balanced: the whole `dag`, or `server=NAME`, what prefers one server."""
+
+    server: str = ""
+    """Empty: the whole DAG."""
+
+    @classmethod
+    def parse(cls, text: str) -> Scope:
+        """Read it. Raises `BadParameter`."""
+        if text == "dag":
+            return WHOLE_DAG
+        word, equals, server = text.partition("=")
+        if word != "server" or not equals:
+            raise BadParameter(
+                f"`{text}` is no scope", certain=("nothing was contacted",), next=("dag, or server=NAME",)
+            )
+        return cls(_server(server))
+
+    def __str__(self) -> str:
+        """As `parse` reads it."""
+        return f"server={self.server}" if self.server else "dag"
+
+
+WHOLE_DAG = Scope()

@@ -7,7 +7,7 @@ section 6).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from starover.estate import Server
 from starover.names import CopyId, DbName, same_host
@@ -32,7 +32,7 @@ __all__ = [
     "moment_of",
     "moved",
     "moved_with_loss",
-    "pause",
+    "paused",
 ]
 
 LOSSLESS = "Lossless"
@@ -302,21 +302,21 @@ def homeward(
         yield name, target, why
 
 
-def pause(server: Server, length: timedelta) -> Steps:
+def paused(server: Server, seconds: float) -> Steps:
     """Wait that long, by the host's own clock."""
-    if length <= timedelta(0):
+    if seconds <= 0:
         return
     begun: list[datetime] = []
 
     def over(now: Moment) -> bool:
         begun.append(guards.moment(now.utc))
-        return begun[-1] - begun[0] >= length
+        return (begun[-1] - begun[0]).total_seconds() >= seconds
 
     yield from wait(
         moment_of,
         server,
         until=over,
-        settle=Settle(every=length.total_seconds(), limit=3 * length.total_seconds() + 60),
-        what=f"a pause of {length.total_seconds():g} s",
+        settle=Settle(every=seconds, limit=3 * seconds + 60),
+        what=f"a pause of {seconds:g} s",
         expected=True,
     )

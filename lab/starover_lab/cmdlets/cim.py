@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TypeVar
 
 from starover_lab.cmdlets.cim_objects import cim
@@ -17,6 +18,7 @@ from starover_lab.cmdlets.objects import guid_of, moment, text_of
 from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, UInt16, UInt32, UInt64, Unsupported, Value
+from starover_lab.world.entities import Service
 from starover_lab.world.names import same
 from starover_lab.world.state import first_label
 
@@ -139,6 +141,30 @@ _START = {"Automatic": "Auto", "Manual": "Manual", "Disabled": "Disabled"}
 _STATE = {"StartPending": "Start Pending", "StopPending": "Stop Pending"}
 
 
+def _process_id(here: Machine, service: Service) -> int:
+    """Of the service's process; 0: it has none. Another start is another process."""
+    if service.status in ("Stopped", "StopPending"):
+        return 0
+    return 4 * (300 + int(guid_of("service", here.host, service.name, f"{_began(here, service)}").text[:3], 16))
+
+
+def _began(here: Machine, service: Service) -> datetime:
+    return max(here.server.boot_time, service.began or here.server.boot_time)
+
+
+def _processes(here: Machine) -> list[Row]:
+    """The processes of services; others are not looked at."""
+    return [
+        [
+            ("ProcessId", UInt32(number)),
+            ("Name", f"{one.name}.exe"),
+            ("CreationDate", moment(_began(here, one))),
+        ]
+        for one in here.server.services
+        if (number := _process_id(here, one))
+    ]
+
+
 def _services(here: Machine) -> list[Row]:
     return [
         [
@@ -146,6 +172,7 @@ def _services(here: Machine) -> list[Row]:
             ("DisplayName", one.display_name),
             ("State", _STATE.get(one.status, one.status)),
             ("StartMode", _START[one.start_type]),
+            ("ProcessId", UInt32(_process_id(here, one))),
             ("Started", one.status == "Running"),
             ("Status", "OK"),
             ("SystemName", here.host),
@@ -177,6 +204,7 @@ _CLASSES: dict[str, Callable[[Machine], list[Row]]] = {
     "Win32_Volume": _volumes,
     "Win32_LogicalDisk": _logical_disks,
     "Win32_Service": _services,
+    "Win32_Process": _processes,
     "Win32_Group": _groups,
 }
 _QUERY = re.compile(
