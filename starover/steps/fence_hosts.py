@@ -11,7 +11,7 @@ from starover.errors import StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Findings, Steps, attempt, together
-from starover.step import Query, Report
+from starover.step import Outcome, Query, Report
 from starover.steps.disaster import CLUSTER_SERVICE, at, machine, member_copies
 from starover.steps.fencing import PORTS, TAG, Fenced, FenceFacts
 from starover.steps.instances import (
@@ -206,24 +206,31 @@ def _serves(server: Server) -> Steps[str]:
     return f"{', '.join(mounted)} mounted on {server.name}" if mounted else ""
 
 
-def power_off(hosts: Sequence[LostHost], dag: str) -> Steps:
+def power_off(hosts: Sequence[LostHost], dag: str) -> Steps[bool]:
     """Have EC2 stop them, in the order of S-FENCE: nothing may start them again, a plain stop, then force.
 
-    The stop stays requested where it is not possible yet, so that no node comes back with the power.
+    The stop stays requested where it is not possible yet, so that no node comes back with the power. True: this is a
+    plan, and one of them is still to be stopped.
     """
     groups = {group: host.server for host in hosts if host.runs for group in host.groups}
     for group, server in groups.items():
         yield scaling_suspended.on(server, group=group)
-    yield from together(_power_off(host, dag) for host in hosts if host.instance is not None and host.server.instance)
+    planned = yield from together(
+        _power_off(host, dag) for host in hosts if host.instance is not None and host.server.instance
+    )
+    return any(planned)
 
 
-def _power_off(host: LostHost, dag: str) -> Steps:
+def _power_off(host: LostHost, dag: str) -> Steps[bool]:
     server, instance = host.server, host.server.instance
     if host.runs:
         yield api_stop_allowed.on(server, instance=instance)
-    yield instance_stopped.on(server, instance=instance, note=f"goes down: {host.serves}" if host.serves else "")
+    note = f"goes down: {host.serves}" if host.serves else ""
+    stopped = yield instance_stopped.on(server, instance=instance, note=note)
     yield instance_force_stopped.on(server, instance=instance)
     yield instance_tagged.on(server, instance=instance, key=TAG, value=dag)
+    assert isinstance(stopped, Outcome)
+    return stopped.state == "planned"
 
 
 def cut_off(hosts: Sequence[LostHost], survivors: Sequence[LostHost]) -> Steps:
