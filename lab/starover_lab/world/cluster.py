@@ -277,7 +277,10 @@ class Clusters:
                 and self._would_run(node)
                 and any(state.reaches(state.servers[node.server], up) for up in ups)
             ]
-            if met and cluster.quorate:
+            parted = [node for node in met if node.isolated_since is not None]
+            if cluster.quorate and parted:
+                self._lose(cluster, parted, witness=False, clean=False)
+            if cluster.quorate and any(node.serves for node in met):
                 state.log.add("cluster_gave_way", cluster.name, epoch=cluster.epoch, to=leader.epoch)
                 cluster.actives = forced_quorum.remembered_actives(state, cluster)
                 self._end(cluster)

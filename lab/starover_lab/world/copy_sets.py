@@ -276,6 +276,6 @@ class CopySets:
         self._seeding.check_source(database, None)
 
     def _quorate(self, database: Database, host: Server) -> None:
-        cluster = self._state.cluster_of(database.dag, host) if database.dag else None
+        cluster = self._state.acting_cluster(database.dag, host) if database.dag else None
         if cluster is not None and not cluster.quorate:
             raise WorldError("no_quorum", f"the cluster {cluster.name} has no quorum", cluster=cluster.name)
