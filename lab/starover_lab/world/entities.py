@@ -133,6 +133,8 @@ class Service:
     """It ended itself (a cluster service without quorum) and is started again by the service control manager."""
     busy_until: datetime | None = None
     """End of StartPending or StopPending."""
+    began: datetime | None = None
+    """When its process was started last; None: with the host."""
 
 
 @dataclass(eq=False)
