@@ -134,7 +134,7 @@ def activation_mode_set(
 
     `members` are those that join before, so that a plan can count them.
     """
-    if now.found and now.activation_mode == mode:
+    if (now.activation_mode if now.found else "Off") == mode:
         return None
     count = len({short(name).casefold() for name in (*now.members, *members)})
     if mode == "DagOnly" and count < 2:

@@ -33,9 +33,12 @@ _DEPTH = 3
 """Exchange has its objects sent some levels deep (`Key.Name` of a preference was seen working); deeper lies text."""
 
 
+_ALL_BYTES = [Byte(b) for b in range(256)]
+
+
 def _serialization_data(text: str) -> PSArray:
     """Stands for the BinaryFormatter blob that Exchange's types carry along (2 to 90 kB in life, facts point 2)."""
-    return PSArray([Byte(b) for b in text.encode()[:32].ljust(32, b"\0")], "System.Byte[]")
+    return PSArray([_ALL_BYTES[b] for b in text.encode()[:32].ljust(32, b"\0")], "System.Byte[]")
 
 
 def deserialise(value: Value, form: EnumForm = "wrapped", depth: int = _DEPTH) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from starover_lab.powershell import nodes
 from starover_lab.powershell.errors import Unsupported, exception_is
@@ -31,17 +31,10 @@ _AUTOMATIC: dict[str, tuple[str, ...]] = {
 
 def check(script: nodes.Script, error: _Error) -> None:
     """Raise the first error of the checks that PowerShell makes once a script is parsed, in the order of the text."""
-    for node, parents in _visit(script, ()):
+    for node, parents in nodes.walk_with_parents(script):
         found = _first_error(node, parents)
         if found is not None:
             raise error(*found)
-
-
-def _visit(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> Iterator[tuple[nodes.Node, tuple[nodes.Node, ...]]]:
-    yield node, parents
-    inner = (*parents, node)
-    for child in nodes.children(node):
-        yield from _visit(child, inner)
 
 
 def _first_error(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> tuple[str, int] | None:

@@ -43,9 +43,12 @@ _BYTES = "System.Byte[]"
 _REGEX = "System.Text.RegularExpressions.Regex"
 
 
+_ALL_BYTES = [Byte(b) for b in range(256)]
+
+
 def byte_array(data: bytes) -> PSArray:
     """A `byte[]`."""
-    return PSArray([Byte(b) for b in data], _BYTES)
+    return PSArray([_ALL_BYTES[b] for b in data], _BYTES)
 
 
 def bytes_of(value: Value) -> bytes:

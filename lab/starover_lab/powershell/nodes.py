@@ -57,6 +57,7 @@ __all__ = [
     "While",
     "children",
     "walk",
+    "walk_with_parents",
 ]
 
 
@@ -463,10 +464,20 @@ class Using(Statement):
     keyword: str
 
 
-def children(node: Node) -> Iterator[Node]:
+_fields: dict[str, tuple[str, ...]] = {}
+# By the name of a node's class: asking a dataclass is slow, and every script is walked.
+
+
+def children(node: Node) -> list[Node]:
     """The nodes right below one, in the order in which they were written."""
-    for one in fields(node):
-        yield from _nodes(getattr(node, one.name))
+    found: list[Node] = []
+    kind = type(node).__name__
+    names = _fields.get(kind)
+    if names is None:
+        names = _fields[kind] = tuple(one.name for one in fields(node))
+    for name in names:
+        _gather(getattr(node, name), found)
+    return found
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -476,9 +487,19 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
-def _nodes(value: object) -> Iterator[Node]:
+def walk_with_parents(node: Node) -> Iterator[tuple[Node, tuple[Node, ...]]]:
+    """As `walk`, each with the nodes above it, the outermost first."""
+    waiting: list[tuple[Node, tuple[Node, ...]]] = [(node, ())]
+    while waiting:
+        here, parents = waiting.pop()
+        yield here, parents
+        inner = (*parents, here)
+        waiting.extend((child, inner) for child in reversed(children(here)))
+
+
+def _gather(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from _nodes(item)  # pyright: ignore[reportUnknownArgumentType]
+            _gather(item, found)  # pyright: ignore[reportUnknownArgumentType]

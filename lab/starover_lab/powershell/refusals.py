@@ -13,18 +13,10 @@ __all__ = ["refuse"]
 @lru_cache(maxsize=256)
 def refuse(script: nodes.Script) -> None:
     """Raise `Unsupported` for the first construct that is refused whatever the values are."""
-    for node, parents in _visit(script, ()):
+    for node, parents in nodes.walk_with_parents(script):
         reason = _reason(node, parents)
         if reason is not None:
             raise Unsupported(reason, node.line)
-
-
-def _visit(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> list[tuple[nodes.Node, tuple[nodes.Node, ...]]]:
-    found = [(node, parents)]
-    inner = (*parents, node)
-    for child in nodes.children(node):
-        found.extend(_visit(child, inner))
-    return found
 
 
 def _reason(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> str | None:

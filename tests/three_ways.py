@@ -1,0 +1,343 @@
+"""How each step kind of the content is brought about on a lab: what the three-ways test plays.
+
+One case is a runbook on a topology, made ready by what came before it, and the kinds of the steps that it then has to
+do. A new step kind needs one line in a case, or a new `Case`: the test fails until it has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inner_lab import InnerLab
+from starover_lab.world.world import World
+
+from starover.values import Plain
+
+__all__ = ["CASES", "Case"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """One thing that happens before the steps in question are to be done: a runbook, a fault, its end, time."""
+
+    book: str = ""
+    parameters: Mapping[str, Plain] = field(default_factory=dict[str, Plain])
+    fault: tuple[str, str] | None = None
+    """Kind and target."""
+    knobs: Mapping[str, str | float] = field(default_factory=dict[str, str | float])
+    mend: int = 0
+    """The number of a fault that ends."""
+    act: Callable[[World], object] | None = None
+    """What no fault and no runbook brings about."""
+    seconds: float = 0.0
+    """Simulated time that passes afterwards."""
+
+    def happen(self, lab: InnerLab) -> None:
+        """Do it."""
+        if self.book:
+            ran = lab.run(self.book, self.parameters)
+            assert ran.exit == 0, f"{self.book} before the case: {ran.error}"
+        if self.fault is not None:
+            kind, target = self.fault
+            lab.do(lambda world: world.fault(kind, target, **self.knobs))
+        if self.mend:
+            lab.do(lambda world: world.mend(self.mend))
+        if self.act is not None:
+            lab.do(self.act)
+        if self.seconds:
+            lab.later(self.seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A runbook that has something to do."""
+
+    topology: str
+    """A name, or the YAML of one."""
+    book: str
+    parameters: Mapping[str, Plain] = field(default_factory=dict[str, Plain])
+    brings: tuple[str, ...]
+    """The step kinds that change something, each at least once, and no other."""
+    before: tuple[Before, ...] = ()
+    breaks: tuple[str, ...] = ()
+    """Invariants that a person decides to break, by a parameter that says so."""
+    undone: bool = False
+    """The runbook is run as preparation, and its undo is what is looked at."""
+
+    @property
+    def label(self) -> str:
+        """For the test's name."""
+        return f"{'undo ' if self.undone else ''}{self.book} {','.join(self.brings)}"[:70]
+
+    def lab(self, folder: Path) -> InnerLab:
+        """The lab, made ready."""
+        topology: str | Path = self.topology
+        if "\n" in self.topology:
+            topology = folder / "topology.yaml"
+            topology.write_text(self.topology, "utf-8")
+        lab = InnerLab(topology, folder)
+        for one in self.before:
+            one.happen(lab)
+        return lab
+
+
+def _extended(name: str, text: str) -> str:
+    return f"name: of-{name}\nextends: {name}\n{text}"
+
+
+_WITNESS = {"witness_server": "FileServer3", "witness_directory": "C:\\DAG"}
+_CREATE: dict[str, Plain] = {
+    "dag": "DAG",
+    **_WITNESS,
+    "alternate_witness_server": "FileServer",
+    "alternate_witness_directory": "C:\\DAGALT",
+    "members": ["ExchangeNode1", "ExchangeNode2"],
+}
+_STATIC: dict[str, Plain] = {
+    "dag": "DAG2",
+    "witness_server": "FS1",
+    "aap": "static",
+    "ip": ["172.19.18.50", "172.19.19.50"],
+    "members": ["MBX1", "MBX2"],
+}
+_BUILT = _extended(
+    "aws-2az",
+    "dags:\n  - {name: DAG, members: [ExchangeNode1, ExchangeNode2], witness: FileServer3, "
+    "witness_directory: 'C:\\DAG', dac_mode: DagOnly}\n",
+)
+_NAMED = _extended(
+    "pa-4x2",
+    "dns_records:\n"
+    "  - {name: mail.example.com, type: CNAME, data: exch-nlb-4x2.elb.eu-west-1.amazonaws.com, ttl: 10m}\n"
+    "  - {name: autodiscover.example.com, type: CNAME, data: mail.example.com, ttl: 5m}\n",
+)
+_NETWORKS: dict[str, Plain] = {
+    "network": ["Mapi=172.19.18.0/24,172.19.19.0/24:mapi", "Rep=10.10.1.0/24,10.10.2.0/24:replication"],
+    "encryption": "Enabled",
+}
+
+_CHANGED = ("networks_manual", "network_set", "network_gone", "network_options_set")
+_SUSPEND: dict[str, Plain] = {"db": ["DB01"], "server": "EX3", "mode": "full"}
+_SMALL = _extended(
+    "pa-4x2",
+    "databases:\n"
+    "  - {name: DB01, size_gb: 1, copies: [{server: EX1}, {server: EX3}, {server: EX2}]}\n"
+    "  - {name: DB05, size_gb: 1, copies: [{server: EX1}]}\n",
+)
+_STALE = Before(fault=("log_corrupt", "DB01/EX3"), seconds=300)
+_BUSY = _extended(
+    "rep-net-2013",
+    "servers:\n"
+    "  - name: MBX1\n    roles: [mailbox]\n    az: eu-west-1a\n    address: 172.19.18.11\n    os: 2012R2\n"
+    "    exchange: {year: '2013', cu: CU23, build: 15.0.1497.2}\n    nics:\n"
+    "      - {alias: MAPI, address: 172.19.18.11/24}\n"
+    "      - alias: Replication\n        address: 10.10.1.11/24\n        purpose: replication\n"
+    "        register_dns: true\n        bindings: {ms_server: true}\n        dns_servers: [172.19.18.10]\n",
+)
+
+CASES: tuple[Case, ...] = (
+    # -- building
+    Case(
+        topology="aws-2az",
+        book="dag-create",
+        parameters=_CREATE,
+        brings=(
+            *("feature_installed", "exchange_administers", "firewall_open", "dag_created", "alternate_witness_set"),
+            *("member_of", "activation_mode_set"),
+        ),
+    ),
+    Case(
+        topology="aws-2az",
+        book="dag-create",
+        parameters=_CREATE,
+        undone=True,
+        brings=("activation_mode_set", "no_member_of", "dag_removed", "firewall_closed", "exchange_barred"),
+    ),
+    Case(
+        topology="aws-2az-nodac",
+        book="dag-set-witness",
+        parameters={"server": "FileServer3", "directory": "C:\\DAG"},
+        brings=("feature_installed", "exchange_administers", "firewall_open", "witness_set"),
+    ),
+    Case(
+        topology=_BUILT,
+        book="dag-witness-repair",
+        before=(Before(fault=("witness_share_acl_removed", "FileServer3"), seconds=300),),
+        brings=("feature_installed", "exchange_administers", "witness_repaired"),
+    ),
+    Case(topology="aws-2az-nodac", book="dac-mode", brings=("activation_mode_set",)),
+    Case(
+        topology="aws-2az",
+        book="witness-prepare",
+        parameters={"server": "FileServer3", "dag": "DAG"},
+        brings=("feature_installed", "exchange_administers", "firewall_open"),
+    ),
+    Case(
+        topology="aws-2az",
+        book="witness-prepare",
+        parameters={"server": "DC2", "dag": "DAG", "allow_dc": True},
+        brings=("exchange_administers_domain",),
+    ),
+    Case(
+        topology=_extended("aws-2az", "dags:\n  - {name: DAG, members: [ExchangeNode1], witness: FileServer3}\n"),
+        book="dag-add-members",
+        parameters={"members": ["ExchangeNode2"]},
+        brings=("feature_installed", "member_of"),
+    ),
+    Case(
+        topology=_BUILT,
+        book="dag-add-members",
+        parameters={"members": ["ExchangeNode1", "ExchangeNode2"]},
+        before=(Before(act=lambda world: world.cluster_tasks.set_quorum("ExchangeNode1", share=None)),),
+        brings=("quorum_model_right",),
+    ),
+    Case(topology="rep-net-2013-unbuilt", book="cno-prestage", parameters={"dag": "DAG2"}, brings=("cno_staged",)),
+    Case(
+        topology="rep-net-2013-unbuilt",
+        book="cno-prestage",
+        parameters={"dag": "DAG2"},
+        undone=True,
+        brings=("cno_gone",),
+    ),
+    Case(topology=_BUSY, book="dag-networks", parameters=_NETWORKS, brings=("adapter_set", "routed", *_CHANGED)),
+    Case(
+        topology="rep-net-2013",
+        book="dag-networks",
+        parameters=_NETWORKS,
+        before=(
+            Before(book="dag-networks", parameters=_NETWORKS),
+            Before(act=lambda world: next(iter(world.state.clusters)).discovered.clear()),
+        ),
+        brings=("networks_discovered",),
+    ),
+    Case(
+        topology=_BUSY,
+        book="dag-networks",
+        parameters=_NETWORKS,
+        undone=True,
+        brings=("adapter_set", "no_route", "networks_manual", "network_options_set"),
+    ),
+    Case(
+        topology=_BUILT,
+        book="copies-add",
+        parameters={"copy": ["DB1=ExchangeNode2,pref=2"]},
+        undone=True,
+        brings=("copy_removed",),
+    ),
+    Case(
+        topology=_SMALL,
+        book="copies-add",
+        parameters={"copy": ["DB05=EX4,pref=2,replay-lag=7d"]},
+        brings=("copy_added", "seeded", "barred"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="copies-lag",
+        parameters={"copy": "DB01/EX4", "replay_lag": "10d"},
+        brings=("lag_set",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="copies-lag",
+        parameters={"copy": "DB01/EX4", "replay_lag": "5d"},
+        brings=("lag_lowered",),
+    ),
+    Case(
+        topology=_SMALL,
+        book="copy-seed",
+        parameters={"copy": ["DB01/EX3"], "files": "safe-delete"},
+        before=(_STALE,),
+        brings=("seeded",),
+    ),
+    Case(
+        topology=_SMALL,
+        book="copy-seed",
+        parameters={"copy": ["DB01/EX2"], "files": "safe-delete", "discard_diverged": ["DB01"]},
+        before=(Before(fault=("divergence", "DB01/EX2"), knobs={"logs": 4}, seconds=300),),
+        brings=("seeded_over",),
+        breaks=("I16",),
+    ),
+    Case(
+        topology="rep-net-2013",
+        book="copy-seed",
+        parameters={"copy": ["DB21/MBX2"], "what": "catalog"},
+        before=(Before(fault=("ci_failed", "DB21/MBX2"), seconds=60),),
+        brings=("catalog_seeded",),
+    ),
+    # -- names and clients
+    Case(
+        topology="pa-4x2",
+        book="dns-cname",
+        parameters={"zone": "example.com", "name": "webmail", "target": "exch-nlb-4x2.elb.eu-west-1.amazonaws.com"},
+        brings=("alias_set",),
+    ),
+    Case(
+        topology=_NAMED,
+        book="dns-cname",
+        parameters={"zone": "example.com", "target": "EX1.example.com"},
+        brings=("alias_moved",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="dns-cname",
+        parameters={"zone": "example.com", "name": "webmail", "target": "exch-nlb-4x2.elb.eu-west-1.amazonaws.com"},
+        undone=True,
+        brings=("no_alias",),
+    ),
+    Case(topology=_NAMED, book="dns-ttl", brings=("ttl_set",)),
+    Case(
+        topology=_NAMED,
+        book="namespace-configure",
+        parameters={"internal_fqdn": "mail.example.com", "servers": ["EX1"]},
+        brings=("urls_set", "outlook_anywhere_set", "autodiscover_set"),
+    ),
+    Case(topology="rep-net-2013", book="mapi-http", brings=("mapi_http_set",)),
+    Case(
+        topology=_NAMED,
+        book="outlook-provider",
+        parameters={"cert_principal_name": "msstd:mail.example.com"},
+        brings=("provider_set",),
+    ),
+    # -- operating
+    Case(topology="pa-4x2", book="copies-suspend", parameters=_SUSPEND, brings=("suspended",)),
+    Case(
+        topology="pa-4x2",
+        book="copies-resume",
+        parameters={"db": ["DB01"], "server": "EX3"},
+        before=(Before(book="copies-suspend", parameters=_SUSPEND),),
+        brings=("resumed",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="activation-preferences",
+        parameters={"order": ["DB01=EX2,EX1,EX3,EX4"]},
+        brings=("ordered",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="activation-policy",
+        parameters={"servers": ["EX3", "EX4"], "policy": "IntrasiteOnly"},
+        brings=("policy_set",),
+    ),
+    Case(
+        topology="rep-net-2013",
+        book="replication-network-return",
+        before=(
+            Before(fault=("replication_nic_down", "MBX2"), seconds=600),
+            Before(mend=1, seconds=300),
+        ),
+        brings=("on_network",),
+    ),
+    Case(
+        topology="rep-net-2013",
+        book="replication-network-return",
+        parameters={"restart_repl": True},
+        before=(
+            Before(fault=("replication_nic_down", "MBX2"), seconds=600),
+            Before(mend=1, seconds=300),
+        ),
+        brings=("replication_restarted",),
+    ),
+)
