@@ -244,10 +244,11 @@ def test_overrides_run_out(estate: Estate) -> None:
     assert str(told.objects[0].get("ExpirationTime")).startswith("2026-11-20 18:0")
     assert shell.run(add.format("ad\\X")).errors, "the health set's name is case-sensitive"
     assert shell.run(add.format("AD\\ActiveDirectoryConnectivityConfigDCServerReboot")).errors, "it is there already"
+    count = "@(Get-ServerMonitoringOverride -Server 'EX1').Count"
     for _ in range(24):
+        assert shell.run(count).texts == ["1"]
         estate.pass_time(600)
-        left = shell.run("@(Get-ServerMonitoringOverride -Server 'EX1').Count").texts
-    assert left == ["0"]
+    assert shell.run(count).texts == ["0"]
     assert shell.run(add.format("Store\\X")).ids == []
     remove = (
         "Remove-ServerMonitoringOverride -Identity 'Store\\X' -Server 'EX1' -ItemType Responder -PropertyName Enabled "

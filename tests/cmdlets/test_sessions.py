@@ -295,7 +295,7 @@ def test_noise_stands_beside_the_answer(estate: Estate) -> None:
 
 
 def test_what_the_lab_does_not_simulate_is_refused_and_not_missing(estate: Estate) -> None:
-    assert estate.open().run("Get-ScheduledTask").ids == ["NotSimulated"]
+    assert estate.open().run("Get-PhysicalDisk").ids == ["NotSimulated"]
     assert estate.open().run("Get-Mailbox").ids == ["CommandNotFoundException"]
     assert estate.exchange("Get-Mailbox").run("Get-Mailbox -Identity 'x'").ids == ["NotSimulated"]
     assert estate.open("FSW3").run("Get-DnsServerZone").ids == ["CommandNotFoundException"]

@@ -145,7 +145,8 @@ def test_a_wanted_reboot_shows_in_its_place_and_is_gone_after_it(bare: Estate, w
     shell = bare.open("ExchangeNode1")
     assert shell.run(read).texts == ["True"]
     assert shell.run("Restart-Computer -Force").ids == []
-    bare.pass_time(bare.world.state.tuning.reboot_s + 60)
+    tuning = bare.world.state.tuning
+    bare.pass_time(tuning.reboot_s + 60 + (tuning.update_reboot_s if why == "wu" else 0))
     assert bare.open("ExchangeNode1").run(read).texts == ["False"]
 
 

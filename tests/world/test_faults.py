@@ -67,6 +67,11 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "malware_engine_stuck": ("EX3", {}),
     "service_start_fails": ("EX3", {}),
     "su_failed": ("EX3", {}),
+    "update_hang": ("KB5044411", {"server": "EX3"}),
+    "update_fail": ("KB5044411", {"hresult": "0x800F0922"}),
+    "update_loops": ("KB5044411", {}),
+    "update_needs_second_round": ("EX3", {}),
+    "setup_running": ("EX3", {}),
 }
 ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
 """Kinds that need another estate."""

@@ -15,6 +15,7 @@ from starover_lab.cmdlets.machine import Machine
 from starover_lab.cmdlets.objects import guid_of
 from starover_lab.cmdlets.rbac import roles_of
 from starover_lab.cmdlets.remote_values import EnumForm
+from starover_lab.cmdlets.task_runs import TaskRuns
 from starover_lab.cmdlets.windows import setup_runs
 from starover_lab.powershell.command import CommandTable
 from starover_lab.powershell.errors import ErrorRecord, PSException
@@ -97,6 +98,8 @@ class Registry:
     shutdowns: set[str] = field(default_factory=set[str])
     """Hosts for which `shutdown.exe` has been told a time."""
     opened: int = 0
+    task_runs: TaskRuns | None = None
+    """Scheduled tasks at work; None where none can be started."""
     enum_form: EnumForm = "wrapped"
     """How enums arrive in a session that imported them (facts/exchange.md, point 1)."""
 

@@ -23,6 +23,7 @@ from starover_lab.cmdlets import (
     event_log,
     exsetup,
     features,
+    file_moves,
     files,
     firewall,
     local_groups,
@@ -65,6 +66,7 @@ _WINDOWS: dict[str, Body] = (
     | service_control.SERVICE_BODIES
     | cim.BODIES
     | files.BODIES
+    | file_moves.BODIES
     | providers.BODIES
     | contents.BODIES
     | features.BODIES

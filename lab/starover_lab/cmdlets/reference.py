@@ -93,6 +93,7 @@ _CLUSTER_CLASSES = {
 
 
 _FUNCTIONS = {
+    "ScheduledTasks",
     "Storage",
     "NetAdapter",
     "NetTCPIP",

@@ -13,6 +13,7 @@ from starover_lab.cmdlets.command_shell import CommandShell
 from starover_lab.cmdlets.exchange_session import Registry, SessionRefused
 from starover_lab.cmdlets.no_language import DirectRunspace
 from starover_lab.cmdlets.plain_session import PlainRunspace, environment_of
+from starover_lab.cmdlets.task_runs import TaskRuns
 from starover_lab.powershell.core import core_commands
 from starover_lab.wire.endpoint import EndpointRefused, Principal, Runspace, ShellOptions
 from starover_lab.world.entities import Account
@@ -34,6 +35,7 @@ class Sessions:
         self.world = world
         self.registry = Registry(world)
         self._own = core_commands()
+        self.registry.task_runs = TaskRuns(world, self._local)
 
     def authenticate(self, host: str, user: str, /) -> str | None:  # noqa: ARG002 - one domain, the same on every host
         """The password of `user`, or None when nobody of that name may log on."""
@@ -81,6 +83,12 @@ class Sessions:
         )
         self.registry.shells[shell] = (server.name, account.down_level)
         return shell
+
+    def _local(self, host: str, account: Account) -> PlainRunspace:
+        """A session of a process of the host itself: no shell of WinRM, and not what WinRM calls a network logon."""
+        made = PlainRunspace(self.registry, host, account, self._own, network=False)
+        self.registry.shells.pop(made, None)
+        return made
 
     def _admit(self, host: str, account: Account) -> None:
         """WinRM's own rules: administrators only, and not too many shells of one person."""

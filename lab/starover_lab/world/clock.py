@@ -29,7 +29,7 @@ class TaskStopped(BaseException):
 class Task:
     """One script under way on one host; made by `Scheduler.spawn`."""
 
-    def __init__(self, host: str, number: int, *, preliminary: bool, owes: bool) -> None:
+    def __init__(self, host: str, number: int, *, preliminary: bool, owes: bool, background: bool = False) -> None:
         self.host = host
         self.number = number
         """Running number on that host, from 1."""
@@ -38,6 +38,8 @@ class Task:
         self.finished = False
         self.preliminary = preliminary
         """Opens a session before an announced script: runs at once and is no arrival."""
+        self.background = background
+        """Nobody waits for it (a scheduled task): it is no arrival, and its waits do not move the clock."""
         self.owes = owes
         """Its client promised another `expect` after this script's answer; the clock stands until it comes."""
         self.stopping: BaseException | None = None
@@ -159,19 +161,22 @@ class Scheduler:
         done: Callable[[Task], None] | None = None,
         *,
         preliminary: bool = False,
+        background: bool = False,
     ) -> Task:
         """Take a script in; it begins with the next `pump`, once the announced batch is complete.
 
         `done` is called from within `pump` when it ends, with `Task.error` set if it raised. Without `done` an error
         that is no stop is raised out of `pump`. It counts as one arrival of the oldest incomplete announcement, unless
-        `preliminary` (opening a session: that comes before the announced script, runs at once and may itself wait).
+        `preliminary` (opening a session: that comes before the announced script, runs at once and may itself wait) or
+        `background` (a task of the host's own: its waits are as world timers, for which alone the clock never moves).
         """
         number = self._numbers.get(host, 0) + 1
         self._numbers[host] = number
-        owes = not preliminary and bool(self._announced) and self._announced[0].answers
-        task = Task(host, number, preliminary=preliminary, owes=owes)
+        announced = not preliminary and not background
+        owes = announced and bool(self._announced) and self._announced[0].answers
+        task = Task(host, number, preliminary=preliminary, owes=owes, background=background)
         task._wake = self._wake  # pyright: ignore[reportPrivateUsage]  # a task is the scheduler's own
-        if not preliminary:
+        if announced:
             self._arrive()
         heapq.heappush(self._ready, _Due(self._now, host, number, task, body, done))
         return task
@@ -185,6 +190,13 @@ class Scheduler:
         if seconds <= 0:
             return
         due.when = self._now + timedelta(seconds=seconds)
+        if due.task.background:
+            timer = self.at(due.when, lambda: self.go_on(due.task))
+            try:
+                self._suspend(due, self._paused)
+            finally:
+                timer.cancel()
+            return
         self._suspend(due, self._waiting)
 
     def pause(self) -> Task:

@@ -7,6 +7,7 @@ from typing import Literal
 from starover_lab.world.entities import ExchangeServer, Server
 from starover_lab.world.fault_tools import Broken, Kind, Tools
 from starover_lab.world.mail_parts import Pressure
+from starover_lab.world.update_parts import Update
 
 __all__ = ["TABLE"]
 
@@ -104,11 +105,96 @@ def _update_broke_services(tools: Tools) -> Broken:
     return Broken(f"an update of Exchange failed half-way on {server.name}: its services are disabled", undo)
 
 
+def _updates(tools: Tools) -> list[tuple[Server, Update]]:
+    """The updates of the KB that is the target; parameter `server` narrows it to one host."""
+    only = tools.text("server")
+    wanted = tools.target.upper().removeprefix("KB")
+    found = [
+        (server, update)
+        for server in tools.state.servers
+        for update in server.updates
+        if update.kb == f"KB{wanted}" and (not only or server.name.casefold() == only.casefold())
+    ]
+    if not found:
+        known = sorted({update.kb for server in tools.state.servers for update in server.updates})
+        raise tools.fail(f"no host is offered `{tools.target}`", known)
+    return found
+
+
+def _update_hang(tools: Tools) -> Broken:
+    found, number = _updates(tools), tools.number
+    for _, update in found:
+        update.hung_by.add(number)
+
+    def undo() -> None:
+        for _, update in found:
+            update.hung_by.discard(number)
+
+    return Broken(f"the installation of {found[0][1].kb} never ends", undo)
+
+
+def _update_fail(tools: Tools) -> Broken:
+    found, number = _updates(tools), tools.number
+    try:
+        hresult = int(tools.text("hresult", "0x800F0922"), 0) & 0xFFFFFFFF
+    except ValueError:
+        raise tools.fail(f"`{tools.text('hresult')}` is no HRESULT", ["0x800F0922", "0x80070005"]) from None
+    for _, update in found:
+        update.failing[number] = hresult
+
+    def undo() -> None:
+        for _, update in found:
+            update.failing.pop(number, None)
+
+    return Broken(f"the installation of {found[0][1].kb} fails with 0x{hresult:08X}", undo)
+
+
+def _update_loops(tools: Tools) -> Broken:
+    found, number = _updates(tools), tools.number
+    for _, update in found:
+        update.looping_by.add(number)
+
+    def undo() -> None:
+        for _, update in found:
+            update.looping_by.discard(number)
+
+    return Broken(f"{found[0][1].kb} is offered again after every installation", undo)
+
+
+def _second_round(tools: Tools) -> Broken:
+    """What is offered only when the others are in."""
+    server = tools.server()
+    before = [one.kb for one in server.updates if one.state != "installed"]
+    name = f"KB50{90000 + tools.number:05d}"
+    update = Update(
+        id=tools.state.dice.guid("update", name),
+        kb=name,
+        title=f"Servicing update after the others ({name})",
+        size=32 * 1024 * 1024,
+        install_s=180.0,
+        reboot="can",
+        after=before[0] if before else "",
+    )
+    server.updates.append(update)
+
+    def undo() -> None:
+        if update.state in ("applicable", "downloaded", "failed"):
+            server.updates.remove(update)
+
+    return Broken(f"{server.name} will be offered {name} in a second round", undo)
+
+
+def _setup_running(tools: Tools) -> Broken:
+    server, _ = _exchange(tools)
+    return Broken(f"Exchange setup runs on {server.name}", lambda: None)
+
+
 def _of_exchange(name: str) -> bool:
     """Services that Exchange's setup disables while it works."""
     return name.startswith("MSExchange") or name in ("FMS", "HostControllerService", "MSComplianceAudit", "W3SVC")
 
 
+_ONE = {"server": "only there; default: everywhere"}
 TABLE: dict[str, Kind] = {
     "queue_stuck": Kind(
         "messages of a queue do not move",
@@ -126,5 +212,12 @@ TABLE: dict[str, Kind] = {
     "service_start_fails": Kind(
         "a service does not start any more", "server", _start_fails, {"service": "default MSExchangeTransport"}
     ),
+    "update_hang": Kind("an update's installation never ends", "KB", _update_hang, _ONE),
+    "update_fail": Kind(
+        "an update's installation fails", "KB", _update_fail, {"hresult": "its code, 0x800F0922", **_ONE}
+    ),
+    "update_loops": Kind("an update is offered again after its installation", "KB", _update_loops, _ONE),
+    "update_needs_second_round": Kind("one more update comes after the others", "server", _second_round),
+    "setup_running": Kind("Exchange setup runs", "Exchange server", _setup_running),
     "su_failed": Kind("an update of Exchange failed half-way", "Exchange server", _update_broke_services),
 }

@@ -87,7 +87,8 @@ class Hosts:
         state = self._state
         off = state.now + timedelta(seconds=state.tuning.shutdown_s)
         slower = state.slow_reboots.get(server.name.casefold(), 0.0)
-        returns = off + timedelta(seconds=state.tuning.reboot_s + (0.0 if math.isinf(slower) else slower))
+        updates = state.tuning.update_reboot_s if "wu" in server.pending_reboot else 0.0
+        returns = off + timedelta(seconds=state.tuning.reboot_s + updates + (0.0 if math.isinf(slower) else slower))
         if server.power != "on":
             return returns
         state.log.add("host_restarting", server.name)

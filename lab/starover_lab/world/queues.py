@@ -251,10 +251,15 @@ class Queues:
         own = [one for one in state.databases if host.name in one.copies]
         cluster = next((one for one in state.clusters if host.name in one.nodes), None)
         if cluster is not None:
-            yield from (("shadow", node.server) for node in cluster.nodes if node.server != host.name)
+            for node in cluster.nodes:
+                if node.server != host.name:
+                    yield "shadow", node.server
             own += [one for one in state.databases if one.dag.casefold() == cluster.name.casefold() and one not in own]
-        yield from (("database", one.name) for one in sorted(own, key=lambda one: one.name.casefold()))
-        yield from (("connector", one.name) for one in state.organization.send_connectors.values() if one.enabled)
+        for database in sorted(own, key=lambda one: one.name.casefold()):
+            yield "database", database.name
+        for connector in state.organization.send_connectors.values():
+            if connector.enabled:
+                yield "connector", connector.name
         yield "poison", ""
 
     def _flow(self, host: Server, exchange: ExchangeServer, queue: MailQueue) -> None:
