@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import TypeVar, cast
 
+import msgspec
 from approving import approved
 from starover_lab import written
+from starover_lab.cloud.api import Cloud
 from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.powershell.errors import ErrorRecord as LabError
 from starover_lab.powershell.errors import Terminated
@@ -28,10 +30,11 @@ from starover_lab.world.clock import Task, TaskStopped
 from starover_lab.world.world import World
 
 from starover import envelope
+from starover.calls import Call, projected, read_call
 from starover.content import find
 from starover.drivers.local import Local, Planned, Ran, Why
 from starover.effects import Approval
-from starover.errors import ConnectFailed, ErrorRecord, ReplyLost, StaroverError
+from starover.errors import ConnectFailed, ErrorRecord, ReplyLost, StaroverError, Throttled
 from starover.estate import Estate
 from starover.plan import Plan
 from starover.runbook import Content
@@ -119,6 +122,7 @@ class InnerTransport:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self.sessions = Sessions(simulation.world)
+        self.cloud = simulation.now(lambda: Cloud(simulation.world))
         self.accident: Accident = lambda _script: None
         self.sent: list[Script] = []
         """Every script that a host began, in order."""
@@ -151,6 +155,9 @@ class InnerTransport:
                 task.stop()
 
     def _begin(self, script: Script, put: Callable[[Answer], None]) -> None:
+        if script.way == "call":
+            self._begin_call(script, put)
+            return
         host = script.server.name
         world = self._simulation.world
         accident = self.accident(script)
@@ -193,6 +200,28 @@ class InnerTransport:
         task = world.scheduler.spawn(host, body, done)
         self._running.setdefault(host, []).append(task)
 
+    def _begin_call(self, script: Script, put: Callable[[Answer], None]) -> None:
+        """A call to AWS, as `starover_cli.lab_cloud` brings it over the control port."""
+        world = self._simulation.world
+        call = read_call(script.text)
+        accident = self.accident(script)
+        said: list[Mapping[str, object]] = []
+
+        def body() -> None:
+            world.scheduler.wait(world.state.tuning.aws_call_s)
+            if accident == "before":
+                return
+            self.sent.append(script)
+            answer = self.cloud.answer(call.service, call.operation, call.parameters)
+            said.append(msgspec.json.decode(msgspec.json.encode(answer)))
+
+        def done(task: Task) -> None:
+            if task.error is not None and not isinstance(task.error, TaskStopped):
+                raise task.error
+            put(_answer_of(script, call, said, lost=accident is not None))
+
+        world.scheduler.spawn(f"aws {script.text}", body, done)
+
     def _session(self, host: str) -> Runspace:
         boot = self.sessions.boot(host)
         found = self._open.get(host)
@@ -202,6 +231,19 @@ class InnerTransport:
             found = _Open(self.sessions.open(host, "Microsoft.PowerShell", principal), boot)
             self._open[host] = found
         return found.runspace
+
+
+def _answer_of(script: Script, call: Call, said: Sequence[Mapping[str, object]], *, lost: bool) -> Answer:
+    if lost:
+        return Answer(id=script.id, error=ReplyLost("the connection to AWS broke"))
+    error = said[0].get("error")
+    if isinstance(error, Mapping):
+        code, message = str(error["code"]), str(error["message"])
+        if code in ("RequestLimitExceeded", "Throttling"):
+            return Answer(id=script.id, error=Throttled(message))
+        return Answer(id=script.id, errors=(ErrorRecord(message=message, fqid=code),), failed=True)
+    facts = projected(call, cast(Mapping[str, object], said[0]["reply"]))
+    return Answer(id=script.id, output=msgspec.json.encode(facts).decode())
 
 
 @dataclass

@@ -34,10 +34,13 @@ from starover.steps.subnet_rules import (
     DENY_NAME,
     NetworkAcl,
     SubnetAcl,
+    SubnetPlace,
+    Subnets,
     deny_acl_made,
     deny_acls,
     subnet_acl,
     subnet_denied,
+    subnets_of,
 )
 
 __all__ = [
@@ -123,6 +126,8 @@ class LostHost:
     api_stop: ApiStop | None = None
     groups: tuple[str, ...] = ()
     """Auto Scaling groups."""
+    place: SubnetPlace | None = None
+    """Its subnet, by EC2's word or by the inventory's range; None: not known, or several have that range."""
     serves: str = ""
 
     @property
@@ -133,12 +138,12 @@ class LostHost:
     @property
     def subnet(self) -> str:
         """Id of its subnet; empty: not known."""
-        return (self.instance.instance.subnet if self.instance and self.instance.instance else None) or ""
+        return self.place.id if self.place is not None else ""
 
     @property
     def vpc(self) -> str:
         """Id of its VPC; empty: not known."""
-        return (self.instance.instance.vpc if self.instance and self.instance.instance else None) or ""
+        return self.place.vpc if self.place is not None else ""
 
 
 def sides(
@@ -183,13 +188,26 @@ def _lost_host(server: Server, *, member: bool) -> Steps[LostHost]:
     answers = yield from together(parts)
     serves = (yield from _serves(server)) if member else ""
     groups = _one(answers, ScalingGroups)
+    instance = _one(answers, OneInstance)
     return LostHost(
         server=server,
-        instance=_one(answers, OneInstance),
+        instance=instance,
         api_stop=_one(answers, ApiStop),
         groups=groups.groups if groups is not None else (),
+        place=(yield from _place(server, instance)),
         serves=serves,
     )
+
+
+def _place(server: Server, found: OneInstance | None) -> Steps[SubnetPlace | None]:
+    """Its subnet. Where EC2 says nothing of a zone's instances it still knows the zone's subnets."""
+    known = found.instance if found is not None else None
+    if known is not None and known.subnet and known.vpc:
+        return SubnetPlace(id=known.subnet, vpc=known.vpc, az=known.az)
+    if not (server.instance and server.subnet):
+        return None
+    named = yield from attempt(subnets_of.read(server, cidr=server.subnet))
+    return named.subnets[0] if isinstance(named, Subnets) and len(named.subnets) == 1 else None
 
 
 def _serves(server: Server) -> Steps[str]:

@@ -155,7 +155,7 @@ def instant(text: str) -> datetime:
 
 @step(check=scaling_group, apply="autoscaling/suspend.call.j2", risk=Risk.SERVICE)
 def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str, ...] = SUSPENDED) -> Change | None:
-    """An Auto Scaling group that neither replaces nor starts anything (S-FENCE)."""
+    """An Auto Scaling group that neither replaces nor starts anything."""
     missing = [name for name in processes if name not in now.suspended]
     return (
         Change(f"Auto Scaling group {group}", "acts by itself", f"suspended: {', '.join(missing)}") if missing else None
@@ -164,7 +164,7 @@ def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str,
 
 @step(check=api_stop, apply="ec2/allow_api_stop.call.j2", risk=Risk.SERVICE)
 def api_stop_allowed(now: ApiStop, /, *, instance: str) -> Change | None:
-    """An instance that EC2 lets be stopped (S-FENCE)."""
+    """An instance that EC2 lets be stopped."""
     return Change(f"{instance} DisableApiStop", "true", "false") if now.refused else None
 
 
@@ -203,7 +203,7 @@ def instance_force_stopped(now: OneInstance, /, *, instance: str) -> Change | Bl
 
 @step(check=instance_of, apply="ec2/start.call.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=600))
 def instance_running(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
-    """An instance that runs (S-START). Whether it may be started is for whoever asks."""
+    """An instance that runs. Whether it may be started is for whoever asks."""
     if now.instance is None or now.state == GONE:
         return Blocked(f"EC2 has no instance {instance} any more", guard="G-INV")
     return None if now.state == "running" else Change(instance, "stopped", "running")

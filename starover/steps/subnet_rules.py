@@ -17,11 +17,14 @@ __all__ = [
     "DenyAcls",
     "NetworkAcl",
     "SubnetAcl",
+    "SubnetPlace",
+    "Subnets",
     "denies_all",
     "deny_acl_made",
     "deny_acls",
     "subnet_acl",
     "subnet_denied",
+    "subnets_of",
 ]
 
 DENY_NAME = "dag-fence-deny-all"
@@ -60,6 +63,20 @@ class NetworkAcl(Report):
         return next((one.association for one in self.subnets if one.subnet == subnet), "")
 
 
+class SubnetPlace(Report):
+    """A subnet of a VPC."""
+
+    id: str
+    vpc: str
+    az: str
+
+
+class Subnets(Report):
+    """Subnets of one range (`ec2/subnets.call.j2`)."""
+
+    subnets: tuple[SubnetPlace, ...]
+
+
 class SubnetAcl(Report):
     """The ACL in force for a subnet (`ec2/subnet_acl.call.j2`)."""
 
@@ -72,6 +89,8 @@ class DenyAcls(Report):
     acls: tuple[NetworkAcl, ...]
 
 
+subnets_of = Query("ec2/subnets.call.j2", Subnets)
+"""Argument: `cidr`."""
 subnet_acl = Query("ec2/subnet_acl.call.j2", SubnetAcl)
 """Argument: `subnet`, its id."""
 deny_acls = Query("ec2/deny_acls.call.j2", DenyAcls)

@@ -30,6 +30,7 @@ SAMPLES: Mapping[str, Arg] = {
     "key": "dag-fenced",
     "value": "DAG1",
     "subnet": "subnet-0a1",
+    "cidr": "10.0.0.0/24",
     "vpc": "vpc-0a1",
     "name": "dag-fence-deny-all",
     "association": "aclassoc-0a1",

@@ -48,6 +48,7 @@ class Balancing:
         self._vpc = vpc
         self._groups: dict[str, _TargetGroup] = {}
         region = self._state.region
+        known = self._state.now - timedelta(seconds=self._state.tuning.elb_check_s)
         self._balancers: dict[str, tuple[str, str]] = {}
         """ARN to name and DNS name."""
         for one in world.topology.balancers:
@@ -61,7 +62,7 @@ class Balancing:
             self._groups[group.arn] = group
             for instance in instances.all.values():
                 if instance.server.exchange is not None:
-                    group.targets[instance.id] = _Target(instance, up=True, since=self._state.now)
+                    group.targets[instance.id] = _Target(instance, up=True, since=known)
         if self._groups:
             self._state.reviewers.append(self.review)
         self.calls: Mapping[str, Callable[[Given], Reply]] = {
