@@ -61,15 +61,16 @@ def status(ctx: click.Context) -> int:
     return code
 
 
-def read_facts(room: Room, settings: Settings) -> DagFacts:
-    """Ask every host of the DAG, side by side; keeps no plan and no journal of it."""
+def read_facts(room: Room, settings: Settings, *, told: bool = True) -> DagFacts:
+    """Ask every host of the DAG, side by side; keeps no plan and no journal of it. `told`: who is asked is shown."""
     from starover.steps.dag import DagFacts as Facts
     from starover_cli.progress import Teller
 
     given = {"dag": room.settings.dag} if room.settings.dag else {}
-    teller = Teller(settings.console, simulated=room.estate.lab, json=False)
-    with tempfile.TemporaryDirectory(prefix="starover-") as folder, teller:
-        planned = room.local([teller], Path(folder)).plan(STATUS, given)
+    with tempfile.TemporaryDirectory(prefix="starover-") as folder, contextlib.ExitStack() as open_:
+        teller = Teller(settings.console, simulated=room.estate.lab, json=False) if told else None
+        sinks = [open_.enter_context(teller)] if teller is not None else []
+        planned = room.local(sinks, Path(folder)).plan(STATUS, given)
     value = planned.value
     if not isinstance(value, Facts):
         raise Mistake(f"the runbook {STATUS} of this home does not return a DAG's facts.")

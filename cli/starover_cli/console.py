@@ -48,6 +48,11 @@ class Console:
         return _is_terminal(sys.stderr) and os.environ.get("TERM", "") != "dumb"
 
     @property
+    def draws(self) -> bool:
+        """Whether the result itself may redraw: stdout is a terminal that understands it."""
+        return _is_terminal(sys.stdout) and os.environ.get("TERM", "") != "dumb"
+
+    @property
     def interactive(self) -> bool:
         """Whether somebody is there to be asked."""
         return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)

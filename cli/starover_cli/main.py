@@ -11,7 +11,17 @@ from typing import Any
 import click
 
 from starover.errors import Mistake, StaroverError
-from starover_cli import cmd_approve, cmd_assess, cmd_do, cmd_estate, cmd_lab, cmd_look, cmd_prove, cmd_settle
+from starover_cli import (
+    cmd_approve,
+    cmd_assess,
+    cmd_do,
+    cmd_estate,
+    cmd_lab,
+    cmd_look,
+    cmd_prove,
+    cmd_settle,
+    cmd_watch,
+)
 from starover_cli.console import Console
 from starover_cli.crash import write_crash
 from starover_cli.settings import Settings, common, settings_of
@@ -93,6 +103,6 @@ def main(ctx: click.Context) -> int:
     return 0
 
 
-for _family in (cmd_look, cmd_assess, cmd_do, cmd_approve, cmd_settle, cmd_prove, cmd_estate, cmd_lab):
+for _family in (cmd_look, cmd_assess, cmd_watch, cmd_do, cmd_approve, cmd_settle, cmd_prove, cmd_estate, cmd_lab):
     for _command in _family.COMMANDS:
         main.add_command(_command)

@@ -132,7 +132,7 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
         data = {"where": where, "runbook": planned.plan.runbook, "value": planned.value, "run": planned.run}
         _raw(room, {**data, "changed": 0, "exit": code, "next": []})
     elif (drawn := _map_of(room, planned.value, where)) is not None:
-        console.result(map_view.render(drawn, console.width))
+        console.result(_drawn_text(planned.value, drawn, console.width))
     else:
         parts = [first_line(where, console.width), value_text(planned.value, console.width)]
         named = f" --dag {where.dag}" if len(room.estate.dags) > 1 and where.dag else ""
@@ -145,11 +145,22 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
 
 def _map_of(room: Room, value: object, where: Where) -> DagMap | None:
     """A DAG's facts are not for reading: they are drawn, as `starover status` does."""
+    from starover.steps.assessment import Assessment
     from starover.steps.dag import DagFacts
 
-    if not isinstance(value, DagFacts) or where.at is None:
+    facts = value.facts if isinstance(value, Assessment) else value
+    if not isinstance(facts, DagFacts) or where.at is None:
         return None
-    return dag_map(value, room.estate, room.estate.dag(value.name), where.at)
+    return dag_map(facts, room.estate, room.estate.dag(facts.name), where.at)
+
+
+def _drawn_text(value: object, drawn: DagMap, width: int) -> str:
+    from starover.steps.assessment import Assessment
+    from starover_cli.views.assess import assess_text, next_of_assessment
+
+    if isinstance(value, Assessment):
+        return f"{assess_text(value, drawn, width)}\n\n{next_block(next_of_assessment(value, None))}"
+    return map_view.render(drawn, width)
 
 
 def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> int:

@@ -12,6 +12,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("status", "the DAG as a map, one screen"),
             ("assess", "what is wrong, what is safe, the plan to mend it    <- at 03:00 start here"),
+            ("watch", "the map, live"),
         ),
     ),
     (
