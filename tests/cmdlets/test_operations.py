@@ -266,3 +266,26 @@ def test_health_sets_roll_up_their_monitors(estate: Estate) -> None:
         "ForEach-Object { $_.HealthSet; $_.MonitorCount }"
     )
     assert shell.run(script).texts == ["Clustering", "2"]
+
+
+# -- disks
+
+
+def test_a_volume_grows_with_its_disk_after_windows_has_looked(estate: Estate) -> None:
+    shell = estate.open()
+    volume = estate.world.server("EX1").volumes["E:"]
+    volume.disk = volume.size + 2**30
+    most = "$s = Get-PartitionSupportedSize -DriveLetter 'E'; [string]$s.SizeMax"
+    assert shell.run(most).texts == [str(volume.size)]
+    resize = f"Resize-Partition -DriveLetter 'E' -Size {volume.disk} -Confirm:$false"
+    assert shell.run(resize).ids == ["StorageWMI 4097,Resize-Partition"]
+    assert shell.run("Update-HostStorageCache").ids == []
+    assert shell.run(most).texts == [str(volume.disk)]
+    assert shell.run(resize).ids == []
+    assert shell.run(
+        "[string](Get-Volume -DriveLetter 'E').Size; (Get-Partition -DriveLetter 'E').DiskNumber"
+    ).texts == [
+        str(volume.disk),
+        "2",
+    ]
+    assert shell.run("Get-Partition -DriveLetter 'Q'").errors[0].category == "ObjectNotFound"

@@ -201,6 +201,7 @@ class Volumes:
         if wanted < one.gib:
             raise CloudError("InvalidParameterValue", "New size cannot be smaller than existing size")
         one.was, one.gib, one.changed = one.gib, wanted, now
+        self._state.scheduler.after(self._state.tuning.ebs_modify_s, lambda: setattr(one.volume, "disk", wanted * _GIB))
         self._state.log.add("ebs", one.instance.server.name, volume=one.volume.mount, gib=wanted)
         return {"VolumeModification": self._modification(one)}
 

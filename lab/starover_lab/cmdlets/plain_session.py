@@ -18,6 +18,7 @@ from starover_lab.cmdlets import (
     clusters,
     commands,
     contents,
+    disks,
     dns_client,
     dns_server,
     event_log,
@@ -69,6 +70,7 @@ _WINDOWS: dict[str, Body] = (
     | file_moves.BODIES
     | providers.BODIES
     | contents.BODIES
+    | disks.BODIES
     | features.BODIES
     | firewall.BODIES
     | shares.BODIES

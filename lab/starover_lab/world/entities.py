@@ -150,6 +150,10 @@ class Volume:
     failed: bool = False
     stuffed: bool = False
     """Fault `disk_full`: not a byte free."""
+    disk: int = 0
+    """Bytes of the disk below it; 0: not bigger than the volume."""
+    disk_seen: int = 0
+    """The same as Windows last saw it."""
     latency_ms: float = 5.0
     """Of a read."""
 

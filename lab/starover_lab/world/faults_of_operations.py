@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from starover_lab.world.entities import ExchangeServer, Server
+from starover_lab.world.entities import ExchangeServer, Server, Service, StartType
 from starover_lab.world.fault_tools import Broken, Kind, Tools
 from starover_lab.world.mail_parts import Pressure
 from starover_lab.world.update_parts import Update
@@ -79,7 +79,7 @@ def _update_broke_services(tools: Tools) -> Broken:
     """A security or cumulative update that failed half-way (update-repair)."""
     server, exchange = _exchange(tools)
     state, number = tools.state, tools.number
-    changed = [
+    changed: list[tuple[Service, StartType]] = [
         (one, one.start_type) for one in server.services if _of_exchange(one.name) and one.start_type != "Disabled"
     ]
     for service, _ in changed:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ipaddress import ip_address, ip_network
 
 from starover_lab.world.dag_objects import dags_on
-from starover_lab.world.entities import Server
+from starover_lab.world.entities import Server, Volume
 from starover_lab.world.errors import WorldError
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.machine_build import FILE_SHARING, WMI
@@ -196,6 +196,32 @@ class Windows:
             raise WorldError("exists", f"there is a rule {rule.name}", object="firewall_rule", name=rule.name)
         host.firewall.append(rule)
         self._state.log.add("firewall", host.name, rules=rule.name, enabled=rule.enabled)
+        self._state.review()
+
+    # -- disks ---------------------------------------------------------------------------------------------------
+
+    def look_at_disks(self, server: str) -> None:
+        """Update-HostStorageCache: a disk that has grown is seen."""
+        for volume in self._state.server(server).volumes:
+            volume.disk_seen = volume.disk
+
+    def most_size(self, volume: Volume) -> int:
+        """What its partition may grow to on the disk as Windows sees it."""
+        return max(volume.size, volume.disk_seen)
+
+    def resize(self, server: str, mount: str, size: int) -> None:
+        """Resize-Partition, bigger only. Raises `not_found`, `invalid`."""
+        host = self._state.server(server)
+        volume = host.volumes.get(mount)
+        if volume is None:
+            raise WorldError("not_found", f"{host.name} has no volume {mount}", object="volume", name=mount)
+        most = self.most_size(volume)
+        if not volume.size < size <= most:
+            raise WorldError(
+                "invalid", "the size is not supported", parameter="Size", value=size, allowed=f"up to {most}"
+            )
+        volume.size = size
+        self._state.log.add("volume_resized", host.name, volume=volume.mount, size=size)
         self._state.review()
 
     # -- shares --------------------------------------------------------------------------------------------------
