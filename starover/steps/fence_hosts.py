@@ -11,11 +11,12 @@ from starover.errors import StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Findings, Steps, attempt, together
-from starover.step import Outcome, Query, Report
+from starover.step import Outcome, Query, Report, wait
 from starover.steps.disaster import CLUSTER_SERVICE, at, machine, member_copies
 from starover.steps.fencing import PORTS, TAG, Fenced, FenceFacts
 from starover.steps.instances import (
     OFF,
+    STOPS,
     ApiStop,
     InstanceStatus,
     OneInstance,
@@ -25,8 +26,9 @@ from starover.steps.instances import (
     instance_force_stopped,
     instance_of,
     instance_status,
-    instance_stopped,
+    instance_stopping,
     instance_tagged,
+    is_off,
     scaling_groups,
     scaling_suspended,
 )
@@ -244,8 +246,11 @@ def _power_off(host: LostHost, dag: str) -> Steps[bool]:
     if host.runs:
         yield api_stop_allowed.on(server, instance=instance)
     note = f"goes down: {host.serves}" if host.serves else ""
-    stopped = yield instance_stopped.on(server, instance=instance, note=note)
-    yield instance_force_stopped.on(server, instance=instance)
+    yield instance_stopping.on(server, instance=instance, note=note)
+    yield from wait(
+        instance_of, server, until=is_off, settle=STOPS, what=f"{instance} stopped", lenient=True, instance=instance
+    )
+    stopped = yield instance_force_stopped.on(server, instance=instance)
     yield instance_tagged.on(server, instance=instance, key=TAG, value=dag)
     assert isinstance(stopped, Outcome)
     return stopped.state == "planned"

@@ -12,6 +12,7 @@ from starover.step import Blocked, Change, Query, Report, Risk, Settle, step
 __all__ = [
     "GONE",
     "OFF",
+    "STOPS",
     "ApiStop",
     "Checks",
     "Ec2Instance",
@@ -27,9 +28,10 @@ __all__ = [
     "instance_of",
     "instance_running",
     "instance_status",
-    "instance_stopped",
+    "instance_stopping",
     "instance_tagged",
     "instant",
+    "is_off",
     "scaling_group",
     "scaling_groups",
     "scaling_suspended",
@@ -37,7 +39,11 @@ __all__ = [
 
 OFF = ("stopped", "terminated")
 """States of an instance in which nothing of it runs."""
+ENDING = ("stopping", "shutting-down")
+"""States of an instance that is on its way there."""
 GONE = "terminated"
+STOPS = Settle(every=10, limit=240)
+"""How long a plain stop may take before it is asked for by force (S-FENCE)."""
 SUSPENDED = ("Launch", "Terminate", "HealthCheck", "ReplaceUnhealthy", "AZRebalance", "ScheduledActions")
 """Processes of an Auto Scaling group that would start, replace or move an instance that was stopped."""
 
@@ -168,25 +174,24 @@ def api_stop_allowed(now: ApiStop, /, *, instance: str) -> Change | None:
     return Change(f"{instance} DisableApiStop", "true", "false") if now.refused else None
 
 
-def _stop(now: OneInstance, instance: str, *notes: str) -> Change | Blocked | None:
-    if now.instance is None:
-        return Blocked(f"EC2 knows no instance {instance}", guard="G-INV", next=("the inventory's `instance:`",))
-    return None if now.state in OFF else Change(instance, "not stopped", "stopped", "; ".join(filter(None, notes)))
+def is_off(now: OneInstance) -> bool:
+    """Nothing of it runs."""
+    return now.state in OFF
 
 
-@step(
-    check=instance_of,
-    apply="ec2/stop.call.j2",
-    risk=Risk.SPLIT,
-    settle=Settle(every=10, limit=240),
-    lenient=True,
-)
-def instance_stopped(now: OneInstance, /, *, instance: str, note: str = "") -> Change | Blocked | None:
-    """An instance that is stopped, with time for Windows to shut down.
+def _unknown(instance: str) -> Blocked:
+    return Blocked(f"EC2 knows no instance {instance}", guard="G-INV", next=("the inventory's `instance:`",))
 
-    That it is not seen to have stopped ends nothing: what follows looks at it (S-FENCE). `note`: what goes down with it.
+
+@step(check=instance_of, apply="ec2/stop.call.j2", risk=Risk.SPLIT)
+def instance_stopping(now: OneInstance, /, *, instance: str, note: str = "") -> Change | Blocked | None:
+    """An instance whose stop EC2 has accepted; Windows gets time to shut down.
+
+    That it has stopped is another fact (`is_off`, `STOPS`). `note`: what goes down with it.
     """
-    return _stop(now, instance, note)
+    if now.instance is None:
+        return _unknown(instance)
+    return None if now.state in (*OFF, *ENDING) else Change(instance, "runs", "stopping", note)
 
 
 @step(
@@ -197,8 +202,15 @@ def instance_stopped(now: OneInstance, /, *, instance: str, note: str = "") -> C
     lenient=True,
 )
 def instance_force_stopped(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
-    """An instance that is stopped, if need be by force: the stop stays requested until it is possible."""
-    return _stop(now, instance, "by force, if it has not stopped by then")
+    """An instance that is stopped, if need be by force: the stop stays requested until it is possible.
+
+    That it is not seen to have stopped ends nothing: what follows looks at it (S-FENCE).
+    """
+    if now.instance is None:
+        return _unknown(instance)
+    return (
+        None if is_off(now) else Change(instance, "not stopped", "stopped", "by force, if it has not stopped by then")
+    )
 
 
 @step(check=instance_of, apply="ec2/start.call.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=600))

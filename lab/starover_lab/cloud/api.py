@@ -31,6 +31,9 @@ class Cloud:
         vpc = Vpc(world)
         self.instances = Instances(world, vpc.default_group)
         vpc.instances = self.instances
+        for one in world.topology.servers:
+            if one.instance:
+                self.instances.all[one.instance].disable_api_stop = one.disable_api_stop
         self.vpc = vpc
         groups = {
             one.instance: one.auto_scaling_group

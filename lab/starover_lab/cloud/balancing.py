@@ -81,6 +81,7 @@ class Balancing:
                     del group.targets[target.instance.id]
                 up = self._state.runs(target.instance.server, "W3SVC")
                 if up != target.up:
+                    target.initial = target.initial and not self._known(target)
                     target.up, target.since = up, self._state.now
 
     def _group(self, given: Given) -> _TargetGroup:
@@ -89,6 +90,10 @@ class Balancing:
             raise CloudError("TargetGroupNotFound", "One or more target groups not found")
         return found
 
+    def _known(self, target: _Target) -> bool:
+        """Whether the checks have found it often enough as it is."""
+        return self._state.now >= target.since + timedelta(seconds=self._state.tuning.elb_check_s)
+
     def _health(self, target: _Target) -> Reply:
         if target.leaving is not None:
             return {
@@ -96,7 +101,7 @@ class Balancing:
                 "Reason": "Target.DeregistrationInProgress",
                 "Description": "Target deregistration is in progress",
             }
-        known = self._state.now >= target.since + timedelta(seconds=self._state.tuning.elb_check_s)
+        known = self._known(target)
         if target.initial and not known:
             return {"State": "initial", "Reason": "Elb.RegistrationInProgress"}
         if target.instance.state in ("stopped", "terminated"):

@@ -153,6 +153,8 @@ class ServerSpec(Spec, frozen=True, kw_only=True):
     instance_type: str = "m5.xlarge"
     auto_scaling_group: str = ""
     """The Auto Scaling group that would replace it; empty: none."""
+    disable_api_stop: bool = False
+    """EC2 refuses to stop it until that is taken back."""
     cores: int = 4
     memory_gb: int = 16
     volumes: tuple[VolumeSpec, ...] = ()
