@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import requests
+from pypsrp.exceptions import WSManFaultError
 from pypsrp.wsman import _TransportHTTP  # pyright: ignore[reportPrivateUsage] # the one place to bound its waits
 from requests.adapters import HTTPAdapter
 
@@ -57,6 +58,8 @@ class Line(_TransportHTTP):
     """The name on the certificate where that is not what is connected to; empty: the same."""
     on_resend: Callable[[Exception, float], None] | None = None
     """Told of a Receive that is sent again: why, and after how many seconds of waiting."""
+    on_logon: Callable[[], None] | None = None
+    """Told once, when the host has taken the logon."""
     _used = 0.0
     _contacted = False
 
@@ -86,6 +89,8 @@ class Line(_TransportHTTP):
                 self._contact()
                 answer = super().send(message, timeout=self._waits(operation))
             except Exception as error:
+                if isinstance(error, WSManFaultError):
+                    self._logged_on()
                 if not broken(error):
                     _release(error)
                     raise
@@ -102,7 +107,21 @@ class Line(_TransportHTTP):
                 pause = min(2 * pause, 2.0)
             else:
                 self._used = time.monotonic()
+                self._logged_on()
                 return answer
+
+    def contact(self) -> None:
+        """See whether anybody is there. Raises what requests raises, and `DeadlineOver`."""
+        try:
+            self._contact()
+        except Exception:
+            self.reset()
+            raise
+
+    def _logged_on(self) -> None:
+        told, self.on_logon = self.on_logon, None
+        if told is not None:
+            told()
 
     def _contact(self) -> None:
         """See whether anybody is there, before a request that may take its time: one that swallows everything is

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import tenacity
 from pypsrp.complex_objects import PSCredential, PSInvocationState
+from pypsrp.exceptions import AuthenticationError
 from pypsrp.powershell import PowerShell, RunspacePool
 from pypsrp.wsman import WSMan
 from requests.exceptions import Timeout
@@ -31,6 +32,7 @@ from starover.transport import Answer, Attempt, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone, root
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line
+from starover.transport.logons import logons_of
 from starover.transport.records import error_record, json_of, line_of, warning_text
 
 __all__ = ["Progress", "Session"]
@@ -196,18 +198,37 @@ class Session:
         self._line, self._pipelines, self._exchange = line, 0, False
         line.deadline, line.on_resend = self._deadline, self._progress.note
         pool = RunspacePool(wsman, configuration_name=_EXCHANGE if self._direct else _POWERSHELL)
-        pool.open()
+        line.contact()  # before the first logon, which holds up others: a silent host must not
+        self._first_logon(pool, line, by_ticket=user is None)
         self._pool = pool
         return pool
 
-    def _logon(self) -> tuple[str | None, str | None]:
-        """User and password; neither for Kerberos without a credential: the ticket of this machine's user is taken."""
+    def _first_logon(self, pool: RunspacePool, line: Line, *, by_ticket: bool) -> None:
+        """Open the pool, in turn with other hosts until one has taken the credential."""
+        if by_ticket:
+            pool.open()
+            return
+        reference, logons = self._reference, logons_of(self._credentials)
+        with logons.turn(reference, self._server.name, self._deadline.left()) as turn:
+            line.on_logon = turn.succeeded
+            try:
+                pool.open()
+            except AuthenticationError as error:
+                if str(error).startswith("Failed to authenticate"):  # else the host wants another kind of logon
+                    logons.refused(reference, self._server.name)
+                raise
+
+    @property
+    def _reference(self) -> str:
         exchange = self._server.exchange
         own = exchange.credential if self._direct and exchange is not None else ""
-        reference = own or self._server.credential
-        if not reference and self._direct and self.road.auth == "kerberos":
+        return own or self._server.credential
+
+    def _logon(self) -> tuple[str | None, str | None]:
+        """User and password; neither for Kerberos without a credential: the ticket of this machine's user is taken."""
+        if not self._reference and self._direct and self.road.auth == "kerberos":
             return None, None
-        credential = self._credentials.resolve(reference)
+        credential = self._credentials.resolve(self._reference)
         return credential.user, credential.password
 
     def _once(self, pool: RunspacePool, script: Script, deadline: Deadline, progress: Progress) -> PowerShell:

@@ -26,6 +26,7 @@ from starover.transport import Answer, Attempt, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, failure
 from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline
+from starover.transport.logons import logons_of
 
 __all__ = ["ShellSession", "decoded_errors"]
 
@@ -160,7 +161,14 @@ class ShellSession:
             read_timeout_sec=int(POLL_SECONDS + MARGIN_SECONDS),
             proxy=None,
         )
-        self._shell = line.open_shell(codepage=UTF8)
+        reference, logons = self._server.credential, logons_of(self._credentials)
+        with logons.turn(reference, self._server.name, deadline.left()) as turn:
+            try:
+                self._shell = line.open_shell(codepage=UTF8)
+            except theirs.AuthenticationError:
+                logons.refused(reference, self._server.name)
+                raise
+            turn.succeeded()
         self._line = line
         return line
 
