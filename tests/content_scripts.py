@@ -106,6 +106,15 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "hop": ("10.10.1.1",),
     "path": ("", "OU=Clusters,DC=example,DC=com"),
     "grant": ("EXAMPLE\\Exchange Trusted Subsystem:GA",),
+    "servers": (("EX3", "EX4"),),
+    "site": ("AZ2", ""),
+    "node": ("EX1",),
+    "accept": (False, True),
+    "primary": (False, True),
+    "alternate": ("", "FSW2"),
+    "alternate_directory": ("C:\\DAG2",),
+    "connector": ("Internet",),
+    "sources": (("EX3", "EX4"),),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

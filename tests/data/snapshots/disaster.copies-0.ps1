@@ -67,9 +67,11 @@ if ($null -eq $staroverClosed) {
 }
 function Invoke-StaroverPart {
 # exchange: Get-MailboxDatabaseCopyStatus, Get-MailboxServer
-# Every copy a server hosts, as that server knows it, with what tells how many logs are missing and when they were written.
-$mailbox = Get-MailboxServer -Identity 'EX3' -ErrorAction Stop
-$copies = @(Get-MailboxDatabaseCopyStatus -Server 'EX3' -ErrorAction Stop)
+# Every copy a server hosts, as that server knows it.
+$asked = 'EX3'
+# The copies of the server named $asked, as it knows them, with what tells how many logs are missing and from when.
+$mailbox = Get-MailboxServer -Identity $asked -ErrorAction Stop
+$copies = @(Get-MailboxDatabaseCopyStatus -Server $asked -ErrorAction Stop)
 $facts = @()
 foreach ($copy in $copies) {
     $copyQueue = $null
@@ -117,13 +119,14 @@ foreach ($copy in $copies) {
         free          = [string]$copy.DiskFreeSpace
     })
 }
-[pscustomobject]@{
+$member = [pscustomobject]@{
     server = [string]$mailbox.Name
     dial   = [string]$mailbox.AutoDatabaseMountDial
     policy = [string]$mailbox.DatabaseCopyAutoActivationPolicy
     copies = @($facts)
     logs   = @($logs)
 }
+$member
 }
 try {
     if ($staroverUnfit -ne '') { throw $staroverUnfit }
@@ -143,9 +146,11 @@ try {
 }
 function Invoke-StaroverPart {
 # exchange: Get-MailboxDatabaseCopyStatus, Get-MailboxServer
-# Every copy a server hosts, as that server knows it, with what tells how many logs are missing and when they were written.
-$mailbox = Get-MailboxServer -Identity 'EX3' -ErrorAction Stop
-$copies = @(Get-MailboxDatabaseCopyStatus -Server 'EX3' -ErrorAction Stop)
+# Every copy a server hosts, as that server knows it.
+$asked = 'EX3'
+# The copies of the server named $asked, as it knows them, with what tells how many logs are missing and from when.
+$mailbox = Get-MailboxServer -Identity $asked -ErrorAction Stop
+$copies = @(Get-MailboxDatabaseCopyStatus -Server $asked -ErrorAction Stop)
 $facts = @()
 foreach ($copy in $copies) {
     $copyQueue = $null
@@ -193,13 +198,14 @@ foreach ($copy in $copies) {
         free          = [string]$copy.DiskFreeSpace
     })
 }
-[pscustomobject]@{
+$member = [pscustomobject]@{
     server = [string]$mailbox.Name
     dial   = [string]$mailbox.AutoDatabaseMountDial
     policy = [string]$mailbox.DatabaseCopyAutoActivationPolicy
     copies = @($facts)
     logs   = @($logs)
 }
+$member
 }
 try {
     if ($staroverUnfit -ne '') { throw $staroverUnfit }

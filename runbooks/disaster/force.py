@@ -1,0 +1,244 @@
+"""Bring back what is left of a DAG that lost quorum."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from starover import (
+    BadParameter,
+    Dag,
+    Estate,
+    Finding,
+    NotSafe,
+    Outcome,
+    Server,
+    SiteName,
+    Steps,
+    runbook,
+    together,
+)
+from starover.steps.assessing import assessed, named_lost
+from starover.steps.dag_recovery import dag_restored, side_stopped
+from starover.steps.fence_hosts import fence_facts, lost_hosts, power_off, sides
+from starover.steps.fencing import level_of, shortfall
+from starover.steps.forcing import ForceReport, Way, WitnessChoice, survivor_warnings, way_of
+from starover.steps.instances import OFF
+from starover.steps.losses import AcceptedLoss, Loss
+from starover.steps.maintenance_types import MountDial
+from starover.steps.preferences import policy_set
+from starover.steps.recovery import dropped, mail_flows, mounts, refuse_losses, survivors_witness
+from starover.steps.recovery_cluster import (
+    NAMES,
+    cluster_joined,
+    cluster_stopped,
+    majority_of_nodes,
+    node_evicted,
+    quorum_forced,
+)
+from starover.steps.witness import prepared, witness_host
+
+
+@runbook
+def force_quorum(
+    dag: Dag,
+    estate: Estate,
+    mode: Literal["auto", "dac", "nodac", "temporary"] = "auto",
+    lost_site: Sequence[SiteName] = (),
+    lost_server: Sequence[Server] = (),
+    surviving_site: SiteName | None = None,
+    force_node: Server | None = None,
+    witness: WitnessChoice = WitnessChoice("alternate"),  # noqa: B008 - frozen
+    dial: MountDial = "Lossless",
+    accept_data_loss: Sequence[AcceptedLoss] = (),
+    hold_mount: bool = False,
+    remove_from_dag: bool = False,
+    namespace: Literal["move", "none"] = "none",
+    certified_by: Sequence[str] = (),
+    break_glass: str = "",
+) -> Steps[ForceReport]:
+    """Bring back what is left of a DAG without quorum: fence the lost side, force, mount, and get mail moving.
+
+    Which way depends on DAC. With it: the lost side is stopped in Active Directory and the DAG restored with the
+    survivors. Without: one node is forced, the lost ones are evicted. Nothing is forced while anything may still run
+    on the other side, and no database is mounted with more loss than its dial, or a person, allows.
+
+    dag: the DAG; need not be named where the inventory has one
+    mode: auto follows DAC and what az-loss-assess answers; temporary evicts nobody, for nodes that are back soon
+    lost_site: AD sites; exactly their members are given up for now
+    lost_server: members that are given up for now
+    surviving_site: AD site of the survivors; left out where they lie in several
+    force_node: where quorum is forced; default: the survivor with the newest configuration, then the best copies
+    witness: alternate, primary, or new:SERVER:DIRECTORY
+    dial: how much a mount by name may lose
+    accept_data_loss: DB1=9, at most so many logs, or DB1=unknown; needed above the server's dial only
+    hold_mount: nothing mounts by itself; each database is mounted by name
+    remove_from_dag: without DAC, take the lost servers out of the DAG in Active Directory too
+    namespace: move takes the client names to this side at the end
+    certified_by: two different people, by name, who have seen the other side without power (F4)
+    break_glass: why there is nobody else
+    """
+    named = named_lost(dag, estate, lost_site, lost_server)
+    if namespace == "move":
+        raise BadParameter(
+            "--namespace move: moving the client names is a run of its own here",
+            certain=("nothing was contacted",),
+            next=("leave it out, then: starover plan namespace-switchover --action remove ...",),
+        )
+    (found,) = yield from together([assessed(dag, estate, named)])
+    way = way_of(found, dag, estate, mode=mode, lost=named, node=force_node, surviving_site=surviving_site or "")
+    warnings = survivor_warnings(found, way)
+    costs = found.page.cost
+    servers = tuple(one.name for one in way.survivors)
+    planning = yield from _fenced(dag, estate, way, certified_by, break_glass)
+    if hold_mount and not way.done:
+        for one in way.survivors:
+            yield policy_set.on(way.asked, server=one.name, policy="Blocked")
+    note = "; ".join(one.text for one in costs)
+    if way.mode == "dac":
+        brought = yield from _restored(dag, estate, way, witness, note)
+    else:
+        brought = yield from _forced(dag, estate, way, witness, note)
+    yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
+    if remove_from_dag and way.mode == "nodac":
+        yield from dropped(way.asked, dag.name, way.lost, found.seen.databases or ())
+    yield from mail_flows(way.asked, way.survivors, found.connectors, way.lost)
+    if not (planning or brought):
+        refuse_losses(costs, accept_data_loss, "force-quorum")
+    return _report(dag, way, costs, warnings, break_glass, servers)
+
+
+def _fenced(dag: Dag, estate: Estate, way: Way, certified_by: Sequence[str], break_glass: str) -> Steps[bool]:
+    """S-FENCE, and G-FENCE behind it. True: this is a plan, and somebody is still to be stopped."""
+    if way.mode == "temporary":
+        return False
+    lost, survivors, others = sides(dag, estate, way.lost, witness=True)
+    hosts = yield from lost_hosts(lost, way.lost)
+    planning = yield from power_off(hosts, dag.name)
+    yield from together([_proven(way, lost, survivors, others, certified_by, break_glass, planning=planning)])
+    return planning
+
+
+def _proven(
+    way: Way,
+    lost: Sequence[Server],
+    survivors: Sequence[Server],
+    others: Sequence[Server],
+    certified_by: Sequence[str],
+    break_glass: str,
+    *,
+    planning: bool,
+) -> Steps:
+    """Raises `NotSafe` where a host of the lost side is not fenced enough. A plan that stops them first foresees it."""
+    if planning:
+        return
+    hosts = yield from lost_hosts(lost, way.lost)
+    running = [host for host in hosts if host.instance is None or host.instance.state not in OFF]
+    if not running:
+        return
+    facts = yield from fence_facts(running, survivors, others, certified_by=certified_by)
+    people = len({name.strip().casefold() for name in certified_by} - {""}) > 1
+    levels = [level_of(one) for one in facts]
+    missing = [
+        (one, why)
+        for one in levels
+        if (
+            why := shortfall(
+                one, dac=way.mode == "dac", second=people or not break_glass, break_glass=bool(break_glass)
+            )
+        )
+    ]
+    if missing:
+        raise NotSafe(
+            f"G-FENCE: {'; '.join(why for _, why in missing)}",
+            certain=(
+                *(f"{one.host}: {fact}" for one, _ in missing for fact in one.why),
+                "quorum untouched, nothing forced, nothing mounted",
+            ),
+            uncertain=tuple(f"whether {one.host} still runs, or comes back" for one, _ in missing),
+            next=(
+                f"starover plan fence --lost-server {','.join(way.lost)}   and then this again",
+                "wait until AWS says stopped, and type this again",
+                "--certified-by NAME,NAME   two people who have seen it without power (F4)",
+            ),
+        )
+
+
+def _restored(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
+    """With DAC: Stop, Restore (steps 4 to 7). True: this is a plan, and it is still to be done."""
+    sites = {one.site for one in way.survivors}
+    gone = {server.site for server in estate.members(dag) if server.name in way.lost}
+    whole = len(gone) == 1 and not gone & sites
+    yield side_stopped.on(
+        way.asked, dag=dag.name, site=gone.pop() if whole else "", servers=way.lost, controller=way.controller
+    )
+    if way.done:
+        return False
+    if len(way.survivors) % 2 == 0 or len(way.survivors) == 1:
+        name = dag.alternate_witness if witness.which == "alternate" else witness.server or dag.witness
+        if name:
+            yield from prepared(witness_host(name, estate), estate, seen_from=way.asked)
+    yield from together(_stopped(server) for server in way.survivors)
+    outcome = yield dag_restored.on(
+        way.asked,
+        dag=dag.name,
+        site=sites.pop() if len(sites) == 1 else "",
+        survivors=tuple(one.name for one in way.survivors),
+        lost=way.lost,
+        alternate=witness.server,
+        alternate_directory=witness.directory or None,
+        primary=witness.which == "primary",
+        controller=way.controller,
+        note=note,
+    )
+    return _planned(outcome)
+
+
+def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
+    """Without DAC, or for a time: one node is forced, the lost are evicted, the others join (steps 3 to 7)."""
+    others = [one for one in way.survivors if one is not way.node]
+    if not way.done:
+        yield from together(_stopped(server) for server in others)
+    outcome = yield quorum_forced.on(way.node, names=NAMES, server=way.node.name, note=note)
+    if way.mode == "nodac":
+        for name in way.lost:
+            yield node_evicted.on(way.node, names=NAMES, node=name)
+    for server in others:
+        yield cluster_joined.on(server, names=NAMES, server=server.name)
+    if way.mode == "temporary":
+        return _planned(outcome)
+    if len(way.survivors) % 2:
+        yield majority_of_nodes.on(way.node, names=NAMES, members=len(way.survivors))
+        return _planned(outcome)
+    name = witness.server or (dag.alternate_witness if witness.which == "alternate" else dag.witness)
+    if not name:
+        raise NotSafe(
+            "S-QUORUM-FIX: an even number of survivors needs a witness, and the DAG names none on this side",
+            next=(r"--witness new:SERVER:C:\DIRECTORY",),
+        )
+    host = witness_host(name, estate)
+    directory = witness.directory or dag.witness_directory or f"C:\\DAGFileShareWitnesses\\{dag.name}"
+    yield from prepared(host, estate, seen_from=way.asked)
+    yield survivors_witness.on(way.asked, dag=dag.name, server=host.fqdn, directory=directory)
+    return _planned(outcome)
+
+
+def _planned(answer: object) -> bool:
+    return isinstance(answer, Outcome) and answer.state == "planned"
+
+
+def _stopped(server: Server) -> Steps:
+    yield cluster_stopped.on(server, names=NAMES, note="its databases are down already")
+
+
+def _report(
+    dag: Dag, way: Way, costs: Sequence[Loss], warnings: Sequence[str], break_glass: str, servers: Sequence[str]
+) -> ForceReport:
+    findings = [Finding(check="G-SURVIVE", on=dag.name, level="warn", says=one) for one in warnings]
+    if break_glass:
+        findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
+    notice = (
+        f"{', '.join(way.lost) or 'nobody'} fenced: they come back only through failback, never by hand",
+        f"no Set-DatabaseAvailabilityGroup until failback; {', '.join(servers)} carry everything",
+    )
+    return ForceReport(
+        dag=dag.name, mode=way.mode, lost=way.lost, cost=tuple(costs), notice=notice, findings=tuple(findings)
+    )

@@ -1,0 +1,248 @@
+﻿param($ExchangeCredential)
+$ProgressPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+$WarningPreference = 'Continue'
+$ErrorActionPreference = 'Stop'
+$ConfirmPreference = 'None'
+[System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
+[System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
+function ConvertTo-StaroverError {
+    param($Record)
+    $fields = [ordered]@{
+        message  = [string]$Record.Exception.Message
+        fqid     = [string]$Record.FullyQualifiedErrorId
+        category = [string]$Record.CategoryInfo.Category
+        type     = [string]$Record.Exception.GetType().FullName
+        target   = [string]$Record.TargetObject
+        command  = [string]$Record.InvocationInfo.MyCommand.Name
+        line     = [int]$Record.InvocationInfo.ScriptLineNumber
+    }
+    ConvertTo-Json -InputObject $fields -Compress -Depth 2
+}
+function ConvertTo-StaroverAscii {
+    param($Text)
+    [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
+}
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
+$staroverNonce = '0123456789abcdef'
+$staroverProvider = 'remote'
+$staroverParts = @()
+$staroverReceipts = @()
+$staroverWarnings = @()
+$staroverClosed = $null
+function Import-StaroverExchange {
+    param($Want)
+    $missing = @($Want | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    if ($missing.Count -gt 0) {
+        $module = Import-PSSession -Session $staroverSession -CommandName $missing -DisableNameChecking -AllowClobber -ErrorAction Stop -WarningAction SilentlyContinue
+        Import-Module -ModuleInfo $module -Global -DisableNameChecking -WarningAction SilentlyContinue
+    }
+}
+$staroverSession = $null
+try {
+    if (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0) { throw 'setup-running' }
+    foreach ($staroverFound in @(Get-PSSession | Where-Object { $_.Name -eq 'starover-exchange' })) {
+        if ([string]$staroverFound.State -eq 'Opened') {
+            $staroverSession = $staroverFound
+        } else {
+            Remove-PSSession -Session $staroverFound
+        }
+    }
+    if ($null -eq $staroverSession) {
+        $staroverUri = 'http://{0}/PowerShell/' -f 'EX3.example.com'
+        $staroverSession = New-PSSession -Name 'starover-exchange' -ConfigurationName 'Microsoft.Exchange' -ConnectionUri $staroverUri -Authentication Kerberos -Credential $ExchangeCredential -ErrorAction Stop
+    }
+} catch {
+    $staroverClosed = $_
+}
+if ($null -eq $staroverClosed) {
+    try {
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus', 'Get-MailboxServer')
+    } catch {
+        $staroverWarnings += 'import: ' + [string]$_.Exception.Message
+    }
+}
+function Invoke-StaroverPart {
+# exchange: Get-MailboxDatabaseCopyStatus, Get-MailboxServer
+# Every copy on several servers, those of the surviving side: a server that is gone would be waited for.
+$members = @()
+foreach ($asked in @('EX3', 'EX4')) {
+# The copies of the server named $asked, as it knows them, with what tells how many logs are missing and from when.
+$mailbox = Get-MailboxServer -Identity $asked -ErrorAction Stop
+$copies = @(Get-MailboxDatabaseCopyStatus -Server $asked -ErrorAction Stop)
+$facts = @()
+foreach ($copy in $copies) {
+    $copyQueue = $null
+    if ($null -ne $copy.CopyQueueLength) { $copyQueue = [long]$copy.CopyQueueLength }
+    $replayQueue = $null
+    if ($null -ne $copy.ReplayQueueLength) { $replayQueue = [long]$copy.ReplayQueueLength }
+    $preference = $null
+    if ($null -ne $copy.ActivationPreference) { $preference = [long]$copy.ActivationPreference }
+    $facts += @([pscustomobject]@{
+        identity            = [string]$copy.Name
+        database            = [string]$copy.DatabaseName
+        server              = [string]$copy.MailboxServer
+        status              = [string]$copy.Status
+        active              = [bool]$copy.ActiveCopy
+        activationSuspended = [bool]$copy.ActivationSuspended
+        suspendComment      = [string]$copy.SuspendComment
+        preference          = $preference
+        copyQueue           = $copyQueue
+        replayQueue         = $replayQueue
+        contentIndex        = [string]$copy.ContentIndexState
+        replayLag           = [string]$copy.ReplayLagStatus
+        errorMessage        = [string]$copy.ErrorMessage
+    })
+}
+$logs = @()
+foreach ($copy in $copies) {
+    $times = @()
+    foreach ($time in @($copy.LastCopyNotificationedLogTime, $copy.LastInspectedLogTime, $copy.LastReplayedLogTime, $copy.LatestAvailableLogTime)) {
+        $text = ''
+        if ($null -ne $time) { $text = [string]([datetime]$time).ToUniversalTime().ToString('o') }
+        $times += @($text)
+    }
+    $logs += @([pscustomobject]@{
+        database      = [string]$copy.DatabaseName
+        generated     = [long]$copy.LastLogGenerated
+        notified      = [long]$copy.LastLogCopyNotified
+        inspected     = [long]$copy.LastLogInspected
+        replayed      = [long]$copy.LastLogReplayed
+        stale         = [bool]$copy.LastLogInfoIsStale
+        notifiedTime  = [string]$times[0]
+        inspectedTime = [string]$times[1]
+        replayedTime  = [string]$times[2]
+        latestTime    = [string]$times[3]
+        volume        = [string]$copy.LogVolumeMountPoint
+        free          = [string]$copy.DiskFreeSpace
+    })
+}
+$member = [pscustomobject]@{
+    server = [string]$mailbox.Name
+    dial   = [string]$mailbox.AutoDatabaseMountDial
+    policy = [string]$mailbox.DatabaseCopyAutoActivationPolicy
+    copies = @($facts)
+    logs   = @($logs)
+}
+    $members += @($member)
+}
+[pscustomobject]@{ members = @($members) }
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+    if ($null -ne $staroverClosed) { throw $staroverClosed }
+    try {
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus', 'Get-MailboxServer')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
+    }
+    $staroverDenied = @(@('Get-MailboxDatabaseCopyStatus', 'Get-MailboxServer') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"1"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+function Invoke-StaroverPart {
+# exchange: Get-MailboxDatabaseCopyStatus, Get-MailboxServer
+# Every copy on several servers, those of the surviving side: a server that is gone would be waited for.
+$members = @()
+foreach ($asked in @('EX3', 'EX4')) {
+# The copies of the server named $asked, as it knows them, with what tells how many logs are missing and from when.
+$mailbox = Get-MailboxServer -Identity $asked -ErrorAction Stop
+$copies = @(Get-MailboxDatabaseCopyStatus -Server $asked -ErrorAction Stop)
+$facts = @()
+foreach ($copy in $copies) {
+    $copyQueue = $null
+    if ($null -ne $copy.CopyQueueLength) { $copyQueue = [long]$copy.CopyQueueLength }
+    $replayQueue = $null
+    if ($null -ne $copy.ReplayQueueLength) { $replayQueue = [long]$copy.ReplayQueueLength }
+    $preference = $null
+    if ($null -ne $copy.ActivationPreference) { $preference = [long]$copy.ActivationPreference }
+    $facts += @([pscustomobject]@{
+        identity            = [string]$copy.Name
+        database            = [string]$copy.DatabaseName
+        server              = [string]$copy.MailboxServer
+        status              = [string]$copy.Status
+        active              = [bool]$copy.ActiveCopy
+        activationSuspended = [bool]$copy.ActivationSuspended
+        suspendComment      = [string]$copy.SuspendComment
+        preference          = $preference
+        copyQueue           = $copyQueue
+        replayQueue         = $replayQueue
+        contentIndex        = [string]$copy.ContentIndexState
+        replayLag           = [string]$copy.ReplayLagStatus
+        errorMessage        = [string]$copy.ErrorMessage
+    })
+}
+$logs = @()
+foreach ($copy in $copies) {
+    $times = @()
+    foreach ($time in @($copy.LastCopyNotificationedLogTime, $copy.LastInspectedLogTime, $copy.LastReplayedLogTime, $copy.LatestAvailableLogTime)) {
+        $text = ''
+        if ($null -ne $time) { $text = [string]([datetime]$time).ToUniversalTime().ToString('o') }
+        $times += @($text)
+    }
+    $logs += @([pscustomobject]@{
+        database      = [string]$copy.DatabaseName
+        generated     = [long]$copy.LastLogGenerated
+        notified      = [long]$copy.LastLogCopyNotified
+        inspected     = [long]$copy.LastLogInspected
+        replayed      = [long]$copy.LastLogReplayed
+        stale         = [bool]$copy.LastLogInfoIsStale
+        notifiedTime  = [string]$times[0]
+        inspectedTime = [string]$times[1]
+        replayedTime  = [string]$times[2]
+        latestTime    = [string]$times[3]
+        volume        = [string]$copy.LogVolumeMountPoint
+        free          = [string]$copy.DiskFreeSpace
+    })
+}
+$member = [pscustomobject]@{
+    server = [string]$mailbox.Name
+    dial   = [string]$mailbox.AutoDatabaseMountDial
+    policy = [string]$mailbox.DatabaseCopyAutoActivationPolicy
+    copies = @($facts)
+    logs   = @($logs)
+}
+    $members += @($member)
+}
+[pscustomobject]@{ members = @($members) }
+}
+try {
+    if ($staroverUnfit -ne '') { throw $staroverUnfit }
+    if ($null -ne $staroverClosed) { throw $staroverClosed }
+    try {
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus', 'Get-MailboxServer')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
+    }
+    $staroverDenied = @(@('Get-MailboxDatabaseCopyStatus', 'Get-MailboxServer') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
+    $staroverFacts = @(Invoke-StaroverPart)
+    if ($staroverFacts.Count -ne 1) { throw ('not-one-object: the template gave {0}' -f $staroverFacts.Count) }
+    $staroverParts += '{"id":"2"' + ',"ok":true,"facts":' + (ConvertTo-Json -InputObject $staroverFacts[0] -Compress -Depth 8) + '}'
+} catch {
+    $staroverParts += '{"id":"2"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
+}
+$staroverUser = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
+$staroverHead = [ordered]@{
+    schema   = 1
+    host     = [string]$env:COMPUTERNAME
+    utc      = [string][datetime]::UtcNow.ToString('o')
+    ps       = [string]$PSVersionTable.PSVersion
+    elevated = [bool]$staroverUser.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+    provider = [string]$staroverProvider
+    warnings = @($staroverWarnings)
+}
+$staroverReport = (ConvertTo-Json -InputObject $staroverHead -Compress -Depth 3).TrimEnd('}') + ',"parts":[' + ($staroverParts -join ',') + '],"receipts":[' + ($staroverReceipts -join ',') + ']}'
+$staroverReport = ConvertTo-StaroverAscii -Text $staroverReport
+$staroverHash = [System.Security.Cryptography.SHA256]::Create().ComputeHash([Text.Encoding]::UTF8.GetBytes($staroverReport))
+$staroverSum = [BitConverter]::ToString($staroverHash).Replace('-', '').Substring(0, 8).ToLowerInvariant()
+'@@STAROVER-BEGIN ' + $staroverNonce
+$staroverReport
+'@@STAROVER-END {0} {1} {2}' -f $staroverNonce, $staroverReport.Length, $staroverSum
