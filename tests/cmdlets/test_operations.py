@@ -289,3 +289,47 @@ def test_a_volume_grows_with_its_disk_after_windows_has_looked(estate: Estate) -
         "2",
     ]
     assert shell.run("Get-Partition -DriveLetter 'Q'").errors[0].category == "ObjectNotFound"
+
+
+# -- event logs
+
+WRITTEN = "Get-WinEvent -FilterHashtable @{{ {0} }} | ForEach-Object {{ [string]$_.Id + ' ' + $_.ProviderName }}"
+
+
+def test_a_host_keeps_what_happened_to_it(estate: Estate) -> None:
+    shell = estate.open("EX3")
+    estate.world.fault("self_heal", "EX3", action="ForceReboot", responder="R1")
+    estate.pass_time(600)
+    number = estate.world.fault("host_off", "EX3")
+    estate.pass_time(60)
+    estate.world.mend(number)
+    estate.pass_time(600)
+    shell = estate.open("EX3")
+    told = shell.run(WRITTEN.format("LogName = 'System'; Id = @(41, 1074, 6005, 6006, 6008)"))
+    assert [one.split()[0] for one in told.texts] == ["6005", "6008", "41", "6005", "6006", "1074"], "the newest first"
+    script = (
+        "$e = Get-WinEvent -FilterHashtable @{ LogName = 'Microsoft-Exchange-ManagedAvailability/RecoveryActionResults' "
+        "}; $e.Properties | ForEach-Object { $_.Value }"
+    )
+    assert shell.run(script).texts == ["ForceReboot", "EX3", "R1", "Finished", "Succeeded"]
+    since = "StartTime = [datetime]::UtcNow; LogName = 'System'"
+    assert shell.run(WRITTEN.format(since)).ids == [
+        "NoMatchingEventsFound,Microsoft.PowerShell.Commands.GetWinEventCommand"
+    ]
+    assert shell.run("Get-WinEvent -LogName 'Nix'").ids == [
+        "NoMatchingLogsFound,Microsoft.PowerShell.Commands.GetWinEventCommand"
+    ]
+    moves = WRITTEN.format("LogName = 'Microsoft-Exchange-HighAvailability/Operational'")
+    assert "227" in {one.split()[0] for one in estate.open("EX1").run(moves).texts}
+
+
+def test_a_silenced_responder_does_nothing(estate: Estate) -> None:
+    shell = estate.exchange("Add-ServerMonitoringOverride")
+    told = shell.run(
+        "Add-ServerMonitoringOverride -Identity 'AD\\R1' -Server 'EX3' -ItemType Responder -PropertyName Enabled "
+        "-PropertyValue 0 -Duration '04:00:00' -Confirm:$false"
+    )
+    assert told.ids == []
+    estate.world.fault("self_heal", "EX3", action="ForceReboot", responder="R1")
+    estate.pass_time(60)
+    assert estate.world.server("EX3").power == "on"

@@ -1,4 +1,4 @@
-"""Get-WinEvent: what the cluster service of this host wrote into its System log; knows no other event yet.
+"""Get-WinEvent: the cluster's events in the System log of this host, and what else happened to it; writes nothing.
 
 The world's own log says who was up when; a host logs what happened while its cluster service was up.
 """
@@ -6,19 +6,31 @@ The world's own log says who was up when; a host logs what happened while its cl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
-from starover_lab.cmdlets.machine import Machine, reading
-from starover_lab.cmdlets.objects import moment, product
+from starover_lab.cmdlets.machine import Machine, reading, switch
+from starover_lab.cmdlets.objects import list_of, moment, product
 from starover_lab.powershell.command import Body, Invocation
-from starover_lab.powershell.values import Long, PSArray, PSHashtable, PSObject, Unsupported, Value, enumerate_
+from starover_lab.powershell.values import (
+    Byte,
+    DateTime,
+    Long,
+    PSArray,
+    PSHashtable,
+    PSObject,
+    Unsupported,
+    Value,
+    enumerate_,
+)
+from starover_lab.world.host_events import LOGS, Logged, host_events
 from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
 _PROVIDER = "Microsoft-Windows-FailoverClustering"
-_KEYS = {"logname", "providername", "id"}
+_READER = "System.Diagnostics.Eventing.Reader."
+_KEYS = {"logname", "providername", "id", "level", "starttime", "endtime"}
+_LEVELS = {1: "Critical", 2: "Error", 3: "Warning", 4: "Information"}
 _TEXTS = {
     1135: "Cluster node '{0}' was removed from the active failover cluster membership. The Cluster service on this "
     "node may have stopped.",
@@ -28,14 +40,7 @@ _TEXTS = {
 """Unverified wording."""
 
 
-@dataclass(frozen=True)
-class _Entry:
-    time: datetime
-    id: int
-    about: str
-
-
-def _entries(here: Machine) -> Iterator[_Entry]:
+def _cluster_events(here: Machine) -> Iterator[Logged]:
     """Of this host, the oldest first: nodes removed while it was up, and the loss of quorum that stopped it."""
     host = first_label(here.host).casefold()
     clusters = {
@@ -51,57 +56,118 @@ def _entries(here: Machine) -> Iterator[_Entry]:
             away.add(event.subject.casefold())
             own = host in clusters.get(str(event.data.get("cluster")), set())
             if own and host not in away and not event.data.get("clean"):
-                yield _Entry(event.time, 1135, event.subject)
+                yield _of_cluster(event.time, 1135, event.subject)
         elif event.kind == "quorum_lost":
             nodes = clusters.get(event.subject, set())
             if host in nodes and host not in away:
-                yield _Entry(event.time, 1177, event.subject)
+                yield _of_cluster(event.time, 1177, event.subject)
             away |= nodes
 
 
-def get_win_event(call: Invocation) -> Iterator[Value]:
-    """Get-WinEvent -FilterHashtable, for the cluster's events in the System log."""
+def _of_cluster(time: datetime, number: int, about: str) -> Logged:
+    text = _TEXTS[number].format(about)
+    return Logged(time=time, log="System", provider=_PROVIDER, id=number, level=1, text=text, values=(about,))
+
+
+def _wanted(call: Invocation) -> dict[str, Value]:
+    """What is asked for, by the keys of a filter table."""
+    for other in ("FilterXml", "FilterXPath", "Path", "ComputerName", "ListLog", "ListProvider"):
+        if call.bound.get(other) is not None:
+            raise Unsupported(f"Get-WinEvent -{other}: the lab does not simulate it")
     given = call.bound.get("FilterHashtable")
+    if given is None:
+        named = {name: call.bound.get(name) for name in ("LogName", "ProviderName")}
+        return {name.casefold(): value for name, value in named.items() if value is not None}
     tables = list(enumerate_(given)) if isinstance(given, PSArray) else [given]
     if len(tables) != 1 or not isinstance(tables[0], PSHashtable):
         raise Unsupported("Get-WinEvent: the lab knows -FilterHashtable with one table only")
     wanted = {str(key).casefold(): value for key, value in tables[0].pairs()}
-    if not wanted.keys() <= _KEYS or [str(one) for one in _list(wanted.get("logname"))] != ["System"]:
-        raise Unsupported("Get-WinEvent: the lab knows LogName System, ProviderName and Id only")
+    if not wanted.keys() <= _KEYS:
+        raise Unsupported(f"Get-WinEvent: the lab filters by {', '.join(sorted(_KEYS))} only")
+    return wanted
+
+
+def _missing(call: Invocation, message: str, error_id: str = "NoMatchingEventsFound") -> None:
+    call.error(call.record(error_id, "ObjectNotFound", message, type_name="System.Exception"))
+
+
+def get_win_event(call: Invocation) -> Iterator[Value]:
+    """Get-WinEvent by log, provider, number, level and time; the newest first."""
+    wanted = _wanted(call)
     here = reading(call)
-    ids = {int(one) for one in _list(wanted.get("id")) if isinstance(one, int)}
+    logs = {str(one).casefold() for one in _list(wanted.get("logname"))}
     providers = {str(one).casefold() for one in _list(wanted.get("providername"))}
-    found = [one for one in _entries(here) if not ids or one.id in ids]
-    if providers and _PROVIDER.casefold() not in providers:
-        raise Unsupported(f"Get-WinEvent: the lab's hosts keep events of {_PROVIDER} only")
+    known = {name.casefold() for name in LOGS}
+    for name in sorted(logs - known):
+        text = f'There is not an event log on the localhost computer that matches "{name}".'
+        _missing(call, text, "NoMatchingLogsFound")
+    written = {name.casefold() for names in LOGS.values() for name in names}
+    if providers - written:
+        raise Unsupported(f"Get-WinEvent: the lab's hosts keep no events of {', '.join(sorted(providers - written))}")
+    ids = {int(one) for one in _list(wanted.get("id")) if isinstance(one, int)}
+    levels = {int(one) for one in _list(wanted.get("level")) if isinstance(one, int)}
+    first, last = _moment(wanted.get("starttime")), _moment(wanted.get("endtime"))
+    every = sorted([*_cluster_events(here), *host_events(here.world.state, here.host)], key=lambda one: one.time)
+    found = [
+        one
+        for one in every
+        if (not logs or one.log.casefold() in logs)
+        and (not providers or one.provider.casefold() in providers)
+        and (not ids or one.id in ids)
+        and (not levels or one.level in levels)
+        and (first is None or _ticks(one) >= first)
+        and (last is None or _ticks(one) <= last)
+    ]
     most = call.bound.get("MaxEvents")
-    newest = found[::-1][: int(most)] if isinstance(most, int) else found[::-1]
-    if not newest:
-        message = "No events were found that match the specified selection criteria."
-        call.error(call.record("NoMatchingEventsFound", "ObjectNotFound", message, type_name="System.Exception"))
-        return
-    for number, one in enumerate(newest):
-        yield _record(here, one, len(found) - number)
+    ordered = found if switch(call.bound.get("Oldest")) else found[::-1]
+    shown = ordered[: int(most)] if isinstance(most, int) else ordered
+    if not shown and (not logs or logs & known):
+        _missing(call, "No events were found that match the specified selection criteria.")
+    for one in shown:
+        yield _record(here, one, found.index(one) + 1)
 
 
 def _list(value: Value) -> list[Value]:
     return [] if value is None else list(enumerate_(value)) if isinstance(value, PSArray) else [value]
 
 
-def _record(here: Machine, one: _Entry, number: int) -> PSObject:
+def _moment(value: Value) -> int | None:
+    """Ticks of a time, the lab's hosts keeping UTC; a text is not read."""
+    if value is None:
+        return None
+    if not isinstance(value, DateTime):
+        raise Unsupported("Get-WinEvent: the lab takes times as [datetime] values")
+    return value.ticks
+
+
+def _ticks(one: Logged) -> int:
+    found = moment(one.time)
+    assert found is not None
+    return found.ticks
+
+
+def _record(here: Machine, one: Logged, number: int) -> PSObject:
+    values = [product([f"{_READER}EventProperty", "System.Object"], [("Value", value)]) for value in one.values]
     return product(
-        ["System.Diagnostics.Eventing.Reader.EventLogRecord", "System.Diagnostics.Eventing.Reader.EventRecord"],
+        [f"{_READER}EventLogRecord", f"{_READER}EventRecord", "System.Object"],
         [
-            ("Message", _TEXTS[one.id].format(one.about)),
+            ("Message", one.text),
             ("Id", one.id),
-            ("Level", 1),
+            ("Version", None),
+            ("Level", Byte(one.level)),
+            ("Task", 0),
+            ("Opcode", None),
             ("RecordId", Long(number)),
-            ("ProviderName", _PROVIDER),
-            ("LogName", "System"),
+            ("ProviderName", one.provider),
+            ("LogName", one.log),
             ("MachineName", here.world.server(here.host).fqdn),
+            ("UserId", None),
             ("TimeCreated", moment(one.time)),
-            ("LevelDisplayName", "Critical"),
+            ("ContainerLog", one.log),
+            ("LevelDisplayName", _LEVELS[one.level]),
+            ("Properties", list_of(values, f"System.Collections.Generic.List`1[[{_READER}EventProperty]]")),
         ],
+        text=f"{_READER}EventLogRecord",
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from starover_lab.cmdlets.identities import known_server
 from starover_lab.cmdlets.machine import Machine, exchange_error, exchange_record, mutate, reading, switch
 from starover_lab.cmdlets.objects import list_of, make, moment, text_of
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, TimeSpan, Value
+from starover_lab.world.component_health import MONITORS, Monitor
 from starover_lab.world.entities import ExchangeServer, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.mail_parts import MonitoringOverride
@@ -19,27 +19,6 @@ from starover_lab.world.mail_parts import MonitoringOverride
 __all__ = ["BODIES"]
 
 
-class Monitor(NamedTuple):
-    """One monitor: unhealthy here when its service does not run [model]."""
-
-    name: str
-    health_set: str
-    service: str
-    ha_impacting: bool
-    """It counts for high availability."""
-
-
-MONITORS = (
-    Monitor("ServiceHealthMSExchangeReplEndpointMonitor", "DataProtection", "MSExchangeRepl", True),
-    Monitor("ServiceHealthActiveManagerMonitor", "DataProtection", "MSExchangeRepl", True),
-    Monitor("ClusterServiceCrashMonitor", "Clustering", "ClusSvc", True),
-    Monitor("ClusterEndpointMonitor", "Clustering", "ClusSvc", True),
-    Monitor("StoreServiceKillServerMonitor", "Store", "MSExchangeIS", True),
-    Monitor("ActiveDirectoryConnectivityMonitor", "AD", "MSExchangeADTopology", False),
-    Monitor("TransportServiceRunningMonitor", "HubTransport", "MSExchangeTransport", False),
-    Monitor("FrontendTransportServiceRunningMonitor", "FrontendTransport", "MSExchangeFrontEndTransport", False),
-    Monitor("MaintenanceFailureMonitor.HealthManager", "Monitoring", "MSExchangeHM", False),
-)
 _COMPONENTS = {"HubTransport": "HubTransport", "FrontendTransport": "FrontendTransport", "Monitoring": "Monitoring"}
 """Health set to the server component whose state is its own; the others have none."""
 

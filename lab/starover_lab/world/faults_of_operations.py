@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Literal
 
 from starover_lab.world.entities import ExchangeServer, Server, Service, StartType
+from starover_lab.world.errors import WorldError
 from starover_lab.world.fault_tools import Broken, Kind, Tools
 from starover_lab.world.mail_parts import Pressure
 from starover_lab.world.update_parts import Update
@@ -189,6 +191,44 @@ def _setup_running(tools: Tools) -> Broken:
     return Broken(f"Exchange setup runs on {server.name}", lambda: None)
 
 
+def _self_heal(tools: Tools) -> Broken:
+    """Managed Availability does something about a host by itself, unless its responder is silenced."""
+    server, exchange = _exchange(tools)
+    action = tools.text("action", "ForceReboot")
+    if action not in ("ForceReboot", "RestartService", "DatabaseFailover"):
+        raise tools.fail(f"`{action}` is no recovery action", ["ForceReboot", "RestartService", "DatabaseFailover"])
+    responder = tools.text("responder", "ActiveDirectoryConnectivityConfigDCServerReboot")
+    state, name = tools.state, tools.text("service", "MSExchangeTransport")
+    silenced = any(
+        one.item == responder
+        and one.property_name.casefold() == "enabled"
+        and one.value == "0"
+        and (one.expires is None or one.expires > state.now)
+        for one in exchange.mail.overrides
+    )
+    if silenced:
+        return Broken(f"{responder} is silenced on {server.name}: nothing happens", lambda: None)
+    resource = {"RestartService": name, "ForceReboot": server.name}.get(action, "all")
+    state.log.add(
+        "recovery_action", server.name, action=action, responder=responder, resource=resource, result="Succeeded"
+    )
+    if action == "ForceReboot":
+        tools.hosts.reboot(server)
+    elif action == "RestartService" and state.service(server, name) is not None:
+        ends = tools.hosts.stop(server, name)
+        state.scheduler.at(ends, lambda: _start(tools, server, name))
+    else:
+        exchange.activation_disabled_and_move_now = True
+        state.scheduler.after(120, lambda: setattr(exchange, "activation_disabled_and_move_now", False))
+        state.review()
+    return Broken(f"Managed Availability: {action} on {server.name}", lambda: None)
+
+
+def _start(tools: Tools, server: Server, name: str) -> None:
+    with contextlib.suppress(WorldError):  # another fault may keep it from starting
+        tools.hosts.start(server, name)
+
+
 def _of_exchange(name: str) -> bool:
     """Services that Exchange's setup disables while it works."""
     return name.startswith("MSExchange") or name in ("FMS", "HostControllerService", "MSComplianceAudit", "W3SVC")
@@ -219,5 +259,15 @@ TABLE: dict[str, Kind] = {
     "update_loops": Kind("an update is offered again after its installation", "KB", _update_loops, _ONE),
     "update_needs_second_round": Kind("one more update comes after the others", "server", _second_round),
     "setup_running": Kind("Exchange setup runs", "Exchange server", _setup_running),
+    "self_heal": Kind(
+        "Managed Availability reboots a server, restarts a service or moves databases by itself",
+        "Exchange server",
+        _self_heal,
+        {
+            "action": "ForceReboot, RestartService, DatabaseFailover",
+            "responder": "its name",
+            "service": "of RestartService",
+        },
+    ),
     "su_failed": Kind("an update of Exchange failed half-way", "Exchange server", _update_broke_services),
 }

@@ -170,6 +170,8 @@ class Hosts:
         state = self._state
         server.power, server.boot_time = "on", state.now
         server.pending_reboot.clear()
+        for volume in server.volumes:
+            volume.disk_seen = volume.disk
         for name, known in server.features.items():
             if known == "InstallPending":
                 server.features[name] = "Installed"
