@@ -19,6 +19,7 @@ Every request carries `Authorization: Bearer TOKEN` (`lab.json` has URL and toke
 | `POST /v1/clock/speed` | `speed` | simulated seconds a real one, for clients that announce nothing; 0 off |
 | `POST /v1/break` | `kind`, `target`, `params` | `number` |
 | `POST /v1/mend` | `number`, or `kind`, `target` | `numbers` |
+| `POST /v1/preserved` | `server`, `how`, `database` (none: all) | `World.preserve`: files were kept safe, or may go |
 | `POST /v1/accidents` | `host`, `kind`, `action`, `skip`, `times` | plans an accident of the line (`wire.plans`) |
 | `POST /v1/accidents/clear` | `host` | none any more |
 | `GET /v1/winrm` | | `winrm`: how the service of each host is configured |
@@ -39,7 +40,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
@@ -131,6 +132,12 @@ class _Probed(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Seconds = 0.0
 
 
+class _Preserved(msgspec.Struct, forbid_unknown_fields=True):
+    server: str
+    how: Literal["snapshot", "copy-aside", "discard"]
+    database: str | None = None
+
+
 class _OfHost(msgspec.Struct, forbid_unknown_fields=True):
     host: str
 
@@ -202,6 +209,7 @@ class Control:
             ("POST", "/v1/clock/speed"): self._speed,
             ("POST", "/v1/break"): self._break,
             ("POST", "/v1/mend"): self._mend,
+            ("POST", "/v1/preserved"): self._preserved,
             ("POST", "/v1/accidents"): self._accident,
             ("POST", "/v1/accidents/clear"): self._no_accidents,
             ("GET", "/v1/winrm"): lambda _, __: self._winrm(),
@@ -353,6 +361,14 @@ class Control:
         numbers = self._lab.world.mend(asked.number, kind=asked.kind, target=asked.target)
         await self._followed()
         return {"numbers": numbers, **self._clock()}
+
+    def _preserved(self, _: Connection, request: HttpRequest) -> Answer:
+        asked = self._read(request, _Preserved)
+        try:
+            self._lab.world.preserve(asked.server, asked.how, asked.database)
+        except WorldError as error:
+            raise _Problem(400, error.message) from error
+        return self._clock()
 
     async def _followed(self) -> None:
         """Who is told that something is broken finds the listeners so."""

@@ -270,6 +270,15 @@ def test_the_clock_is_moved_by_hand_and_never_back(lab: Process) -> None:
     assert said["error"]["what"] == "time does not go back"
 
 
+def test_the_world_is_told_that_files_were_kept_safe(lab: Process) -> None:
+    door = lab.door()
+    told = {"server": "EX2", "how": "copy-aside", "database": "DB01"}
+    assert door.ask("POST", "/v1/preserved", told)[0] == 200
+    _, said = door.ask("GET", "/v1/events?kind=preserved")
+    assert [(one["subject"], one["data"]) for one in said["events"]] == [("DB01\\EX2", {"how": "copy-aside"})]
+    assert door.ask("POST", "/v1/preserved", {"server": "EX9", "how": "snapshot"})[0] == 400
+
+
 def test_a_host_is_broken_and_mended(lab: Process) -> None:
     door = lab.door()
     status, said = door.ask("POST", "/v1/break", {"kind": "winrm_refused", "target": "EX2"})

@@ -212,6 +212,17 @@ def test_a_server_is_emptied_every_half_minute(lab: Callable[..., Lab]) -> None:
     assert one.world.database("DB01").active == "EX3", "it does not come home to a server that is to be empty"
 
 
+def test_a_server_with_as_many_as_it_prefers_is_chosen_last(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    one.world.set_activation("EX3", "EX1", max_preferred_active=1)
+    one.world.move_active("DB01", "EX1")
+    one.later(minutes=1)
+    assert one.world.database("DB01").active == "EX2", "preference 2 has one active already"
+    one.world.move_active("DB01", "EX1", target="EX3")
+    one.later(minutes=1)
+    assert one.world.database("DB01").active == "EX3", "by name it goes"
+
+
 # -- lagged copies ---------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +265,17 @@ def test_a_slow_disk_puts_the_play_down_off_and_makes_it_slow(managed: Lab) -> N
     managed.later(minutes=1)
     replayed = queue - lag(managed)[1]
     assert 0 < replayed <= managed.world.state.tuning.replay_logs_per_s / 10 * 60 + 1
+
+
+def test_a_truncation_lag_keeps_logs(lab: Callable[..., Lab]) -> None:
+    free = []
+    for hours in (0, 100):
+        one = lab()
+        one.world.set_lag("DB01", "EX2", "EX1", truncation_s=hours * 3600)
+        space = one.world.space("EX2", "E:\\Databases\\DB01\\x.log")
+        assert space is not None
+        free.append(space.free)
+    assert free[0] - free[1] > 5000 * (1 << 20)
 
 
 def test_low_space_ends_the_lag_at_once(managed: Lab) -> None:

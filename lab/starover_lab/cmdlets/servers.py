@@ -62,6 +62,7 @@ def get_mailbox_server(call: Invocation) -> Iterator[Value]:
                     "DatabaseCopyAutoActivationPolicy": exchange.activation_policy,
                     "DatabaseCopyActivationDisabledAndMoveNow": exchange.activation_disabled_and_move_now,
                     "MaximumActiveDatabases": exchange.max_active,
+                    "MaximumPreferredActiveDatabases": exchange.max_preferred_active,
                 },
                 text=server.name,
             )
@@ -81,6 +82,7 @@ _SETTABLE = {
     "DatabaseCopyActivationDisabledAndMoveNow",
     "AutoDatabaseMountDial",
     "MaximumActiveDatabases",
+    "MaximumPreferredActiveDatabases",
 }
 
 
@@ -91,11 +93,11 @@ def _dial(text: str) -> Literal["Lossless", "GoodAvailability", "BestAvailabilit
     return None
 
 
-def _maximum(bound: Mapping[str, Value]) -> int | Literal["unlimited"] | None:
-    """-MaximumActiveDatabases; `$null` takes the limit away."""
-    if "MaximumActiveDatabases" not in bound:
+def _maximum(bound: Mapping[str, Value], name: str) -> int | Literal["unlimited"] | None:
+    """A limit of active databases; `$null` takes it away."""
+    if name not in bound:
         return None
-    value = bound["MaximumActiveDatabases"]
+    value = bound[name]
     return int(value) if isinstance(value, int) else "unlimited"
 
 
@@ -118,7 +120,8 @@ def set_mailbox_server(call: Invocation) -> Iterator[Value]:
                 policy=policy,
                 disabled_and_move_now=None if disabled is None else bool(disabled),
                 dial=_dial(text_of(bound.get("AutoDatabaseMountDial"))),
-                max_active=_maximum(bound),
+                max_active=_maximum(bound, "MaximumActiveDatabases"),
+                max_preferred_active=_maximum(bound, "MaximumPreferredActiveDatabases"),
             )
             if mutate(call, server.name, bound, act, dc=dc) and _activation(exchange) == before:
                 call.warning(NOTHING_CHANGED.format(server.name))
@@ -127,7 +130,7 @@ def set_mailbox_server(call: Invocation) -> Iterator[Value]:
 
 def _activation(exchange: ExchangeServer) -> tuple[object, ...]:
     policy = (exchange.activation_policy, exchange.activation_disabled_and_move_now)
-    return (*policy, exchange.auto_mount_dial, exchange.max_active)
+    return (*policy, exchange.auto_mount_dial, exchange.max_active, exchange.max_preferred_active)
 
 
 def get_exchange_server(call: Invocation) -> Iterator[Value]:

@@ -98,7 +98,7 @@ def _partition(tools: Tools) -> Broken:
 
 def _service_crash(tools: Tools) -> Broken:
     server = tools.server()
-    wanted = tools.text("service", STORE)
+    wanted = tools.text("service", tools.text("svc", STORE))
     service = tools.state.service(server, wanted)
     if service is None:
         raise tools.fail(f"{server.name} has no service `{wanted}`", [one.name for one in server.services])
@@ -243,7 +243,9 @@ _TABLE = {
         {"groups": "the same"},
         alone=True,
     ),
-    "service_crash": Kind("a service dies", "server", _service_crash, {"service": "default MSExchangeIS"}),
+    "service_crash": Kind(
+        "a service dies", "server", _service_crash, {"service": "default MSExchangeIS", "svc": "the same"}
+    ),
     "witness_down": Kind("the witness share does not answer", "witness server, or DAG", _witness_down),
     "dc_down": Kind("a domain controller loses power", "DC", _dc_down),
     "cred_expired": Kind("a password has expired", "account", _cred_expired),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from starover_lab.world.divergence import diverged_error
-from starover_lab.world.entities import CopyError, Volume
+from starover_lab.world.entities import CopyError, Server, Volume
 from starover_lab.world.fault_tools import Broken, Kind, Tools
 from starover_lab.world.storage import counters
 
@@ -68,10 +69,16 @@ def _seed_fail(tools: Tools) -> Broken:
     )
 
 
+def _where(tools: Tools) -> tuple[Server, str]:
+    """The host and the volume: `EX3` with the parameter, or `EX3/D:`; an empty volume is the kind's default."""
+    name, _, mount = tools.target.replace("\\", "/").partition("/")
+    return replace(tools, target=name).server(), mount or tools.text("volume")
+
+
 def _volume(flag: str, words: str) -> Callable[[Tools], Broken]:
     def act(tools: Tools) -> Broken:
-        server = tools.server()
-        mount = tools.text("volume", "E:")
+        server, mount = _where(tools)
+        mount = mount or "E:"
         volume = server.volumes.get(mount)
         if volume is None:
             raise tools.fail(f"{server.name} has no volume `{mount}`", [one.mount for one in server.volumes])
@@ -82,8 +89,7 @@ def _volume(flag: str, words: str) -> Callable[[Tools], Broken]:
 
 
 def _disk_slow(tools: Tools) -> Broken:
-    server = tools.server()
-    mount = tools.text("volume")
+    server, mount = _where(tools)
     slow = [one for one in server.volumes if not mount or one.mount.casefold() == mount.casefold()]
     if not slow:
         raise tools.fail(f"{server.name} has no volume `{mount}`", [one.mount for one in server.volumes])
@@ -127,6 +133,7 @@ def _ha_offline(tools: Tools) -> Broken:
 
 
 _COPY = "copy, DB/SERVER"
+_DISK = "server, or SERVER/VOLUME"
 TABLE = {
     "copy_failed": Kind(
         "a passive copy fails", _COPY, _copy_failed, {"reseed": "true: it needs a seed", "message": "text"}
@@ -138,10 +145,10 @@ TABLE = {
     "ci_failed": Kind("a content index fails", _COPY, _ci_failed, {"state": "default Failed"}),
     "lastlog_stale": Kind("the cluster's data on the last log is too old", "database", _lastlog_stale),
     "seed_fail": Kind("seeds of a copy break", _COPY, _seed_fail, {"at_pct": "percentage, 50"}),
-    "disk_full": Kind("a volume is full", "server", _volume("stuffed", "is full"), {"volume": "default E:"}),
-    "disk_failed": Kind("a volume fails", "server", _volume("failed", "has failed"), {"volume": "default E:"}),
+    "disk_full": Kind("a volume is full", _DISK, _volume("stuffed", "is full"), {"volume": "default E:"}),
+    "disk_failed": Kind("a volume fails", _DISK, _volume("failed", "has failed"), {"volume": "default E:"}),
     "disk_slow": Kind(
-        "disks answer slowly", "server", _disk_slow, {"volume": "which one, all", "ms": "a read takes so long, 200"}
+        "disks answer slowly", _DISK, _disk_slow, {"volume": "which one, all", "ms": "a read takes so long, 200"}
     ),
     "ha_component_offline": Kind(
         "Active Manager holds HighAvailability for offline, and Active is printed", "Exchange server", _ha_offline

@@ -132,6 +132,7 @@ class ServerSettings:
         disabled_and_move_now: bool | None,
         dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] | None,
         max_active: int | Literal["unlimited"] | None,
+        max_preferred_active: int | Literal["unlimited"] | None,
     ) -> None:
         """Set what automatic activation may do on a server."""
         exchange = self._exchange(server)
@@ -142,6 +143,8 @@ class ServerSettings:
         exchange.auto_mount_dial = dial or exchange.auto_mount_dial
         if max_active is not None:
             exchange.max_active = None if max_active == "unlimited" else max_active
+        if max_preferred_active is not None:
+            exchange.max_preferred_active = None if max_preferred_active == "unlimited" else max_preferred_active
         self._state.log.add(
             "activation_policy",
             server.name,

@@ -174,8 +174,10 @@ def _logs_kept(state: State, database: Database, copy: Copy) -> int:
         lowest = min(lowest, max(own.inspected if other.replay_lag_s else own.replayed, other.held_from))
     if not database.circular_logging:
         lowest = min(lowest, database.stream.generated(last_backup(state.now)))
-    if copy.replay_lag_s:
+    if copy.lag_s:
         lowest = min(lowest, counters(state, database, copy).replayed)
+    if copy.truncation_lag_s:
+        lowest = min(lowest, database.stream.generated(state.now - timedelta(seconds=copy.truncation_lag_s)))
     if not copy.files_present:
         return 0
     return max(counters(state, database, copy).copied - lowest, _KEPT_LOGS)

@@ -492,6 +492,7 @@ class World:
         disabled_and_move_now: bool | None = None,
         dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] | None = None,
         max_active: int | Literal["unlimited"] | None = None,
+        max_preferred_active: int | Literal["unlimited"] | None = None,
     ) -> None:
         """Set-MailboxServer: activation policy, disabled and move now, AutoDatabaseMountDial, maximum of actives."""
         self.dc_of(asked)
@@ -501,6 +502,7 @@ class World:
             disabled_and_move_now=disabled_and_move_now,
             dial=dial,
             max_active=max_active,
+            max_preferred_active=max_preferred_active,
         )
 
     # -- records and faults --------------------------------------------------------------------------------------
