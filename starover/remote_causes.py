@@ -136,6 +136,11 @@ CAUSES: dict[str, Cause] = {
         "DAC keeps databases dismounted until the members agree: bring back the members of the Started list",
         retryable=True,
     ),
+    "nothing-stopped": Cause(
+        "no member stands on the DAG's list of stopped servers: Stop-DatabaseAvailabilityGroup comes first"
+    ),
+    "no-member-there": Cause("the DAG has no such member in that AD site: check the site's name and its subnets"),
+    "node-is-up": Cause("the node is up in its cluster: stop its cluster service first, if that is really wanted"),
     "already-member": Cause(
         "it is a member already: of this DAG nothing is to be done, of another one remove it there"
     ),

@@ -149,6 +149,9 @@ PATTERNS: tuple[Pattern, ...] = (
     # -- DAG, before bare codes
     _p("dag-only-missing", "obs", r"DatacenterActivationMode|\bDagOnly\b"),
     _p("not-on-started-list", "obs", r"stopped or started servers list"),
+    _p("nothing-stopped", "doc", r"\bno (mailbox )?servers\b.*(stopped|StoppedMailboxServers)|has no stopped servers"),
+    _p("no-member-there", "mem", r"has no such member servers in site|no member is in "),
+    _p("node-is-up", "mem", r"is a node that is up"),
     _p("dac-not-agreed", "mem", r"datacenter activation|\bDACP\b|not permitted to mount|auto-?mount consensus"),
     _p("networks-automatic", "doc", r"ManualDagNetworkConfiguration|keeps its networks itself"),
     _p("network-not-empty", "obs", r"network .*(has|contains|still).*subnets|has subnets"),
