@@ -308,8 +308,8 @@ def test_a_host_keeps_what_happened_to_it(estate: Estate) -> None:
     told = shell.run(WRITTEN.format("LogName = 'System'; Id = @(41, 1074, 6005, 6006, 6008)"))
     assert [one.split()[0] for one in told.texts] == ["6005", "6008", "41", "6005", "6006", "1074"], "the newest first"
     script = (
-        "$e = Get-WinEvent -FilterHashtable @{ LogName = 'Microsoft-Exchange-ManagedAvailability/RecoveryActionResults' "
-        "}; $e.Properties | ForEach-Object { $_.Value }"
+        "$e = Get-WinEvent -FilterHashtable @{ LogName = "
+        "'Microsoft-Exchange-ManagedAvailability/RecoveryActionResults' }; $e.Properties | ForEach-Object { $_.Value }"
     )
     assert shell.run(script).texts == ["ForceReboot", "EX3", "R1", "Finished", "Succeeded"]
     since = "StartTime = [datetime]::UtcNow; LogName = 'System'"
