@@ -79,6 +79,11 @@ def _server(state: State, server: Server) -> dict[str, Data]:
             if (one := space(state, server, volume.mount)) is not None
         },
         "pending_reboot": list[Data](sorted(server.pending_reboot)),
+        "updates": {update.kb: update.state for update in server.updates},
+        "scheduled_tasks": {
+            task.path + task.name: {"running": task.running, "last_result": task.last_result}
+            for task in server.scheduled_tasks.values()
+        },
         "features": {name: known for name, known in server.features.items() if known != "Available"},
         "administrators": list[Data](server.local_groups.get("Administrators", ())),
         "shares": {share.name: share.path for share in server.shares if not share.name.endswith("$")},
@@ -97,6 +102,12 @@ def _server(state: State, server: Server) -> dict[str, Data]:
             "year": exchange.year,
             "build": exchange.build,
             "activation_policy": exchange.activation_policy,
+            "components": {
+                one.name: {who: wish for who, (wish, _) in {**one.remote, **one.local}.items()}
+                for one in exchange.components
+                if any(wish != "Active" for wish, _ in [*one.local.values(), *one.remote.values()])
+            },
+            "queues": {queue.name: queue.count(state.now) for queue in exchange.mail.queues if queue.count(state.now)},
             "dacp_bit": exchange.dacp_bit,
             "powershell": not exchange.vdir_broken and state.runs(server, "W3SVC"),
         },
