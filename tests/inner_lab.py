@@ -212,6 +212,8 @@ class InnerTransport:
             if accident == "before":
                 return
             self.sent.append(script)
+            if script.mutates:
+                self.ran[script.operation] += 1
             answer = self.cloud.answer(call.service, call.operation, call.parameters)
             said.append(msgspec.json.decode(msgspec.json.encode(answer)))
 

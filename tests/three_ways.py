@@ -137,6 +137,22 @@ _BUSY = _extended(
     "        register_dns: true\n        bindings: {ms_server: true}\n        dns_servers: [172.19.18.10]\n",
 )
 
+_GUARDED = """
+name: guarded
+extends: pa-4x2
+servers:
+  - name: EX1
+    roles: [mailbox]
+    az: eu-west-1a
+    address: 10.0.0.11
+    os: "2025"
+    instance: i-0ex1
+    auto_scaling_group: exchange
+    disable_api_stop: true
+    exchange: {}
+"""
+"""An instance that a group would replace, and that EC2 does not let be stopped."""
+
 CASES: tuple[Case, ...] = (
     # -- building
     Case(
@@ -339,5 +355,38 @@ CASES: tuple[Case, ...] = (
             Before(mend=1, seconds=300),
         ),
         brings=("replication_restarted",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="copy-seed",
+        parameters={"copy": ["DB01/EX2"], "files": "safe-delete"},
+        before=(Before(fault=("divergence", "DB01/EX2"), knobs={"logs": 4}, seconds=300),),
+        brings=("snapshots_begun", "seeded"),
+    ),
+    Case(
+        topology=_GUARDED,
+        book="fence",
+        parameters={"lost_server": ["EX1"]},
+        before=(Before(fault=("host_hang", "EX1"), seconds=300),),
+        brings=(
+            "scaling_suspended",
+            "api_stop_allowed",
+            "instance_stopping",
+            "instance_force_stopped",
+            "instance_tagged",
+        ),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="fence",
+        parameters={"lost_site": ["AZ1"]},
+        before=(Before(fault=("az_loss", "1a"), knobs={"ec2": "api_down"}, seconds=300),),
+        brings=("deny_acl_made", "subnet_denied"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="start-nodes",
+        before=(Before(fault=("instance_stop", "EX3"), seconds=300),),
+        brings=("instance_running",),
     ),
 )

@@ -11,10 +11,13 @@ from starover.steps.seeding import (
     HOLDS_ITS_DATABASE,
     barred,
     catalog_seeded,
+    divergence_of,
+    may_have_diverged,
     seed_limit,
     seeded,
     seeded_over,
 )
+from starover.steps.snapshots import kept
 
 Files = Literal["keep", "safe-delete", "delete"]
 What = Literal["all", "database", "catalog"]
@@ -33,13 +36,14 @@ def copy_seed(
 ) -> Steps:
     """Seed copies that need it, and wait until they are Healthy; a copy that holds its database is left alone.
 
-    A copy that was barred from activation is barred again. A diverged copy may hold the only copy of lost mail: it is
-    not seeded over unless that is said (risk D), and files are deleted without a look only with delete (risk D).
+    A copy that was barred from activation is barred again. A diverged copy may hold the only copy of lost mail: its
+    volumes are kept as snapshots first, where the server is an EC2 instance; else it is not seeded over unless that is
+    said (risk D). Files are deleted without a look only with delete (risk D).
 
     copy: DATABASE/SERVER; repeat it for several
     source: which server gives the database; the active copy where it is not named
     files: what becomes of files that lie there: keep them, safe-delete where another copy is whole, delete
-    discard_diverged: databases whose diverged copies may go
+    discard_diverged: databases whose diverged copies may go, without a snapshot
     what: all; the database alone; or the catalog, which is beside the database until Exchange 2016
     """
     if twice := unique(list(copy), lambda one: (one.database.casefold(), one.server.casefold())):
@@ -94,6 +98,10 @@ def _lane(
             yield catalog_seeded.on(server, identity=identity, database=identity.database)
             continue
         discard = any(_same(name, asked.database) for name in discarded)
+        was, safe = now.find(identity), False
+        if was is not None and may_have_diverged(was) and server.instance and files != "keep" and not discard:
+            yield from kept(server, identity.database, divergence_of(was))
+            safe = True
         yield (
             (seeded_over if discard or files == "delete" else seeded)
             .on(
@@ -105,7 +113,7 @@ def _lane(
                 what=what,
                 comment=Tag.write("seed"),
                 coming=False,
-                discard=discard,
+                discard=discard or safe,
             )
             .within(seed_limit(now.bytes))
         )

@@ -1,4 +1,4 @@
-"""Make sure that the lost side of a DAG cannot go on, nor come back by itself."""
+"""The lost side of a DAG: kept from going on and from coming back by itself, or simply started again."""
 
 from collections.abc import Sequence
 
@@ -27,6 +27,7 @@ from starover.steps.fence_hosts import (
     sides,
 )
 from starover.steps.fencing import Fenced, level_of, strength
+from starover.steps.start_hosts import hosts_to_start, quorum_awaited, refuse_replaced, started
 
 
 @runbook(beyond=BEYOND)
@@ -111,3 +112,30 @@ def _report(dag: str, hosts: Sequence[Fenced], break_glass: str) -> FenceReport:
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag, level="warn", says=break_glass))
     return FenceReport(dag=dag, hosts=tuple(hosts), findings=tuple(findings))
+
+
+@runbook
+def start_nodes(dag: Dag, estate: Estate, server: Sequence[Server] = (), witness_host: bool = True) -> Steps:
+    """Start members and the witness host that are merely off: the cheap way back, before anything is forced.
+
+    Domain controllers of their sites come first. Nobody fenced is started, nor a side that may have been replaced while
+    it was off: that is what failback is for. Then the cluster is waited for; Active Manager mounts by itself.
+
+    dag: the DAG; need not be named where the inventory has one
+    server: members; default: all that are off
+    witness_host: the witness host too
+    """
+    members = estate.members(dag)
+    foreign = [one.name for one in server if one not in members]
+    if foreign:
+        raise BadParameter(
+            f"--server {', '.join(foreign)}: no member of {dag.name}",
+            certain=("nothing was contacted",),
+            next=(f"its members: {', '.join(dag.members)}",),
+        )
+    hosts = yield from hosts_to_start(dag, estate, server, witness=witness_host)
+    off = {host.server.name for host in hosts}
+    yield from refuse_replaced(dag, estate, off)
+    yield from started(hosts, dag.members)
+    if hosts:
+        yield from quorum_awaited(next((host.server for host in hosts if host.server in members), members[0]))

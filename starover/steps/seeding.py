@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 from starover.estate import Server
@@ -11,7 +12,17 @@ from starover.steps.copies import CopyStatus, DatabaseCopies, copies_of, resumed
 from starover.steps.copy_spec import MAX_COPIES, lag_text
 from starover.steps.placement import SPACE_FACTOR, HostView, copy_host
 
-__all__ = ["barred", "catalog_seeded", "copy_added", "copy_removed", "seed_limit", "seeded", "seeded_over"]
+__all__ = [
+    "barred",
+    "catalog_seeded",
+    "copy_added",
+    "copy_removed",
+    "divergence_of",
+    "may_have_diverged",
+    "seed_limit",
+    "seeded",
+    "seeded_over",
+]
 
 SEED_PACE = 10_000_000
 """Bytes a second that a seed makes at the least."""
@@ -212,6 +223,17 @@ def _harmless(one: CopyStatus) -> bool:
     return any(known in one.error_message.casefold() for known in NO_DIVERGENCE)
 
 
+def may_have_diverged(one: CopyStatus) -> bool:
+    """Whether a copy's files may be the only place of mail that the others have lost."""
+    return one.status == "FailedAndSuspended" and not _harmless(one)
+
+
+def divergence_of(one: CopyStatus) -> str:
+    """A word for what a copy has failed of, other for every divergence: Exchange names the logs in its text."""
+    digest = hashlib.sha256(one.error_message.encode()).hexdigest()
+    return f"{one.id} diverged {digest[:12]}"
+
+
 _SEED = Settle(every=30, limit=86_400, stall=SEED_STALL)
 _TRIES = 3
 
@@ -345,7 +367,7 @@ def _files(now: HostView, one: CopyStatus, files: str, *, discard: bool) -> Bloc
     """What lies there may be what nobody else has (I16)."""
     if not now.files:
         return None
-    if one.status == "FailedAndSuspended" and not _harmless(one) and not discard:
+    if may_have_diverged(one) and not discard:
         return Blocked(
             f"{one.id} may have diverged: then it holds the only copy of lost mail",
             guard="I16",

@@ -25,6 +25,9 @@ SESSION: Any = botocore.session.Session()
 NAMES = sorted(content().calls)
 SAMPLES: Mapping[str, Arg] = {
     "instance": "i-0ex1",
+    "host": "EX1",
+    "database": 'O\u2019Brien "DB"',
+    "reason": "DB01 diverged",
     "group": "exchange",
     "processes": ("Launch", "ReplaceUnhealthy"),
     "key": "dag-fenced",

@@ -79,7 +79,8 @@ def test_the_answer_is_lost_and_nothing_is_done_twice(case: Case, tmp_path: Path
         ran = lab.apply(made.plan)
         assert ran.exit == 0, ran.error
         assert {kind for kind, _ in changed(ran)} == set(case.brings)
-        assert [note for _, note in changed(ran) if "receipt found" not in note] == []
+        found = ("receipt found", "found by reading")  # a call leaves no receipt
+        assert [note for _, note in changed(ran) if not any(words in note for words in found)] == []
         done = lab.transport.ran - before
         assert (set(done), set(done.values())) == (struck, {1})
         assert broken(lab, earlier) <= set(case.breaks)

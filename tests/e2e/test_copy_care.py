@@ -86,9 +86,12 @@ def test_broken_copies_are_seeded_and_diverged_ones_only_when_it_is_said(tmp_pat
         place.ok("lab", "break", "divergence", "DB01/EX2", "logs=4")
         place.ok("lab", "clock", "--advance", "5m")
         diverged = ("copy-seed", "--copy", "DB01/EX2", "--files", "safe-delete")
-        refused = place.type("run", *diverged, "--yes")
+        refused = place.type("run", *diverged[:3], "--yes")
         assert refused.code == 4
         assert "only copy of lost mail" in words(refused)
+        safe = place.ok("plan", *diverged)
+        assert "snapshots" in safe.out, "kept first, and then it is no loss of data"
+        assert "risk D" not in safe.out
         assert place.type("run", *diverged, "--discard-diverged", "DB02", "--yes").code == 2
         approved(place, *diverged, "--discard-diverged", "DB01")
         assert copy(place, "DB01", "EX2")["status"] == "Healthy"
