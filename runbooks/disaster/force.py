@@ -92,7 +92,8 @@ def force_quorum(
     if hold_mount and not way.done:
         for one in way.survivors:
             yield policy_set.on(way.asked, server=one.name, policy="Blocked")
-    note = "; ".join(one.text for one in costs)
+    held = "; nothing mounts by itself: held" if hold_mount else ""
+    note = "; ".join(one.standing for one in costs) + held
     if way.mode == "dac":
         brought = yield from _restored(dag, estate, way, witness, note)
     else:

@@ -103,14 +103,20 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """One line, as plans show it."""
+        """One line, with the bound as it is at this moment."""
+        most = f"; at most about {self.bound} logs by now" if self.known is None and self.bound is not None else ""
+        return f"{self.standing}{most}"
+
+    @property
+    def standing(self) -> str:
+        """The same without what moves with the time: a plan binds it."""
         if not self.target:
             return f"{self.database}: no copy on this side"
         if self.active:
             return f"{self.database}: complete on {self.target}"
         lost = "nothing known to be missing" if self.known == 0 else f"{self.known} logs known missing"
         if self.known is None:
-            lost = f"unknown ({self.why})" + (f", at most about {self.bound} logs" if self.bound is not None else "")
+            lost = f"unknown ({self.why})"
         since = f", last log {self.inspected[:19]}Z" if self.inspected else ""
         how = "mounts by itself" if self.by_itself else self.without
         return f"{self.database} on {self.target}: {lost}{since}; {how}"

@@ -1,0 +1,187 @@
+"""force-quorum on the lab without wires: what it needs, what it does, what it leaves; a second run is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inner_lab import InnerLab
+
+from starover.drivers.local import Planned, Ran
+from starover.errors import NotSafe, StaroverError
+from starover.plan import Plan
+from starover.step import Risk
+from starover.values import Plain
+
+TWO: dict[str, Plain] = {"lost_server": ["ExchangeNode1"]}
+FOUR: dict[str, Plain] = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate"}
+
+
+@contextmanager
+def night(folder: Path, topology: str | Path, *, zone: str = "1a", wait: float = 120, **how: Any) -> Iterator[InnerLab]:
+    """An hour of mail, then a zone is lost."""
+    with InnerLab(topology, folder) as lab:
+        lab.later(3600)
+        lab.do(lambda world: world.fault("az_loss", zone, **how))
+        lab.later(wait)
+        yield lab
+
+
+def behind(folder: Path, logs: int, topology: str = "aws-2az-nodac") -> Path:
+    """The topology with copies that lack so many logs at any moment (six a minute, each notified at once)."""
+    file = folder / f"behind{logs}.yaml"
+    file.write_text(f'name: behind\nextends: {topology}\ntuning: {{ship_latency_s: "{10 * logs}"}}\n', "utf-8")
+    return file
+
+
+def databases(lab: InnerLab) -> dict[str, str]:
+    """Where each one is mounted; empty: nowhere."""
+    every = lab.do(lambda world: [(one.name, one.active, one.state) for one in world.state.databases])
+    return {name: server if state == "Mounted" else "" for name, server, state in every}
+
+
+def broken(lab: InnerLab) -> list[object]:
+    return [one["id"] for one in lab.do(lambda world: world.violations())]
+
+
+def kinds(planned: Planned | Plan) -> list[str]:
+    plan = planned.plan if isinstance(planned, Planned) else planned
+    return [one.kind for one in plan.changes]
+
+
+def refused(ran: Ran) -> StaroverError:
+    assert ran.exit == 4
+    assert isinstance(ran.error, NotSafe)
+    return ran.error
+
+
+# -- without DAC -------------------------------------------------------------------------------------------------------
+
+
+def test_the_default_deployment_gets_its_mail_back_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    with night(tmp_path, behind(tmp_path, 3)) as lab:
+        assert set(databases(lab).values()) == {""}
+        planned = lab.plan("force-quorum", TWO)
+        plan = planned.plan
+        assert plan.complete, "everything is foreseen, although the cluster service is stopped"
+        assert plan.risk is Risk.SPLIT
+        forced = next(one for one in plan.changes if one.kind == "quorum_forced")
+        assert forced.host == "ExchangeNode2"
+        assert forced.change is not None
+        assert "DB1 on ExchangeNode2: 3 logs known missing, last log 2026-11-20T14:59" in forced.change.note
+        assert "mounts by itself" in forced.change.note
+        order = kinds(planned)
+        assert order.index("instance_tagged") < order.index("quorum_forced") < order.index("node_evicted")
+        assert order.index("node_evicted") < order.index("majority_of_nodes") < order.index("mounted")
+
+        ran = lab.apply(plan)
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
+        lost = lab.do(lambda world: [event.data["lost"] for event in world.events if event.kind == "data_loss"])
+        assert lost == [3]
+        assert lab.do(lambda world: [one.source_servers for one in world.queues.connectors()]) == [("ExchangeNode2",)]
+        assert broken(lab) == []
+        again = lab.plan("force-quorum", TWO)
+        assert again.plan.nothing
+
+
+def test_what_loses_more_than_its_dial_stays_down_until_a_person_has_said_so(tmp_path: Path) -> None:
+    with night(tmp_path, behind(tmp_path, 9)) as lab:
+        planned = lab.plan("force-quorum", TWO)
+        error = refused(lab.apply(planned.plan))
+        assert "DB1 would lose 9 logs" in error.what
+        assert databases(lab) == {"DB1": "", "DB2": "ExchangeNode2"}, "everything else is done"
+        assert any("DB1=9" in line for line in error.next)
+
+        with pytest.raises(NotSafe, match="9 logs, more than the dial allows \\(6\\), and 8 were accepted"):
+            lab.plan("force-quorum", TWO, accept_data_loss=["DB1=8"])
+        planned = lab.plan("force-quorum", TWO, accept_data_loss=["DB1=9"])
+        assert kinds(planned) == ["mounted_with_loss"]
+        assert planned.plan.risk is Risk.DATA
+        assert planned.plan.changes[0].change is not None
+        assert "may lose DB1=9" in planned.plan.changes[0].change.note
+        assert lab.apply(planned.plan).exit == 0
+        assert databases(lab)["DB1"] == "ExchangeNode2"
+        assert broken(lab) == []
+
+
+def test_where_nobody_can_count_only_the_word_unknown_is_accepted(tmp_path: Path) -> None:
+    with InnerLab("aws-2az-nodac", tmp_path) as lab:
+        lab.later(3600)
+        lab.do(lambda world: world.fault("lastlog_stale", "DB1"))
+        lab.do(lambda world: world.fault("az_loss", "1a"))
+        lab.later(120)
+        page = lab.plan("az-loss-assess").value
+        assert {one.database: one.known for one in page.cost} == {"DB1": None, "DB2": 0}  # type: ignore[attr-defined]
+        error = refused(lab.run("force-quorum", TWO))
+        assert "nobody can count what DB1 would lose" in error.what
+        with pytest.raises(NotSafe, match="nobody can count"):
+            lab.plan("force-quorum", TWO, accept_data_loss=["DB1=100"])
+        assert lab.run("force-quorum", TWO, accept_data_loss=["DB1=unknown"]).exit == 0
+        assert databases(lab)["DB1"] == "ExchangeNode2"
+
+
+def test_held_back_nothing_mounts_until_it_is_named(tmp_path: Path) -> None:
+    with night(tmp_path, behind(tmp_path, 3)) as lab:
+        planned = lab.plan("force-quorum", TWO, hold_mount=True)
+        order = kinds(planned)
+        assert order.index("policy_set") < order.index("quorum_forced")
+        ran = lab.apply(planned.plan)
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
+        losses = lab.do(lambda world: [event.data["decision"] for event in world.events if event.kind == "data_loss"])
+        assert [one for one in losses if str(one).startswith("dial ")] == [], "nobody but us chose to lose them"
+        assert broken(lab) == []
+
+
+def test_a_stop_that_hangs_is_enough_when_the_checks_have_failed_for_five_minutes(tmp_path: Path) -> None:
+    with night(tmp_path, "aws-2az-nodac", ec2="stuck", wait=400) as lab:
+        ran = lab.run("force-quorum", TWO)
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
+        assert broken(lab) == []
+
+
+def test_without_a_word_of_ec2_nothing_is_forced(tmp_path: Path) -> None:
+    with night(tmp_path, "aws-2az-nodac", ec2="api_down", wait=400) as lab:
+        with pytest.raises(NotSafe, match="fenced at no level") as refusal:
+            lab.plan("force-quorum", TWO)
+        assert "quorum untouched, nothing forced, nothing mounted" in refusal.value.certain
+        assert set(databases(lab).values()) == {""}
+
+
+# -- with DAC ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    with night(tmp_path, "pa-4x2-fsw1") as lab:
+        planned = lab.plan("force-quorum", FOUR)
+        order = kinds(planned)
+        assert order.index("instance_tagged") < order.index("side_stopped") < order.index("dag_restored")
+        assert "quorum_forced" not in order
+        ran = lab.apply(planned.plan)
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB01": "EX3", "DB02": "EX4", "DB03": "EX3", "DB04": "EX4"}
+        sent = lab.do(lambda world: [one.cmdlet for one in world.state.audit])
+        assert "Set-DatabaseAvailabilityGroup" not in sent
+        assert broken(lab) == []
+        assert lab.plan("force-quorum", FOUR).plan.nothing
+
+
+def test_a_mode_that_contradicts_the_dag_is_refused(tmp_path: Path) -> None:
+    with night(tmp_path, "pa-4x2-fsw1") as lab:
+        with pytest.raises(NotSafe, match="DatacenterActivationMode is DagOnly"):
+            lab.plan("force-quorum", FOUR, mode="nodac")
+        with pytest.raises(NotSafe, match="not proven stopped"):
+            lab.plan("force-quorum", FOUR, mode="temporary")
+
+
+def test_where_quorum_is_kept_nothing_is_forced(tmp_path: Path) -> None:
+    with night(tmp_path, "pa-4x2", wait=900) as lab:
+        with pytest.raises(NotSafe, match="answers `none`") as refusal:
+            lab.plan("force-quorum", lost_site=["AZ1"])
+        assert refusal.value.next == ("starover watch",)
+        assert set(databases(lab).values()) == {"EX3", "EX4"}
