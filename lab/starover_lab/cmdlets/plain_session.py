@@ -22,6 +22,7 @@ from starover_lab.cmdlets import (
     dns_client,
     dns_server,
     event_log,
+    exchange_scripts,
     exsetup,
     features,
     file_moves,
@@ -111,6 +112,8 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
             yield found
     yield from windows_others(server, bodies)
     yield from native.programs(server)
+    if server.exchange is not None:
+        yield from exchange_scripts.scripts(server.exchange.year)
     yield READ_HOST
 
 
