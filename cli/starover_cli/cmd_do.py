@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from starover_cli import params
+from starover_cli.around import look_after, look_before, map_text
 from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.plan_files import find_approval, load_plan
@@ -137,6 +138,9 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
     if not stale(made, now):
+        before = look_before(room, made, dag)
+        if before is not None and settings.console.interactive and not settings.json:
+            settings.console.result("\n" + map_text(before, settings.console.width))
         answers = Answers(
             yes=bool(given.get("yes")),
             approve=str(given.get("approve") or ""),
@@ -151,7 +155,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
         settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
     with _telling(room) as (teller, local):
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
-    return show_ran(room, ran, teller.story)
+    return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
 
 
 @click.command()

@@ -19,6 +19,7 @@ from starover_cli import (
     cmd_lab,
     cmd_look,
     cmd_prove,
+    cmd_report,
     cmd_settle,
     cmd_watch,
 )
@@ -103,6 +104,17 @@ def main(ctx: click.Context) -> int:
     return 0
 
 
-for _family in (cmd_look, cmd_assess, cmd_watch, cmd_do, cmd_approve, cmd_settle, cmd_prove, cmd_estate, cmd_lab):
+for _family in (
+    cmd_look,
+    cmd_assess,
+    cmd_watch,
+    cmd_do,
+    cmd_approve,
+    cmd_settle,
+    cmd_prove,
+    cmd_report,
+    cmd_estate,
+    cmd_lab,
+):
     for _command in _family.COMMANDS:
         main.add_command(_command)

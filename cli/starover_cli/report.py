@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from starover.errors import Mistake, StaroverError
+from starover_cli.around import after_text
 from starover_cli.history import done_by
 from starover_cli.look import dag_map, plain_where
 from starover_cli.views import dag_map as map_view
@@ -163,8 +164,11 @@ def _drawn_text(value: object, drawn: DagMap, width: int) -> str:
     return map_view.render(drawn, width)
 
 
-def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> int:
-    """A run: its steps, the last sentence, and for one that went wrong what is certain and what is not."""
+def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None, *, after: DagMap | None = None) -> int:
+    """A run: its steps, the last sentence, and for one that went wrong what is certain and what is not.
+
+    `after`: the DAG as it is now, where the run interrupted somebody.
+    """
     console = room.settings.console
     if room.settings.json:
         data = ran_data(ran) | {"approved": story.approved}
@@ -173,7 +177,11 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None) -> 
         _raw(room, data)
     else:
         head = f"{first_line(where, console.width)}\n" if where is not None else "\n"
-        console.result(head + ran_text(ran, story.rows, console.width, story.approved))
+        stands = [value_text(ran.value, console.width)] if ran.value is not None else []
+        if after is not None:
+            stands.append(after_text(room, ran.run, after, console.width))
+        text = ran_text(ran, story.rows, console.width, story.approved, "\n\n".join(part for part in stands if part))
+        console.result(head + text)
     if ran.error is not None:
         parts = [error_text(ran.error, console.width, bare=True), what_stands(ran, console.width)]
         usual = ran_next(ran)

@@ -43,6 +43,14 @@ def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = Fa
     return "\n".join(lines)
 
 
+def _lines(value: object) -> list[str]:
+    """A list of sentences; empty for anything else."""
+    try:
+        return msgspec.convert(value, list[str])
+    except msgspec.ValidationError:
+        return []
+
+
 def value_text(value: msgspec.Struct, width: int = 100, *, full: bool = False) -> str:
     """What any looking runbook returned: its sentences, its findings, its other facts by name."""
     found = value.findings if isinstance(value, Findings) else ()
@@ -53,6 +61,8 @@ def value_text(value: msgspec.Struct, width: int = 100, *, full: bool = False) -
         parts.append("\n".join(wrap(verdict, width)))
     if found:
         parts.append(findings_text(found, width, full=full))
+    lists = {name: _lines(item) for name, item in data.items()}
+    parts += ["\n".join(wrap(f"  {line}", width, "    ")) for lines in lists.values() for line in lines]
     plain = {name: str(item) for name, item in data.items() if isinstance(item, bool | int | float | str)}
     if plain:
         parts.append("\n".join(label_block([(name.replace("_", " "), text) for name, text in plain.items()], width)))

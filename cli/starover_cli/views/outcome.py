@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["approved_pairs", "glass_lines", "ran_data", "ran_next", "ran_text"]
 
 
-def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100, approved: events.Approved | None = None) -> str:
+def ran_text(
+    ran: Ran, rows: Mapping[int, Row], width: int = 100, approved: events.Approved | None = None, stands: str = ""
+) -> str:
     """The steps and the last sentence; for a run that ended well also what to type next.
 
-    A broken glass stands first.
+    A broken glass stands first. `stands`: how things are after it.
     """
     said = ran.error.what if ran.error is not None else ""
     parts: list[str] = [*glass_lines(approved, width)]
@@ -28,6 +30,8 @@ def ran_text(ran: Ran, rows: Mapping[int, Row], width: int = 100, approved: even
         if row.fault is not None and row.fault.what != said:
             parts += wrap(f"         {row.fault.what}", width, " " * 9)
     parts += wrap(_sentence(ran), width, "  ")
+    if stands:
+        parts += ["", stands]
     lines = ran_next(ran) if ran.error is None else []
     return "\n".join(parts) + (f"\n\n{next_block(lines)}" if lines else "")
 

@@ -20,7 +20,16 @@ from starover_cli.views.outcome import approved_pairs, glass_lines
 from starover_cli.views.story import Row, Story
 from starover_cli.views.text import clip, clock_time, day_time, duration, label_block, plural, table, wrap
 
-__all__ = ["RunSummary", "run_data", "run_text", "runs_text", "scripts_text", "summary_of"]
+__all__ = [
+    "RunSummary",
+    "facts_of_run",
+    "run_data",
+    "run_text",
+    "runs_text",
+    "scripts_text",
+    "summary_of",
+    "verdict_of_run",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +82,10 @@ class RunSummary:
 
     @property
     def planning(self) -> bool:
-        """It made a plan and nothing else, so that the plan is what to look at."""
+        """It made a plan and nothing else, so that the plan is what to look at; or it is the map kept with a run."""
         ended = self.ended
+        if self.runbook == "dag-status":
+            return True
         return self.plan is None and ended is not None and (ended.state in ("planned", "nothing") or ended.exit == 2)
 
 
@@ -163,10 +174,10 @@ def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
     when = f"{day_time(one.begun, simulated=one.lab)} - {clock_time(one.last, simulated=one.lab)}"
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
-        "\n".join([*glass_lines(one.approved, width), *wrap(_verdict(one), width)]),
+        "\n".join([*glass_lines(one.approved, width), *wrap(verdict_of_run(one), width)]),
         "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
         _report(one, width),
-        "\n".join(label_block(_facts(one), width)),
+        "\n".join(label_block(facts_of_run(one), width)),
         next_block(_next(one)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -187,7 +198,8 @@ def _report(one: RunSummary, width: int) -> str:
         return ""  # of a kind of its own: `--format json` has it whole
 
 
-def _verdict(one: RunSummary) -> str:
+def verdict_of_run(one: RunSummary) -> str:
+    """How it ended, in a sentence."""
     if one.ended is None:
         running = [row for row in one.rows.values() if row.mark == ">"]
         tail = f"; sent and not known to be done: {', '.join(row.what for row in running)}" if running else ""
@@ -204,7 +216,8 @@ def _verdict(one: RunSummary) -> str:
     return f"Changed {one.changed}, {'each ' if one.changed > 1 else ''}checked again and holding."
 
 
-def _facts(one: RunSummary) -> list[tuple[str, str]]:
+def facts_of_run(one: RunSummary) -> list[tuple[str, str]]:
+    """With what, by whom, why, over which roads: labelled lines."""
     given = [f"--{name.replace('_', '-')} {_shown(value)}" for name, value in one.parameters.items() if value]
     pairs = [("with", " ".join(given) or "no parameters"), ("by", one.who)]
     if one.ticket:
