@@ -20,7 +20,7 @@ from starover_lab.world.errors import Data, WorldError
 from starover_lab.world.move_checks import Skip, objection
 from starover_lab.world.replication import Replication
 from starover_lab.world.state import State
-from starover_lab.world.storage import counters, replay_speed
+from starover_lab.world.storage import copy_storage_fails, counters, replay_speed
 
 __all__ = ["STORE", "ActiveManager", "Lossy", "MoveWish"]
 
@@ -109,8 +109,13 @@ class ActiveManager:
         return until
 
     def move_by_itself(self, database: Database, *, why: str, only: str = "") -> bool:
-        """A lossless move that nobody asked for, to the best copy or to the server `only`; whether it began."""
-        if database.state != "Mounted" or self._activation.pam_missing(database) or self._suppressed(database):
+        """A lossless move without an administrator, to the best copy or to the server `only`; whether it began.
+
+        Without `only` somebody wants the server emptied: that is not suppressed [model].
+        """
+        if database.state != "Mounted" or self._activation.pam_missing(database):
+            return False
+        if only and self._suppressed(database):
             return False
         for one in ranked(self._activation.candidates(database), lossless=True):
             if (only and one.server.casefold() != only.casefold()) or one.lost or (not only and one.last_resort):
@@ -265,8 +270,10 @@ class ActiveManager:
     def _fail_over(self, database: Database) -> bool:
         """Activate the best copy that loses no more than its server's dial allows; the next one where it would."""
         state = self._state
-        # A server that is gone takes nothing back: there suppression would only keep mail away [model].
-        if state.answers(state.servers[database.active]) and self._suppressed(database):
+        own = state.servers[database.active]
+        returns = state.answers(own) and not copy_storage_fails(state, database, database.copies[own.name])
+        # Where a database cannot come back to, suppression would only keep mail away [model].
+        if returns and self._suppressed(database):
             state.log.add("move_suppressed", database.name, moves=self._recent(database))
             return False
         candidates = self._activation.candidates(database)
