@@ -133,6 +133,7 @@ def write(
     if body.call:
         return Composed(text=body.text, way="call")
     if is_direct(server, body):
+        _cannot_be_pinned(server)
         commands(body.text, reads=False)
         return Composed(text=body.text, way="command")
     provider = _Provider(server, [body.exchange] if body.exchange else [])
@@ -163,12 +164,24 @@ def is_direct(server: Server, body: Body) -> bool:
     return body.single and bool(body.exchange) and server.exchange is not None and server.exchange.provider == "direct"
 
 
+def _cannot_be_pinned(server: Server) -> None:
+    """A command that goes straight to /PowerShell has no session of ours in which to say whom to ask."""
+    if server.exchange is not None and server.exchange.controller:
+        raise BadInventory(
+            f"{server.name} has `exchange.provider: direct`, which cannot be pinned to {server.exchange.controller}",
+            certain=("nothing was sent",),
+            next=("leave --dc (or `dc:`) out", f"give {server.name} `provider: remote`"),
+            host=server.name,
+        )
+
+
 def _single_reading(server: Server, bodies: Sequence[Body], nonce: str) -> Composed:
     if len(bodies) != 1:
         raise BadTemplate("a template marked `# single` is read by itself")
     (body,) = bodies
     commands(body.text, reads=True)
     if is_direct(server, body):
+        _cannot_be_pinned(server)
         return Composed(text=body.text, way="command")
     provider = _Provider(server, [body.exchange] if body.exchange else [])
     text = provider.prologue(nonce) + _wrap("objects", body=body, allowed=provider.allowed(body))
@@ -206,8 +219,9 @@ class _Provider:
                 host=server.name,
             )
         self.kind = "snapin" if exchange.provider == "snapin" else "remote"
+        controller = exchange.controller
         if self.kind == "snapin":
-            self._block = _wrap("snapin")
+            self._block = _wrap("snapin", controller=controller)
             return
         if exchange.provider == "direct":
             raise BadInventory(
@@ -227,7 +241,10 @@ class _Provider:
         self.arguments = ((_CREDENTIAL, reference),)
         fqdn = server.fqdn if exchange.server == "local" else exchange.server
         together = sorted({name for names in wanted for name in names})
-        self._block = _wrap("remote", fqdn=fqdn, want=together, together=len(wanted) > 1)
+        session = f"starover-exchange {controller}".rstrip()  # a session that is pinned elsewhere is another one
+        self._block = _wrap(
+            "remote", fqdn=fqdn, want=together, together=len(wanted) > 1, session=session, controller=controller
+        )
 
     def prologue(self, nonce: str) -> str:
         """Everything before the first part."""

@@ -78,6 +78,10 @@ class ErrorRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     command: str = ""
     line: int = 0
     """Line in the script that was sent, from 1; 0 when unknown."""
+    hresult: str = ""
+    """`0x80070005`; of .NET's own exceptions mostly a code that says no more than their type."""
+    inner: tuple[str, ...] = ()
+    """`TYPE: MESSAGE` of the exceptions below, outermost first, five at most."""
 
 
 class StaroverError(Exception):

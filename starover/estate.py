@@ -85,6 +85,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credential: CredentialRef = ""
     """Reference to a credential; empty: that of the server."""
     allow_unsupported_snapin: bool = False
+    controller: str = ""
+    """FQDN of the domain controller that its Exchange sessions are pinned to (S-PREFDC); empty: Exchange chooses."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +122,8 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     witness: str = ""
     alternate_witness: str = ""
     witness_directory: WitnessDirectory | Literal[""] = ""
+    dc: str = ""
+    """The domain controller that its members' Exchange sessions are pinned to (S-PREFDC), by name or FQDN."""
     windows: tuple[WindowText, ...] = ()
     """When its service may be interrupted (G-WINDOW); empty: always."""
 
@@ -195,6 +199,36 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def members(self, dag: Dag) -> tuple[Server, ...]:
         """The servers of a DAG's members, in the inventory's order."""
         return tuple(self.server(name) for name in dag.members)
+
+    def pinned(self, controller: str = "") -> Estate:
+        """The estate with every Exchange session pinned to a domain controller: this one, else what its DAG names.
+
+        Raises `BadParameter` for a name that is neither in the inventory nor an FQDN.
+        """
+        named = {name.casefold(): dag.dc for dag in self.dags if dag.dc for name in dag.members}
+        if not controller and not named:
+            return self
+
+        def pin(server: Server) -> Server:
+            wanted = controller or named.get(server.name.casefold(), "")
+            if server.exchange is None or not wanted:
+                return server
+            exchange = msgspec.structs.replace(server.exchange, controller=self._controller(wanted))
+            return msgspec.structs.replace(server, exchange=exchange)
+
+        return msgspec.structs.replace(self, servers=tuple(pin(server) for server in self.servers))
+
+    def _controller(self, name: str) -> str:
+        found = next((one for one in self.having("dc") if same_host(one.name, name)), None)
+        if found is not None:
+            return found.fqdn
+        if any(same_host(one.name, name) for one in self.servers) or "." not in name:
+            known = ", ".join(one.name for one in self.having("dc")) or "none"
+            raise BadParameter(
+                f"`{name}` is no domain controller of the inventory",
+                next=(f"it has: {known}; another one is named by its FQDN",),
+            )
+        return name
 
     def having(self, role: Role) -> tuple[Server, ...]:
         """The servers of a role: domain controllers, witness hosts."""

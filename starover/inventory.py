@@ -14,7 +14,7 @@ from typing import TypeVar, get_args
 
 import msgspec
 
-from starover.errors import BadInventory
+from starover.errors import BadInventory, BadParameter
 from starover.estate import (
     Balancer,
     ClientName,
@@ -381,6 +381,10 @@ def _dag(dag: Dag, estate: Estate, taken: dict[str, str], text: Text, place: Pla
             yield Problem(line, f"`{name}` is a member of {other} already")
         if any(same_host(name, earlier) for earlier in dag.members[:at]):
             yield Problem(line, f"{dag.name} has the member `{name}` twice")
+    try:
+        estate.pinned(dag.dc)
+    except BadParameter as error:
+        yield Problem(text.line((*place, "dc")), error.what)
     for at, window in enumerate(dag.windows):
         try:
             Window.parse(window)

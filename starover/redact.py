@@ -61,7 +61,12 @@ class Redactor:
 
     def record(self, record: ErrorRecord) -> ErrorRecord:
         """An error record without secrets."""
-        return msgspec.structs.replace(record, message=self.text(record.message), target=self.text(record.target))
+        return msgspec.structs.replace(
+            record,
+            message=self.text(record.message),
+            target=self.text(record.target),
+            inner=tuple(self.text(one) for one in record.inner),
+        )
 
     def fault(self, fault: Fault) -> Fault:
         """An error without secrets."""

@@ -14,7 +14,7 @@ from starover.errors import ErrorRecord
 from starover.remote_causes import CAUSES
 from starover.remote_patterns import BY_CATEGORY, PATTERNS, Pattern
 
-__all__ = ["NONE", "UNKNOWN", "Meaning", "advice", "classify", "classify_all"]
+__all__ = ["NONE", "UNKNOWN", "Meaning", "advice", "causes", "classify", "classify_all"]
 
 NONE = "none"
 """What was said is no error."""
@@ -42,15 +42,50 @@ _NOTHING_KNOWN = Meaning(UNKNOWN, retryable=False, after=None, advice="", mark="
 
 
 def classify(record: ErrorRecord) -> Meaning:
-    """What this record means: the first pattern of the table that fits decides, then PowerShell's own category."""
+    """What this record means: the first pattern of the table that fits decides.
+
+    Where none does: the exceptions inside it, outermost first, its HRESULT, and at last PowerShell's own category.
+    """
+    found = _by_table(record, _codes(f"{record.fqid}\n{_plain(record.message)}"))
+    for inner in record.inner:
+        if found is not None:
+            return found
+        kind, _, text = inner.partition(": ")
+        found = _by_table(ErrorRecord(message=text, type=kind, command=record.command), _codes(_plain(text)))
+    if found is None and not _says_nothing(record.hresult):
+        # Only codes speak: the words were asked already.
+        found = _by_table(ErrorRecord(message="", command=record.command), _codes(record.hresult))
+    if found is not None:
+        return found
+    cause = BY_CATEGORY.get(record.category.partition(":")[0].strip())
+    return _NOTHING_KNOWN if cause is None else _meaning(cause, "doc")
+
+
+def _says_nothing(hresult: str) -> bool:
+    """Whether an HRESULT is none, or one that .NET gives to whole families of exceptions."""
+    return not hresult or hresult.startswith("0x8013") or hresult in _FAMILIES
+
+
+_FAMILIES = frozenset(
+    {"0x00000000", "0x80004001", "0x80004002", "0x80004003", "0x80004005", "0x80070057", "0x8000FFFF"}
+)
+"""E_NOTIMPL, E_NOINTERFACE, E_POINTER, E_FAIL, E_INVALIDARG, E_UNEXPECTED."""
+
+
+def _by_table(record: ErrorRecord, codes: frozenset[int]) -> Meaning | None:
     ids = f"{record.fqid}\n{record.type}"
     text = _plain(record.message)
-    codes = _codes(f"{record.fqid}\n{text}")
     for pattern in PATTERNS:
         if _fits(pattern, record, ids, text, codes):
             return _meaning(pattern.cause, pattern.mark)
-    cause = BY_CATEGORY.get(record.category.partition(":")[0].strip())
-    return _NOTHING_KNOWN if cause is None else _meaning(cause, "doc")
+    return None
+
+
+def causes(record: ErrorRecord) -> frozenset[str]:
+    """Every cause that a record speaks of, for those who ask after one of them: `classify` names the nearest."""
+    text = _plain(record.message)
+    ids, codes = f"{record.fqid}\n{record.type}", _codes(f"{record.fqid}\n{text}")
+    return frozenset(one.cause for one in PATTERNS if _fits(one, record, ids, text, codes))
 
 
 def classify_all(records: Sequence[ErrorRecord]) -> Meaning:

@@ -205,7 +205,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("source-unhealthy", "mem", r"source .*(isn't|is not|un)\s?healthy|cannot give the seed"),
     _p("last-copy", "mem", r"no other (healthy )?copy|last (remaining |healthy )?copy"),
     _p("files-exist", "doc", r"DeleteExistingFiles|files? already exist|has (database|log|existing)?.*\bfiles\.?$"),
-    _p("copy-diverged", "mem", r"\bdiverge"),
+    _p("copy-diverged", "mem", r"\bdiverge|incremental (re)?seed"),
     _p(
         "reseed-needed",
         "doc",
@@ -233,7 +233,8 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("activation-blocked", "mem", r"no (other )?(healthy )?copy of|can (not |')?be activated|cannot be activated"),
     # -- mounting
     _p("database-file-missing", "obs", r"database file .* is missing|\.edb'? is missing"),
-    _p("database-damaged", "obs", r"JetError|\bec=-\d{3,4}\b|dirty shutdown"),
+    _p("database-damaged", "obs", r"JetError|\bec=-\d{3,4}\b|dirty shutdown|file check failed"),
+    _p("database-damaged", "mem", r"\bchecksum|(?<!\d)-1018\b"),
     _p(
         "data-loss",
         "mem",

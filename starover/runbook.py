@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeAlias, get_type_hints, overload
+from typing import Annotated, Generic, Literal, Protocol, TypeAlias, get_type_hints, overload
 
 import msgspec
 from typing_extensions import ParamSpec, TypeVar
@@ -19,6 +19,7 @@ from starover.step import P as KindP
 from starover.values import Plain
 
 __all__ = [
+    "DC",
     "AnyRunbook",
     "Beyond",
     "Bound",
@@ -79,6 +80,28 @@ class Bound(Generic[T_co]):
     start: Callable[[], Steps[T_co]]
 
 
+ControllerName: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+        max_length=255,
+        title="fqdn",
+        description="a domain controller, by name or FQDN",
+    ),
+]
+
+DC = Parameter(
+    name="dc",
+    type=ControllerName | None,
+    required=False,
+    default=None,
+    help="pin every Exchange session to this domain controller (name or FQDN)",
+    many=False,
+    choices=(),
+)
+"""What every runbook takes besides its own parameters (catalogue 6.1: `--dc`); it stands in plans only when given."""
+
+
 class Runbook(Generic[P, T_co]):
     """A generator function that `@runbook` gave a name and parameters.
 
@@ -94,11 +117,16 @@ class Runbook(Generic[P, T_co]):
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         hints = get_type_hints(function, include_extras=True)
-        self.parameters: tuple[Parameter, ...] = tuple(
+        own = tuple(
             parameter(self.name, one, hints.get(one.name, str), self.doc)
             for one in inspect.signature(function).parameters.values()
             if hints.get(one.name) is not Estate
         )
+        if any(one.name == DC.name for one in own):
+            raise BadParameter(f"the runbook {self.name} has a parameter `{DC.name}`, which every runbook has already")
+        self.own = own
+        """The parameters of its signature."""
+        self.parameters: tuple[Parameter, ...] = (*own, DC)
         self.estates = tuple(name for name, hint in hints.items() if hint is Estate)
         """Arguments that are the inventory itself: given by `bind`, never asked for."""
 
@@ -122,10 +150,14 @@ class Runbook(Generic[P, T_co]):
                 f"{self.name} has no parameter `{'`, `'.join(unknown)}`",
                 next=(f"it takes: {', '.join(one.option for one in self.parameters) or 'none'}",),
             )
-        values: dict[str, object] = dict.fromkeys(self.estates, estate)
         normal: dict[str, Plain] = {}
+        controller = fill(self.name, DC, given.get(DC.name), estate).plain
+        if controller is not None:
+            normal[DC.name] = controller
+        estate = estate.pinned(str(controller or ""))
+        values: dict[str, object] = dict.fromkeys(self.estates, estate)
         targets: set[str] = set()
-        for one in self.parameters:
+        for one in self.own:
             filled = fill(self.name, one, given.get(one.name), estate)
             values[one.name], normal[one.name] = filled.value, filled.plain
             targets.update(filled.targets)

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from starover.errors import BadParameter
+from starover.errors import BadParameter, ErrorRecord
 from starover.inventory import Server
 from starover.names import CopyId, DbName, same_host
 from starover.parameters import duration
+from starover.remote_errors import causes
 from starover.runbook import Steps
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
 
@@ -32,6 +33,8 @@ GOOD_REPLAY_QUEUE = 50
 """Logs a good copy may still have to replay (G-COPIES)."""
 STALE_QUEUE = 2**40
 """From here on a copy queue is no length: Exchange says 9223372036854775766 when it has lost count."""
+SEED_CAUSES = frozenset({"seed-broken", "reseed-needed", "copy-diverged", "database-damaged"})
+"""Of `remote_causes.CAUSES`: what resuming does not mend."""
 GOOD_INDEX = frozenset({"", "Healthy", "NotApplicable"})
 
 
@@ -70,6 +73,16 @@ class CopyStatus(Report):
     def max_delay(self) -> timedelta | None:
         """How long playing the lag down may be put off; None: the version, or the server, does not say."""
         return self._lag("MaxDelay")
+
+    @property
+    def speaks_of(self) -> frozenset[str]:
+        """Causes (`remote_causes.CAUSES`) that its error message speaks of; empty where nobody knows the words."""
+        return causes(ErrorRecord(message=self.error_message)) if self.error_message else frozenset()
+
+    @property
+    def needs_seed(self) -> bool:
+        """Whether it says that it cannot go on without a seed."""
+        return not self.speaks_of.isdisjoint(SEED_CAUSES)
 
     def _lag(self, name: str) -> timedelta | None:
         found = re.search(rf"{name}:\s*([0-9.:]+)", self.replay_lag)
@@ -321,7 +334,7 @@ def resumed(
             certain=("nothing was changed",),
             next=(f"starover run copies-resume --db {identity.database} --server {identity.server} --force-foreign",),
         )
-    if "seed" in one.error_message.casefold():
+    if one.needs_seed:
         return Blocked(
             f"{identity} needs to be seeded, resuming would fail again",
             certain=(f"Exchange says: {one.error_message}",),

@@ -32,8 +32,6 @@ SEEDING = "Seeding"
 NEEDS_SEED = ("Suspended", "FailedAndSuspended", "Failed")
 """States of a copy that does not come back by itself, or need not."""
 HOLDS_ITS_DATABASE = ("Healthy", "SeedingSource", "DisconnectedAndHealthy")
-NO_DIVERGENCE = ("seeding operation failed", "needs to be seeded", "file check failed", "checksum", "-1018")
-"""What Exchange says of copies that failed without having logs of their own (transcripts of servers, and memory)."""
 LOG = 2**20
 """Bytes of a transaction log."""
 
@@ -220,7 +218,7 @@ def _broke_off(now: HostView) -> Blocked | None:
 
 def _harmless(one: CopyStatus) -> bool:
     """Whether the copy says what it failed of, and that is no divergence. A text that nobody knows may be one."""
-    return any(known in one.error_message.casefold() for known in NO_DIVERGENCE)
+    return one.needs_seed and "copy-diverged" not in one.speaks_of
 
 
 def may_have_diverged(one: CopyStatus) -> bool:
@@ -379,7 +377,7 @@ def _files(now: HostView, one: CopyStatus, files: str, *, discard: bool) -> Bloc
         )
     if files != "keep":
         return None
-    if one.status == "Suspended" and "seed" not in one.error_message.casefold():
+    if one.status == "Suspended" and not one.needs_seed:
         return Blocked(
             f"{one.id} is Suspended and holds its database"
             + (f' ("{one.suspend_comment}")' if one.suspend_comment else ""),

@@ -1,1 +1,1 @@
-Get-PSSession | Where-Object { $_.Name -eq 'starover-exchange' } | Remove-PSSession
+Get-PSSession | Where-Object { $_.Name -like 'starover-exchange*' } | Remove-PSSession

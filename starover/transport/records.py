@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -71,6 +73,7 @@ def error_record(record: object) -> ErrorRecord:
     said = adapted.get("Message") if isinstance(adapted, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     types: object = getattr(exception, "types", None)
     kind = types[0] if isinstance(types, list) and types else ""  # pyright: ignore[reportUnknownVariableType]
+    code: object = adapted.get("HResult") if isinstance(adapted, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     category: object = getattr(record, "category", None)
     line: object = getattr(record, "invocation_script_line_number", None)
     return ErrorRecord(
@@ -81,7 +84,23 @@ def error_record(record: object) -> ErrorRecord:
         target=_text(record, "target_name"),
         command=_text(record, "command_name") or _text(record, "activity"),
         line=line if isinstance(line, int) else 0,
+        hresult=f"0x{code & 0xFFFFFFFF:08X}" if isinstance(code, int) else "",
+        inner=tuple(itertools.islice(_below(exception), _DEEPEST)),
     )
+
+
+_DEEPEST = 5
+
+
+def _below(exception: object) -> Iterator[str]:
+    """The exceptions inside one, as `TYPE: MESSAGE`."""
+    while True:
+        adapted: object = getattr(exception, "adapted_properties", None)
+        exception = adapted.get("InnerException") if isinstance(adapted, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        if not isinstance(exception, GenericComplexObject):
+            return
+        kind = str(exception.types[0]) if exception.types else ""
+        yield f"{kind.removeprefix('Deserialized.')}: {exception.adapted_properties.get('Message') or exception}"
 
 
 def _text(record: object, name: str) -> str:

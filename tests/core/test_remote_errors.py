@@ -12,7 +12,7 @@ from starover_lab.world.errors import Kind, WorldError
 
 from starover.errors import ErrorRecord
 from starover.remote_causes import CAUSES
-from starover.remote_errors import NONE, UNKNOWN, advice, classify, classify_all
+from starover.remote_errors import NONE, UNKNOWN, advice, causes, classify, classify_all
 from starover.remote_patterns import BY_CATEGORY, PATTERNS
 
 FILE = Path(__file__).parents[1] / "data" / "exchange" / "transcripts.jsonl"
@@ -330,3 +330,24 @@ def test_several_records_mean_what_the_first_known_one_means() -> None:
     assert classify_all((noise, new)).cause == UNKNOWN
     assert advice((noise, new)) == advice(()) == ()
     assert advice((new, down)) == (CAUSES["rpc-unavailable"].advice,)
+
+
+@pytest.mark.parametrize(
+    ("record", "cause"),
+    [
+        (ErrorRecord(message="Vorgang fehlgeschlagen.", inner=("System.Exception: 0x800706BA",)), "rpc-unavailable"),
+        (ErrorRecord(message="Fehler.", inner=("System.X: a", "M.E.SeedInProgressException: b")), "seed-in-progress"),
+        (ErrorRecord(message="Zugriff.", hresult="0x80070005"), "access-denied"),
+        (ErrorRecord(message="Fehler.", hresult="0x80131501"), "unknown"),
+        (ErrorRecord(message="Fehler.", hresult="0x80004005"), "unknown"),
+        (ErrorRecord(message="Error 0x6d9", hresult="0x80070005", inner=("X: 0x80071725",)), "rpc-unavailable"),
+    ],
+)
+def test_what_lies_below_speaks_where_the_record_says_nothing(record: ErrorRecord, cause: str) -> None:
+    assert classify(record).cause == cause
+
+
+def test_a_text_may_speak_of_several_causes() -> None:
+    text = "The seeding operation failed. Error: Error 0x6d9 (There are no more endpoints available)."
+    assert {"seed-broken", "rpc-unavailable"} <= causes(ErrorRecord(message=text))
+    assert classify(ErrorRecord(message=text)).cause == "rpc-unavailable"

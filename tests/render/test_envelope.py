@@ -66,7 +66,7 @@ SCRIPTS = {
 def test_scripts_parse_and_stay_small(name: str) -> None:
     text = SCRIPTS[name].text
     parse(text)
-    assert len(text) < 8000, "the wrapper is meant to be small; 32 KB is the limit of a whole script"
+    assert len(text) < 8500, "the wrapper is meant to be small; 32 KB is the limit of a whole script"
     assert text.isascii()
     assert "\r" not in text
     assert not re.search(r"\{\{|\{%|%\}", text)

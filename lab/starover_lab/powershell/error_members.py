@@ -45,6 +45,8 @@ def hresult(exception: PSException) -> int:
     for name, code in _HRESULTS.items():
         if exception_is(exception.type_name, name):
             return code - 2**32
+    if not exception.type_name.startswith("System."):
+        return _HRESULTS["System.Exception"] - 2**32  # [mem] a product's own exceptions mostly leave it alone
     raise Unsupported(f"the HResult of a {exception.type_name}")
 
 

@@ -9,6 +9,12 @@ $ConfirmPreference = 'None'
 [System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
 function ConvertTo-StaroverError {
     param($Record)
+    $inner = @()
+    $below = $Record.Exception.InnerException
+    while ($null -ne $below -and $inner.Count -lt 5) {
+        $inner += [string]$below.GetType().FullName + ': ' + [string]$below.Message
+        $below = $below.InnerException
+    }
     $fields = [ordered]@{
         message  = [string]$Record.Exception.Message
         fqid     = [string]$Record.FullyQualifiedErrorId
@@ -17,6 +23,8 @@ function ConvertTo-StaroverError {
         target   = [string]$Record.TargetObject
         command  = [string]$Record.InvocationInfo.MyCommand.Name
         line     = [int]$Record.InvocationInfo.ScriptLineNumber
+        hresult  = '0x{0:X8}' -f [int]$Record.Exception.HResult
+        inner    = @($inner)
     }
     ConvertTo-Json -InputObject $fields -Compress -Depth 2
 }
@@ -44,8 +52,8 @@ function Import-StaroverExchange {
 $staroverSession = $null
 try {
     if (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0) { throw 'setup-running' }
-    foreach ($staroverFound in @(Get-PSSession | Where-Object { $_.Name -eq 'starover-exchange' })) {
-        if ([string]$staroverFound.State -eq 'Opened') {
+    foreach ($staroverFound in @(Get-PSSession | Where-Object { $_.Name -like 'starover-exchange*' })) {
+        if ($staroverFound.Name -eq 'starover-exchange' -and [string]$staroverFound.State -eq 'Opened') {
             $staroverSession = $staroverFound
         } else {
             Remove-PSSession -Session $staroverFound

@@ -8,6 +8,12 @@ $ConfirmPreference = 'None'
 [System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
 function ConvertTo-StaroverError {
     param($Record)
+    $inner = @()
+    $below = $Record.Exception.InnerException
+    while ($null -ne $below -and $inner.Count -lt 5) {
+        $inner += [string]$below.GetType().FullName + ': ' + [string]$below.Message
+        $below = $below.InnerException
+    }
     $fields = [ordered]@{
         message  = [string]$Record.Exception.Message
         fqid     = [string]$Record.FullyQualifiedErrorId
@@ -16,6 +22,8 @@ function ConvertTo-StaroverError {
         target   = [string]$Record.TargetObject
         command  = [string]$Record.InvocationInfo.MyCommand.Name
         line     = [int]$Record.InvocationInfo.ScriptLineNumber
+        hresult  = '0x{0:X8}' -f [int]$Record.Exception.HResult
+        inner    = @($inner)
     }
     ConvertTo-Json -InputObject $fields -Compress -Depth 2
 }
@@ -34,7 +42,8 @@ $staroverWarnings = @()
 $staroverClosed = $null
 function Invoke-StaroverPart {
 # The host's own time, and what is being installed there. Needs no Exchange session.
-$busy = @(Get-Process -ErrorAction Stop | Where-Object { $_.Name -like 'ExSetup*' -or @('TiWorker', 'TrustedInstaller') -contains $_.Name } | ForEach-Object { [string]$_.Name })
+$busy = @()
+foreach ($process in @(Get-Process -Name 'ExSetup*', 'TiWorker*', 'TrustedInstaller*' -ErrorAction Stop)) { $busy += @([string]$process.Name) }
 [pscustomobject]@{ utc = [string][datetime]::UtcNow.ToString('o'); installing = @($busy) }
 }
 try {
@@ -48,7 +57,8 @@ try {
 }
 function Invoke-StaroverPart {
 # The host's own time, and what is being installed there. Needs no Exchange session.
-$busy = @(Get-Process -ErrorAction Stop | Where-Object { $_.Name -like 'ExSetup*' -or @('TiWorker', 'TrustedInstaller') -contains $_.Name } | ForEach-Object { [string]$_.Name })
+$busy = @()
+foreach ($process in @(Get-Process -Name 'ExSetup*', 'TiWorker*', 'TrustedInstaller*' -ErrorAction Stop)) { $busy += @([string]$process.Name) }
 [pscustomobject]@{ utc = [string][datetime]::UtcNow.ToString('o'); installing = @($busy) }
 }
 try {

@@ -8,6 +8,12 @@ $ConfirmPreference = 'None'
 [System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
 function ConvertTo-StaroverError {
     param($Record)
+    $inner = @()
+    $below = $Record.Exception.InnerException
+    while ($null -ne $below -and $inner.Count -lt 5) {
+        $inner += [string]$below.GetType().FullName + ': ' + [string]$below.Message
+        $below = $below.InnerException
+    }
     $fields = [ordered]@{
         message  = [string]$Record.Exception.Message
         fqid     = [string]$Record.FullyQualifiedErrorId
@@ -16,6 +22,8 @@ function ConvertTo-StaroverError {
         target   = [string]$Record.TargetObject
         command  = [string]$Record.InvocationInfo.MyCommand.Name
         line     = [int]$Record.InvocationInfo.ScriptLineNumber
+        hresult  = '0x{0:X8}' -f [int]$Record.Exception.HResult
+        inner    = @($inner)
     }
     ConvertTo-Json -InputObject $fields -Compress -Depth 2
 }
