@@ -178,3 +178,13 @@ def test_a_seed_that_stands_still_can_be_cancelled(estate: Estate, shell: Shell)
     assert shell.run(f"{seed} -BeginSeed -Confirm:$false").ids == []
     estate.pass_time(7200)
     assert estate.world.copy_view("DB01", "EX3", "EX1").status == "Healthy"
+
+
+def test_who_waits_for_a_seed_learns_that_somebody_cancelled_it(estate: Estate, shell: Shell) -> None:
+    world = estate.world
+    world.fault("seed_stall", "DB01/EX3")
+    world.suspend_copy("DB01", "EX3", "EX1")
+    world.scheduler.after(600, lambda: world.cancel_seed("DB01", "EX3", "EX1"))
+    told = shell.run("Update-MailboxDatabaseCopy -Identity 'DB01\\EX3' -DeleteExistingFiles -Confirm:$false")
+    assert "was cancelled" in told.errors[0].message
+    assert told.seconds == pytest.approx(600, abs=60)

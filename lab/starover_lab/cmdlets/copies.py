@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from starover_lab.cmdlets.copy_status import copy_status
-from starover_lab.cmdlets.dag_tasks import run_task, wait_until, warn
+from starover_lab.cmdlets.dag_tasks import run_task, warn
 from starover_lab.cmdlets.identities import find_copies, find_databases, known_server
 from starover_lab.cmdlets.machine import (
     Machine,
@@ -28,7 +28,7 @@ from starover_lab.world.operations import Operation
 
 __all__ = ["BODIES"]
 
-_LOOK_S = 15.0
+_LOOK_S = 30.0
 """How often a cmdlet that waits for a seed looks whether it has ended."""
 
 
@@ -182,19 +182,22 @@ def _seed_to_the_end(
     begun = begin()
     ends, notices = (begun.ends, begun.notices) if isinstance(begun, Operation) else (begun, [])
     copy = here.world.copy(database, server)
+    seed = copy.seed
     try:
-        wait_until(call, ends)
-        while copy.seed is not None:
-            call.wait(_LOOK_S)
+        while seed is not None and copy.seed is seed:
+            left = (ends - here.world.now).total_seconds()
+            call.wait(min(left, _LOOK_S) if left > 0 else _LOOK_S)
     except Stopped:
-        if copy.seed is not None:
+        if seed is not None and copy.seed is seed:
             here.world.cancel_seed(database, server, here.host)
         raise
     for notice in notices:
         warn(call, notice)
-    if copy.error is not None and copy.error.cause == "seed":
-        fqdn = here.world.server(server).fqdn
-        raise WorldError("reseed_needed", copy.error.message, seeding=database, fqdn=fqdn)
+    broken = copy.error.message if copy.error is not None and copy.error.cause == "seed" else ""
+    if not broken and seed is not None and not copy.files_present:
+        broken = "The seeding operation was cancelled."
+    if broken:
+        raise WorldError("reseed_needed", broken, seeding=database, fqdn=here.world.server(server).fqdn)
 
 
 def add(call: Invocation) -> Iterator[Value]:
