@@ -120,7 +120,7 @@ def datacenter_switchover(one: Lab, **wishes: object) -> list[str]:
     for name in ("EX1", "EX2", "FSW1"):
         one.world.power_off(name, "ec2")
     done(one, one.world.recovery.stop("DAG1", "EX3", site="AZ1", configuration_only=True))
-    stop_services(one, ["EX3", "EX4"])
+    stop_services(one, [name for name in ("EX3", "EX4") if one.world.power(name) == "on"])
     said = done(one, one.world.recovery.restore("DAG1", "EX3", RestoreWishes(**wishes)))  # type: ignore[arg-type]
     one.later(minutes=3)
     return said
@@ -323,3 +323,15 @@ def test_what_is_refused(lab: Callable[..., Lab]) -> None:
         with pytest.raises(WorldError) as refused:
             call()
         assert refused.value.kind == kind
+
+
+def test_a_survivor_that_does_not_answer_is_named(lab: Callable[..., Lab]) -> None:
+    one = lab("pa-4x2-fsw1")
+    lose_the_first_zone(one)
+    one.world.power_off("EX4", "ec2")
+    assert datacenter_switchover(one) == ["node_not_started"]
+    assert states(one, "EX3") == {"EX3": "Up", "EX4": "Down"}
+    one.world.power_on("EX4", "ec2")
+    one.later(minutes=10)
+    assert states(one, "EX3") == {"EX3": "Up", "EX4": "Up"}
+    assert broken(one) == set()

@@ -138,7 +138,7 @@ class DagRecovery:
 
         state.scheduler.at(begun + timedelta(seconds=1), join)
         state.scheduler.at(
-            operation.ends, lambda: self._restored(known, target, reached, leader, asker, wishes, operation, late=late)
+            operation.ends, lambda: self._restored(known, target, hosts, leader, asker, wishes, operation, late=late)
         )
         return operation
 
@@ -193,7 +193,7 @@ class DagRecovery:
         self,
         known: DagObject,
         target: DomainController,
-        reached: Sequence[Server],
+        hosts: Sequence[Server],
         leader: Server,
         asker: Server,
         wishes: RestoreWishes,
@@ -206,7 +206,7 @@ class DagRecovery:
         if cluster is None or not self._up(cluster, leader):
             operation.error = WorldError("no_quorum", f"{known.name} has no quorum", cluster=known.name)
             return
-        for host in reached:
+        for host in hosts:
             if not self._up(cluster, host):
                 operation.warn("node_not_started", f"{host.name} has not joined", server=host.name, dag=known.name)
         dc = target if target.up() else state.directory.closest(asker.site)
@@ -225,7 +225,7 @@ class DagRecovery:
         self._witness.settle_restored(cluster, dag, asker, operation, primary=wishes.primary_witness)
         if late:
             state.log.add("dag_half_restored", dag.name, nodes=len(cluster.nodes))
-        for host in reached:
+        for host in hosts:
             if host.exchange is not None and self._up(cluster, host) and state.runs(host, REPL):
                 host.exchange.dacp_bit, host.exchange.dacp_set_at = 1, state.now
                 state.log.add("dacp_bit", host.name, bit=1)

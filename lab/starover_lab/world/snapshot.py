@@ -163,6 +163,8 @@ def _cluster(cluster: Cluster) -> dict[str, Data]:
     return {
         "quorate": cluster.quorate,
         "quorum_type": cluster.quorum_type,
+        "epoch": cluster.epoch,
+        "forced": cluster.forced,
         "votes": cluster.votes.present,
         "total": cluster.votes.total,
         "primary_active_manager": cluster.core_owner or None,
@@ -172,7 +174,12 @@ def _cluster(cluster: Cluster) -> dict[str, Data]:
         "witness_online": cluster.votes.witness_online,
         "witness_vote": cluster.votes.witness_vote,
         "nodes": {
-            node.server: {"id": node.id, "state": node.state, "vote": cluster.votes.votes.get(node.id, 0)}
+            node.server: {
+                "id": node.id,
+                "state": node.state,
+                "information": node.information,
+                "vote": cluster.votes.votes.get(node.id, 0),
+            }
             for node in cluster.nodes
         },
     }
