@@ -224,3 +224,25 @@ def test_tasks_are_found_replaced_and_missed(shell: Shell) -> None:
         "$t.Settings.ExecutionTimeLimit"
     )
     assert shell.run(shown).texts == ["SYSTEM", "Highest", "PT4H"]
+
+
+def test_what_is_in_is_a_hotfix(estate: Estate, shell: Shell) -> None:
+    assert shell.run("(Get-HotFix).HotFixID").texts == ["KB5041234"]
+    assert shell.run("Get-HotFix -Id 'KB5044411'").ids == [
+        "GetHotFixNoEntriesFound,Microsoft.PowerShell.Commands.GetHotFixCommand"
+    ]
+    begin(shell)
+    until_it_ends(estate, shell)
+    assert shell.run("(Get-HotFix).HotFixID").texts == ["KB5041234", "KB5043080"], "the other waits for its reboot"
+
+
+def test_a_shutdown_that_was_told_is_taken_back(estate: Estate, shell: Shell) -> None:
+    assert shell.run("& shutdown.exe '/r' '/t' '60' 2>$null; $LASTEXITCODE").texts[-1] == "0"
+    assert shell.run("& shutdown.exe '/r' '/t' '60' 2>$null; $LASTEXITCODE").texts[-1] == "1190"
+    assert shell.run("& shutdown.exe '/a' 2>$null; $LASTEXITCODE").texts[-1] == "0"
+    assert shell.run("& shutdown.exe '/a' 2>$null; $LASTEXITCODE").texts[-1] == "1116"
+    estate.pass_time(120)
+    assert estate.world.server("EX1").power == "on"
+    shell.run("& shutdown.exe '/r' '/t' '60' 2>$null")
+    estate.pass_time(100)
+    assert estate.world.server("EX1").power == "booting"

@@ -20,6 +20,7 @@ from starover_lab.cmdlets.windows import setup_runs
 from starover_lab.powershell.command import CommandTable
 from starover_lab.powershell.errors import ErrorRecord, PSException
 from starover_lab.powershell.values import Guid
+from starover_lab.world.clock import Timer
 from starover_lab.world.entities import Account
 from starover_lab.world.names import same
 from starover_lab.world.world import World
@@ -95,8 +96,8 @@ class Registry:
     exchange: list[ExchangeSession] = field(default_factory=list[ExchangeSession])
     shells: dict[object, tuple[str, str]] = field(default_factory=dict[object, tuple[str, str]])
     """Open WinRM shells: host and person."""
-    shutdowns: set[str] = field(default_factory=set[str])
-    """Hosts for which `shutdown.exe` has been told a time."""
+    shutdowns: dict[str, Timer] = field(default_factory=dict[str, Timer])
+    """Hosts for which `shutdown.exe` has been told a time, and what does it then."""
     opened: int = 0
     task_runs: TaskRuns | None = None
     """Scheduled tasks at work; None where none can be started."""

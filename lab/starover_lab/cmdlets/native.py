@@ -164,20 +164,27 @@ def _dsacls(call: Invocation, arguments: list[str]) -> _Ended:
 def _shutdown(call: Invocation, arguments: list[str]) -> _Ended:
     here = machine(call)
     low = [one.casefold() for one in arguments]
+    assert here.registry is not None
+    pending = here.registry.shutdowns
+    if low == ["/a"]:
+        if here.host not in pending:
+            text = "Unable to abort the system shutdown because no shutdown was in progress.(1116)"
+            return _Ended([], [text], 1116)
+        pending.pop(here.host).cancel()
+        return _Ended([], [], 0)
     if "/r" not in low:
         raise Unsupported(f"shutdown.exe {' '.join(arguments)}: the lab does not simulate it")
     delay = float(arguments[low.index("/t") + 1]) if "/t" in low else 30.0
-    assert here.registry is not None
-    pending = here.registry.shutdowns
     if here.host in pending:
         return _Ended([], ["A system shutdown has already been scheduled.(1190)"], 1190)
-    pending.add(here.host)
+    boot = here.server.boot_time
 
     def go() -> None:
-        pending.discard(here.host)
-        here.world.windows.restart(here.host)
+        pending.pop(here.host, None)
+        if here.server.boot_time == boot:
+            here.world.windows.restart(here.host)
 
-    here.world.scheduler.after(delay, go)
+    pending[here.host] = here.world.scheduler.after(delay, go)
     return _Ended([], [], 0)
 
 

@@ -28,6 +28,7 @@ from starover_lab.cmdlets import (
     file_moves,
     files,
     firewall,
+    hotfixes,
     local_groups,
     native,
     network,
@@ -74,6 +75,7 @@ _WINDOWS: dict[str, Body] = (
     | disks.BODIES
     | features.BODIES
     | firewall.BODIES
+    | hotfixes.BODIES
     | shares.BODIES
     | network.BODIES
     | dns_client.BODIES

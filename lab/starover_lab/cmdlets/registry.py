@@ -16,6 +16,7 @@ from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.errors import ErrorRecord
 from starover_lab.powershell.values import PSArray, PSObject, Value
+from starover_lab.world.names import same
 
 __all__ = ["children", "exists", "item", "property_of"]
 
@@ -74,6 +75,9 @@ def _keys(here: Machine) -> dict[str, Values]:
         for role in _ROLES:
             version = server.exchange.build
             keys[f"{_EXCHANGE}\\{role}"] = {"ConfiguredVersion": version, "UnpackedVersion": version}
+        if any(one["kind"] == "su_failed" and same(str(one["target"]), here.host) for one in here.world.faults()):
+            # What setup leaves where it broke off (powershell.md section 2).
+            keys[f"{_EXCHANGE}\\HubTransportRole"] |= {"Action": "BuildToBuildUpgrade", "Watermark": "Transport"}
         keys[_UNINSTALL] = {"DisplayName": "Microsoft Exchange Server", "VersionMajor": major, "VersionMinor": minor}
     for path in list(keys):
         above = path.rpartition("\\")[0]

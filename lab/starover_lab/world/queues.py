@@ -17,7 +17,6 @@ from starover_lab.world.errors import WorldError
 from starover_lab.world.mail_parts import MailQueue, Pressure, QueueKind, QueueView, SendConnector
 from starover_lab.world.reading import effective_state
 from starover_lab.world.state import State, first_label
-from starover_lab.world.storage import space
 
 __all__ = ["TRANSPORT", "Queues"]
 
@@ -201,8 +200,11 @@ class Queues:
                 continue
             self._service(host, exchange)
             self._make(host, exchange)
-            for queue in exchange.mail.queues:
-                self._flow(host, exchange, queue)
+            queues = exchange.mail.queues
+            clogged = self._clogged(exchange)
+            ways = sum(one.kind in ("database", "connector") for one in queues) or 1
+            for queue in queues:
+                self._flow(host, exchange, queue, ways, clogged=clogged)
 
     def _service(self, host: Server, exchange: ExchangeServer) -> None:
         """What the transport service knows: it reads its component when it starts, and now and then."""
@@ -222,8 +224,8 @@ class Queues:
             state.poke_after(state.tuning.transport_poll_s)
         elif state.now >= mail.hub_differs_since + timedelta(seconds=state.tuning.transport_poll_s):
             mail.hub_state, mail.hub_differs_since = wanted, None
-        room = space(state, host, "C:")
-        if room is None or room.free > 0:
+        disk = host.volumes.get("C:")
+        if disk is None or not (disk.stuffed or disk.other >= disk.size):
             mail.disk_full_since = None
         elif mail.disk_full_since is None:
             mail.disk_full_since = state.now
@@ -232,8 +234,10 @@ class Queues:
     def _make(self, host: Server, exchange: ExchangeServer) -> None:
         """The queues that should be there."""
         mail, now = exchange.mail, self._state.now
-        there = {(queue.kind, queue.about) for queue in mail.queues}
+        there = [(queue.kind, queue.about) for queue in mail.queues]
         wanted = list(self._wanted(host))
+        if len(there) == len(wanted) and set(there) == set(wanted):
+            return
         for kind, about in wanted:
             if (kind, about) not in there:
                 made = MailQueue(kind.capitalize() if not about else "", kind, about, now)
@@ -262,18 +266,17 @@ class Queues:
                 yield "connector", connector.name
         yield "poison", ""
 
-    def _flow(self, host: Server, exchange: ExchangeServer, queue: MailQueue) -> None:
+    def _flow(self, host: Server, exchange: ExchangeServer, queue: MailQueue, ways: int, *, clogged: bool) -> None:
         """Set how a queue changes from now on."""
         state, tuning, mail = self._state, self._state.tuning, exchange.mail
         before = (queue.rate, queue.level, queue.arriving, queue.trouble)
         if queue.kind in ("shadow", "poison") or mail.runs_since is None:
             arriving, level, rate, trouble = 0.0, 0.0, 0.0, ""
         else:
-            ways = sum(one.kind in ("database", "connector") for one in mail.queues) or 1
             share = 1 if queue.kind == "submission" else ways
-            accepts = mail.hub_state == "Active" and not (queue.kind != "submission" and self._clogged(exchange))
+            accepts = mail.hub_state == "Active" and not (queue.kind != "submission" and clogged)
             arriving = tuning.mail_per_min / 60 / share if accepts else 0.0
-            trouble = self._trouble(host, exchange, queue)
+            trouble = self._trouble(host, queue, clogged=clogged)
             moves = not trouble and not queue.suspended
             if queue.redirected_to:
                 rate, level = arriving - tuning.redirect_per_s, 0.0
@@ -301,11 +304,11 @@ class Queues:
         suspended = any(one.suspended for one in mail.queues if one.kind == "submission")
         return stuck or suspended or mail.pressure is not None or mail.disk_full_since is not None
 
-    def _trouble(self, host: Server, exchange: ExchangeServer, queue: MailQueue) -> str:
+    def _trouble(self, host: Server, queue: MailQueue, *, clogged: bool) -> str:
         """Why nothing leaves a queue; empty when it does."""
         state = self._state
         if queue.kind == "submission":
-            return "420 4.2.0 the categorizer does not go on" if self._clogged(exchange) else ""
+            return "420 4.2.0 the categorizer does not go on" if clogged else ""
         if queue.kind == "database":
             database = state.databases[queue.about]
             active = state.servers[database.active]
