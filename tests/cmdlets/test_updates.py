@@ -246,3 +246,15 @@ def test_a_shutdown_that_was_told_is_taken_back(estate: Estate, shell: Shell) ->
     shell.run("& shutdown.exe '/r' '/t' '60' 2>$null")
     estate.pass_time(100)
     assert estate.world.server("EX1").power == "booting"
+
+
+def test_a_script_that_polls_moves_the_clock_for_both(estate: Estate, shell: Shell) -> None:
+    begin(shell)
+    script = (
+        "$n = 0; do { Start-Sleep -Seconds 20; $n += 1; $state = Get-Content -LiteralPath '"
+        + FOLDER
+        + "\\state.json' -Raw -Encoding UTF8 | ConvertFrom-Json } while ($state.phase -ne 'done'); $state.phase"
+    )
+    told = shell.run(script)
+    assert told.texts == ["done"]
+    assert 16 * 60 < told.seconds < 20 * 60, "two downloads, twelve and four minutes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from starover_lab.cmdlets.machine import given_list, reading
-from starover_lab.cmdlets.objects import product, text_of
+from starover_lab.cmdlets.objects import product
 from starover_lab.cmdlets.windows import fits
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Value
@@ -60,9 +60,7 @@ def get_hotfix(call: Invocation) -> Iterator[Value]:
             "Cannot find the requested hotfix on the 'localhost' computer. Verify the input and run the command again."
         )
         kind = "System.ArgumentException"
-        call.error(
-            call.record("GetHotFixNoEntriesFound", "ObjectNotFound", message, type_name=kind, target=text_of(""))
-        )
+        call.error(call.record("GetHotFixNoEntriesFound", "ObjectNotFound", message, type_name=kind))
 
 
 BODIES: dict[str, Body] = {"Get-HotFix": get_hotfix}
