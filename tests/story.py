@@ -80,6 +80,11 @@ class Dice:
         return self.of(*[az.name for az in self.world.state.azs])
 
 
+def to(text: str) -> dict[str, Plain]:
+    database, _, server = text.partition("/")
+    return {"db": database, "to": server}
+
+
 def pair(text: str) -> dict[str, Plain]:
     database, _, server = text.partition("/")
     return {"db": database, "server": server}
@@ -96,6 +101,18 @@ RUNBOOKS: Mapping[str, Draw] = {
     "dag-set-witness": lambda dice: {"server": dice.witness(), "directory": "C:\\DAG"},
     "dag-witness-repair": lambda _: {},
     "witness-prepare": lambda dice: {"server": dice.witness()},
+    "db-switchover": lambda dice: {**to(dice.passive()), "hold": dice.of("", "swap")},
+    "server-switchover": lambda dice: {"server": dice.member()},
+    "pam-move": lambda dice: {"to": dice.member()},
+    "redistribute": lambda _: {},
+    "maintenance-start": lambda dice: {"server": dice.member()},
+    "maintenance-stop": lambda dice: {"server": dice.member()},
+    "server-reboot": lambda dice: {"server": dice.member()},
+    "service-restart": lambda dice: {
+        "server": dice.member(),
+        "service": dice.of("MSExchangeTransport", "MSExchangeRepl", "clussvc"),
+    },
+    "az-loss-assess": lambda _: {},
     "health-report": lambda _: {},
     "dag-status": lambda _: {},
 }
@@ -111,12 +128,21 @@ FAULTS: Mapping[str, Callable[[Dice], tuple[str, dict[str, str | float]]]] = {
         {"service": dice.of("MSExchangeIS", "MSExchangeRepl", "clussvc")},
     ),
     "witness_down": lambda dice: (dice.witness(), {}),
+    "partition": lambda dice: (f"{dice.az()}|{dice.az()}", {}),
+    "link_flap": lambda dice: (f"{dice.az()},*", {}),
+    "disk_full": lambda dice: (dice.member(), {}),
+    "disk_failed": lambda dice: (dice.member(), {}),
+    "divergence": lambda dice: (dice.passive(), {}),
+    "lastlog_stale": lambda dice: (dice.database(), {}),
+    "queue_stuck": lambda dice: (dice.member(), {"messages": 80}),
+    "witness_reboot": lambda dice: (dice.witness(), {}),
+    "reboot_never_returns": lambda dice: (dice.member(), {}),
     "winrm_refused": lambda dice: (dice.server(), {}),
     "exchange_vdir_down": lambda dice: (dice.member(), {}),
 }
 """What stories may break. A kind that the lab does not have fails at once."""
 
-REPEATABLE = frozenset[str]()
+REPEATABLE = frozenset({"server-reboot", "service-restart"})
 """Runbooks that are never done: a second run does it again."""
 
 
