@@ -270,3 +270,23 @@ def test_somebody_else_changes_something_and_back(lab: Callable[..., Lab], cmdle
     one.later(minutes=5)
     assert one.statuses("DB01")["EX1"] == "Mounted"
     assert node(one, "EX1", "EX2") == ("Up", "Normal")
+
+
+def test_a_zone_with_bad_links_comes_too_late_for_the_lock(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    one.world.fault("link_latency", "1a,*", ms=400, loss=20)
+    one.world.fault("link_flap", "1a,1b", n=3)
+    one.later(minutes=25)
+    informed = {view.name: view.information for view in one.world.nodes("EX3")}
+    assert informed == {"EX1": "Quarantined", "EX2": "Normal", "EX3": "Normal", "EX4": "Normal"}
+    assert {database.active for database in one.world.state.databases} <= {"EX2", "EX3", "EX4"}
+    assert all(database.state == "Mounted" for database in one.world.state.databases)
+    assert quorate(one), "nobody has to force anything"
+
+
+def test_a_long_way_alone_does_not_take_the_lock_from_its_owner(lab: Callable[..., Lab]) -> None:
+    one = lab()
+    one.world.fault("link_latency", "1a,*", ms=400)
+    one.world.fault("link_flap", "1a,1b", n=1)
+    one.later(30)
+    assert node(one, "EX1", "EX3") == ("Up", "Isolated")

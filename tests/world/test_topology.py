@@ -219,3 +219,13 @@ def test_the_third_zone_of_the_template(lab: Callable[..., Lab]) -> None:
 def test_the_large_estate_keeps_mail_for_a_week(lab: Callable[..., Lab]) -> None:
     assert lab().world.client_access.organization().safety_net_hold_s == 7 * 86_400
     assert lab("aws-2az").world.client_access.organization().safety_net_hold_s == 2 * 86_400
+
+
+def test_knobs_that_are_words(tmp_path: Path) -> None:
+    text = "name: t\nextends: pa-4x2-fsw1\ntuning: {{setdag_after_restore: {0}}}\n"
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(text.format("keep"), encoding="utf-8")
+    bad.write_text(text.format("perhaps"), encoding="utf-8")
+    assert load(good).tuning.setdag_after_restore == "keep"
+    with pytest.raises(TopologyError, match="setdag_after_restore"):
+        load(bad)

@@ -452,7 +452,8 @@ class Clusters:
         return parts
 
     def _winner(self, cluster: Cluster, parts: list[list[ClusterNode]]) -> int | None:
-        owner = cluster.nodes.get(cluster.core_owner) if cluster.core_owner else None
+        """The part that keeps quorum; the witness's lock goes to who is there first."""
+        first = parts[0] if len(parts) == 1 else min(parts, key=lambda part: self._at_the_lock(cluster, part))
         return quorum.split(
             cluster.votes,
             [[node.id for node in part] for part in parts],
@@ -460,8 +461,29 @@ class Clusters:
                 any(self.witness_reachable(cluster, self._state.servers[node.server]) for node in part)
                 for part in parts
             ],
-            owner=owner.id if owner is not None else None,
+            owner=first[0].id,
         )
+
+    def _at_the_lock(self, cluster: Cluster, part: list[ClusterNode]) -> float:
+        """After how many seconds a part has the witness's lock, if nobody else has.
+
+        The part with the core group's owner begins, the others after a delay; a bad way to the share takes its time:
+        round trips, and a second for every packet that is lost.
+        """
+        state, tuning = self._state, self._state.tuning
+        host = state.servers.get(cluster.witness_server) if cluster.witness_server else None
+        owned = any(node.server.casefold() == cluster.core_owner.casefold() for node in part)
+        begins = 0.0 if owned else tuning.arbitration_delay_s
+        if host is None:
+            return begins
+
+        def way(node: ClusterNode) -> float:
+            pair = frozenset((state.servers[node.server].az, host.az))
+            usual = tuning.rtt_same_az_ms if len(pair) == 1 else tuning.rtt_cross_az_ms
+            trip = state.latency_ms.get(pair, usual) / 1000
+            return tuning.lock_round_trips * (trip + 2 * state.packet_loss.get(pair, 0.0))
+
+        return begins + min(way(node) for node in part)
 
     def _heartbeat(self, cluster: Cluster) -> float:
         subnets = {self._state.servers[node.server].subnet for node in cluster.nodes}

@@ -66,6 +66,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cluster_restart_s: float = 60.0
     """The service control manager starts the cluster service again after it gave up."""
     pam_election_s: float = 5.0
+    arbitration_delay_s: float = 6.0
+    """How much later than the owner of the core group other nodes reach for the witness's lock."""
+    lock_round_trips: float = 10.0
+    """That it takes to lock the share: with a bad way the owner may come too late."""
     isolated_s: float = 240.0
     """How long a node that lost its heartbeats stays Isolated before it is Down; 2012 R2 knows no such time."""
     quarantine_exits: int = 3
