@@ -192,7 +192,7 @@ def test_a_runbook_has_a_name_and_parameters_from_its_signature() -> None:
     found = {one.name: one for one in do_a_thing.parameters}
     assert list(found) == [
         "dag", "server", "copy", "mode", "how", "count", "lag", "others", "names", "comment", "force",
-        "maybe",
+        "maybe", "dc",
     ]  # fmt: skip
     assert [one.name for one in found.values() if one.required] == ["server", "copy"]
     assert found["copy"].option == "--copy"
