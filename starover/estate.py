@@ -135,6 +135,8 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kind: Literal["nlb", "alb", "clb", "zevenet"] = "nlb"
     fqdn: str = ""
     """The DNS name that it answers to, the aim of a CNAME."""
+    addresses: tuple[str, ...] = ()
+    """Its own virtual addresses, where names point to them; empty: those of its DNS name."""
     target_group: str = ""
 
 

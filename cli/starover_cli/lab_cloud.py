@@ -1,4 +1,4 @@
-"""Calls to AWS, in a lab: over its control port instead of boto3; knows no service."""
+"""Calls in a lab: AWS's over its control port instead of boto3, looks at what it has on loopback; knows no service."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from starover.calls import Call
 from starover.errors import BadReport, Throttled, TimedOut
 from starover.estate import Server
 from starover.transport.calls import CallFailed
+from starover.transport.probe import Probes
 from starover_cli.lab_client import Lab
 
-__all__ = ["LabCloud"]
+__all__ = ["LabCloud", "lab_probes"]
 
 _THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 
@@ -26,6 +27,35 @@ class _Error(msgspec.Struct):
 class _Answer(msgspec.Struct):
     reply: dict[str, object] = {}
     error: _Error | None = None
+
+
+class _Port(msgspec.Struct):
+    address: str
+    port: int
+    at: int
+
+
+PATIENCE = 2.0
+"""Real seconds for a look at something in a lab: whoever answers there does so at once."""
+
+
+def lab_probes(folder: Path) -> Probes:
+    """Looks over the network of a lab: addresses of its estate are ports of loopback, and its own time passes.
+
+    Raises `LabGone` when there is no lab, with the first look.
+    """
+
+    def place(address: str, port: int) -> tuple[str, int]:
+        known = msgspec.convert(Lab.at(folder).about.get("ports", []), list[_Port])
+        found = next((one for one in known if (one.address, one.port) == (address, port)), None)
+        if found is None:
+            raise LookupError(address)
+        return "127.0.0.1", found.at
+
+    def told(seconds: float) -> None:
+        Lab.at(folder).hold("probed", {"seconds": seconds}, 60)
+
+    return Probes(place, patience=PATIENCE, told=told)
 
 
 class LabCloud:

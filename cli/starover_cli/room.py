@@ -53,10 +53,12 @@ class Parts:
         from starover.transport.calls import WithCalls
 
         if not estate.lab:
-            return WithCalls(scripts, {})
-        from starover_cli.lab_cloud import LabCloud
+            from starover.transport.probe import Probes
 
-        return WithCalls(scripts, {}, LabCloud(file.parent))
+            return WithCalls(scripts, {"probe": Probes()})
+        from starover_cli.lab_cloud import LabCloud, lab_probes
+
+        return WithCalls(scripts, {"probe": lab_probes(file.parent)}, LabCloud(file.parent))
 
     def clock(self, estate: Estate, file: Path) -> Clock:
         """The lab's time for a lab, else this machine's."""

@@ -16,6 +16,7 @@ import msgspec
 
 from starover.errors import Mistake
 from starover_lab import written
+from starover_lab.client_ports import ClientPorts
 from starover_lab.cloud.api import Cloud
 from starover_lab.control import Control
 from starover_lab.dns_server import DnsListener
@@ -62,6 +63,7 @@ class LabServer:
         self._dns = [DnsListener(name, self.world.dns) for name in self.world.dns.servers()]
         self._token = secrets.token_urlsafe(24)
         self._control = Control(self, self._token)
+        self._client_ports: ClientPorts | None = None
         self._stop = asyncio.Event()
         self._following: set[asyncio.Task[None]] = set()
 
@@ -87,6 +89,8 @@ class LabServer:
             await host.follow()
         for dns in self._dns:
             await dns.serve()
+        self._client_ports = ClientPorts(self.world, authority)
+        await self._client_ports.serve()
         await self._control.listener.serve()
         self.pump.afterwards.append(self._follow)
         self.world.state.log.after.append(self._on_event)
@@ -95,6 +99,9 @@ class LabServer:
             raise Mistake("the topology has no account", certain=("nothing was started",))
         url = self._control.url
         lab = written.lab_json(self.world, self._hosts, self._dns, users, url, self._token)
+        lab["ports"] = [
+            {"address": place.address, "port": place.port, "at": at} for place, at in self._client_ports.at.items()
+        ]
         estate = written.estate(self.world, self._hosts)
         written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
         return Ready(self.name, len(self._hosts), self.folder, url)
@@ -117,6 +124,8 @@ class LabServer:
             host.close()
         for dns in self._dns:
             dns.close()
+        if self._client_ports is not None:
+            self._client_ports.close()
         self._control.listener.close()
         auth.forget()
 

@@ -97,7 +97,9 @@ def plant_dns(state: State, topology: Topology) -> None:
     for (zone, label), records in nodes.items():
         state.directory.plant(node_key(zone, label), Node(tuple(records)))
     for number, balancer in enumerate(topology.balancers, start=1):
-        if balancer.fqdn:
+        if balancer.addresses:
+            state.balancer_addresses[(balancer.fqdn or balancer.name).rstrip(".").casefold()] = balancer.addresses
+        elif balancer.fqdn:
             nets = [subnet.cidr.partition("/")[0].rpartition(".")[0] for subnet in state.subnets]
             addresses = tuple(dict.fromkeys(f"{net}.{240 + number}" for net in nets)) or (f"10.255.0.{number}",)
             state.balancer_addresses[balancer.fqdn.rstrip(".").casefold()] = addresses
