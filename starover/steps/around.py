@@ -32,7 +32,6 @@ class Member:
     """What one member answered."""
 
     server: Server
-    dag: DagObject
     copies: tuple[CopyStatus, ...]
     components: tuple[ComponentState, ...]
     moment: Moment
@@ -49,6 +48,10 @@ class Around:
     """A DAG as its members see it now."""
 
     dag: Dag
+    seen: DagObject
+    """The DAG and its cluster."""
+    seen_by: Server
+    """The member that sees it with its cluster: whom to ask, and who does what concerns all."""
     members: tuple[Member, ...]
     """In the order of the inventory."""
     databases: tuple[DatabaseInfo, ...]
@@ -62,16 +65,6 @@ class Around:
     def others(self, server: Server) -> list[Member]:
         """The members but one."""
         return [one for one in self.members if one.server is not server]
-
-    @property
-    def seen(self) -> DagObject:
-        """The DAG, by a member that is in its cluster, if any."""
-        return next((one.dag for one in self.members if one.dag.cluster is not None), self.members[0].dag)
-
-    @property
-    def seen_by(self) -> Server:
-        """The member that sees the DAG with its cluster: whom to ask, and who does what concerns all."""
-        return next((one.server for one in self.members if one.dag.cluster is not None), self.members[0].server)
 
     @property
     def copies(self) -> dict[str, list[CopyStatus]]:
@@ -166,21 +159,28 @@ def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
     servers = members_of(dag, estate)
     if not servers:
         raise BadParameter(f"{dag.name} has no members in the inventory", certain=("nothing was contacted",))
-    members = yield from together(_member(dag, server) for server in servers)
-    asked = next((one for one in members if one.dag.cluster is not None), members[0])
-    if not asked.dag.found:
+    members = yield from together(_member(server) for server in servers)
+    for asked in servers:
+        seen = yield from dag_facts.read(asked, dag=dag.name)
+        if seen.cluster is not None:
+            break
+    else:
+        asked, seen = servers[0], (yield from dag_facts.read(servers[0], dag=dag.name))
+    if not seen.found:
         raise NotSafe(
-            f"there is no DAG {dag.name}: {asked.server.name} lists none of that name",
+            f"there is no DAG {dag.name}: {asked.name} lists none of that name",
             certain=("nothing was changed",),
             next=("starover status",),
-            host=asked.server.name,
+            host=asked.name,
         )
-    known = yield from databases.read(asked.server)
-    limits = yield from activations.read(asked.server)
-    names = {short(name).casefold() for name in asked.dag.members}
+    known = yield from databases.read(asked)
+    limits = yield from activations.read(asked)
+    names = {short(name).casefold() for name in seen.members}
     mine = tuple(one for one in limits.servers if one.name.casefold() in names)
     return Around(
         dag=dag,
+        seen=seen,
+        seen_by=asked,
         members=tuple(members),
         databases=tuple(
             one for one in known.databases if any(server.casefold() in names for server in places_of(one.preferences))
@@ -189,16 +189,14 @@ def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
     )
 
 
-def _member(dag: Dag, server: Server) -> Steps[Member]:
+def _member(server: Server) -> Steps[Member]:
     parts: list[Steps[Report]] = [
-        dag_facts.read(server, dag=dag.name),
         copies_on.read(server, name=server.name),
         component_states.read(server, server=server.name),
         moment_of.read(server),
     ]
-    seen, copies, components, moment = yield from together(parts)
-    assert isinstance(seen, DagObject)
+    copies, components, moment = yield from together(parts)
     assert isinstance(copies, DatabaseCopies)
     assert isinstance(components, ComponentStates)
     assert isinstance(moment, Moment)
-    return Member(server, seen, copies.copies, components.components, moment)
+    return Member(server, copies.copies, components.components, moment)

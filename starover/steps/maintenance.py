@@ -163,10 +163,10 @@ def _quieten(
     if before.policy not in ("", "Blocked"):
         undo.append(policy_set.on(server, server=name, policy=before.policy))
     active = around.active_on(server)
-    yield leaving.on(server, server=name, databases=active)
+    yield leaving.on(server, name=name, databases=active, flagged=before.move_now)
     if not before.move_now:
         undo.append(move_now_set.on(server, server=name, enabled=False))
-    yield evacuated.on(server, server=name, databases=active, comment=comment)
+    yield evacuated.on(server, name=name, databases=active, comment=comment)
     if heir is not None:
         yield owner_moved_off.on(server, dag=dag, server=name, target=heir.name)
         owner = around.seen.active_manager

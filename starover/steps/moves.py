@@ -15,10 +15,17 @@ from starover.runbook import Steps
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps import guards
 from starover.steps.activation import Activation, move_now_set
-from starover.steps.copies import GOOD_COPY_QUEUE, GOOD_INDEX, GOOD_REPLAY_QUEUE, CopyStatus, DatabaseCopies, copies_of
+from starover.steps.copies import (
+    GOOD_COPY_QUEUE,
+    GOOD_INDEX,
+    GOOD_REPLAY_QUEUE,
+    CopyStatus,
+    DatabaseCopies,
+    copies_of,
+    copies_on,
+)
 from starover.steps.dag import DatabaseInfo
 from starover.steps.placement import places_of
-from starover.steps.queues import Snapshot, snapshot
 
 __all__ = [
     "LOSSLESS",
@@ -222,43 +229,53 @@ def active_on(now: Sequence[CopyStatus], databases: Sequence[str]) -> tuple[str,
     return tuple(one.database for one in now if one.active and one.database.casefold() in wanted)
 
 
-def _leave_back(prev: Snapshot, at: Server, /, *, server: str, databases: Sequence[DbName]) -> Step | None:
-    del databases
-    return None if prev.move_now else move_now_set.on(at, server=server, enabled=False)
+def _leave_back(
+    prev: DatabaseCopies, at: Server, /, *, name: str, databases: Sequence[DbName], flagged: bool
+) -> Step | None:
+    del prev, databases
+    return None if flagged else move_now_set.on(at, server=name, enabled=False)
 
 
 @step(
-    check=snapshot,
+    check=copies_on,
     apply="move/leave.ps1.j2",
     risk=Risk.SERVICE,
     settle=Settle(every=15, limit=600),
     undo=_leave_back,
     lenient=True,
 )
-def leaving(now: Snapshot, /, *, server: str, databases: Sequence[DbName]) -> Change | Blocked | None:
-    """Active Manager moves these databases off a server, and nothing becomes active there meanwhile (S-EVACUATE)."""
+def leaving(
+    now: DatabaseCopies, /, *, name: str, databases: Sequence[DbName], flagged: bool
+) -> Change | Blocked | None:
+    """Active Manager moves these databases off a server, and nothing becomes active there meanwhile (S-EVACUATE).
+
+    `flagged`: somebody had told it so before.
+    """
+    del flagged
     here = active_on(now.copies, databases)
-    return Change(f"active on {server}: {', '.join(here)}", "here", "elsewhere") if here else None
+    return Change(f"active on {name}: {', '.join(here)}", "here", "elsewhere") if here else None
 
 
-def _active_left(now: Snapshot) -> int:
+def _active_left(now: DatabaseCopies) -> int:
     return sum(one.active for one in now.copies)
 
 
 @step(
-    check=snapshot,
+    check=copies_on,
     apply="move/rest.ps1.j2",
     risk=Risk.SERVICE,
     settle=Settle(every=15, limit=1200),
     progress=_active_left,
     deadline=1200,
 )
-def evacuated(now: Snapshot, /, *, server: str, databases: Sequence[DbName], comment: str) -> Change | Blocked | None:
+def evacuated(
+    now: DatabaseCopies, /, *, name: str, databases: Sequence[DbName], comment: str
+) -> Change | Blocked | None:
     """None of these databases is active on a server; what Active Manager left there is moved by name (S-EVACUATE)."""
     del comment
     if not active_on(now.copies, databases):
         return None
-    return Change(f"what is still active on {server}", "to be seen", "moved by name")
+    return Change(f"what is still active on {name}", "to be seen", "moved by name")
 
 
 # -- back to where they belong -----------------------------------------------------------------------------------------
