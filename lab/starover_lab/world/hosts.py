@@ -118,7 +118,7 @@ class Hosts:
             raise WorldError(
                 "service_down", f"{service.name} cannot be started", server=server.name, service=service.name
             )
-        service.status, service.gave_up = "StartPending", False
+        service.status, service.gave_up, service.began = "StartPending", False, self._state.now
         service.busy_until = self._state.poke_after(self._start_seconds(service))
         self._state.review()
         return service.busy_until
