@@ -17,6 +17,7 @@ from starover_cli.views import json as machine
 from starover_cli.views.error import error_data, exit_line
 
 if TYPE_CHECKING:
+    from starover.errors import Fault
     from starover.plan import Plan
     from starover.steps.assessment import Assessment
     from starover.values import Plain
@@ -43,7 +44,7 @@ def assess(
     settings = settings_of(ctx)
     console = settings.console
     with Room(settings, settings.parts) as room, heading(room):
-        page, drawn = look(room, {"lost_site": [*lost_site], "lost_server": [*lost_server]})
+        page, drawn, said = look(room, {"lost_site": [*lost_site], "lost_server": [*lost_server]})
         code = _code(page, drawn, exit_code=exit_code)
         if not settings.json:
             room.headed = True
@@ -52,7 +53,8 @@ def assess(
         why: StaroverError | None = None
         if page.runbook and not no_plan:
             try:
-                plan = plan_of(room, page)
+                console.note(f"planning {page.runbook}: everything is read once more")
+                plan = plan_of(room, page, said)
             except StaroverError as error:
                 why = error
         command = _command(room, page) if page.runbook else ""
@@ -77,8 +79,11 @@ def _code(page: Assessment, drawn: DagMap, *, exit_code: bool) -> int:
     return int(exit_code and not is_well(page))
 
 
-def look(room: Room, given: dict[str, Plain]) -> tuple[Assessment, DagMap]:
-    """Ask every host at once; each answer is told as it comes. Raises what `Local.plan` raises."""
+def look(room: Room, given: dict[str, Plain]) -> tuple[Assessment, DagMap, dict[str, Fault]]:
+    """Ask every host at once; each answer is told as it comes. Raises what `Local.plan` raises.
+
+    Gives the page, its map, and what was told of hosts that did not answer.
+    """
     from starover.steps.assessment import Assessment as Page
     from starover_cli.progress import Teller
 
@@ -91,11 +96,15 @@ def look(room: Room, given: dict[str, Plain]) -> tuple[Assessment, DagMap]:
     value = planned.value
     if not isinstance(value, Page):
         raise Mistake(f"the runbook {ASSESS} of this home does not return an assessment.")
-    return value, dag_map(value.facts, room.estate, room.estate.dag(value.dag), room.clock.now())
+    drawn = dag_map(value.facts, room.estate, room.estate.dag(value.dag), room.clock.now())
+    return value, drawn, teller.story.said
 
 
-def plan_of(room: Room, page: Assessment) -> Plan:
-    """The plan of the runbook that the assessment answers with, saved. Raises what planning raises."""
+def plan_of(room: Room, page: Assessment, said: dict[str, Fault]) -> Plan:
+    """The plan of the runbook that the assessment answers with, saved. Raises what planning raises.
+
+    `said`: what need not be told again.
+    """
     from starover_cli.progress import Teller
 
     runbook = room.content.runbook(page.runbook)
@@ -106,6 +115,7 @@ def plan_of(room: Room, page: Assessment) -> Plan:
     given = {**params.typed(runbook, {}, room.settings), **given}
     given = with_certifiers(room.settings.state, runbook, given, room.estate, room.clock.now)
     teller = Teller(room.settings.console, simulated=room.estate.lab, json=False)
+    teller.story.said.update(said)
     with teller:
         return room.local([teller]).plan(runbook.name, given).plan
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starover.approval import Second
 from starover.guard import FRESH, needs_digest
 from starover.loss import bounds
@@ -12,9 +14,17 @@ from starover_cli.views.head import next_block
 from starover_cli.views.plan import subject, words
 from starover_cli.views.text import clock_time, label_block, wrap
 
-__all__ = ["approval_data", "approval_text", "approved_text"]
+__all__ = ["approval_data", "approval_text", "approved_text", "grave_pairs"]
 
-_LABELS = {Risk.SPLIT: "forces", Risk.DATA: "changes", Risk.SERVICE: "interrupts", Risk.LOW: "also"}
+_LABELS = {Risk.SPLIT: "forces", Risk.DATA: "risks", Risk.SERVICE: "interrupts", Risk.LOW: "also"}
+_VERBS = (
+    ("instance_force_stopped", "by force"),
+    ("instance_stop", "stops"),
+    ("subnet_denied", "cuts off"),
+    ("evicted", "evicts"),
+    ("stopped", "stops"),
+)
+"""What step kinds of a disaster do, in a word, by a part of their name; the first that fits."""
 
 
 def approval_text(plan: Plan, width: int = 100) -> str:
@@ -23,10 +33,7 @@ def approval_text(plan: Plan, width: int = 100) -> str:
     dag = str(plan.parameters.get("dag") or "")
     kind = "LAB " if plan.lab else "LIVE"
     head = f"{kind}  {plan.estate}{f'   DAG {dag}' if dag else ''}   {plan.runbook}{by}   risk {plan.risk.value}"
-    pairs: list[tuple[str, str]] = []
-    for risk in sorted(_LABELS, key=lambda one: -one.rank):
-        steps = [step for step in plan.changes if step.risk is risk]
-        pairs += [(_LABELS[risk] if at == 0 else "", _line(step)) for at, step in enumerate(steps)]
+    pairs = [*grave_pairs(plan), *_grouped(plan, (Risk.SERVICE, Risk.LOW))]
     losses = [f"{loss_words(loss)}; the run stops if it is more" for loss in bounds(plan).values()]
     if not losses and needs_digest(plan.risk):
         losses = ["no bound is named in this plan"]
@@ -40,6 +47,25 @@ def approval_text(plan: Plan, width: int = 100) -> str:
     pairs.append(("void if", f"{facts}, or after {until}"))
     pairs.append(("digest", plan.digest))
     return "\n".join([*wrap(head, width, "      "), *label_block(pairs, width)])
+
+
+def grave_pairs(plan: Plan) -> list[tuple[str, str]]:
+    """What may split the brain or lose mail, step by step, as labelled lines."""
+    return _grouped(plan, (Risk.SPLIT, Risk.DATA))
+
+
+def _grouped(plan: Plan, risks: Sequence[Risk]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for risk in risks:
+        by_label: dict[str, list[str]] = {}
+        for step in plan.changes:
+            if step.risk is risk:
+                verb = next((word for part, word in _VERBS if part in step.kind), "") if risk is Risk.SPLIT else ""
+                by_label.setdefault(verb or _LABELS[risk], []).append(_line(step))
+        found += [
+            (label if at == 0 else "", text) for label, lines in by_label.items() for at, text in enumerate(lines)
+        ]
+    return found
 
 
 def _line(step: PlannedStep) -> str:

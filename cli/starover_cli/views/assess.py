@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from starover.guard import needs_digest
+from starover_cli.views.approval import grave_pairs
 from starover_cli.views.dag_map import DagMap, judge, map_lines
 from starover_cli.views.head import first_line, next_block
 from starover_cli.views.plan import next_of_plan, plan_danger, plan_id_line, plan_verdict
-from starover_cli.views.text import clock_time, label_block, plural, wrap
+from starover_cli.views.text import clock_time, label_block, wrap
 
 if TYPE_CHECKING:
     from starover.errors import StaroverError
@@ -108,8 +109,7 @@ def proof_lines(page: Assessment, width: int = 100) -> list[str]:
 
 def planned_text(plan: Plan, width: int = 100, good_for: str = "", ticket: str = "") -> str:
     """The plan of the answered runbook, in short."""
-    steps = plural(len(plan.changes), "change")
-    pairs = [("steps", f"{steps}{'' if plan.complete else ', and what only shows on the way'}"), *plan_danger(plan)]
+    pairs = [*grave_pairs(plan), *plan_danger(plan)]
     if plan.blocked:
         pairs = [
             (step.blocked.guard or "blocked", step.blocked.why) for step in plan.blocked if step.blocked is not None

@@ -212,7 +212,8 @@ def _quorum(dag: DagMap) -> list[str]:
     for zone in dag.zones:
         there = sum(cell.votes or 0 for cell in (*dag.members, *dag.witnesses) if (cell.az or "-") == zone)
         if there and where.votes - there < where.votes_needed and len(dag.zones) > 1:
-            return [f"Weak spot: losing {zone} stops all mail ({there} of {plural(where.votes, 'vote')} are there)."]
+            verb = "is" if there == 1 else "are"
+            return [f"Weak spot: losing {zone} stops all mail ({there} of {plural(where.votes, 'vote')} {verb} there)."]
     return []
 
 

@@ -43,8 +43,10 @@ def findings_text(found: Sequence[Finding], width: int = 100, *, full: bool = Fa
     return "\n".join(lines)
 
 
-def _lines(value: object) -> list[str]:
-    """A list of sentences; empty for anything else."""
+def _sentences(value: object) -> list[str]:
+    """A plain value, or a list of sentences; empty for anything else."""
+    if isinstance(value, bool | int | float | str):
+        return [str(value)]
     try:
         return msgspec.convert(value, list[str])
     except msgspec.ValidationError:
@@ -61,9 +63,11 @@ def value_text(value: msgspec.Struct, width: int = 100, *, full: bool = False) -
         parts.append("\n".join(wrap(verdict, width)))
     if found:
         parts.append(findings_text(found, width, full=full))
-    lists = {name: _lines(item) for name, item in data.items()}
-    parts += ["\n".join(wrap(f"  {line}", width, "    ")) for lines in lists.values() for line in lines]
-    plain = {name: str(item) for name, item in data.items() if isinstance(item, bool | int | float | str)}
-    if plain:
-        parts.append("\n".join(label_block([(name.replace("_", " "), text) for name, text in plain.items()], width)))
+    pairs = [(name.replace("_", " "), text) for name, item in data.items() for text in _sentences(item)]
+    named = [
+        (name if position == 0 or pairs[position - 1][0] != name else "", text)
+        for position, (name, text) in enumerate(pairs)
+    ]
+    if named:
+        parts.append("\n".join(label_block(named, width)))
     return "\n\n".join(parts)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starover import events
+from starover.step import Risk
 from starover_cli.views.head import next_block
+from starover_cli.views.plan import subject, words
 from starover_cli.views.story import Row
 from starover_cli.views.text import clock_time, label_block, plural, wrap
 
@@ -25,7 +28,11 @@ def ran_text(
     """
     said = ran.error.what if ran.error is not None else ""
     parts: list[str] = [*glass_lines(approved, width)]
-    for _, row in sorted(rows.items()):
+    planned = {step.number: step for step in ran.plan.steps}
+    for number, row in sorted(rows.items()):
+        step = planned.get(number)
+        if row.mark == "=" and not row.wanted and step is not None:  # the plan knows what it is about
+            row = replace(row, what=subject(step), wanted=words(step.kind))
         parts += [row.text(width=width), *row.said(width)]
         if row.fault is not None and row.fault.what != said:
             parts += wrap(f"         {row.fault.what}", width, " " * 9)
@@ -85,6 +92,10 @@ def ran_next(ran: Ran) -> list[tuple[str, str]]:
     if unsure:
         command = f'starover settle {ran.run} --step {unsure[0]} --as not-applied --reason "..."'
         lines.append((command, "if nobody can ever find out"))
+    elif ran.plan.risk.rank >= Risk.DATA.rank and ran.changed:
+        # No undo is offered in passing: what was forced or lost does not come back by the steps that have one.
+        lines.append(("starover watch", "leave it open"))
+        lines.append((f"starover report {ran.run} --html report.html", "timeline, proof, approval, every script"))
     elif ran.changed and any(step.undo for step in ran.plan.steps):
         lines.append((f"starover undo {ran.run}", "back to what this run found"))
     if lines and ran.state != "done":

@@ -84,6 +84,8 @@ class Story:
     """What a runbook that looks returned, as JSON."""
     silent: dict[str, Fault] = field(default_factory=dict[str, Fault])
     """Hosts whose last answer was a fault."""
+    said: dict[str, Fault] = field(default_factory=dict[str, Fault])
+    """The fault that was told last of each host: not told again while it stays the same."""
     asking: tuple[str, ...] = ()
     """Hosts that have been asked and have not answered."""
     answered: dict[str, float] = field(default_factory=dict[str, float])
@@ -173,8 +175,8 @@ class Story:
         self.asking = tuple(host for host in self.asking if host != event.host)
         first = self.answered.setdefault(event.host, event.seconds) == event.seconds
         if event.fault is not None:
-            known = self.silent.get(event.host)
-            self.silent[event.host] = event.fault
+            known = self.said.get(event.host)
+            self.silent[event.host] = self.said[event.host] = event.fault
             return (
                 [] if known == event.fault else [f"     {event.host}: {event.fault.what} ({duration(event.seconds)})"]
             )
