@@ -333,3 +333,37 @@ def test_a_silenced_responder_does_nothing(estate: Estate) -> None:
     estate.world.fault("self_heal", "EX3", action="ForceReboot", responder="R1")
     estate.pass_time(60)
     assert estate.world.server("EX3").power == "on"
+
+
+def test_an_engine_that_answers_nothing_is_passed_by(estate: Estate) -> None:
+    shell = estate.exchange("Get-Queue", "Get-MalwareFilteringServer", "Set-MalwareFilteringServer")
+    estate.world.fault("malware_engine_stuck", "EX1")
+    estate.pass_time(600)
+    waiting = "(Get-Queue -Identity 'EX1\\Submission').MessageCount"
+    assert int(shell.run(waiting).texts[0]) > 500
+    script = "Set-MalwareFilteringServer -Identity 'EX1' -BypassFiltering $true -Confirm:$false"
+    assert shell.run(script).warnings == []
+    assert shell.run(script).warnings, "nothing changed"
+    estate.pass_time(60)
+    assert shell.run(waiting + "; (Get-MalwareFilteringServer -Identity 'EX1').BypassFiltering").texts == ["0", "True"]
+
+
+def test_a_connector_without_a_living_source_keeps_its_mail(estate: Estate) -> None:
+    shell = estate.exchange("Get-Queue", "Get-SendConnector", "Set-SendConnector", host="EX3")
+    sources = "(Get-SendConnector -Identity 'Internet').SourceTransportServers | ForEach-Object { $_.Name }"
+    move = "Set-SendConnector -Identity 'Internet' -SourceTransportServers {0} -Confirm:$false"
+    assert shell.run(move.format("'EX1'")).ids == []
+    assert shell.run(sources).texts == ["EX1"]
+    estate.world.fault("host_off", "EX1")
+    estate.pass_time(600)
+    queue = "$q = Get-Queue -Server 'EX3' -Filter \"NextHopDomain -eq 'Internet'\"; [string]$q.Status; $q.MessageCount"
+    status, count = shell.run(queue).texts
+    assert status == "Retry"
+    assert int(count) > 200
+    assert shell.run(move.format("'EX3','EX4'")).ids == []
+    estate.pass_time(60)
+    status, count = shell.run(queue).texts
+    assert status == "Active"
+    assert int(count) < 5
+    assert shell.run(move.format("'FSW3'")).errors
+    assert shell.run("Get-SendConnector -Identity 'Nix'").errors

@@ -72,6 +72,7 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "update_loops": ("KB5044411", {}),
     "update_needs_second_round": ("EX3", {}),
     "setup_running": ("EX3", {}),
+    "proxies_inactive": ("EX3", {}),
     "self_heal": ("EX3", {"action": "RestartService"}),
 }
 ELSEWHERE = {"replication_nic_down": "rep-net-2013"}

@@ -229,3 +229,20 @@ def test_knobs_that_are_words(tmp_path: Path) -> None:
     assert load(good).tuning.setdag_after_restore == "keep"
     with pytest.raises(TopologyError, match="setdag_after_restore"):
         load(bad)
+
+
+def test_connectors_and_updates_name_servers_that_are_there(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "name: mine\nextends: pa-4x2\nsend_connectors:\n  - {name: Out, source_servers: [EX9]}\nupdates:\n"
+        "  - {name: KB1234567, servers: [EX8]}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(TopologyError) as told:
+        load(file)
+    assert "mine.yaml:4" in str(told.value)
+    assert "EX9" in str(told.value)
+    assert "mine.yaml:6" in str(told.value)
+    file.write_text("name: mine\nextends: pa-4x2\nupdates:\n  - {name: KB12}\n", encoding="utf-8")
+    with pytest.raises(TopologyError, match="name"):
+        load(file)

@@ -181,6 +181,22 @@ def get_malware_filtering_server(call: Invocation) -> Iterator[Value]:
             yield product([f"{_SYSTEM}MalwareFilteringServer", "System.Object"], columns, text=server.name)
 
 
+def set_malware_filtering_server(call: Invocation) -> Iterator[Value]:
+    """Set-MalwareFilteringServer -BypassFiltering."""
+    for bound in call.records():
+        here = machine(call)
+        other = sorted(set(bound) - {"Identity", "DomainController", "BypassFiltering"})
+        if other:
+            raise Unsupported(f"Set-MalwareFilteringServer -{other[0]}: the lab does not simulate it")
+        bypass = bool(bound.get("BypassFiltering"))
+        for server, dc in _servers(call, here, bound):
+            same = server.exchange is not None and server.exchange.mail.bypass_filtering is bypass
+            act = partial(here.world.queues.bypass_filtering, server.name, bypass=bypass)
+            if mutate(call, server.name, bound, act, dc=dc) and same:
+                call.warning(NOTHING_CHANGED.format(server.name))
+    yield from ()
+
+
 def get_um_active_calls(call: Invocation) -> Iterator[Value]:
     """Get-UMActiveCalls: nobody telephones in the lab."""
     reading(call)
@@ -194,5 +210,6 @@ BODIES: dict[str, Body] = {
     "Get-EdgeSubscription": get_edge_subscription,
     "Test-EdgeSynchronization": test_edge_synchronization,
     "Get-MalwareFilteringServer": get_malware_filtering_server,
+    "Set-MalwareFilteringServer": set_malware_filtering_server,
     "Get-UMActiveCalls": get_um_active_calls,
 }

@@ -107,6 +107,23 @@ def _update_broke_services(tools: Tools) -> Broken:
     return Broken(f"an update of Exchange failed half-way on {server.name}: its services are disabled", undo)
 
 
+def _proxies_inactive(tools: Tools) -> Broken:
+    """After a failed and rolled back cumulative update: proxies Inactive under an Active server (tr-260247748b)."""
+    server, exchange = _exchange(tools)
+    held = [exchange.components[f"{name}Proxy"] for name in ("AutoDiscover", "ActiveSync", "Ews", "Oab", "Rpc", "Mapi")]
+    for component in held:
+        for states in (component.local, component.remote):
+            states["Functional"] = ("Inactive", tools.state.now)
+
+    def undo() -> None:
+        for component in held:
+            for states in (component.local, component.remote):
+                if states.get("Functional", ("",))[0] == "Inactive":
+                    states["Functional"] = ("Active", tools.state.now)
+
+    return Broken(f"six protocols of {server.name} were left Inactive by an update", undo)
+
+
 def _updates(tools: Tools) -> list[tuple[Server, Update]]:
     """The updates of the KB that is the target; parameter `server` narrows it to one host."""
     only = tools.text("server")
@@ -259,6 +276,7 @@ TABLE: dict[str, Kind] = {
     "update_loops": Kind("an update is offered again after its installation", "KB", _update_loops, _ONE),
     "update_needs_second_round": Kind("one more update comes after the others", "server", _second_round),
     "setup_running": Kind("Exchange setup runs", "Exchange server", _setup_running),
+    "proxies_inactive": Kind("an update left six protocols Inactive", "Exchange server", _proxies_inactive),
     "self_heal": Kind(
         "Managed Availability reboots a server, restarts a service or moves databases by itself",
         "Exchange server",

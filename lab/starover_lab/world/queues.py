@@ -190,6 +190,13 @@ class Queues:
         state.log.add("send_connector", connector.name, sources=", ".join(connector.source_servers))
         state.review()
 
+    def bypass_filtering(self, server: str, *, bypass: bool) -> None:
+        """Set-MalwareFilteringServer -BypassFiltering: mail passes an engine that answers nothing."""
+        host = self._state.server(server)
+        self._mail(host).mail.bypass_filtering = bypass
+        self._state.log.add("malware_filtering", host.name, bypass=bypass)
+        self._state.review()
+
     # -- what follows by itself ----------------------------------------------------------------------------------
 
     def review(self) -> None:
