@@ -242,7 +242,10 @@ class InnerTransport:
             self.sent.append(script)
             if script.mutates:
                 self.ran[script.operation] += 1
-            answer = self.cloud.answer(call.service, call.operation, call.parameters)
+            if call.service == "probe":
+                answer = self._look(str(call.parameters["address"]))
+            else:
+                answer = self.cloud.answer(call.service, call.operation, call.parameters)
             said.append(msgspec.json.decode(msgspec.json.encode(answer)))
 
         def done(task: Task) -> None:
@@ -251,6 +254,16 @@ class InnerTransport:
             put(_answer_of(script, call, said, lost=accident is not None))
 
         world.scheduler.spawn(f"aws {script.text}", body, done)
+
+    def _look(self, address: str) -> dict[str, object]:
+        """A health page: that of the server with this address, else of any."""
+        world = self._simulation.world
+        servers = [one for one in world.state.servers if one.exchange is not None]
+        behind = [one for one in servers if one.address == address] or servers
+        pages = [world.health_page(one.name, "owa") for one in behind]
+        status = next((int(page) for page in sorted(pages) if page.isdigit()), 0)
+        seen = {"answers": status > 0, "status": status, "error": "" if status else "silent", "location": ""}
+        return {"reply": {**seen, "said": [], "names": [], "days": None, "milliseconds": 1}}
 
     def _session(self, host: str) -> Runspace:
         boot = self.sessions.boot(host)

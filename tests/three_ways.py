@@ -153,6 +153,19 @@ servers:
 """
 """An instance that a group would replace, and that EC2 does not let be stopped."""
 
+_TWO_VIPS = """
+name: two-vips
+extends: pa-4x2
+balancers:
+  - {name: vips, kind: zevenet, addresses: [10.0.0.50, 10.0.32.50]}
+client_names:
+  - {name: mail.example.com, balancer: vips, dag: DAG1}
+dns_records:
+  - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
+  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
+"""
+_VIP: Mapping[str, Plain] = {"name": "mail.example.com", "vip": "10.0.0.50"}
+
 CASES: tuple[Case, ...] = (
     # -- building
     Case(
@@ -388,5 +401,18 @@ CASES: tuple[Case, ...] = (
         book="start-nodes",
         before=(Before(fault=("instance_stop", "EX3"), seconds=300),),
         brings=("instance_running",),
+    ),
+    Case(
+        topology=_TWO_VIPS,
+        book="namespace-switchover",
+        parameters={**_VIP, "action": "remove"},
+        brings=("address_removed",),
+    ),
+    Case(
+        topology=_TWO_VIPS,
+        book="namespace-switchover",
+        parameters={**_VIP, "action": "return"},
+        before=(Before(book="namespace-switchover", parameters={**_VIP, "action": "remove"}),),
+        brings=("address_added",),
     ),
 )

@@ -27,6 +27,14 @@ CERTIFIED = "certified_by"
 _FREE_TEXT = ("TEXT", "COMMENT")
 
 
+class _Choices(click.Choice[str]):
+    """Several words of a list at once: `https,smtp`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Each by itself; fails on the first that is none of them."""
+        return ",".join(super(_Choices, self).convert(part.strip(), param, ctx) for part in str(value).split(","))
+
+
 def options(runbook: AnyRunbook) -> list[click.Option]:
     """One option for each parameter, in the order of the signature."""
     made: list[click.Option] = []
@@ -49,7 +57,8 @@ def _option(one: Parameter) -> click.Option:
         attributes |= {"is_flag": False, "flag_value": "true", "type": click.Choice(["true", "false"])}
         attributes["metavar"] = "[true|false]" if one.default is True else ""
     elif one.choices:
-        attributes["type"] = click.Choice(list(one.choices), case_sensitive=False)
+        kind = _Choices if one.many else click.Choice
+        attributes["type"] = kind(list(one.choices), case_sensitive=False)
     attributes["multiple"] = True  # else click takes the last of two without a word
     return click.Option([one.option, one.name], **attributes)
 

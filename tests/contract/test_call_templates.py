@@ -25,6 +25,11 @@ SESSION: Any = botocore.session.Session()
 NAMES = sorted(content().calls)
 SAMPLES: Mapping[str, Arg] = {
     "instance": "i-0ex1",
+    "address": "10.0.0.11",
+    "port": 443,
+    "seconds": 11,
+    "tls": True,
+    "path": "/owa/healthcheck.htm",
     "host": "EX1",
     "database": 'O\u2019Brien "DB"',
     "reason": "DB01 diverged",

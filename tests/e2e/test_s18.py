@@ -1,0 +1,88 @@
+"""S18: a virtual address out of DNS and in again, and what clients meet meanwhile; over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab_cli import Place, Typed, lab
+
+pytestmark = pytest.mark.wire
+TOPOLOGY = """
+name: two-vips
+extends: pa-4x2
+balancers:
+  - {name: vips, kind: zevenet, addresses: [10.0.0.50, 10.0.32.50]}
+client_names:
+  - {name: mail.example.com, balancer: vips, dag: DAG1}
+dns_records:
+  - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
+  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
+"""
+MOVE = ("namespace-switchover", "--name", "mail.example.com", "--vip")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder: Path = tmp_path_factory.mktemp("s18")
+    (folder / "two-vips.yaml").write_text(TOPOLOGY, "utf-8")
+    with lab(folder, "two-vips.yaml") as made:
+        yield made
+
+
+def words(typed: Typed) -> str:
+    return " ".join((typed.out + typed.err).split())
+
+
+def findings(place: Place, *more: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """By check and place."""
+    typed = place.type("--format", "json", "run", "client-check", *more)
+    document = json.loads(typed.out.splitlines()[-1])
+    return {(one["check"], one["on"]): one for one in document["value"]["findings"]}
+
+
+def test_s18(place: Place) -> None:
+    seen = findings(place)
+    assert seen["https 443", "mail.example.com 10.0.0.50"]["level"] == "ok"
+    assert seen["redirect 80", "mail.example.com 10.0.32.50"]["level"] == "ok"
+    assert seen["smtp 25", "EX3 10.0.32.13"]["level"] == "ok"
+    assert seen["dns", "mail.example.com"]["says"] == "10.0.0.50, 10.0.32.50"
+
+    out = place.ok("run", *MOVE, "10.0.0.50", "--action", "remove", "--yes")
+    assert "one time to live (300 s) passes" in words(out)
+    assert "Nothing to do" in place.ok("run", *MOVE, "10.0.0.50", "--action", "remove", "--yes").out
+    last = place.type("run", *MOVE, "10.0.32.50", "--action", "remove", "--yes")
+    assert last.code == 4
+    assert "I14" in words(last)
+    assert "last address" in words(last)
+    place.ok("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")
+    assert place.state()["violations"] == []
+
+
+def test_an_address_that_serves_nobody_is_not_put_back(place: Place) -> None:
+    place.ok("run", *MOVE, "10.0.0.50", "--action", "remove", "--yes")
+    place.ok("lab", "break", "az", "1a")
+    refused = place.type("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")
+    assert refused.code == 4
+    assert "silent" in words(refused)
+    place.ok("lab", "mend", "1")
+    place.ok("lab", "clock", "--advance", "20m")
+    place.ok("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")
+
+
+def test_a_server_in_maintenance_shows_it_to_clients(place: Place) -> None:
+    place.control("break", kind="host_hang", target="EX4")
+    place.control("break", kind="service_crash", target="EX2", params={"service": "MSExchangeFrontEndTransport"})
+    seen = findings(place, "--servers", "EX1,EX2,EX4", "--protocols", "https,smtp,imap")
+    assert seen["https 443", "EX1 10.0.0.11"]["level"] == "ok"
+    assert "silent" in seen["https 443", "EX4 10.0.33.14"]["says"]
+    assert seen["smtp 25", "EX2 10.0.1.12"]["level"] == "fail"
+    assert seen["https 443", "EX2 10.0.1.12"]["level"] == "ok"
+    assert seen["imap 993", "EX1 10.0.0.11"]["level"] == "fail", "IMAP is not started unless somebody wants it"
+    place.control("mend", kind="host_hang")
+    place.control("mend", kind="service_crash")
+    old = place.type("run", "client-check", "--protocols", "rpc")
+    assert old.code == 2
