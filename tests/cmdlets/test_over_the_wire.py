@@ -123,3 +123,28 @@ def test_direct_gives_objects_and_refuses_scripts(lab: Lab) -> None:
         unknown.invoke()
         assert "ManagementObjectNotFoundException" in ids(unknown)[0]
         assert not unknown.had_errors
+
+
+def test_a_task_of_the_host_outlives_the_session_that_started_it(lab: Lab) -> None:
+    folder = "C:\\ProgramData\\DagRunbook"
+    start = (
+        f"New-Item -ItemType Directory -Force -Path '{folder}' | Out-Null; Set-Content -Encoding UTF8 -LiteralPath "
+        f"'{folder}\\w.ps1' -Value 'Start-Sleep -Seconds 900; Set-Content -LiteralPath {folder}\\done.txt -Value yes'; "
+        f"$a = New-ScheduledTaskAction -Execute 'powershell.exe' -Argument '-File {folder}\\w.ps1'; "
+        "$p = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -LogonType ServiceAccount; "
+        "Register-ScheduledTask -TaskPath '\\DagRunbook\\' -TaskName 'T' -Action $a -Principal $p | Out-Null; "
+        "Start-ScheduledTask -TaskPath '\\DagRunbook\\' -TaskName 'T'"
+    )
+    with lab.pool("EX2") as pool:
+        shell = PowerShell(pool)
+        shell.add_script(start)
+        shell.invoke()
+        assert not shell.had_errors
+    state = f"[string](Get-ScheduledTask -TaskName 'T').State; Test-Path -LiteralPath '{folder}\\done.txt'"
+    with lab.pool("EX2") as pool:
+        seen: list[list[object]] = []
+        for wait in ("1", "Start-Sleep -Seconds 900"):
+            shell = PowerShell(pool)
+            shell.add_script(wait + " | Out-Null; " + state)
+            seen.append(shell.invoke())
+        assert seen == [["Running", False], ["Ready", True]]

@@ -258,3 +258,12 @@ def test_a_script_that_polls_moves_the_clock_for_both(estate: Estate, shell: She
     told = shell.run(script)
     assert told.texts == ["done"]
     assert 16 * 60 < told.seconds < 20 * 60, "two downloads, twelve and four minutes"
+
+
+def test_an_update_without_a_reboot_loops_too(estate: Estate, shell: Shell) -> None:
+    estate.world.fault("update_loops", "KB5043080")
+    begin(shell)
+    until_it_ends(estate, shell)
+    results = {one["kb"]: one["code"] for one in state_of(shell)["results"]}
+    assert results["5043080"] == 2, "the agent says that it is in"
+    assert [one.kb for one in estate.world.updates.offered("EX1")] == ["KB5043080"]

@@ -103,6 +103,9 @@ class Updates:
         if hresult:
             update.state = "failed"
             operation.error = WorldError("busy", f"{update.kb} failed", server=host.name, hresult=hresult)
+        elif update.reboot == "never" and update.looping_by:
+            update.state = "downloaded"
+            self._state.log.add("update_offered_again", host.name, kb=update.kb)
         elif update.reboot == "never":
             update.state, update.installed_at = "installed", self._state.now
         else:
