@@ -8,8 +8,6 @@ from starover import (
     Dag,
     Estate,
     Finding,
-    NotSafe,
-    Outcome,
     Server,
     SiteName,
     Steps,
@@ -18,23 +16,21 @@ from starover import (
 )
 from starover.steps.assessing import assessed, named_lost
 from starover.steps.dag_recovery import dag_restored, side_stopped
-from starover.steps.fence_hosts import fence_facts, lost_hosts, power_off, sides
-from starover.steps.fencing import level_of, shortfall
-from starover.steps.forcing import ForceReport, Way, WitnessChoice, survivor_warnings, way_of
-from starover.steps.instances import OFF
+from starover.steps.fence_first import fenced_first
+from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of
 from starover.steps.losses import AcceptedLoss, Loss
 from starover.steps.maintenance_types import MountDial
 from starover.steps.preferences import policy_set
-from starover.steps.recovery import dropped, mail_flows, mounts, refuse_losses, survivors_witness
+from starover.steps.recovery import all_up, dropped, mail_flows, mounts, planned, quorum_fixed
 from starover.steps.recovery_cluster import (
     NAMES,
     cluster_joined,
     cluster_stopped,
-    majority_of_nodes,
     node_evicted,
     quorum_forced,
 )
 from starover.steps.witness import prepared, witness_host
+from starover.steps.witness_choice import WitnessChoice
 
 
 @runbook
@@ -88,7 +84,9 @@ def force_quorum(
     warnings = survivor_warnings(found, way)
     costs = found.page.cost
     servers = tuple(one.name for one in way.survivors)
-    planning = yield from _fenced(dag, estate, way, certified_by, break_glass)
+    planning = way.mode != "temporary" and (
+        yield from fenced_first(dag, estate, way.lost, certified_by, break_glass, dac=way.mode == "dac")
+    )
     if hold_mount and not way.done:
         for one in way.survivors:
             yield policy_set.on(way.asked, server=one.name, policy="Blocked")
@@ -98,69 +96,24 @@ def force_quorum(
         brought = yield from _restored(dag, estate, way, witness, note)
     else:
         brought = yield from _forced(dag, estate, way, witness, note)
-    yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
+    coming = yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
+    leaving = False
     if remove_from_dag and way.mode == "nodac":
-        yield from dropped(way.asked, dag.name, way.lost, found.seen.databases or ())
-    yield from mail_flows(way.asked, way.survivors, found.connectors, way.lost)
-    if not (planning or brought):
-        refuse_losses(costs, accept_data_loss, "force-quorum")
-    return _report(dag, way, costs, warnings, break_glass, servers)
-
-
-def _fenced(dag: Dag, estate: Estate, way: Way, certified_by: Sequence[str], break_glass: str) -> Steps[bool]:
-    """S-FENCE, and G-FENCE behind it. True: this is a plan, and somebody is still to be stopped."""
-    if way.mode == "temporary":
-        return False
-    lost, survivors, others = sides(dag, estate, way.lost, witness=True)
-    hosts = yield from lost_hosts(lost, way.lost)
-    planning = yield from power_off(hosts, dag.name)
-    yield from together([_proven(way, lost, survivors, others, certified_by, break_glass, planning=planning)])
-    return planning
-
-
-def _proven(
-    way: Way,
-    lost: Sequence[Server],
-    survivors: Sequence[Server],
-    others: Sequence[Server],
-    certified_by: Sequence[str],
-    break_glass: str,
-    *,
-    planning: bool,
-) -> Steps:
-    """Raises `NotSafe` where a host of the lost side is not fenced enough. A plan that stops them first foresees it."""
-    if planning:
-        return
-    hosts = yield from lost_hosts(lost, way.lost)
-    running = [host for host in hosts if host.instance is None or host.instance.state not in OFF]
-    if not running:
-        return
-    facts = yield from fence_facts(running, survivors, others, certified_by=certified_by)
-    people = len({name.strip().casefold() for name in certified_by} - {""}) > 1
-    levels = [level_of(one) for one in facts]
-    missing = [
-        (one, why)
-        for one in levels
-        if (
-            why := shortfall(
-                one, dac=way.mode == "dac", second=people or not break_glass, break_glass=bool(break_glass)
+        leaving = yield from dropped(way.asked, dag.name, way.lost, found.seen.databases or ())
+    moving = yield from mail_flows(way.asked, way.survivors, found.connectors, way.lost)
+    yield from together(
+        [
+            all_up(
+                way.asked,
+                way.survivors,
+                costs,
+                accept_data_loss,
+                "force-quorum",
+                planning=planning or brought or coming or leaving or moving,
             )
-        )
-    ]
-    if missing:
-        raise NotSafe(
-            f"G-FENCE: {'; '.join(why for _, why in missing)}",
-            certain=(
-                *(f"{one.host}: {fact}" for one, _ in missing for fact in one.why),
-                "quorum untouched, nothing forced, nothing mounted",
-            ),
-            uncertain=tuple(f"whether {one.host} still runs, or comes back" for one, _ in missing),
-            next=(
-                f"starover plan fence --lost-server {','.join(way.lost)}   and then this again",
-                "wait until AWS says stopped, and type this again",
-                "--certified-by NAME,NAME   two people who have seen it without power (F4)",
-            ),
-        )
+        ]
+    )
+    return _report(dag, way, costs, warnings, break_glass, servers)
 
 
 def _restored(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
@@ -190,7 +143,7 @@ def _restored(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: 
         controller=way.controller,
         note=note,
     )
-    return _planned(outcome)
+    return planned(outcome)
 
 
 def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
@@ -205,25 +158,9 @@ def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: st
     for server in others:
         yield cluster_joined.on(server, names=NAMES, server=server.name)
     if way.mode == "temporary":
-        return _planned(outcome)
-    if len(way.survivors) % 2:
-        yield majority_of_nodes.on(way.node, names=NAMES, members=len(way.survivors))
-        return _planned(outcome)
-    name = witness.server or (dag.alternate_witness if witness.which == "alternate" else dag.witness)
-    if not name:
-        raise NotSafe(
-            "S-QUORUM-FIX: an even number of survivors needs a witness, and the DAG names none on this side",
-            next=(r"--witness new:SERVER:C:\DIRECTORY",),
-        )
-    host = witness_host(name, estate)
-    directory = witness.directory or dag.witness_directory or f"C:\\DAGFileShareWitnesses\\{dag.name}"
-    yield from prepared(host, estate, seen_from=way.asked)
-    yield survivors_witness.on(way.asked, dag=dag.name, server=host.fqdn, directory=directory)
-    return _planned(outcome)
-
-
-def _planned(answer: object) -> bool:
-    return isinstance(answer, Outcome) and answer.state == "planned"
+        return planned(outcome)
+    yield from quorum_fixed(dag, estate, way.node, way.asked, len(way.survivors), witness)
+    return planned(outcome)
 
 
 def _stopped(server: Server) -> Steps:

@@ -263,7 +263,7 @@ def _bits_zero(now: Situation) -> Decision | None:
         return Decision(
             answer="take-off-started-list",
             runbook="mount-databases",
-            parameters={"db": list(now.databases or ()), "lost_server": [one.name for one in dead]},
+            parameters={"db": list(now.databases or ())},
             verdict=f"{now.dag} has quorum and mounts nothing: {names} is dead and on the Started list. Take it off.",
             certain=certain,
             uncertain=("if nothing mounts within five minutes after that: force-quorum --mode dac",),

@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from starover.errors import BadParameter, NotSafe
+from starover.errors import NotSafe
 from starover.estate import Dag, Estate, Server
-from starover.names import WitnessDirectory, WitnessServer, same_host
+from starover.names import same_host
 from starover.runbook import Findings
 from starover.steps.assessing import Assessed
 from starover.steps.dag import short
@@ -20,38 +20,10 @@ from starover.steps.disaster import Heard
 from starover.steps.losses import Loss, log_space
 from starover.steps.situation import force_node
 
-__all__ = ["ForceReport", "Mode", "Way", "WitnessChoice", "survivor_warnings", "way_of"]
+__all__ = ["ForceReport", "Mode", "Way", "survivor_warnings", "way_of"]
 
 Mode = Literal["dac", "nodac", "temporary"]
 UNTOUCHED = ("nothing was changed",)
-
-
-class WitnessChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which witness the surviving side is to have: `alternate`, `primary`, or `new:SERVER:DIRECTORY`."""
-
-    which: Literal["alternate", "primary", "new"]
-    server: str = ""
-    directory: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> WitnessChoice:
-        """Read it. Raises `BadParameter`."""
-        if text in ("alternate", "primary"):
-            return cls(text)  # type: ignore[arg-type]
-        word, _, rest = text.partition(":")
-        server, _, directory = rest.partition(":")
-        try:
-            if word != "new":
-                raise ValueError(word)
-            return cls("new", msgspec.convert(server, WitnessServer), msgspec.convert(directory, WitnessDirectory))
-        except (ValueError, msgspec.ValidationError):
-            raise BadParameter(
-                f"`{text}` is no witness", next=(r"alternate, primary, or new:SERVER:C:\DIRECTORY",)
-            ) from None
-
-    def __str__(self) -> str:
-        """As a person writes it."""
-        return f"new:{self.server}:{self.directory}" if self.which == "new" else self.which
 
 
 @dataclass(frozen=True)

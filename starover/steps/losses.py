@@ -175,7 +175,7 @@ def loss_of(database: DatabaseOrder, survivors: Sequence[Heard], seen: Survey, *
         )  # fmt: skip
     host, copy, log = _chosen(here, database)
     assert host.copies is not None
-    known, why = _missing(copy, log)
+    known, why = _missing(copy, log, quorate=any(one.cluster is not None for one in seen.members))
     limit = dial_of(host.copies.dial)
     without = _kept_down(copy, host.copies.policy, known, limit)
     rate = rate_of(database.name, seen)
@@ -217,8 +217,8 @@ def _chosen(
     return min(here, key=order)
 
 
-def _missing(copy: CopyStatus, log: CopyLogs) -> tuple[int | None, str]:
-    """Last notified minus inspected: the copy queue itself needs the cluster's registry, and that needs quorum."""
+def _missing(copy: CopyStatus, log: CopyLogs, *, quorate: bool) -> tuple[int | None, str]:
+    """Last notified minus inspected; with quorum the copy queue too, which comes from the cluster's registry."""
     if copy.active:
         return 0, ""
     if copy.copy_queue is not None and copy.copy_queue >= STALE_QUEUE:
@@ -227,9 +227,10 @@ def _missing(copy: CopyStatus, log: CopyLogs) -> tuple[int | None, str]:
         return None, "what Exchange knows of the last log is too old"
     if log.notified <= 0 or log.inspected <= 0:
         return None, "the copy does not say which log it was told of last"
-    if log.notified < log.inspected:
+    queue = copy.queue or 0 if quorate else 0
+    if log.notified < log.inspected and not queue:
         return None, f"it has inspected log {log.inspected} and was told of {log.notified} only"
-    return log.notified - log.inspected, ""
+    return max(log.notified - log.inspected, queue), ""
 
 
 def _kept_down(copy: CopyStatus, policy: str, known: int | None, limit: int | None) -> str:

@@ -12,7 +12,16 @@ from starover.steps.copies import CopyStatus
 from starover.steps.disaster import MemberCopies
 from starover.steps.losses import DIALS, AcceptedLoss, Loss, accepted
 
-__all__ = ["SideCopies", "dial_for", "loss_note", "mounted", "mounted_by_itself", "mounted_with_loss", "side_copies"]
+__all__ = [
+    "SideCopies",
+    "at_risk",
+    "dial_for",
+    "loss_note",
+    "mounted",
+    "mounted_by_itself",
+    "mounted_with_loss",
+    "side_copies",
+]
 
 BY_ITSELF = Settle(every=15, limit=300)
 """How long Active Manager is given to mount by itself (S-MOUNT)."""
@@ -40,21 +49,28 @@ side_copies = Query("disaster/side.ps1.j2", SideCopies, deadline=120)
 """Argument: `servers`."""
 
 
+def at_risk(loss: Loss, given: Collection[AcceptedLoss]) -> bool:
+    """Whether mounting it may lose more than its server's dial lets pass, because a person has accepted that."""
+    said = accepted(loss.database, given)
+    if said is None or loss.active:
+        return False
+    return loss.beyond_dial or said.logs is None or (loss.limit is not None and said.logs > loss.limit)
+
+
 def dial_for(loss: Loss, given: Collection[AcceptedLoss], wished: str = "Lossless") -> str:
     """The smallest dial that lets pass what may be lost: the server's standing decision, or what was accepted.
 
     `wished` is the smallest one that a person asked for.
     """
     said = accepted(loss.database, given)
-    if loss.active:
-        return wished
-    if loss.known is None:
-        return "BestEffort" if said is not None else wished
-    allowed = loss.known if not loss.beyond_dial else (said.logs if said is not None and said.logs is not None else 0)
-    names = {"lossless": "Lossless", "goodavailability": "GoodAvailability", "bestavailability": "BestAvailability"}
-    fits = next((name for key, name in names.items() if (DIALS[key] or 0) >= min(allowed, loss.known)), "BestEffort")
-    order = [*names.values(), "BestEffort"]
-    return max(fits, wished, key=order.index)
+    order = ["Lossless", "GoodAvailability", "BestAvailability", "BestEffort"]
+    logs = loss.known or 0
+    if at_risk(loss, given) and said is not None:
+        if said.logs is None:
+            return order[-1]
+        logs = said.logs
+    fits = next((name for name in order[:-1] if (DIALS[name.casefold()] or 0) >= logs), order[-1])
+    return max(fits, wished if wished in order else order[0], key=order.index)
 
 
 def loss_note(loss: Loss, given: Collection[AcceptedLoss]) -> str:
@@ -65,10 +81,8 @@ def loss_note(loss: Loss, given: Collection[AcceptedLoss]) -> str:
     since = f"last log {loss.inspected[:19]}Z" if loss.inspected and not loss.active else ""
     if loss.active:
         return "the active copy itself: nothing is missing"
-    if loss.beyond_dial:
-        said = accepted(loss.database, given)
-        bound = f"may lose {said}" if said is not None else "not accepted"
-        return "; ".join(filter(None, (bound, since)))
+    if at_risk(loss, given):
+        return "; ".join(filter(None, (f"may lose {accepted(loss.database, given)}", since)))
     if loss.known == 0:
         return "; ".join(filter(None, ("no log is known to be missing", since)))
     return "; ".join(filter(None, (f"{loss.known} logs known missing, within the dial {loss.dial}", since)))
@@ -121,8 +135,9 @@ def _mount(now: SideCopies, database: str, target: str, note: str) -> Change | B
     check=side_copies,
     apply="recovery/mount.ps1.j2",
     risk=Risk.SERVICE,
-    settle=Settle(every=5, limit=300),
+    settle=Settle(every=5, limit=60),
     deadline=600,
+    lenient=True,
 )
 def mounted(
     now: SideCopies,
@@ -148,8 +163,9 @@ def mounted(
     check=side_copies,
     apply="recovery/mount.ps1.j2",
     risk=Risk.DATA,
-    settle=Settle(every=5, limit=300),
+    settle=Settle(every=5, limit=60),
     deadline=600,
+    lenient=True,
 )
 def mounted_with_loss(
     now: SideCopies,

@@ -5,18 +5,39 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from starover.errors import NotSafe
-from starover.estate import Server
+from starover.estate import Dag, Estate, Server
 from starover.names import CopyId, DagName, WitnessDirectory, same_host
 from starover.runbook import Steps
-from starover.step import Blocked, Change, Risk, Settle, step
+from starover.step import Blocked, Change, Outcome, Risk, Settle, step
 from starover.steps.dag_object import DagObject, dag_facts
 from starover.steps.disaster import DatabaseOrder
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import SendConnectors, orphaned, sent_from
-from starover.steps.mounting import dial_for, loss_note, mounted, mounted_by_itself, mounted_with_loss
+from starover.steps.mounting import (
+    SideCopies,
+    at_risk,
+    dial_for,
+    loss_note,
+    mounted,
+    mounted_by_itself,
+    mounted_with_loss,
+    side_copies,
+)
+from starover.steps.recovery_cluster import NAMES, majority_of_nodes
 from starover.steps.seeding import copy_removed
+from starover.steps.witness import prepared, witness_host
+from starover.steps.witness_choice import WitnessChoice
 
-__all__ = ["dropped", "mail_flows", "member_dropped", "mounts", "refuse_losses", "survivors_witness"]
+__all__ = [
+    "all_up",
+    "dropped",
+    "mail_flows",
+    "member_dropped",
+    "mounts",
+    "planned",
+    "quorum_fixed",
+    "survivors_witness",
+]
 
 
 @step(check=dag_facts, apply="dag/set_witness.ps1.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=180))
@@ -30,6 +51,28 @@ def survivors_witness(
     return Change(f"witness of {dag}", now.witness_server or "none", f"{server} {directory}")
 
 
+def quorum_fixed(
+    dag: Dag, estate: Estate, node: Server, asked: Server, survivors: int, witness: WitnessChoice
+) -> Steps:
+    """S-QUORUM-FIX after evictions: nodes alone where they are odd, a witness of this side where they are even.
+
+    Raises `NotSafe` where there is none to be named.
+    """
+    if survivors % 2:
+        yield majority_of_nodes.on(node, names=NAMES, members=survivors)
+        return
+    name = witness.server or (dag.alternate_witness if witness.which == "alternate" else dag.witness)
+    if not name:
+        raise NotSafe(
+            "S-QUORUM-FIX: an even number of survivors needs a witness, and the DAG names none on this side",
+            next=(r"--witness new:SERVER:C:\DIRECTORY",),
+        )
+    host = witness_host(name, estate)
+    directory = witness.directory or dag.witness_directory or f"C:\\DAGFileShareWitnesses\\{dag.name}"
+    yield from prepared(host, estate, seen_from=asked)
+    yield survivors_witness.on(asked, dag=dag.name, server=host.fqdn, directory=directory)
+
+
 def mounts(
     asked: Server,
     survivors: Sequence[Server],
@@ -38,46 +81,89 @@ def mounts(
     *,
     dial: str,
     hold: bool,
-) -> Steps:
-    """S-MOUNT: Active Manager first, then each database by name; one that loses too much is left as it is."""
+) -> Steps[bool]:
+    """S-MOUNT: Active Manager first, then each database by name; one that loses too much is left as it is.
+
+    True: this is a plan, and some are still to be mounted.
+    """
     servers = tuple(one.name for one in survivors)
     able = [one for one in costs if one.target and not verdict_on(one, given)]
     alone = [one.database for one in able if one.by_itself]
     if alone and not hold:
         yield from mounted_by_itself(asked, servers, alone)
+    coming = False
     for loss in able:
-        kind = mounted_with_loss if loss.beyond_dial else mounted
-        yield kind.on(
+        risky = at_risk(loss, given)
+        kind = mounted_with_loss if risky else mounted
+        outcome = yield kind.on(
             asked,
             servers=servers,
             database=loss.database,
             identity=CopyId(loss.database, loss.target),
             target=loss.target,
             dial=dial_for(loss, given, dial),
-            accept=loss.beyond_dial,
+            accept=risky,
             note=loss_note(loss, given),
         )
+        coming = coming or planned(outcome)
+    return coming
 
 
-def refuse_losses(costs: Sequence[Loss], given: Collection[AcceptedLoss], runbook: str) -> None:
-    """G-LOSS, after everything else is up. Raises `NotSafe` with the numbers, and with what to type."""
-    refused = [(one, why) for one in costs if one.target and (why := verdict_on(one, given))]
-    if not refused:
+def all_up(
+    asked: Server,
+    survivors: Sequence[Server],
+    costs: Sequence[Loss],
+    given: Collection[AcceptedLoss],
+    runbook: str,
+    *,
+    planning: bool,
+) -> Steps:
+    """G-LOSS, after everything else is up. Raises `NotSafe` for what is still down, with numbers and what to type.
+
+    `planning`: mounts are still to come, so nothing is asked.
+    """
+    wanted = [one for one in costs if one.target]
+    if planning or not wanted:
         return
-    flags = ",".join(f"{one.database}={'unknown' if one.known is None else one.known}" for one, _ in refused)
+    now = yield from side_copies.read(asked, servers=tuple(one.name for one in survivors))
+    down = [one for one in wanted if now.mounted(one.database) is None]
+    if not down:
+        return
+    seen = [(one, queue(now, one)) for one in down]
+    reasons = [_more_missing(one, logs) or verdict_on(one, given) for one, logs in seen]
+    flags = ",".join(f"{one.database}={'unknown' if logs is None else logs}" for one, logs in seen)
+    names = ", ".join(one.database for one in down)
     raise NotSafe(
-        f"G-LOSS: {'; '.join(why for _, why in refused)}",
+        f"G-LOSS: {'; '.join(reasons)}",
         certain=(
-            *(f"{one.database}: the last log on this side was written {one.inspected[:19]}Z" for one, _ in refused),
-            f"{', '.join(one.database for one, _ in refused)} stay dismounted; everything before this is done",
+            *(f"{one.database}: the last log on this side was written {one.inspected[:19]}Z" for one in down),
+            f"{names} {'stays' if len(down) == 1 else 'stay'} dismounted; everything else is done",
         ),
         uncertain=tuple(
             f"how much {one.database} wrote after its last notice of {one.notified[:19]}Z"
-            for one, _ in refused
+            for one in down
             if one.notified
         ),
         next=(f"starover plan {runbook} ... --accept-data-loss {flags}",),
     )
+
+
+def queue(now: SideCopies, loss: Loss) -> int | None:
+    """How many logs are missing, now that the cluster's registry can be read; None: that still nobody can count."""
+    copy = now.on(loss.database, loss.target)
+    if copy is None or copy.queue is None or (loss.known is None and not copy.queue):
+        return None
+    return max(copy.queue, loss.known or 0)
+
+
+def _more_missing(loss: Loss, logs: int | None) -> str:
+    """What is said where more is missing than this side knew; empty: just what it knew."""
+    if logs == loss.known and loss.beyond_dial:
+        return ""
+    known = "nothing could be counted" if loss.known is None else f"{loss.known} were known to be missing"
+    if logs is None or logs == loss.known:
+        return "" if loss.known is None else f"{loss.database} did not mount on {loss.target}, and {known}"
+    return f"{loss.database} would lose {logs} logs: {known} before there was quorum"
 
 
 @step(check=dag_facts, apply="recovery/drop_server.ps1.j2", risk=Risk.DATA, settle=Settle(every=10, limit=300))
@@ -95,20 +181,37 @@ def member_dropped(now: DagObject, /, *, dag: DagName, server: str) -> Change | 
     return Change(f"{server} in {dag}", "a member", "none", note="in Active Directory only", action="remove")
 
 
-def dropped(asked: Server, dag: DagName, lost: Sequence[str], databases: Sequence[DatabaseOrder]) -> Steps:
-    """Lost servers leave the DAG's object, their copies first; what they were stands in the run's journal."""
+def dropped(asked: Server, dag: DagName, lost: Sequence[str], databases: Sequence[DatabaseOrder]) -> Steps[bool]:
+    """Lost servers leave the DAG's object, their copies first; what they were stands in the run's journal.
+
+    True: this is a plan, and some are still to leave.
+    """
+    coming = False
     for server in lost:
         for database in databases:
             if any(same_host(one, server) for one in database.servers):
                 yield copy_removed.on(asked, identity=CopyId(database.name, server), database=database.name)
-        yield member_dropped.on(asked, dag=dag, server=server)
+        outcome = yield member_dropped.on(asked, dag=dag, server=server)
+        coming = coming or planned(outcome)
+    return coming
 
 
 def mail_flows(
     asked: Server, survivors: Sequence[Server], connectors: SendConnectors | None, lost: Sequence[str]
-) -> Steps:
-    """S-MAILFLOW: connectors whose every source is lost send from the survivors."""
+) -> Steps[bool]:
+    """S-MAILFLOW: connectors whose every source is lost send from the survivors.
+
+    True: this is a plan, and some do not yet.
+    """
+    coming = False
     for one in orphaned(connectors.connectors if connectors is not None else (), lost):
-        yield sent_from.on(
+        outcome = yield sent_from.on(
             asked, connector=one.name, sources=tuple(server.name for server in survivors), lost=tuple(lost)
         )
+        coming = coming or planned(outcome)
+    return coming
+
+
+def planned(answer: object) -> bool:
+    """Whether this is a plan, and the step would change something."""
+    return isinstance(answer, Outcome) and answer.state == "planned"

@@ -61,7 +61,7 @@ ROWS: dict[str, tuple[Situation, str, str, dict[str, Any]]] = {
         night(**QUORATE, rebooted=True, lost=(member("EX1"),)),
         "take-off-started-list",
         "mount-databases",
-        {"db": ["DB01", "DB02"], "lost_server": ["EX1"]},
+        {"db": ["DB01", "DB02"]},
     ),
     "every bit is zero, not proven": (
         night(**QUORATE, rebooted=True, lost=(member("EX1", None),), lost_site=""),

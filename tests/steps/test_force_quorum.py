@@ -185,3 +185,77 @@ def test_where_quorum_is_kept_nothing_is_forced(tmp_path: Path) -> None:
             lab.plan("force-quorum", lost_site=["AZ1"])
         assert refusal.value.next == ("starover watch",)
         assert set(databases(lab).values()) == {"EX3", "EX4"}
+
+
+# -- around it ---------------------------------------------------------------------------------------------------------
+
+
+def test_assess_names_the_runbook_with_parameters_that_it_takes(tmp_path: Path) -> None:
+    with night(tmp_path, "aws-2az-nodac") as lab:
+        page: Any = lab.plan("az-loss-assess").value
+        assert (page.answer, page.runbook, page.mail_down) == ("force-quorum", "force-quorum", True)
+        assert [one.number for one in page.proof] == list(range(1, 12))
+        assert "event 1177" in page.proof[0].says
+        planned = lab.plan(page.runbook, page.parameters)
+        assert "quorum_forced" in kinds(planned)
+
+
+def test_a_node_that_runs_behind_a_broken_network_is_never_taken_for_lost(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2-fsw1", tmp_path) as lab:
+        lab.later(3600)
+        lab.do(lambda world: world.fault("az_isolated", "1a"))
+        for name in ("EX1", "EX2", "FSW1", "DC1"):
+            lab.do(lambda world, name=name: world.fault("winrm_silent", name))
+        lab.later(400)
+        page: Any = lab.plan("az-loss-assess").value
+        assert (page.answer, page.runbook) == ("fence-first", "fence")
+        with pytest.raises(NotSafe, match="answers `fence-first`"):
+            lab.plan("force-quorum", FOUR)
+        assert set(databases(lab).values()) == {"EX1", "EX2"}, "the other side serves all along"
+
+        assert lab.run("fence", page.parameters).exit == 0
+        error = refused(lab.run("force-quorum", FOUR))
+        assert "DB01 would lose 4" in error.what, "forty logs and more: six a minute for seven minutes"
+        assert "logs: 0 were known to be missing before there was quorum" in error.what
+        assert set(databases(lab).values()) == {""}, "seven minutes of mail were written where nobody here can look"
+        flags = error.next[0].rpartition(" ")[2].split(",")
+        ran = lab.run("force-quorum", FOUR, accept_data_loss=list(flags))
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB01": "EX3", "DB02": "EX4", "DB03": "EX3", "DB04": "EX4"}
+        assert broken(lab) == []
+
+
+def test_what_a_whole_dag_leaves_down_when_it_restarts_without_one_member(tmp_path: Path) -> None:
+    """Every DACP bit is 0, and one Started member is dead: it leaves the list, and everything mounts."""
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.later(3600)
+        for name in ("EX1", "EX2", "EX3", "EX4"):
+            lab.do(lambda world, name=name: world.power_off(name, "power"))
+        lab.later(60)
+        for name in ("EX2", "EX3", "EX4"):
+            lab.do(lambda world, name=name: world.power_on(name, "power"))
+        lab.later(1800)
+        assert set(databases(lab).values()) == {""}
+        page: Any = lab.plan("az-loss-assess").value
+        assert page.answer in ("take-off-started-list", "fence-first", "start-nodes"), page.verdict
+
+
+def test_what_may_be_lost_before_mail_stops(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        report: Any = lab.plan("quorum-report").value
+        assert (report.votes, report.total, report.margin) == (5, 5, 2)
+        assert report.fatal == (), "no single loss, no pair and no zone"
+        lost = lab.plan("quorum-report", lose=["az:1a", "witness"]).value
+        assert [one.level for one in lost.findings][:1] == ["warn"]  # type: ignore[attr-defined]
+    with InnerLab("aws-2az-nodac", tmp_path / "two") as lab:
+        report = lab.plan("quorum-report").value
+        assert len(report.fatal) == 2
+        assert "stops it" in report.verdict
+
+
+def test_nothing_is_mounted_twice_in_peace(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        report: Any = lab.plan("split-brain-check", db=["DB01", "DB02"]).value
+        assert report.doubled == ()
+        assert [one.quorate for one in report.sides] == [True]
+        assert {one.database for one in report.sides[0].mounted} == {"DB01", "DB02", "DB03", "DB04"}

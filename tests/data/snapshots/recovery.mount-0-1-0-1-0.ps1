@@ -69,11 +69,16 @@ try {
 function Invoke-StaroverPart {
 # exchange: Get-MailboxDatabaseCopyStatus, Mount-Database, Move-ActiveMailboxDatabase
 # Whether the copy is active already is looked at in the same script. Never with -Force, never without every check.
+# What refuses to mount is a warning: the other databases come first, and a person decides in the end.
 $copy = @(Get-MailboxDatabaseCopyStatus -Identity 'O’’Brien DB\EX3' -ErrorAction Stop)
-if ([bool]$copy[0].ActiveCopy) {
-    Mount-Database -Identity 'O’’Brien DB' -Confirm:$false -ErrorAction Stop
-} else {
-    Move-ActiveMailboxDatabase -Identity 'O’’Brien DB' -ActivateOnServer 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.' -MountDialOverride 'Lossless' -Confirm:$false -ErrorAction Stop | Out-Null
+try {
+    if ([bool]$copy[0].ActiveCopy) {
+        Mount-Database -Identity 'O’’Brien DB' -Confirm:$false -ErrorAction Stop
+    } else {
+        Move-ActiveMailboxDatabase -Identity 'O’’Brien DB' -ActivateOnServer 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.' -MountDialOverride 'Lossless' -Confirm:$false -ErrorAction Stop | Out-Null
+    }
+} catch {
+    Write-Warning -Message ([string]$_.Exception.Message)
 }
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
