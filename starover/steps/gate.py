@@ -48,10 +48,11 @@ def admit(what: str, every: Sequence[Judged], *, host: str = "") -> tuple[str, .
         following += one.blocked.next
     passing = [one.guard for one in every if one.blocked is None]
     certain.append(f"passed: {' '.join(passing) or 'none'} ({len(passing)} of {len(every)})")
-    kind = OutsideWindow if any(one.guard == WINDOW for one in refusing) else NotSafe
+    closed = any(one.guard == WINDOW for one in refusing)
     names = " and ".join(dict.fromkeys(one.guard for one in refusing))
+    kind = OutsideWindow if closed else NotSafe
     raise kind(
-        f"{what} is refused by {names}",
+        f"{what} {'has to wait for a maintenance window' if closed else 'is not safe now'} ({names})",
         certain=(*dict.fromkeys(line for line in certain if line != "nothing was changed"), "nothing was changed"),
         next=tuple(dict.fromkeys(following)),
         host=host,

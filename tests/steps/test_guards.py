@@ -37,7 +37,7 @@ def test_a_refusal_names_every_guard_with_its_facts_and_what_would_make_it_pass(
     with pytest.raises(NotSafe) as caught:
         admit("taking EX1 out of service", every, host="EX1")
     error = caught.value
-    assert error.what == "taking EX1 out of service is refused by G-WITNESS and G-QUORUM"
+    assert error.what == "taking EX1 out of service is not safe now (G-WITNESS and G-QUORUM)"
     assert error.certain == (
         "G-WITNESS: the witness is Offline",
         "since 14:51",
