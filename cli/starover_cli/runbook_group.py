@@ -11,9 +11,20 @@ from starover_cli import params
 from starover_cli.settings import common, settings_of
 
 if TYPE_CHECKING:
+    from starover.content import Content
     from starover.runbook import AnyRunbook
 
 __all__ = ["RunbookGroup"]
+
+
+def _content(ctx: click.Context) -> Content:
+    """The home's content, loaded once in an invocation: help asks for every runbook in it."""
+    settings = settings_of(ctx)
+    key = f"starover.content {settings.home}"
+    if key not in ctx.meta:
+        ctx.meta[key] = settings.parts.content(settings)
+    content: Content = ctx.meta[key]
+    return content
 
 
 class RunbookGroup(click.Group):
@@ -26,13 +37,11 @@ class RunbookGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every runbook by name."""
-        settings = settings_of(ctx)
-        return sorted(settings.parts.content(settings).runbooks)
+        return sorted(_content(ctx).runbooks)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The runbook as a command. Raises `BadParameter`, with near matches, for one that there is not."""
-        settings = settings_of(ctx)
-        return self._command(settings.parts.content(settings).runbook(cmd_name))
+        return self._command(_content(ctx).runbook(cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
