@@ -68,7 +68,8 @@ def read_facts(room: Room, settings: Settings, *, told: bool = True) -> DagFacts
 
     given = {"dag": room.settings.dag} if room.settings.dag else {}
     with tempfile.TemporaryDirectory(prefix="starover-") as folder, contextlib.ExitStack() as open_:
-        teller = Teller(settings.console, simulated=room.estate.lab, json=False) if told else None
+        console = settings.console  # on a terminal who answers is seen as it comes; a pipe gets the whole
+        teller = Teller(console, simulated=room.estate.lab, json=False, eager=console.live) if told else None
         sinks = [open_.enter_context(teller)] if teller is not None else []
         planned = room.local(sinks, Path(folder)).plan(STATUS, given)
     value = planned.value
