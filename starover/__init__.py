@@ -44,6 +44,7 @@ from starover.runbook import Finding, Findings, Runbook, attempt, recall, runboo
 from starover.step import (
     Blocked,
     Change,
+    Left,
     Outcome,
     Query,
     Report,
@@ -77,6 +78,7 @@ __all__ = [
     "Finding",
     "Findings",
     "IPv4",
+    "Left",
     "Locked",
     "Mistake",
     "NotApproved",

@@ -197,9 +197,14 @@ class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     seconds: float
     """Since the wait began, by the clock handed in."""
     left: int | None = None
-    """How much is left, in the step kind's unit."""
+    """How much is left of this phase."""
+    unit: str = ""
+    """Of `left` and `whole`."""
+    whole: int | None = None
+    """Of how much; None: nobody knows."""
+    phase: str = ""
     eta: float | None = None
-    """Seconds that `left` will take at the pace so far."""
+    """Seconds that `left` will take at the pace of this phase so far."""
 
 
 class WaitEnded(_Event, frozen=True, kw_only=True, tag="wait-ended"):

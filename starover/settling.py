@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from starover.errors import AuthFailed, BadReport, Mistake, NotVerified, OutputTruncated, StaroverError
-from starover.step import Settle, Verdict
+from starover.step import Left, Settle, Verdict
 
 __all__ = ["Holds", "Over", "Settling", "Wait"]
 
@@ -29,9 +29,9 @@ class Wait:
     """Read again at this time."""
 
     until: datetime
-    left: int | None = None
+    left: Left | None = None
     eta: float | None = None
-    """Seconds that `left` takes at the pace seen so far; None: not known."""
+    """Seconds that the phase of `left` takes at the pace seen so far; None: not known."""
 
 
 @dataclass
@@ -42,7 +42,9 @@ class Settling:
     what: str
     start: datetime
     first: tuple[datetime, int] | None = field(default=None, init=False)
-    """When how much was left for the first time."""
+    """When how much of the present phase was left for the first time."""
+    phase: str = field(default="", init=False)
+    """What `first` is of."""
     best: tuple[datetime, int] | None = field(default=None, init=False)
     """When how little was left for the last time that it had fallen."""
 
@@ -57,10 +59,8 @@ class Settling:
             error = NotVerified(f"{self.what}: {blocked.why}", certain=blocked.certain, next=blocked.next)
             return Over(error, blocked=blocked.why)
         left = reading.left
-        if left is not None:
-            self.first = self.first or (now, left)
-            if self.best is None or left < self.best[1]:
-                self.best = (now, left)
+        if left is not None and (self.best is None or left < self.best[1]):
+            self.best = (now, left)
         since = (now - (self.best[0] if self.best else self.start)).total_seconds()
         if self.settle.stall is not None and since >= self.settle.stall:
             rest = f", {left} left" if left is not None else ""
@@ -68,7 +68,8 @@ class Settling:
         if self._late(now):
             rest = f", {left} left" if left is not None else ""
             return Over(NotVerified(f"{self.what}: not so after {self.settle.limit:g} s{rest}"))
-        return Wait(self._next(now), left=left, eta=self._eta(now, left))
+        shown = reading.shown or (Left(amount=left) if left is not None else None)
+        return Wait(self._next(now), left=shown, eta=self._eta(now, shown))
 
     def _failed(self, now: datetime, error: StaroverError) -> Over | Wait:
         """A host that restarts, or an RPC that fails, is waited out; what cannot mend itself is not."""
@@ -82,8 +83,13 @@ class Settling:
         end = self.start + timedelta(seconds=self.settle.limit)
         return min(now + timedelta(seconds=max(self.settle.every, 0.1)), end)
 
-    def _eta(self, now: datetime, left: int | None) -> float | None:
-        if left is None or self.first is None or left >= self.first[1]:
+    def _eta(self, now: datetime, left: Left | None) -> float | None:
+        """From the pace within this phase only: how long the others take is not known."""
+        if left is None:
+            return None
+        if self.first is None or left.phase != self.phase:
+            self.first, self.phase = (now, left.amount), left.phase
+        if left.amount >= self.first[1]:
             return None
         seconds = (now - self.first[0]).total_seconds()
-        return left * seconds / (self.first[1] - left)
+        return left.amount * seconds / (self.first[1] - left.amount)

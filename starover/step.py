@@ -29,6 +29,7 @@ __all__ = [
     "Change",
     "Joined",
     "Kind",
+    "Left",
     "Outcome",
     "Query",
     "Read",
@@ -140,6 +141,27 @@ class Settle(msgspec.Struct, frozen=True):
     """Give up when `progress` has not fallen for this many seconds; None: only the limit counts."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """How much is left of what is waited for, fit to be shown: what a `progress` may give instead of a number."""
+
+    amount: int
+    """In `unit`, falling to 0 within its phase."""
+    unit: str = ""
+    """`logs`, `MB`, `messages`, `databases`."""
+    whole: int | None = None
+    """Of how much; None: nobody knows, or it grows meanwhile."""
+    phase: str = ""
+    """`seeding`, `copying logs`: each has a pace of its own."""
+    after: int = 0
+    """At least what later phases count as, so that the number for a stall falls from one to the next."""
+
+    @property
+    def total(self) -> int:
+        """The number that falls over all phases."""
+        return self.amount + self.after
+
+
 # -- asks and answers: the inner seam ----------------------------------------------------------------------------------
 
 
@@ -162,6 +184,8 @@ class Verdict:
     """Waiting longer is of no use."""
     left: int | None = None
     """How much is left, in any unit, falling to 0."""
+    shown: Left | None = None
+    """The same for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +197,7 @@ class Step:
     arguments: Mapping[str, Arg]
     change: Callable[[bytes], Change | Blocked | None] = field(repr=False, compare=False)
     """The kind's `change`, bound to these arguments, on a reading as JSON. Raises `BadReport`."""
-    left: Callable[[bytes], int | None] = field(repr=False, compare=False)
+    left: Callable[[bytes], Left | None] = field(repr=False, compare=False)
     revert: Callable[[bytes], Step | None] | None = field(repr=False, compare=False)
     """The step that undoes this one, from what the first reading found; None where the kind has no undo."""
     settle: Settle
@@ -196,7 +220,8 @@ class Step:
         """What a reading after the change means."""
         change = self.change(payload)
         blocked = change if isinstance(change, Blocked) else self.broken(payload) if change is not None else None
-        return Verdict(done=change is None, blocked=blocked, left=self.left(payload))
+        left = self.left(payload)
+        return Verdict(done=change is None, blocked=blocked, left=left.total if left else None, shown=left)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,7 +365,7 @@ class StepKind(Kind, Generic[R, P]):
         apply: str,
         risk: Risk,
         settle: Settle,
-        progress: Callable[[R], int] | None,
+        progress: Callable[[R], int | Left] | None,
         undo: Callable[Concatenate[R, Server, P], Step | None] | None,
         deadline: float,
         broken: Callable[[R], Blocked | None] | None = None,
@@ -390,11 +415,16 @@ class StepKind(Kind, Generic[R, P]):
             server=server,
             arguments=arguments_of(bound.arguments),
             change=lambda payload: self.function(query.decode(payload), *args, **kwargs),
-            left=lambda payload: None if progress is None else progress(query.decode(payload)),
+            left=lambda payload: None if progress is None else _left(progress(query.decode(payload))),
             revert=None if undo is None else revert,
             settle=self.settle,
             broken=lambda payload: None if broken is None else broken(query.decode(payload)),
         )
+
+
+def _left(said: int | Left) -> Left:
+    """What a `progress` gave, as one type."""
+    return said if isinstance(said, Left) else Left(amount=said)
 
 
 @overload
@@ -404,7 +434,7 @@ def step(
     apply: str,
     risk: Risk,
     settle: Settle = ...,
-    progress: Callable[[R], int] | None = ...,
+    progress: Callable[[R], int | Left] | None = ...,
     deadline: float = ...,
     broken: Callable[[R], Blocked | None] | None = ...,
     tries: int = ...,
@@ -417,7 +447,7 @@ def step(
     apply: str,
     risk: Risk,
     settle: Settle = ...,
-    progress: Callable[[R], int] | None = ...,
+    progress: Callable[[R], int | Left] | None = ...,
     undo: Callable[Concatenate[R, Server, P], Step | None],
     deadline: float = ...,
     broken: Callable[[R], Blocked | None] | None = ...,
@@ -430,7 +460,7 @@ def step(
     apply: str,
     risk: Risk,
     settle: Settle = Settle(),  # noqa: B008 - frozen
-    progress: Callable[[R], int] | None = None,
+    progress: Callable[[R], int | Left] | None = None,
     undo: Callable[Concatenate[R, Server, P], Step | None] | None = None,
     deadline: float = WRITE_DEADLINE,
     broken: Callable[[R], Blocked | None] | None = None,
@@ -474,7 +504,7 @@ def wait(
     until: Callable[[R], bool],
     settle: Settle,
     what: str,
-    progress: Callable[[R], int] | None = None,
+    progress: Callable[[R], int | Left] | None = None,
     expected: bool = False,
     lenient: bool = False,
     **args: Arg,
@@ -488,7 +518,8 @@ def wait(
 
     def verdict(payload: bytes) -> Verdict:
         now = query.decode(payload)
-        return Verdict(done=until(now), left=None if progress is None else progress(now))
+        left = None if progress is None else _left(progress(now))
+        return Verdict(done=until(now), left=left.total if left else None, shown=left)
 
     yield Wait(
         what=what,

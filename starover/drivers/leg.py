@@ -312,7 +312,10 @@ class Leg:
             what=watch.poll.what,
             step=watch.poll.step,
             seconds=(now - watch.settling.start).total_seconds(),
-            left=next_.left,
+            left=next_.left.amount if next_.left is not None else None,
+            unit=next_.left.unit if next_.left is not None else "",
+            whole=next_.left.whole if next_.left is not None else None,
+            phase=next_.left.phase if next_.left is not None else "",
             eta=next_.eta,
         )
         self._tell(event, now)

@@ -12,7 +12,7 @@ from starover.names import CopyId, DbName, same_host
 from starover.parameters import duration
 from starover.remote_errors import causes
 from starover.runbook import Steps
-from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
+from starover.step import Blocked, Change, Left, Query, Report, Risk, Settle, Step, step, wait
 
 __all__ = [
     "CopyStatus",
@@ -356,9 +356,10 @@ def caught_up(server: Server, copy: CopyId) -> Steps:
             one.active or (one.status == "Healthy" and one.queue is not None and one.queue <= GOOD_COPY_QUEUE)
         )
 
-    def left(now: DatabaseCopies) -> int:
+    def left(now: DatabaseCopies) -> Left:
         one = now.find(copy)
-        return STALE_QUEUE if one is None or one.queue is None else one.queue
+        unknown = one is None or one.queue is None or one.queue >= STALE_QUEUE
+        return Left(amount=STALE_QUEUE) if unknown or one is None else Left(amount=one.queue or 0, unit="logs")
 
     yield from wait(
         copies_of,

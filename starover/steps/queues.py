@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from starover.estate import Server
 from starover.runbook import Steps
-from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
+from starover.step import Blocked, Change, Left, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps.components import HUB, ComponentState, find, hub_held, offline
 from starover.steps.copies import CopyStatus
 
@@ -156,8 +156,8 @@ def _gone(now: Transport, allowed: int) -> bool:
     return left == 0 or (offline(now.components) and left <= allowed)
 
 
-def _left(now: Transport) -> int:
-    return messages_in(now.queues)
+def _left(now: Transport) -> Left:
+    return Left(amount=messages_in(now.queues), unit="messages")
 
 
 @step(

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from starover.estate import Server
 from starover.names import CopyId, DbName, ServerName, same_host
-from starover.step import Blocked, Change, Risk, Settle, Step, step
+from starover.step import Blocked, Change, Left, Risk, Settle, Step, step
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_of, resumed
 from starover.steps.copy_spec import MAX_COPIES, lag_text
 from starover.steps.placement import SPACE_FACTOR, HostView, copy_host
@@ -195,14 +195,18 @@ def copy_removed(now: DatabaseCopies, /, *, identity: CopyId, database: DbName) 
 # -- seeding -----------------------------------------------------------------------------------------------------------
 
 
-def _left(now: HostView) -> int:
-    """What the seed still lacks, in logs (1 MB): bytes to read, then logs to copy."""
+def _left(now: HostView) -> Left:
+    """What the seed still lacks: bytes to read (counted in MB, as a log is one), then logs to copy."""
     one, size = now.copy, now.placement.bytes
     if one is None:
-        return 2**31
+        return Left(amount=2**31)
     if one.status in HOLDS_ITS_DATABASE or one.status.endswith("Resynchronizing") or one.status == "Initializing":
-        return one.queue or 0
-    return ((size or 0) - (now.seeded or 0)) // LOG + 2**20
+        return Left(amount=one.queue or 0, unit="logs", phase="copying logs")
+    whole = (size or 0) // LOG
+    read = (now.seeded or 0) // LOG
+    if not whole:  # it is seen to move, and nobody knows how far it has to go
+        return Left(amount=2**31 - read, phase="seeding")
+    return Left(amount=whole - read, unit="MB", whole=whole, phase="seeding", after=2**20)
 
 
 def _broke_off(now: HostView) -> Blocked | None:

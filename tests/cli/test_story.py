@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from starover_cli.progress import HEARTBEAT, Quiet
-from starover_cli.views.story import Story
+from starover_cli.views.story import Story, progress_text
 
 from starover import events
 from starover.errors import Fault
@@ -124,6 +124,28 @@ def test_a_heartbeat_says_what_is_waited_for_and_how_long_it_takes(teller: Telle
     assert "5m 00s" in beat
     teller.say(ended(step=4))
     assert teller.story.heartbeat() == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (
+            {"phase": "seeding", "unit": "MB", "whole": 61440, "left": 19456, "eta": 324.0},
+            "seeding 41 of 60 GB, 68%, 60 MB/s, about 5m 24s left",
+        ),
+        ({"phase": "seeding", "unit": "MB", "whole": 900, "left": 450}, "seeding 450 of 900 MB, 50%, for 1m 30s"),
+        ({"phase": "copying logs", "unit": "logs", "left": 212, "eta": 10.6}, "20 logs/s, about 11 s left"),
+        ({"unit": "messages", "left": 7, "eta": 420.0}, "7 messages left, 1.0 messages/min, about 7m 00s left"),
+        ({"left": 2**31}, "waiting 1m 30s"),
+        ({"phase": "seeding", "left": 2**31 + 5, "whole": 60}, "seeding 1m 30s"),
+        ({}, "waiting 1m 30s"),
+        ({"unit": "MB", "whole": 100, "left": 1}, "99%"),
+        ({"unit": "MB", "whole": 100, "left": 120}, "0 of 100 MB, 0%"),
+    ],
+)
+def test_progress_says_what_is_known_and_nothing_else(seen: dict[str, object], said: str) -> None:
+    event = events.Progress(host="EX2", what="DB2/EX2", seconds=90, **seen)  # type: ignore[arg-type]
+    assert said in progress_text(event)
 
 
 def test_a_wait_of_the_runbook_itself_is_told_and_beaten(teller: Teller) -> None:

@@ -14,7 +14,7 @@ from starover import errors
 from starover.errors import ErrorRecord, Fault, StaroverError, exit_code
 from starover.retry import Again, GiveUp, Probe, decide, decide_failed, decide_probe
 from starover.settling import Holds, Over, Settling, Wait
-from starover.step import Blocked, Settle, Verdict
+from starover.step import Blocked, Left, Settle, Verdict
 
 T0 = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 
@@ -84,6 +84,20 @@ def at(seconds: float) -> datetime:
 
 def settling(**settle: Any) -> Settling:
     return Settling(Settle(**{"every": 10, "limit": 100, **settle}), "the lamp", T0)
+
+
+def test_each_phase_has_a_pace_of_its_own_and_only_a_standstill_over_all_of_them_is_a_stall() -> None:
+    one = settling(limit=10_000, stall=100)
+
+    def saw(seconds: float, amount: int, phase: str, after: int = 0) -> Any:
+        left = Left(amount=amount, phase=phase, after=after)
+        return one.saw(at(seconds), Verdict(done=False, left=left.total, shown=left))
+
+    assert saw(0, 600, "seeding", 10_000).eta is None
+    assert saw(10, 300, "seeding", 10_000).eta == pytest.approx(10)
+    assert saw(90, 2000, "copying logs").eta is None, "what copying takes cannot be known from seeding"
+    assert saw(100, 1900, "copying logs").eta == pytest.approx(190)
+    assert isinstance(saw(205, 1900, "copying logs"), Over)
 
 
 def test_a_wait_ends_when_it_holds_when_it_is_hopeless_and_when_time_is_over() -> None:

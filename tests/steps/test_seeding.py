@@ -13,7 +13,7 @@ from placements import GB, pair, place, view
 from starover.errors import BadReport
 from starover.estate import Server
 from starover.names import CopyId
-from starover.step import Blocked, Change, Risk
+from starover.step import Blocked, Change, Left, Risk
 from starover.steps.copies import CopyStatus, DatabaseCopies
 from starover.steps.dag import Pair, Volume
 from starover.steps.lags import TransportConfig, held, lag_lowered, lag_set, safety_net_note
@@ -237,7 +237,9 @@ def test_what_is_left_of_a_seed_falls_to_nothing() -> None:
         now = place(status("EX1", "Mounted"), status("EX3", state, **fields))
         found = view("EX3", now, seeds=(SeedOf(server="EX3", status=text),))
         assert seeded.progress is not None
-        return seeded.progress(found)
+        said = seeded.progress(found)
+        assert isinstance(said, Left)
+        return said.total
 
     stages = [
         left("Suspended"),

@@ -11,7 +11,7 @@ from starover.errors import Fault
 from starover.events import Told
 from starover_cli.views.text import clip, clock_time, duration, plural, wrap
 
-__all__ = ["Row", "Story"]
+__all__ = ["Row", "Story", "progress_text"]
 
 _MARKS = {
     "right": "=",
@@ -229,15 +229,10 @@ class Story:
         return [f"     {text}"]
 
     def _progress(self, event: events.Progress) -> None:
-        parts = [duration(event.seconds)]
-        if event.left is not None:
-            parts.append(f"{event.left} left")
-        if event.eta is not None:
-            parts.append(f"about {duration(event.eta)} to go")
-        text = ", ".join(parts)
+        text = progress_text(event)
         row = self.rows.get(event.step) if event.step else None
         if row is not None:
-            row.waiting = f"waiting {text}"
+            row.waiting = text
         elif not event.step:
             self._waits[event.what, 0] = f"waiting for {event.what} on {event.host}: {text}"
 
@@ -252,6 +247,43 @@ class Story:
             return ["stopping after the step that is under way (Ctrl-C again: at once)"]
         under_way = ", ".join(event.under_way) or "nothing"
         return wrap(f"stopping at once; sent and not known to be done: {under_way}", 100, "    ")
+
+
+UNKNOWN = 2**30
+"""So much is left only where nobody knows how much is."""
+GB = 1024
+"""In MB."""
+
+
+def progress_text(event: events.Progress) -> str:
+    """`seeding 41 of 60 GB, 68%, 60 MB/s, about 5m 24s left`; what is not known is not said.
+
+    Pace and time left are those of the present phase, as they were since it began.
+    """
+    left = max(0, event.left) if event.left is not None and event.left < UNKNOWN else None
+    if left is None:
+        return f"{event.phase or 'waiting'} {duration(event.seconds)}"
+    unit = f" {event.unit}" if event.unit else ""
+    if event.whole:
+        done = max(0, event.whole - left)
+        percent = min(99, 100 * done // event.whole) if left else 100
+        amount = f"{_amount(done, event.whole, event.unit)}, {percent}%"
+    else:
+        amount = f"{left}{unit} left"
+    parts = [f"{event.phase} {amount}" if event.phase else amount]
+    if event.eta is not None and event.eta > 0 and left:
+        pace = left / event.eta
+        parts.append(f"{pace:.0f}{unit}/s" if pace >= 1 else f"{pace * 60:.1f}{unit}/min")
+        parts.append(f"about {duration(event.eta)} left")
+    else:
+        parts.append(f"for {duration(event.seconds)}")
+    return ", ".join(parts)
+
+
+def _amount(done: int, whole: int, unit: str) -> str:
+    if unit == "MB" and whole >= 10 * GB:
+        return f"{done / GB:.0f} of {whole / GB:.0f} GB"
+    return f"{done} of {whole}{f' {unit}' if unit else ''}"
 
 
 def _hosts(hosts: Sequence[str]) -> str:
