@@ -93,6 +93,11 @@ class Place:
         found: dict[str, Any] = self.state()["databases"][database]["copies"][server]
         return found
 
+    def mounted(self) -> dict[str, str]:
+        """Where each database serves; empty: nowhere."""
+        found = self.state()["databases"]
+        return {name: one["active"] if one["state"] == "Mounted" else "" for name, one in found.items()}
+
     def copies(self) -> dict[str, dict[str, Any]]:
         """Every copy, without what moves by itself."""
         return {
