@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from inner_lab import InnerLab
+from starover_lab.world.entities import ServiceStatus
 from starover_lab.world.world import World
 
 from starover.values import Plain
@@ -65,6 +67,8 @@ class Case:
     """Invariants that a person decides to break, by a parameter that says so."""
     undone: bool = False
     """The runbook is run as preparation, and its undo is what is looked at."""
+    anew: bool = False
+    """It is done each time that somebody asks for it: a restart, say."""
 
     @property
     def label(self) -> str:
@@ -165,6 +169,22 @@ dns_records:
   - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
 """
 _VIP: Mapping[str, Plain] = {"name": "mail.example.com", "vip": "10.0.0.50"}
+
+
+def _lazy(world: World) -> None:
+    """Active Manager moves nothing away by itself."""
+    world.state.tuning = msgspec.structs.replace(world.state.tuning, move_now_s=1e9)
+
+
+def _imap(world: World, status: ServiceStatus) -> None:
+    """ServerWideOffline stops IMAP where it runs, and nobody starts it again."""
+    service = world.state.servers["EX1"].services["MSExchangeIMAP4"]
+    service.start_type, service.status = "Automatic", status
+
+
+_OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
+_DRAINED = ("hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
+_BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored")
 
 CASES: tuple[Case, ...] = (
     # -- building
@@ -414,5 +434,60 @@ CASES: tuple[Case, ...] = (
         parameters={**_VIP, "action": "return"},
         before=(Before(book="namespace-switchover", parameters={**_VIP, "action": "remove"}),),
         brings=("address_added",),
+    ),
+    # -- maintenance, moves, restarts
+    Case(
+        topology="pa-4x2",
+        book="maintenance-start",
+        parameters={"server": "EX1"},
+        before=(Before(fault=("queue_stuck", "EX1"), knobs={"messages": 20}),),
+        brings=(*_DRAINED, "leaving", "redirected", "queues_retried"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="maintenance-start",
+        parameters={"server": "EX1"},
+        before=(Before(act=_lazy),),
+        brings=(*_DRAINED, "leaving", "evacuated"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="maintenance-stop",
+        parameters={"server": "EX1"},
+        before=(
+            Before(act=lambda world: _imap(world, "Running")),
+            _OUT,
+            Before(act=lambda world: _imap(world, "Stopped")),
+            Before(act=lambda world: world.queues.suspend("EX1", "EX1", "Submission")),
+        ),
+        brings=(*_BACK, "services_started", "submission_resumed"),
+    ),
+    Case(topology="pa-4x2", book="db-switchover", parameters={"db": ["DB01"], "to": "EX3"}, brings=("moved",)),
+    Case(
+        topology="pa-4x2",
+        book="db-switchover",
+        parameters={"db": ["DB01"], "to": "EX3", "dial": "GoodAvailability", "hold": "freeze"},
+        brings=("moved_with_loss", "rebalancing_set"),
+    ),
+    Case(topology="pa-4x2", book="server-switchover", parameters={"server": "EX3"}, brings=("moved",)),
+    Case(topology="pa-4x2", book="pam-move", parameters={"to": "EX4"}, brings=("owner_moved",)),
+    Case(
+        topology="pa-4x2",
+        book="server-reboot",
+        parameters={"server": "EX4"},
+        brings=(
+            *(kind for kind in _DRAINED if kind != "owner_moved_off"),
+            "leaving",
+            "rebooted",
+            *_BACK,
+        ),
+        anew=True,
+    ),
+    Case(
+        topology="pa-4x2",
+        book="service-restart",
+        parameters={"server": "EX2", "service": "MSExchangeIS"},
+        brings=("moved", "service_restarted"),
+        anew=True,
     ),
 )

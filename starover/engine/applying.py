@@ -240,7 +240,7 @@ class Applying:
             yield from perform(Until(seconds=BACKOFF[min(attempt, len(BACKOFF)) - 1]))
             return self.step.change((yield from read(self.step.check)))
         if kind.lenient and isinstance(error, NotVerified):
-            self.note = f"sent, and not so after {self.step.settle.limit:g} s: the run goes on"
+            self.note = "; ".join([*([self.note] if self.note else []), f"{error.what}: the run goes on"])
             return None
         raise NotVerified(
             f"{kind.name} was applied on {self.host}, but does not hold: {answer.blocked or error.what}",

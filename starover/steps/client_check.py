@@ -16,7 +16,9 @@ from starover.runbook import Finding, Steps, attempt, together
 from starover.step import Query, Report
 
 __all__ = [
+    "HEALTH",
     "PROTOCOLS",
+    "WEB_S",
     "Look",
     "Protocol",
     "Target",
@@ -24,6 +26,7 @@ __all__ = [
     "finding_of",
     "look_at_all",
     "looks",
+    "page",
     "serves",
     "targets",
 ]

@@ -17,6 +17,7 @@ from starover.runbook import Steps, recall, together
 from starover.step import Report, Settle, Step, wait
 from starover.steps.activation import move_now_set
 from starover.steps.around import AWAY, Around, look_around, member_of
+from starover.steps.client_check import HEALTH, WEB_S, page
 from starover.steps.components import (
     HUB,
     MAINTENANCE,
@@ -49,6 +50,8 @@ from starover.steps.services import NEEDED, services_started
 
 __all__ = ["BACK", "OUT", "bring_back", "take_out"]
 
+SERVED = 200
+"""HTTP status of the health page while its component is Active."""
 FUNCTIONAL = "Functional"
 UM = "UMCallRouter"
 """Until Exchange 2016 only."""
@@ -323,6 +326,7 @@ def bring_back(
     yield hub_restored.on(server, server=name, note=note_of(_untold(estate, f"put {name} into it") if lb else ()))
     yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
     yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))
+    yield from _served(server)
     for database, target in back:
         yield moved.on(
             server, database=database, target=target, dial=LOSSLESS, comment="maintenance-stop", skip=(), note=""
@@ -426,6 +430,26 @@ def _caught_up(server: Server, without: Sequence[CopyId]) -> Steps:
         what=f"the copies on {server.name} Healthy",
         expected=True,
         name=server.name,
+    )
+
+
+def _served(server: Server) -> Steps:
+    """Wait until clients are served by the server itself (S-CLIENTCHECK); where nobody can look, that is said only."""
+    if not server.address:
+        return
+    yield from wait(
+        page,
+        server,
+        until=lambda look: look.answers and look.status == SERVED,
+        settle=Settle(every=10, limit=120),
+        what=f"clients served by {server.name} at {server.address}",
+        lenient=True,
+        address=server.address,
+        port=443,
+        seconds=WEB_S,
+        tls=True,
+        name=server.fqdn,
+        path=HEALTH,
     )
 
 
