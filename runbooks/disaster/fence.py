@@ -111,7 +111,8 @@ def _report(dag: str, hosts: Sequence[Fenced], break_glass: str) -> FenceReport:
     ]
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag, level="warn", says=break_glass))
-    return FenceReport(dag=dag, hosts=tuple(hosts), findings=tuple(findings))
+    told = tuple(f"{one.on} {one.says}" for one in findings)
+    return FenceReport(dag=dag, fenced=told, hosts=tuple(hosts), findings=tuple(findings))
 
 
 @runbook

@@ -115,6 +115,8 @@ class FenceReport(Findings, frozen=True, kw_only=True):
     """How far each host is fenced, with the raw facts."""
 
     dag: str
+    fenced: tuple[str, ...]
+    """A sentence for each host: its level, and what proves it."""
     hosts: tuple[Fenced, ...]
 
 
