@@ -2,9 +2,23 @@
 
 from collections.abc import Sequence
 
-from starover import BadParameter, Comment, Dag, DbName, Estate, Server, Steps, runbook
-from starover.steps.maintenance import bring_back, take_out
+from starover import (
+    BadParameter,
+    Comment,
+    Dag,
+    DbName,
+    Estate,
+    Finding,
+    Findings,
+    Server,
+    Steps,
+    recall,
+    runbook,
+)
+from starover.steps.around import look_around
+from starover.steps.maintenance import BACK, bring_back, leftovers, take_out
 from starover.steps.maintenance_types import Copies, Queued
+from starover.steps.queues import hub_drained
 
 
 @runbook
@@ -77,6 +91,38 @@ def maintenance_stop(
     """
     _no_scripts(use_exchange_scripts)
     yield from bring_back(dag, server, estate, rebalance=rebalance, lb=lb, fix_functional=fix_functional)
+
+
+@runbook(beyond=BACK)
+def maintenance_cleanup(dag: Dag, estate: Estate, run_id: str = "") -> Steps[Findings | None]:
+    """Bring back every member that a run of ours left half in maintenance; what others left is only named.
+
+    A member counts as ours when a journal here tells what it was like before.
+
+    dag: the DAG; need not be named where the inventory has one
+    run_id: one run alone is undone by `starover undo RUN`
+    """
+    if run_id:
+        raise BadParameter(
+            f"one run alone is undone by its own journal, not by looking around: {run_id}",
+            certain=("nothing was contacted",),
+            next=(f"starover undo {run_id}", "starover resume RUN   goes on with it instead"),
+        )
+    around = yield from look_around(dag, estate)
+    foreign: list[Finding] = []
+    ours: list[Server] = []
+    for member in around.members:
+        left = leftovers(around, member)
+        if not left:
+            continue
+        if (yield from recall(member.server, hub_drained, server=member.server.name)) is not None:
+            ours.append(member.server)
+        else:
+            says = f"{', '.join(left)}; no run of ours here has done it"
+            foreign.append(Finding(check="maintenance", on=member.server.name, level="warn", says=says))
+    for server in ours:
+        yield from bring_back(dag, server, estate)
+    return Findings(findings=tuple(foreign)) if foreign else None
 
 
 def _no_scripts(wanted: bool) -> None:

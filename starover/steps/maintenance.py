@@ -16,7 +16,7 @@ from starover.names import CopyId, same_host
 from starover.runbook import Steps, recall, together
 from starover.step import Report, Settle, Step, wait
 from starover.steps.activation import move_now_set
-from starover.steps.around import AWAY, Around, look_around, member_of
+from starover.steps.around import AWAY, Around, Member, look_around, member_of
 from starover.steps.client_check import HEALTH, WEB_S, page
 from starover.steps.components import (
     HUB,
@@ -48,7 +48,7 @@ from starover.steps.queues import (
 from starover.steps.seeding import barred
 from starover.steps.services import NEEDED, services_started
 
-__all__ = ["BACK", "OUT", "bring_back", "take_out"]
+__all__ = ["BACK", "OUT", "bring_back", "leftovers", "take_out"]
 
 SERVED = 200
 """HTTP status of the health page while its component is Active."""
@@ -209,6 +209,19 @@ def _is_out(around: Around, server: Server, before: Snapshot) -> bool:
         and offline(before.components)
         and hub_held(before.components) != "Active"
     )
+
+
+def leftovers(around: Around, member: Member) -> list[str]:
+    """What of a member is as maintenance leaves it, in words; empty: it is in service."""
+    name = member.server.name
+    node = around.seen.cluster.node(name) if around.seen.cluster is not None else None
+    limits = next((one for one in around.servers if same_host(one.name, name)), None)
+    return [
+        *([f"{HUB} {hub_held(member.components)}"] if hub_held(member.components) != "Active" else []),
+        *([f"{WIDE} Inactive"] if offline(member.components) else []),
+        *(["node Paused"] if node is not None and node.state == "Paused" else []),
+        *(["its databases leave at once"] if limits is not None and limits.move_now else []),
+    ]
 
 
 def _target(around: Around, server: Server, given: Server | None) -> Server:

@@ -14,6 +14,7 @@ from inner_lab import InnerLab
 from starover.content import find
 from starover.drivers.local import Ran
 from starover.errors import BadParameter, NotSafe, OutsideWindow, StaroverError
+from starover.runbook import Findings
 from starover.transport import Answer, Script
 
 CONTENT = find()
@@ -175,6 +176,32 @@ def test_after_an_unknown_outcome_nothing_is_put_back(lab: InnerLab) -> None:
     ran = lab.resume(ran.run)
     assert ran.exit == 0, ran.error
     assert server_state(lab, "EX1")["node"] == "Paused"
+
+
+def test_what_a_dead_run_left_is_brought_back_and_what_others_left_is_named(lab: InnerLab) -> None:
+    before = server_state(lab, "EX1")
+    plan = lab.plan("maintenance-start", server="EX1").plan
+    dead = False
+
+    def die(script: Script) -> str | None:
+        nonlocal dead
+        dead = dead or (script.mutates and script.parts[0].template == "node/pause.ps1.j2")
+        return "before" if dead else None
+
+    lab.transport.accident = die
+    assert lab.apply(plan).exit in (5, 6)
+    lab.transport.accident = lambda _script: None
+    lab.do(lambda world: world.suspend_node("EX4", "EX4"))
+    ran = lab.run("maintenance-cleanup")
+    assert ran.exit == 0, ran.error
+    assert server_state(lab, "EX1") == before
+    assert server_state(lab, "EX4")["node"] == "Paused"
+    left = lab.plan("maintenance-cleanup")
+    assert left.plan.nothing
+    assert isinstance(left.value, Findings)
+    assert [(one.on, one.says) for one in left.value.findings] == [
+        ("EX4", "node Paused; no run of ours here has done it")
+    ]
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
