@@ -241,6 +241,8 @@ class RunEnded(_Event, frozen=True, kw_only=True, tag="run-ended"):
     fault: Fault | None = None
     resume: int = 0
     """Number of the effect whose answer ended it: a resume asks again from there. 0: nothing to resume."""
+    also: tuple[int, ...] = ()
+    """The same of the other failures, where several parts failed: a resume goes back behind the earliest answer."""
 
 
 Event: TypeAlias = (

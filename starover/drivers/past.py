@@ -13,7 +13,7 @@ from starover.engine import Run, machine
 from starover.errors import BadParameter, NotSafe, PlanIsStale
 from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
 from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent, Settled
-from starover.plan import Position
+from starover.plan import Position, command_of
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
 from starover.values import Plain
@@ -44,7 +44,7 @@ class Past:
         if self.begun.plan is None:
             raise BadParameter(
                 f"{self.run} is the making of a plan: it is made anew, not resumed",
-                next=(f"starover plan {self.begun.runbook} ...",),
+                next=(command_of(self.begun.runbook, self.begun.parameters),),
             )
         ends = [one for one in self.events() if isinstance(one[1], RunEnded)]
         if not ends:
@@ -53,18 +53,19 @@ class Past:
         assert isinstance(end, RunEnded)
         if end.exit == 0:
             raise BadParameter(f"run {self.run} has ended well: there is nothing to resume")
-        fatal = [one.n for one in self.entries if isinstance(one.body, Answered) and one.body.number == end.resume]
-        if not fatal:
+        lines = {one.body.number: one.n for one in self.entries if isinstance(one.body, Answered)}
+        fatal = [lines[number] for number in (end.resume, *end.also) if number in lines]
+        if end.resume not in lines:
             raise BadParameter(
                 f"run {self.run} was refused before it began: there is nothing to resume",
-                next=(f"starover plan {self.begun.runbook} ...",),
+                next=(command_of(self.begun.runbook, self.begun.parameters),),
             )
-        keep = fatal[-1] - 1
+        keep = min(fatal) - 1
         if any(isinstance(event, StepBegan) and event.undoing for n, event in self.events() if n > keep):
             raise PlanIsStale(
                 f"run {self.run} has put back what it had done when it failed: going on would not fit",
                 certain=("nothing was sent",),
-                next=(f"starover plan {self.begun.runbook} ...   makes a new plan",),
+                next=(f"{command_of(self.begun.runbook, self.begun.parameters)}   makes a new plan",),
             )
         return keep
 

@@ -10,7 +10,7 @@ import pytest
 from core_faults import KINDS
 from core_hand import Lamps, approval_of, lit
 from core_site import BOOKS, Site
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from starover import BadParameter, CmdletFailed, ConnectFailed, Locked, NotVerified, OutcomeUnknown, PlanIsStale
@@ -273,6 +273,9 @@ legs = st.lists(st.lists(fault, max_size=3), min_size=1, max_size=4)
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
 @given(legs=legs, book=st.sampled_from(["lamps-on", "lamps-together", "lamps-each"]))
+@example(
+    legs=[[FakeFault("lost-before", what="probe"), FakeFault("died", what="write", times=2)]], book="lamps-together"
+)
 def test_through_any_number_of_troubled_legs_everything_is_done_once_and_can_be_undone(
     legs: list[list[FakeFault]], book: str
 ) -> None:
