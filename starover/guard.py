@@ -59,7 +59,7 @@ def check_fresh(plan: Plan, now: datetime) -> None:
             f"the facts of plan {plan.id} are {int(age.total_seconds() // 60)} minutes old; "
             f"they are good for {int(FRESH.total_seconds() // 60)}",
             certain=("nothing was sent",),
-            next=(f"starover plan {plan.runbook} ...   looks again",),
+            next=(f"{plan.command}   looks again",),
         )
 
 
@@ -120,7 +120,7 @@ def _check_second(plan: Plan, approval: Approval, now: datetime) -> None:
     if now > second.expires:
         raise _not_approved(
             f"the approval of {second.by} is over since {second.expires:%H:%M:%S} UTC, as the plan's facts are",
-            f"starover plan {plan.runbook} ...   looks again",
+            f"{plan.command}   looks again",
         )
     for role, name in (("applies", approval.by), ("asked for", plan.by)):
         if same_person(second.by, name):

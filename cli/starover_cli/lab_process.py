@@ -106,7 +106,7 @@ def _last_words(folder: Path) -> list[str]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if any(line.startswith("Traceback") for line in lines):
         return [f"the lab failed to start: {lines[-1]}", f"the whole trace is in {(folder / LOG).as_posix()}"]
-    return lines[:6]
+    return lines
 
 
 def await_end(process: subprocess.Popen[bytes]) -> int:

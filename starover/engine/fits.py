@@ -89,7 +89,7 @@ def _stale(plan: Plan, host: str, what: str) -> PlanIsStale:
     return PlanIsStale(
         what,
         certain=("this step was not begun",),
-        next=(f"starover plan {plan.runbook} ...   looks again",),
+        next=(f"{plan.command}   looks again",),
         host=host,
     )
 

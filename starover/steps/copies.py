@@ -266,7 +266,12 @@ def suspended(
     if one.active:
         return Blocked(
             f"{identity} is the active copy: its replication cannot be suspended",
-            next=("copies-suspend --mode activation-only bars it from activation, which an active copy allows",),
+            next=(
+                (
+                    f"starover plan copies-suspend --db {identity.database} --server {identity.server} "
+                    "--mode activation-only   an active copy may be barred from activation"
+                ),
+            ),
         )
     blocked, warning = redundancy(now.copies, identity)
     note = "; ".join(part for part in (_said(comment), warning) if part)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -73,6 +75,17 @@ def test_exit_code_three_is_asked_for(
     result = starover(hosts, tmp_path, "plan", *SUSPEND, "--exit-code")
     assert result.exit_code == code
     assert ("exit 3 changes are planned" in result.stderr) == (code == 3)
+
+
+def test_a_plan_that_is_too_old_tells_the_line_that_makes_it_anew(hosts: Hosts, tmp_path: Path) -> None:
+    do = typing(hosts, tmp_path)
+    first = plan_id(do("plan", *SUSPEND[:-1], "O'Brien's disk; $HOME"))
+    hosts.clock.wait_until(hosts.clock.now() + timedelta(minutes=31))
+    late = do("apply", first, "--yes")
+    assert late.exit_code == 4
+    line = next(line for line in late.stderr.splitlines() if line.strip().startswith("starover plan copies-suspend"))
+    words = shlex.split(line.partition("   looks again")[0])[1:]
+    assert plan_id(do(*words)) == first
 
 
 def test_without_a_terminal_nobody_is_asked(hosts: Hosts, tmp_path: Path) -> None:

@@ -147,6 +147,11 @@ def test_breaking_what_is_not_there_names_what_is(do: Do) -> None:
     result = do("lab", "break", "host_of", "EX3")
     assert result.exit_code == 2
     assert "host_off" in result.stderr
+    for kind, wish in (("host_off", "name the server"), ("az_loss", "name the Availability Zone")):
+        untold = do("lab", "break", kind)
+        assert untold.exit_code == 2
+        assert wish in untold.stderr
+        assert "EX3" in untold.stderr or "1a" in untold.stderr, "and which there are"
 
 
 def test_an_untrusted_certificate_is_six_and_says_what_to_do(do: Do, folder: Path, tmp_path: Path) -> None:

@@ -231,6 +231,16 @@ def test_knobs_that_are_words(tmp_path: Path) -> None:
         load(bad)
 
 
+@pytest.mark.parametrize(
+    "section", ['forest: {name: "b\u00fccher.example", netbios: B}', "client_names: [{name: post\u2019s.example.com}]"]
+)
+def test_a_name_that_dns_cannot_have_is_a_mistake_of_the_file(tmp_path: Path, section: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"name: mine\nextends: pa-4x2\n{section}\n", encoding="utf-8")
+    with pytest.raises(TopologyError, match="xn--"):
+        load(file)
+
+
 def test_connectors_and_updates_name_servers_that_are_there(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(

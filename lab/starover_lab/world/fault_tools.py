@@ -51,6 +51,12 @@ class Tools:
         """The error for an unknown target or value."""
         return FaultError(what, certain=("nothing was broken",), next=(f"known: {', '.join(known) or 'none'}",))
 
+    def no(self, kind: str, known: list[str]) -> FaultError:
+        """The error for a target that is none of this kind, or that was not named at all."""
+        return self.fail(
+            f"there is no {kind} `{self.target}`" if self.target else f"name the {kind}: which one?", known
+        )
+
     def text(self, key: str, default: str = "") -> str:
         """A parameter as text."""
         value = self.params.get(key, default)
@@ -80,21 +86,21 @@ class Tools:
         """The target as a host."""
         found = self.state.servers.get(self.target)
         if found is None:
-            raise self.fail(f"there is no server `{self.target}`", [one.name for one in self.state.servers])
+            raise self.no("server", [one.name for one in self.state.servers])
         return found
 
     def az(self) -> Az:
         """The target as an AZ: its name or the end of it (`1a`)."""
         ends = [az for az in self.state.azs if self.target and az.name.casefold().endswith(self.target.casefold())]
         if len(ends) != 1:
-            raise self.fail(f"there is no Availability Zone `{self.target}`", [az.name for az in self.state.azs])
+            raise self.no("Availability Zone", [az.name for az in self.state.azs])
         return ends[0]
 
     def database(self) -> Database:
         """The target as a database."""
         found = self.state.databases.get(self.target)
         if found is None:
-            raise self.fail(f"there is no database `{self.target}`", [one.name for one in self.state.databases])
+            raise self.no("database", [one.name for one in self.state.databases])
         return found
 
     def copy(self) -> tuple[Database, Copy]:
@@ -104,7 +110,7 @@ class Tools:
         copy = database.copies.get(server) if database is not None else None
         if database is None or copy is None:
             known = [f"{one.name}/{other.server}" for one in self.state.databases for other in one.copies]
-            raise self.fail(f"there is no copy `{self.target}`", known)
+            raise self.no("copy", known)
         return database, copy
 
     def passive(self) -> tuple[Database, Copy]:

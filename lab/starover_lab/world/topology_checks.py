@@ -20,6 +20,16 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
         yield "servers", "", "a topology needs `servers:`"
     if topology.start.tzinfo is None:
         yield "start", "", "`start` needs a time zone, such as 2026-11-20T14:00:00Z"
+    for section, name in (
+        ("forest", topology.forest.name),
+        *(("client_names", one.name) for one in topology.client_names),
+    ):
+        if not all(character.isascii() and (character.isalnum() or character in ".-_") for character in name):
+            yield (
+                section,
+                "",
+                f"`{name}` is no DNS name: ASCII letters, digits, hyphens and dots; write it in its xn-- form",
+            )
     if not any("dc" in server.roles for server in topology.servers):
         yield "servers", "", "there is no server with the role dc: nobody could log on"
     if not topology.accounts:
