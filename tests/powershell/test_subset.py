@@ -65,6 +65,8 @@ def test_allowed(script: str) -> None:
         ('@"\n$x\n"@', "here-string"),
         ("$global:x = 1", "global"),
         ("New-Object -TypeName System.Version", "New-Object"),
+        ("New-Object -ComObject 'WScript.Shell'", "New-Object"),
+        ("New-Object -ComObject $name", "New-Object"),
         ("function f { param([int]$A) }; f -B 1", "-B is no full parameter name"),
         ("function f { process { 1 } }", "process"),
         ("filter f { 1 }", "filter"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from uuid import NAMESPACE_DNS, uuid5
 
 from starover_lab.cmdlets.machine import Machine, machine
 from starover_lab.cmdlets.objects import moment, text_of
@@ -27,6 +28,19 @@ _ALL_FAILED = 0x80240022
 _NO_UPDATES = 0x80240024
 _NOT_DOWNLOADED = 0x8024000E
 _REBOOT = {"never": 0, "always": 1, "can": 2}
+_CLASSIFICATIONS = {
+    "applications": "5c9376ab-8ce6-464a-b136-22113dd69801",
+    "critical updates": "e6cf1350-c01b-414d-a61f-263d14d133b4",
+    "definition updates": "e0789628-ce08-4437-be74-2495b842f43b",
+    "drivers": "ebfc1fc5-71a4-4f7b-9aca-3b9a503104a0",
+    "feature packs": "b54e7d24-7add-428f-8b75-90a396fa584f",
+    "security updates": "0fa1201d-4330-4fa8-8ae9-b877473b6441",
+    "service packs": "68c5b0a3-d1a6-4553-ae49-01d3a7827828",
+    "tools": "b4832bd8-e735-4761-8daf-37f882276dab",
+    "update rollups": "28bc880e-0592-4cbf-8f95-c79b17911d5f",
+    "updates": "cd5ffd1e-e932-4e3a-bf74-18bf0b1bbd83",
+}
+"""Ids of classifications by their English names (WSUS documentation)."""
 _SUCCEEDED, _WITH_ERRORS, _FAILED = 2, 3, 4
 
 
@@ -102,7 +116,17 @@ class _Wrapped(_Com):
                 ("RequiresNetworkConnectivity", False),
             ],
         )
-        categories = [_Com("ICategory", [("Name", one), ("Type", "UpdateClassification")]) for one in update.categories]
+        categories = [
+            _Com(
+                "ICategory",
+                [
+                    ("Name", one),
+                    ("CategoryID", _CLASSIFICATIONS.get(one.casefold(), str(uuid5(NAMESPACE_DNS, one.casefold())))),
+                    ("Type", "UpdateClassification"),
+                ],
+            )
+            for one in update.categories
+        ]
         super().__init__(
             "IUpdate5",
             [

@@ -88,6 +88,12 @@ _WRAPPER_STATICS = frozenset(
     }
 )
 _WRAPPER_OBJECTS = frozenset({"system.io.memorystream", "system.io.compression.gzipstream"})
+_COM_OBJECTS = frozenset({"microsoft.update.session", "microsoft.update.updatecoll"})
+"""COM classes that a body may create: Windows Update has no cmdlets (catalogue 5.6)."""
+_COM_METHODS = frozenset(
+    """createupdatesearcher search createupdatedownloader download createupdateinstaller install getupdateresult
+    accepteula""".split()  # noqa: SIM905
+)
 _BLOCK_COMMANDS = frozenset({"where-object", "foreach-object", "sort-object", "select-object"})
 _FORBIDDEN_COMMANDS = frozenset({"invoke-expression", "read-host", "write-host"})
 _LOOPS = (nodes.ForEach, nodes.While, nodes.For, nodes.DoLoop)
@@ -261,7 +267,7 @@ class _Checker:
             return
         if not isinstance(node, nodes.Invoke):
             return
-        allowed = _METHODS | _WRAPPER_METHODS if self.wrapper else _METHODS
+        allowed = _METHODS | _COM_METHODS | (_WRAPPER_METHODS if self.wrapper else frozenset())
         if name in _ENCODING_METHODS and _is_encoding(node.target):
             return
         if name not in allowed:
@@ -305,6 +311,9 @@ class _Checker:
 
     def _new_object(self, node: nodes.Command) -> Iterator[str]:
         wanted = [_constant(one).casefold() for one in node.elements[1:] if isinstance(one, nodes.Constant)]
+        named = [one.name.casefold() for one in node.elements[1:] if isinstance(one, nodes.ParameterElement)]
+        if named == ["comobject"] and len(wanted) == 1 and wanted[0] in _COM_OBJECTS:
+            return
         if not self.wrapper or not any(one in _WRAPPER_OBJECTS for one in wanted):
             yield "New-Object is not in the subset"
 
