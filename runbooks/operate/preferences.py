@@ -60,8 +60,11 @@ def activation_preferences(
         chosen = _spread([one for one in known if _on(one, members)], estate)
         _all_there(db, known)
         given = {name: list(servers) for name, servers in chosen.items() if _wanted(name, db)}
-    for name, servers in given.items():
+
+    def part(name: str, servers: Sequence[str]) -> Steps:
         yield ordered.on(asked, database=name, order=tuple(CopyId(name, one) for one in servers), coming=())
+
+    yield from together(part(name, servers) for name, servers in given.items())
 
 
 def _check(db: Sequence[str], order: Sequence[Order], policy: str | None) -> None:

@@ -7,7 +7,7 @@ first; then the readings wanted by then are merged, one script for each server, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID, uuid5
@@ -29,6 +29,11 @@ from starover.values import plain
 __all__ = ["Got", "Join", "Process", "Scheduler", "Task", "Want", "Watch", "answer_of", "perform", "read", "watch"]
 
 T = TypeVar("T", default=None)
+
+MERGED = 22_000
+"""Characters of the parts of one merged reading: with what is around them it stays below 32 KB."""
+WRAPPED = 800
+"""Characters that the wrapper adds to a part, at most."""
 
 
 @dataclass(eq=False)
@@ -224,8 +229,8 @@ class Scheduler:
         self._reads = []
         for of_host in wanted.values():
             scripts = [part for part in of_host.values() if not part.body.call]
-            if scripts:
-                self.start(self._fetch(scripts))
+            for some in _in_groups(scripts):
+                self.start(self._fetch(some))
             for part in of_host.values():
                 if part.body.call:
                     self.start(self._fetch([part]))
@@ -287,6 +292,21 @@ class Scheduler:
                 for number, part in enumerate(parts)
             ),
         )
+
+
+def _in_groups(parts: list[_Wanted]) -> Iterator[list[_Wanted]]:
+    """The parts in their order, as many to a script as keep it well below what every road carries (32 KB)."""
+    group: list[_Wanted] = []
+    size = 0
+    for part in parts:
+        more = len(part.body.text) + WRAPPED
+        if group and size + more > MERGED:
+            yield group
+            group, size = [], 0
+        group.append(part)
+        size += more
+    if group:
+        yield group
 
 
 def _json(arguments: Mapping[str, Arg]) -> bytes:

@@ -90,9 +90,13 @@ $preferences = @()
 $replayLags = @()
 $truncationLags = @()
 $copies = @()
-$found = @(Get-MailboxDatabase -ErrorAction Stop | Where-Object { [string]$_.Name -eq $asked })
-foreach ($one in $found) {
-    $database = Get-MailboxDatabase -Identity $asked -Status -ErrorAction Stop
+$found = @()
+try {
+    $found = @(Get-MailboxDatabase -Identity $asked -Status -ErrorAction Stop | Where-Object { [string]$_.Name -eq $asked })
+} catch {
+    if ([string]$_.CategoryInfo.Reason -ne 'ManagementObjectNotFoundException') { throw $_ }
+}
+foreach ($database in $found) {
     $name = [string]$database.Name
     $dag = [string]$database.MasterServerOrAvailabilityGroup
     $active = [string]$database.Server
@@ -214,9 +218,13 @@ $preferences = @()
 $replayLags = @()
 $truncationLags = @()
 $copies = @()
-$found = @(Get-MailboxDatabase -ErrorAction Stop | Where-Object { [string]$_.Name -eq $asked })
-foreach ($one in $found) {
-    $database = Get-MailboxDatabase -Identity $asked -Status -ErrorAction Stop
+$found = @()
+try {
+    $found = @(Get-MailboxDatabase -Identity $asked -Status -ErrorAction Stop | Where-Object { [string]$_.Name -eq $asked })
+} catch {
+    if ([string]$_.CategoryInfo.Reason -ne 'ManagementObjectNotFoundException') { throw $_ }
+}
+foreach ($database in $found) {
     $name = [string]$database.Name
     $dag = [string]$database.MasterServerOrAvailabilityGroup
     $active = [string]$database.Server
