@@ -40,7 +40,9 @@ def evict_nodes(dag: Dag, estate: Estate, lost_server: Sequence[Server], break_g
         )
     survivors = [one for one in estate.members(dag) if one.name not in lost]
     node = next(one for one in survivors if same_host(one.name, clusters[0].seen_by))
-    yield from fenced_first(dag, estate, lost, (), break_glass, dac=found.situation.mode == "DagOnly")
+    yield from fenced_first(
+        dag, estate, lost, (), break_glass, dac=found.situation.mode == "DagOnly", answering=found.situation.answering
+    )
     for name in lost:
         yield node_evicted.on(node, names=NAMES, node=name)
     yield from quorum_fixed(dag, estate, node, node, len(survivors), WitnessChoice("primary"))

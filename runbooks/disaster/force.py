@@ -85,7 +85,9 @@ def force_quorum(
     costs = found.page.cost
     servers = tuple(one.name for one in way.survivors)
     planning = way.mode != "temporary" and (
-        yield from fenced_first(dag, estate, way.lost, certified_by, break_glass, dac=way.mode == "dac")
+        yield from fenced_first(
+            dag, estate, way.lost, certified_by, break_glass, dac=way.mode == "dac", answering=found.situation.answering
+        )
     )
     if hold_mount and not way.done:
         for one in way.survivors:

@@ -15,17 +15,25 @@ __all__ = ["fenced_first"]
 
 
 def fenced_first(
-    dag: Dag, estate: Estate, lost: Sequence[str], certified_by: Sequence[str], break_glass: str, *, dac: bool
+    dag: Dag,
+    estate: Estate,
+    lost: Sequence[str],
+    certified_by: Sequence[str],
+    break_glass: str,
+    *,
+    dac: bool,
+    answering: Sequence[str],
 ) -> Steps[bool]:
     """S-FENCE for the lost members and their witness host, and G-FENCE behind it.
 
-    True: this is a plan, and somebody is still to be stopped: the proof is read when it is applied. Raises `NotSafe`
+    `answering`: those of them whose Windows answers, which are asked whether they serve. True: this is a plan, and somebody is still to be stopped: the proof is read when it is applied. Raises `NotSafe`
     where a host of the lost side is not fenced enough.
     """
     gone, survivors, others = sides(dag, estate, lost, witness=True)
-    hosts = yield from lost_hosts(gone, lost)
+    asked = [name for name in lost if name in answering]
+    hosts = yield from lost_hosts(gone, asked)
     planning = yield from power_off(hosts, dag.name)
-    proof = [] if planning else [_proven(gone, survivors, others, lost, certified_by, break_glass, dac=dac)]
+    proof = [] if planning else [_proven(gone, survivors, others, lost, asked, certified_by, break_glass, dac=dac)]
     yield from together(proof)  # one place in the sequence, whatever is read in it
     return planning
 
@@ -35,16 +43,18 @@ def _proven(
     survivors: Sequence[Server],
     others: Sequence[Server],
     lost: Sequence[str],
+    asked: Sequence[str],
     certified_by: Sequence[str],
     break_glass: str,
     *,
     dac: bool,
 ) -> Steps:
-    hosts = yield from lost_hosts(gone, lost)
-    running = [host for host in hosts if host.instance is None or host.instance.state not in OFF]
+    states = yield from lost_hosts(gone, ())
+    running = [host.server for host in states if host.instance is None or host.instance.state not in OFF]
     if not running:
         return
-    facts = yield from fence_facts(running, survivors, others, certified_by=certified_by)
+    hosts = yield from lost_hosts(running, asked)
+    facts = yield from fence_facts(hosts, survivors, others, certified_by=certified_by)
     people = len({name.strip().casefold() for name in certified_by} - {""}) > 1
     levels = [level_of(one) for one in facts]
     missing = [
