@@ -186,6 +186,8 @@ _OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
 _DRAINED = ("hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
 _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored")
 
+_SECONDARY: Mapping[str, Plain] = {"ip": ["EX1=10.0.0.101", "EX3=10.0.32.101"]}
+
 CASES: tuple[Case, ...] = (
     # -- building
     Case(
@@ -437,6 +439,12 @@ CASES: tuple[Case, ...] = (
     ),
     # -- maintenance, moves, restarts
     Case(
+        topology=_SMALL,
+        book="copies-add",
+        parameters={"copy": ["DB05=EX3,pref=2"], "restart_store": "window"},
+        brings=("copy_added", "seeded", "store_restarted"),
+    ),
+    Case(
         topology="pa-4x2",
         book="maintenance-start",
         parameters={"server": "EX1"},
@@ -489,5 +497,18 @@ CASES: tuple[Case, ...] = (
         parameters={"server": "EX2", "service": "MSExchangeIS"},
         brings=("moved", "service_restarted"),
         anew=True,
+    ),
+    Case(
+        topology="pa-4x2",
+        book="dag-secondary-ips",
+        parameters=_SECONDARY,
+        brings=("address_assigned",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="dag-secondary-ips",
+        parameters=_SECONDARY,
+        undone=True,
+        brings=("address_unassigned",),
     ),
 )

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import BadParameter, DagName, Estate, NotSafe, Steps, attempt, runbook
+from starover import BadParameter, DagName, Estate, NotSafe, Steps, attempt, runbook, together
 from starover.steps.cluster_name import DistinguishedName, controllers_near, master_of, staged
 from starover.steps.dag_object import Seen, askable, dag_named, seen
-from starover.steps.secondary_addresses import AddressText, read_addresses, usable
+from starover.steps.interface_addresses import Interfaces, address_assigned, interfaces_of
+from starover.steps.secondary_addresses import AddressOf, AddressText, read_addresses, usable
 
 
 @runbook
@@ -38,20 +39,43 @@ def cno_prestage(
 
 @runbook
 def dag_secondary_ips(estate: Estate, ip: Sequence[AddressText]) -> Steps:
-    """Look whether addresses are free for a DAG's access point; only AWS can put them on the instances.
+    """Give members' network interfaces on EC2 the addresses of a DAG's access point, one in each of their subnets.
 
-    starover has no road to AWS yet: when the addresses are free, it refuses and says what to type.
+    Windows does not get them: the cluster brings the one online that fits the node which owns it. An address that
+    anybody has or answers at is refused, and none is ever taken from another interface. Undo takes them back.
 
     ip: SERVER=ADDRESS, one for each subnet of the members; may be repeated
     """
     wanted = read_addresses(ip, estate)
-    free = yield from usable(wanted)
-    raise NotSafe(
-        "only AWS can put a secondary private address on an instance, and starover has no road to AWS yet",
-        certain=(*free, "nothing was changed"),
-        next=tuple(
-            f"aws ec2 assign-private-ip-addresses --private-ip-addresses {one.address} --network-interface-id ENI   "
-            f"of {one.server.name} {one.server.instance}".rstrip()
-            for one in wanted
-        ),
-    )
+    foreign = [one.server.name for one in wanted if not one.server.instance]
+    if foreign:
+        raise NotSafe(
+            f"{', '.join(foreign)} is no EC2 instance as far as the inventory knows",
+            certain=("nothing was changed",),
+            next=("the inventory's `instance:`", "elsewhere whoever runs the network keeps the address free for it"),
+        )
+    found = yield from together(interfaces_of.read(one.server, instance=one.server.instance) for one in wanted)
+    new: list[tuple[AddressOf, str]] = []
+    for one, now in zip(wanted, found, strict=True):
+        own = now.at(one.server.address)
+        if own is None:
+            raise NotSafe(
+                f"G-INV: {one.server.instance} has no interface with {one.server.name}'s address {one.server.address}",
+                certain=("nothing was changed",),
+                host=one.server.name,
+            )
+        new.append((one, own.id))
+    missing = [one for one, now in zip(wanted, found, strict=True) if not _has(now, one.address)]
+    free = dict(zip((one.address for one in missing), (yield from usable(missing)), strict=True)) if missing else {}
+    for one, interface in new:
+        yield address_assigned.on(
+            one.server,
+            instance=one.server.instance,
+            interface=interface,
+            address=one.address,
+            note=free.get(one.address, ""),
+        )
+
+
+def _has(now: Interfaces, address: str) -> bool:
+    return any(address in one.addresses for one in now.interfaces)

@@ -14,7 +14,7 @@ from starover.drivers.local import Planned, Ran
 from starover.runbook import AnyRunbook
 from starover.transport import Script
 
-ONLY_LOOKS = {"dag-secondary-ips"}
+ONLY_LOOKS: set[str] = set()
 """Runbooks that return nothing and change nothing either."""
 
 

@@ -75,9 +75,7 @@ def test_an_access_point_and_networks_of_two_adapters_on_2013(tmp_path: Path) ->
     with lab(tmp_path, "rep-net-2013-unbuilt") as place:
         staged = twice(place, "cno-prestage", "--dag", "DAG2")
         place.ok("undo", staged, "--yes")
-        taken = place.type("run", "dag-secondary-ips", "--ip", "MBX1=172.19.18.50", "--ip", "MBX2=172.19.19.50")
-        assert taken.code == 4
-        assert "aws ec2 assign-private-ip-addresses" in taken.out + taken.err
+        twice(place, "dag-secondary-ips", "--ip", "MBX1=172.19.18.50", "--ip", "MBX2=172.19.19.50")
         create = (
             *("dag-create", "--dag", "DAG2", "--witness-server", "FS1"),
             *("--aap", "static", "--ip", "172.19.18.50", "--ip", "172.19.19.50"),
