@@ -26,8 +26,9 @@ def fenced_first(
 ) -> Steps[bool]:
     """S-FENCE for the lost members and their witness host, and G-FENCE behind it.
 
-    `answering`: those of them whose Windows answers, which are asked whether they serve. True: this is a plan, and somebody is still to be stopped: the proof is read when it is applied. Raises `NotSafe`
-    where a host of the lost side is not fenced enough.
+    `answering`: members whose Windows answers; those of the lost side are asked whether they serve. True: this is a
+    plan, and somebody is still to be stopped: the proof is read when it is applied. Raises `NotSafe` where a host of
+    the lost side is not fenced enough.
     """
     gone, survivors, others = sides(dag, estate, lost, witness=True)
     asked = [name for name in lost if name in answering]
