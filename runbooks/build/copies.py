@@ -13,6 +13,7 @@ from starover.steps.lags import held, lag_set, transport_config
 from starover.steps.placement import Placement, copies_on_controller, placements
 from starover.steps.preferences import ordered, policies
 from starover.steps.seeding import HOLDS_ITS_DATABASE, barred, copy_added, seed_limit, seeded
+from starover.steps.store import restart_stores, stores
 
 
 @runbook
@@ -24,6 +25,7 @@ def copies_add(
     seeds_parallel: Parallel = 2,
     restart_store: Literal["never", "window"] = "never",
     dag: DagName | None = None,
+    now: bool = False,
 ) -> Steps:
     """Give databases further copies: added, seeded, and in the order of preference that is wanted.
 
@@ -35,15 +37,17 @@ def copies_add(
     layout: a YAML file with all copies: DB01: {EX1: 1, EX4: {pref: 2, replay-lag: 7d}}
     seed: auto, postpone (add only), or source=SERVER for all
     seeds_parallel: seeds at the same time for each giving server; one for each database
-    restart_store: restart MSExchangeIS afterwards, so that it counts its memory anew
+    restart_store: window restarts MSExchangeIS of servers with a new copy at the end, so that it counts its memory
+        anew; their databases move away before, and it is refused outside the maintenance windows of the DAG
     dag: the DAG; the servers' own where it is not named
+    now: the restart outside the maintenance windows too
     """
     wanted = wished(copy, layout, estate)
-    if restart_store != "never":
+    if restart_store != "never" and seed.how == "postpone":
         raise BadParameter(
-            "--restart-store window is not built yet: the databases of a server must be moved away first",
+            "--restart-store window does not go with --seed postpone: copies without a database cannot take over",
             certain=("nothing was contacted",),
-            next=("leave it out, and restart MSExchangeIS in a maintenance window",),
+            next=("restart it when the copies are seeded: starover run service-restart --service MSExchangeIS",),
         )
     source = estate.server(seed.source).name if seed.source else None
     targets = [estate.server(name) for name in dict.fromkeys(one.server for specs in wanted.values() for one in specs)]
@@ -53,10 +57,13 @@ def copies_add(
         check_room(server.name, found.volumes, plans)
     keeps = (yield from transport_config.read(targets[0])) if any(plan.lag for plan in plans) else None
     controllers = yield from _controllers(plans, targets[0])
+    fresh = {one.spec.server for plan in plans for one in plan.new} if restart_store == "window" else set[str]()
+    restarts = (yield from stores([one for one in targets if one.name in fresh], estate, now=now)) if fresh else []
     yield from together(
-        _lane(lane, estate, controllers, seed.how == "postpone", notes(plans, held(keeps)))
+        _lane(lane, estate, controllers, seed.how == "postpone", notes(plans, held(keeps), restarts=bool(restarts)))
         for lane in lanes(plans, seeds_parallel)
     )
+    yield from restart_stores(restarts)
 
 
 def _plans(

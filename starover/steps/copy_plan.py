@@ -149,13 +149,17 @@ def lanes(plans: Sequence[DatabasePlan], parallel: int) -> list[list[DatabasePla
     return [databases[lane::parallel] for databases in giving.values() for lane in range(min(parallel, len(databases)))]
 
 
-def notes(plans: Sequence[DatabasePlan], held: timedelta | None) -> dict[CopyId, str]:
-    """What whoever approves a new copy should know. `held`: how long Safety Net keeps mail; None: not asked."""
+def notes(plans: Sequence[DatabasePlan], held: timedelta | None, *, restarts: bool = False) -> dict[CopyId, str]:
+    """What whoever approves a new copy should know.
+
+    `held`: how long Safety Net keeps mail; None: not asked. `restarts`: the run restarts the store itself.
+    """
     said: dict[CopyId, str] = {}
     for plan in plans:
         for one in plan.new:
             server, lag = one.spec.server, one.spec.replay_lag
-            parts = [f"MSExchangeIS on {server} should restart afterwards, and this run does not restart it"]
+            wish = f"MSExchangeIS on {server} should restart afterwards, and this run does not restart it"
+            parts = [] if restarts else [wish]
             if lag and held is not None:
                 parts += [note for note in [safety_net_note(held, lag)] if note]
             said[CopyId(plan.name, server)] = "; ".join(parts)

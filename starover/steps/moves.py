@@ -29,6 +29,7 @@ from starover.steps.placement import places_of
 
 __all__ = [
     "LOSSLESS",
+    "USABLE",
     "Moment",
     "active_on",
     "best_copies",

@@ -156,7 +156,7 @@ def test_what_does_not_fit_together_is_refused_before_anything_is_changed(site: 
     [
         ({"copy": ["DB9=EX3,pref=2"]}, "there is no database DB9"),
         ({"copy": ["DB1=EX3,pref=3"]}, "will have 2 copies"),
-        ({"copy": ["DB1=EX3,pref=2"], "restart_store": "window"}, "not built yet"),
+        ({"copy": ["DB1=EX3,pref=2"], "restart_store": "window", "seed": "postpone"}, "does not go with"),
         ({"copy": ["DB1=EX3,pref=2"], "seed": "source=EX9"}, "no server `EX9`"),
         ({"copy": ["DB1=EX3,pref=2"], "seeds_parallel": 9}, "number from 1 to 8"),
         ({"copy": ["DB1=EX3,pref=1,replay-lag=7d"]}, "must have the last preference"),
