@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+STORIES ?= 3400
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help demo test test-all lint types layers unit fix clean
@@ -41,8 +42,9 @@ layers: $(VENV)/.stamp-dev  ## import-linter
 unit: $(VENV)/.stamp-dev  ## pytest in two processes, with branch coverage of starover/
 	$(BIN)/python -m pytest --cov --cov-report=term -q -n 2 --dist loadfile
 
-test-all: test  ## what takes too long for every day: ten thousand stories and every guard removed; takes hours
-	STAROVER_STORIES=10000 $(BIN)/python -m pytest -q -n 2 -p no:randomly tests/stories
+test-all: test  ## what takes too long for every day: ten thousand stories and every guard removed; writes docs/reliability.md; takes hours
+	STAROVER_FIGURES=build/reliability STAROVER_STORIES=$(STORIES) $(BIN)/python -m pytest -q -n 2 tests/stories tests/reliability
+	$(BIN)/python tests/reliability_page.py build/reliability
 
 fix: $(VENV)/.stamp-dev  ## format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from mutants import MUTANTS, Mutant
+from reliability_page import leave
 
 ROOT = Path(__file__).parents[2]
 ALL = "STAROVER_STORIES" in os.environ
@@ -47,4 +48,7 @@ def survives(mutant: Mutant) -> bool:
     "mutant", MUTANTS if ALL else MUTANTS[:: max(1, len(MUTANTS) // SAMPLE)], ids=lambda one: one.name
 )
 def test_the_removal_is_noticed(mutant: Mutant) -> None:
-    assert not survives(mutant), f"{mutant.noticed_by} does not notice that this is gone: {mutant.removes}"
+    noticed = not survives(mutant)
+    figures = {"name": mutant.name, "removes": mutant.removes, "by": mutant.noticed_by, "noticed": noticed}
+    leave(f"guard-{mutant.name}", figures)
+    assert noticed, f"{mutant.noticed_by} does not notice that this is gone: {mutant.removes}"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
-from story import Deed, Player, Story
+from reliability_page import leave
+from story import Deed, Player, Story, Told, figures
 
-STORIES = int(os.environ.get("STAROVER_STORIES", "40"))
+STORIES = int(os.environ.get("STAROVER_STORIES", "60"))
 """How many for each topology; ten thousand in `make test-all`."""
 
 NUMBER = st.integers(0, 9_999)
@@ -25,8 +26,10 @@ DEEDS = st.one_of(
 )
 
 
-@pytest.mark.parametrize("topology", ["pa-4x2", "aws-2az-nodac"])
+@pytest.mark.parametrize("topology", ["pa-4x2", "aws-2az-nodac", "pa-4x2-fsw1"])
 def test_no_story_breaks_what_must_hold(topology: str) -> None:
+    heard: list[Told] = []
+
     @settings(
         max_examples=STORIES,
         deadline=None,
@@ -40,7 +43,9 @@ def test_no_story_breaks_what_must_hold(topology: str) -> None:
         try:
             told = Player(Story(topology, tuple(deeds)), folder).play()
             note(str(told))
+            heard.append(told)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     play()
+    leave(f"stories-{topology}", {"topology": topology, **figures(iter(heard))})
