@@ -151,6 +151,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed", tag_field=
     """Not sent now, because an earlier leg of this run, whose answer does not count, had sent the operation."""
     blocked: str = ""
     """A poll ended because waiting longer is of no use; why."""
+    stalled: bool = False
+    """A poll ended because nothing moved any more."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, tag="found", tag_field="answer"):

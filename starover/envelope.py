@@ -123,9 +123,18 @@ def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Comp
 
 
 def write(
-    server: Server, body: Body, operation: str, nonce: str, prev: bytes | None = None, *, lease: Lease | None = None
+    server: Server,
+    body: Body,
+    operation: str,
+    nonce: str,
+    prev: bytes | None = None,
+    *,
+    lease: Lease | None = None,
+    stuck: bool = False,
 ) -> Composed:
     """A script that runs `body` at most once under the receipt `operation` (a UUID); `prev` is JSON, kept beside it.
+
+    `stuck`: what an earlier try began stands still; the body sees `$staroverStuck` and may end it first.
 
     With the provider `direct` it is the command itself, and a call is the call itself: both without a receipt.
     Raises as `reads` does.
@@ -142,6 +151,7 @@ def write(
     text = _wrap(
         "write",
         body=body,
+        stuck=stuck,
         allowed=provider.allowed(body),
         opening=opening,
         lease=None if lease is None else f"{_FOLDER}\\lease\\dag-{lease.dag}.token",
@@ -229,6 +239,19 @@ class _Provider:
                 f"({', '.join(wanted[0])})",
                 certain=("nothing was sent",),
                 next=(f"give {server.name} `provider: remote`", "a template of one command may be marked `# single`"),
+                host=server.name,
+            )
+        roads = {road.kind for road in server.roads} - {"exchange"}
+        if roads and "psrp" not in roads:
+            raise BadInventory(
+                f"{server.name} is asked for Exchange cmdlets ({', '.join(wanted[0])}), and its only "
+                f"{'roads' if len(roads) > 1 else 'road'} {' and '.join(sorted(roads))} cannot carry the password that "
+                "Exchange's own session needs",
+                certain=("nothing was sent",),
+                next=(
+                    f"give {server.name} a road of the kind psrp, or run it with --transport psrp",
+                    "or allow the snap-in there: `provider: snapin` with `allow_unsupported_snapin: true`",
+                ),
                 host=server.name,
             )
         reference = exchange.credential or server.credential

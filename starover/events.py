@@ -205,6 +205,8 @@ class Progress(_Event, frozen=True, kw_only=True, tag="progress"):
     phase: str = ""
     eta: float | None = None
     """Seconds that `left` will take at the pace of this phase so far."""
+    still: float = 0.0
+    """Seconds since something moved, where the wait ends one day when nothing does."""
 
 
 class WaitEnded(_Event, frozen=True, kw_only=True, tag="wait-ended"):

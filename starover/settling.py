@@ -22,6 +22,8 @@ class Over:
 
     error: StaroverError
     blocked: str = ""
+    stalled: bool = False
+    """It made no progress for as long as `Settle.stall`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Wait:
     left: Left | None = None
     eta: float | None = None
     """Seconds that the phase of `left` takes at the pace seen so far; None: not known."""
+    still: float = 0.0
+    """Seconds without progress, where that will end the wait one day."""
 
 
 @dataclass
@@ -64,12 +68,13 @@ class Settling:
         since = (now - (self.best[0] if self.best else self.start)).total_seconds()
         if self.settle.stall is not None and since >= self.settle.stall:
             rest = f", {left} left" if left is not None else ""
-            return Over(NotVerified(f"{self.what}: no progress for {since:g} s{rest}"))
+            return Over(NotVerified(f"{self.what}: no progress for {since:g} s{rest}"), stalled=True)
         if self._late(now):
             rest = f", {left} left" if left is not None else ""
             return Over(NotVerified(f"{self.what}: not so after {self.settle.limit:g} s{rest}"))
         shown = reading.shown or (Left(amount=left) if left is not None else None)
-        return Wait(self._next(now), left=shown, eta=self._eta(now, shown))
+        still = since if self.settle.stall is not None else 0.0
+        return Wait(self._next(now), left=shown, eta=self._eta(now, shown), still=still)
 
     def _failed(self, now: datetime, error: StaroverError) -> Over | Wait:
         """A host that restarts, or an RPC that fails, is waited out; what cannot mend itself is not."""

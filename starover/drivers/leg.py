@@ -305,7 +305,7 @@ class Leg:
         if isinstance(next_, Holds | Over):
             del self._watches[number]
             if isinstance(next_, Over):
-                reaction = Failed(fault=Fault.of(next_.error), blocked=next_.blocked)
+                reaction = Failed(fault=Fault.of(next_.error), blocked=next_.blocked, stalled=next_.stalled)
             return self._answer(number, reaction, came.answer, readings=watch.readings)
         event = Progress(
             host=watch.poll.script.host,
@@ -317,6 +317,7 @@ class Leg:
             whole=next_.left.whole if next_.left is not None else None,
             phase=next_.left.phase if next_.left is not None else "",
             eta=next_.eta,
+            still=next_.still,
         )
         self._tell(event, now)
         self._hosts.wake(number, next_.until)

@@ -89,6 +89,8 @@ class Applying:
         self.note = ""
         self.warnings: tuple[str, ...] = ()
         self.unsure = 0
+        self.stuck = False
+        """What the last try began stood still."""
         """How often nobody knew what became of the write."""
         self.sent_at = 0
         """Number of the last sending of the write."""
@@ -236,9 +238,12 @@ class Applying:
         assert isinstance(answer, Failed)
         error = answer.fault.raised()
         self.state.note_quiet(error)
-        if answer.blocked and attempt < kind.tries:
+        if (answer.blocked or answer.stalled) and attempt < kind.tries:
+            self.stuck = answer.stalled
             yield from perform(Until(seconds=BACKOFF[min(attempt, len(BACKOFF)) - 1]))
-            return self.step.change((yield from read(self.step.check)))
+            now = self.step.change((yield from read(self.step.check)))
+            # What stands still half-way is our own doing: it is not what the plan began from.
+            return self.change if self.stuck and isinstance(now, Change) else now
         if kind.lenient and isinstance(error, NotVerified):
             self.note = "; ".join([*([self.note] if self.note else []), f"{error.what}: the run goes on"])
             return None
@@ -357,7 +362,7 @@ class Applying:
 
     def _script(self, body: Body, before: bytes) -> Script:
         nonce = self.state.scheduler.nonce()
-        composed = envelope.write(self.step.server, body, self.operation, nonce, before)
+        composed = envelope.write(self.step.server, body, self.operation, nonce, before, stuck=self.stuck)
         part = Part(id=self.operation, template=self.step.kind.apply, sha256=body.sha256, arguments=self._json)
         return Script(
             host=self.host,

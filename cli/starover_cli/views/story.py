@@ -9,9 +9,11 @@ from datetime import datetime
 from starover import events
 from starover.errors import Fault
 from starover.events import Told
+from starover.plan import Plan
+from starover_cli.views.plan import subject, words
 from starover_cli.views.text import clip, clock_time, duration, plural, wrap
 
-__all__ = ["Row", "Story", "progress_text"]
+__all__ = ["Row", "Story", "progress_text", "right_already"]
 
 _MARKS = {
     "right": "=",
@@ -75,6 +77,8 @@ class Story:
     simulated: bool = False
     eager: bool = False
     """Every host's first answer is worth a line, not only a slow one."""
+    plan: Plan | None = None
+    """The plan that is applied: it knows what a step is about that changes nothing."""
     rows: dict[int, Row] = field(default_factory=dict[int, Row])
     run: str = ""
     mode: str = ""
@@ -214,6 +218,8 @@ class Story:
             row = self.rows[event.step] = Row(number=event.step, host=event.host, what=event.what, kind=event.kind)
         row.mark, row.state = _MARKS.get(event.state, "!"), event.state
         row.now, row.wanted = event.now or row.now, event.wanted or row.wanted
+        if event.state == "right" and not row.wanted:
+            row.what, row.wanted = right_already(event, self.plan)
         row.note, row.fault, row.waiting, row.warnings = event.note, event.fault, "", event.warnings
         row.ended = at if row.began else None
         self._waits = {key: text for key, text in self._waits.items() if key[1] != event.step or not event.step}
@@ -249,6 +255,16 @@ class Story:
         return wrap(f"stopping at once; sent and not known to be done: {under_way}", 100, "    ")
 
 
+STILL = 900.0
+"""Seconds without progress from which on a person is told (S-SEED)."""
+
+
+def right_already(event: events.StepEnded, plan: Plan | None) -> tuple[str, str]:
+    """What a step is about that changed nothing, and the state it is in, as the plan says it."""
+    step = next((one for one in plan.steps if one.position == event.position), None) if plan is not None else None
+    return (subject(step), words(step.kind)) if step is not None else (event.what, "")
+
+
 UNKNOWN = 2**30
 """So much is left only where nobody knows how much is."""
 GB = 1024
@@ -277,6 +293,8 @@ def progress_text(event: events.Progress) -> str:
         parts.append(f"about {duration(event.eta)} left")
     else:
         parts.append(f"for {duration(event.seconds)}")
+    if event.still >= STILL:
+        parts.append(f"NO PROGRESS for {duration(event.still)}")
     return ", ".join(parts)
 
 
