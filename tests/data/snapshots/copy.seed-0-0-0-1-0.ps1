@@ -73,6 +73,16 @@ $copies = @(Get-MailboxDatabaseCopyStatus -Identity 'DB01\EX3' -ErrorAction Stop
 if ($copies.Count -ne 1) { throw 'the copy is not there, or it is not one copy' }
 if ([bool]$copies[0].ActiveCopy) { throw 'this is the active copy: it must not be seeded' }
 $status = [string]$copies[0].Status
+if ($staroverStuck -eq $true -and $status -eq 'Seeding') {
+    # Our own seed stood still for an hour: it is cancelled, and once it is gone another one begins.
+    Update-MailboxDatabaseCopy -Identity 'DB01\EX3' -CancelSeed -Confirm:$false -ErrorAction Stop
+    $looks = 0
+    while ($status -eq 'Seeding' -and $looks -lt 12) {
+        Start-Sleep -Seconds 5
+        $status = [string]@(Get-MailboxDatabaseCopyStatus -Identity 'DB01\EX3' -ErrorAction Stop)[0].Status
+        $looks = $looks + 1
+    }
+}
 $waits = @('Suspended', 'FailedAndSuspended', 'Failed')
 if ($waits -contains $status) {
     if ($status -eq 'Failed') {
