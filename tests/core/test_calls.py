@@ -59,6 +59,19 @@ def off(now: States, /, *, instance: str) -> Change | None:
     return None if now.states == ("stopped",) else Change(instance, *now.states, "stopped")
 
 
+@step(check=states, apply="ec2/stop.call.j2", risk=Risk.LOW, settle=Settle(5, 30), lenient=True)
+def off_if_possible(now: States, /, *, instance: str) -> Change | None:
+    """An instance that is stopped, or will be."""
+    return None if now.states == ("stopped",) else Change(instance, *now.states, "stopped")
+
+
+@runbook
+def stop_some(server: Server) -> Steps:
+    """Stop it, and go on."""
+    yield off_if_possible.on(server, instance="i-1")
+    yield off_if_possible.on(server, instance="i-2")
+
+
 @runbook
 def stop_one(server: Server) -> Steps:
     """Stop it."""
@@ -125,6 +138,11 @@ def test_what_is_no_call_is_refused(source: str, why: str) -> None:
         made(source, a=1)
 
 
+def test_a_report_may_run_over_several_lines() -> None:
+    made_ = made('{"service": "s", "operation": "o", "report": "{a: x,\n      b: y}"}')
+    assert made_["report"] == "{a: x, b: y}"
+
+
 def test_what_may_not_reach_an_api_is_refused() -> None:
     with pytest.raises(BadParameter, match="control character"):
         made(DESCRIBE, instances=("a\x00b",), dry=True)
@@ -184,7 +202,7 @@ class Cloud:
     def local(self, folder: Path) -> Local:
         return Local(
             estate=ESTATE,
-            content=FakeContent([stop_one, look]),
+            content=FakeContent([stop_one, stop_some, look]),
             transport=self.transport,
             clock=ManualClock(),
             folder=folder,
@@ -243,6 +261,14 @@ def test_an_error_of_the_service_is_told_in_its_words(tmp_path: Path) -> None:
     ran = cloud.go(tmp_path)
     assert isinstance(ran.error, CmdletFailed)
     assert "IncorrectInstanceState" in ran.error.what
+
+
+def test_what_is_lenient_goes_on_and_says_so(tmp_path: Path) -> None:
+    cloud = Cloud(stuck=True)
+    local = cloud.local(tmp_path)
+    ran = local.apply(local.plan("stop-some", {"server": "EX1"}).plan, approve=approval_of)
+    assert (ran.exit, cloud.stops) == (0, 2)
+    assert [step.note for step in ran.steps] == ["sent, and not so after 30 s: the run goes on"] * 2
 
 
 def test_throttled_is_tried_again(tmp_path: Path) -> None:
