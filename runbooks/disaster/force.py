@@ -29,6 +29,7 @@ from starover.steps.recovery_cluster import (
     node_evicted,
     quorum_forced,
 )
+from starover.steps.survivors import lost_controllers_left_out
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
 
@@ -89,6 +90,7 @@ def force_quorum(
             dag, estate, way.lost, certified_by, break_glass, dac=way.mode == "dac", answering=found.situation.answering
         )
     )
+    yield from lost_controllers_left_out(way.asked, way.survivors, way.lost_controllers)
     if hold_mount and not way.done:
         for one in way.survivors:
             yield policy_set.on(way.asked, server=one.name, policy="Blocked")

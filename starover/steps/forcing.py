@@ -40,6 +40,8 @@ class Way:
     """Where quorum is forced; with DAC, where the cluster is looked at."""
     controller: str
     """A domain controller of this side; empty: none answers."""
+    lost_controllers: tuple[str, ...]
+    """FQDNs of domain controllers that do not answer."""
     done: bool
     """The cluster of the survivors stands already: a second run."""
 
@@ -102,6 +104,9 @@ def way_of(
         asked=_asked(found, survivors),
         node=_node(found, survivors, node, estate),
         controller=_controller(found, survivors, estate),
+        lost_controllers=tuple(
+            estate.server(one.server).fqdn for one in found.seen.others if one.role == "dc" and not one.answers
+        ),
         done=done,
     )
 

@@ -58,6 +58,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Exchange Servers": (
         "Get-ExchangeServer",
+        "Set-ExchangeServer",
         "Get-MailboxServer",
         "Set-MailboxServer",
         "Get-ServerComponentState",

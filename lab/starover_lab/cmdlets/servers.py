@@ -10,12 +10,13 @@ from typing import Literal
 from starover_lab.cmdlets.dag_tasks import NOTHING_CHANGED
 from starover_lab.cmdlets.databases import ad_columns
 from starover_lab.cmdlets.identities import known_server
-from starover_lab.cmdlets.machine import Machine, exchange_error, mutate, reading, switch
+from starover_lab.cmdlets.machine import Machine, exchange_error, given_list, mutate, reading, switch
 from starover_lab.cmdlets.objects import DATA, ad_id, list_of, make, moment, product, server_version, text_of, us_time
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import PSObject, Unsupported, Value
 from starover_lab.world.entities import Component, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
+from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
@@ -161,18 +162,38 @@ def get_exchange_server(call: Invocation) -> Iterator[Value]:
                 ),
                 "OrganizationalUnit": f"{domain}/{server.name}",
                 "Site": ad_id(server.site, "site", domain),
+                "StaticExcludedDomainControllers": list_of(list(exchange.excluded_controllers)),
                 "IsExchangeTrialEdition": trial,
                 "IsExpiredExchangeTrialEdition": False,
             }
             if switch(bound.get("Status")):
-                values |= _domain_controllers(here, server)
+                values |= _domain_controllers(here, server, exchange)
             yield make("Get-ExchangeServer", values, text=server.name)
 
 
-def _domain_controllers(here: Machine, server: Server) -> dict[str, Value]:
-    """The DCs that a server uses now: those of its own site first."""
+def set_exchange_server(call: Invocation) -> Iterator[Value]:
+    """Set-ExchangeServer -StaticExcludedDomainControllers: which domain controllers a server shall not use."""
+    for bound in call.records():
+        here = reading(call)
+        dc = here.dc(bound.get("DomainController"))
+        other = sorted(set(bound) - {"Identity", "DomainController", "StaticExcludedDomainControllers"})
+        if other:
+            raise Unsupported(f"Set-ExchangeServer -{other[0]}: the lab does not simulate it")
+        names = tuple(given_list(bound.get("StaticExcludedDomainControllers")))
+        for server, exchange in _selected(call, here, text_of(bound.get("Identity")), dc):
+            before = exchange.excluded_controllers
+            mutate(call, server.name, bound, partial(setattr, exchange, "excluded_controllers", names), dc=dc)
+            if before == names:
+                call.warning(NOTHING_CHANGED.format(server.name))
+    yield from ()
+
+
+def _domain_controllers(here: Machine, server: Server, exchange: ExchangeServer) -> dict[str, Value]:
+    """The DCs that a server uses now: those of its own site first, none that is excluded [model: at once]."""
     domain = here.world.state.dns_name
-    ups = [one for one in here.world.state.directory.controllers if one.up()]
+    barred = {first_label(name).casefold() for name in exchange.excluded_controllers}
+    living = [one for one in here.world.state.directory.controllers if one.up()]
+    ups = [one for one in living if one.name.casefold() not in barred]
     near = [one.name for one in ups if one.site.casefold() == server.site.casefold()] or [one.name for one in ups]
     names = [f"{name}.{domain}" for name in near]
     return {
@@ -234,6 +255,7 @@ def get_component_state(call: Invocation) -> Iterator[Value]:
 
 BODIES: dict[str, Body] = {
     "Get-MailboxServer": get_mailbox_server,
+    "Set-ExchangeServer": set_exchange_server,
     "Set-MailboxServer": set_mailbox_server,
     "Get-ExchangeServer": get_exchange_server,
     "Get-ServerComponentState": get_component_state,

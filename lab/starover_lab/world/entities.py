@@ -189,6 +189,8 @@ class ExchangeServer:
     """Fault `ha_component_offline`: HighAvailability is offline to Active Manager, and Active is what is printed."""
     vdir_broken: bool = False
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
+    excluded_controllers: tuple[str, ...] = ()
+    """StaticExcludedDomainControllers."""
     dacp_bit: int = 1
     dacp_set_at: datetime | None = None
     """When the bit became 1 last; survives a reboot."""

@@ -1,0 +1,54 @@
+"""The surviving side and its domain controllers: which ones its servers may not ask any more (S-PREFDC); no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starover.estate import Server
+from starover.names import same_host
+from starover.runbook import Steps
+from starover.step import Blocked, Change, Query, Report, Risk, Step, step
+from starover.steps.dag import short
+
+__all__ = ["UsedControllers", "controllers_excluded", "lost_controllers_left_out", "used_controllers"]
+
+
+class UsedControllers(Report):
+    """The domain controllers of one server with Exchange (`recovery/controllers.ps1.j2`)."""
+
+    name: str
+    current: tuple[str, ...]
+    """CurrentConfigDomainController first."""
+    excluded: tuple[str, ...]
+    """StaticExcludedDomainControllers."""
+
+
+used_controllers = Query("recovery/controllers.ps1.j2", UsedControllers)
+"""Argument: `server`, its name."""
+
+
+def _same(one: Sequence[str], other: Sequence[str]) -> bool:
+    return all(any(same_host(a, b) for b in other) for a in one) and len(one) == len(other)
+
+
+def _back(prev: UsedControllers, asked: Server, /, *, server: str, excluded: Sequence[str]) -> Step | None:
+    if _same(prev.excluded, excluded):
+        return None
+    return controllers_excluded.on(asked, server=server, excluded=prev.excluded)
+
+
+@step(check=used_controllers, apply="recovery/exclude_controllers.ps1.j2", risk=Risk.LOW, undo=_back)
+def controllers_excluded(now: UsedControllers, /, *, server: str, excluded: Sequence[str]) -> Change | Blocked | None:
+    """A server with Exchange asks none of these domain controllers (S-PREFDC). What was before comes back by undo."""
+    if _same(now.excluded, excluded):
+        return None
+    before = ", ".join(map(short, now.excluded)) or "none"
+    return Change(f"{server} domain controllers left out", before, ", ".join(map(short, excluded)) or "none")
+
+
+def lost_controllers_left_out(asked: Server, survivors: Sequence[Server], lost: Sequence[str]) -> Steps:
+    """S-PREFDC: no survivor asks a lost domain controller; `lost` are FQDNs, none: nothing to do."""
+    if not lost:
+        return
+    for server in survivors:
+        yield controllers_excluded.on(asked, server=server.name, excluded=tuple(lost))
