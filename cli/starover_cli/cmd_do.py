@@ -154,6 +154,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     if approval is not None:
         settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
     with _telling(room) as (teller, local):
+        teller.story.plan = made
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
     return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
 

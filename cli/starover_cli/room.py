@@ -42,11 +42,15 @@ class Parts:
         return find(settings.home or None)
 
     def transport(self, estate: Estate, file: Path) -> Transport:
-        """The road to the hosts."""
+        """The roads to the hosts."""
         from starover.transport.credentials import Credentials
         from starover.transport.psrp import PsrpTransport
+        from starover.transport.route import RoutedTransport
+        from starover.transport.winrm import WinrmTransport
 
-        return self.with_calls(PsrpTransport(Credentials(folder=file.parent, lab=estate.lab)), estate, file)
+        credentials = Credentials(folder=file.parent, lab=estate.lab)
+        routed = RoutedTransport({one.kind: one for one in (PsrpTransport(credentials), WinrmTransport(credentials))})
+        return self.with_calls(routed, estate, file)
 
     def with_calls(self, scripts: Transport, estate: Estate, file: Path) -> Transport:
         """The same, with somebody to perform calls: the lab's AWS in a lab."""
@@ -92,7 +96,8 @@ class Room:
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:
-        return self.parts.estate(self.settings)
+        estate, file = self.parts.estate(self.settings)
+        return (estate.narrowed(self.settings.transport) if self.settings.transport else estate), file
 
     @property
     def estate(self) -> Estate:

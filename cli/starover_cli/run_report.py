@@ -21,8 +21,10 @@ from starover.steps.assessment import Assessment
 from starover.steps.dag import DagFacts
 from starover.steps.losses import Loss
 from starover_cli.views.runs import RunSummary, summary_of
+from starover_cli.views.story import right_already
 
 if TYPE_CHECKING:
+    from starover.plan import Plan
     from starover.values import Plain
 
 __all__ = ["LOOKS", "Look", "Moment", "RunReport", "Sending", "gather", "looks"]
@@ -111,7 +113,7 @@ def gather(folder: Path, run: str) -> RunReport:
     own = next((look.assessment for look in reversed(around) if look.at <= one.begun and look.assessment), None)
     cost = _cost(value) or (own.cost if own is not None else ())
     lines, head = journal.read_head(folder, run)
-    timeline = tuple(_timeline(entries))
+    timeline = tuple(_timeline(entries, one.plan))
     down = _down(own)
     return RunReport(
         one=one,
@@ -291,11 +293,11 @@ def _answer(answered: journal.Answered | None) -> str:
 _MARKS = {"changed": "ok", "right": "=", "unknown": "?"}
 
 
-def _timeline(entries: Iterable[Entry]) -> Iterator[Moment]:
+def _timeline(entries: Iterable[Entry], plan: Plan | None) -> Iterator[Moment]:
     for entry in entries:
         match entry.body:
             case journal.Recorded(event=event):
-                yield from _told(entry.at, event)
+                yield from _told(entry.at, event, plan)
             case journal.Resumed(who=who):
                 yield Moment(at=entry.at, mark=">", text=f"{who} went on with the run")
             case journal.Settled() as settled:
@@ -311,7 +313,7 @@ def _timeline(entries: Iterable[Entry]) -> Iterator[Moment]:
                 pass
 
 
-def _told(at: datetime, event: events.Event) -> Iterator[Moment]:
+def _told(at: datetime, event: events.Event, plan: Plan | None) -> Iterator[Moment]:
     match event:
         case events.RunBegan():
             yield Moment(at=at, mark="", text=f"{event.who or 'somebody'} began {event.runbook}")
@@ -325,10 +327,13 @@ def _told(at: datetime, event: events.Event) -> Iterator[Moment]:
             text = f"step {event.step} on {event.host}: sent, no answer ({event.fault.what}); looked for its receipt"
             yield Moment(at=at, mark="?", text=text, step=event.step)
         case events.StepEnded():
-            word = {"changed": event.wanted or "done", "right": "right already"}.get(event.state, event.state)
+            what, word = event.what, {"changed": event.wanted or "done"}.get(event.state, event.state)
+            if event.state == "right":
+                what, kind = (event.what, event.wanted) if event.wanted else right_already(event, plan)
+                word = f"{kind} already".strip()
             why = f": {event.fault.what}" if event.fault is not None else ""
             note = f" ({event.note})" if event.note else ""
-            text = f"step {event.step} on {event.host}: {event.what}, {word}{why}{note}"
+            text = f"step {event.step} on {event.host}: {what}, {word}{why}{note}"
             yield Moment(at=at, mark=_MARKS.get(event.state, "!"), text=text, step=event.step)
         case events.WaitEnded():
             held = event.state == "held"

@@ -41,6 +41,8 @@ class Settings:
     ticket: str = ""
     reason: str = ""
     dag: str = ""
+    transport: Literal["", "psrp", "winrm", "ssm"] = ""
+    """The only kind of road to take; empty: what the inventory says."""
     console: Console = field(default_factory=Console)
     parts: Parts = field(default_factory=Parts)
     """Where inventory, content, transport and clock come from; tests hand in others."""
@@ -116,6 +118,15 @@ def common(*, shown: bool = False, record: bool = False, without: tuple[str, ...
         choice = click.Choice(["human", "json"])
         options = [
             click.option(
+                "--transport",
+                type=click.Choice(["psrp", "winrm", "ssm"]),
+                default=None,
+                expose_value=False,
+                hidden=not shown,
+                callback=_keep("transport"),
+                help="The only kind of road to take; default: the inventory's, in its order.",
+            ),
+            click.option(
                 "--format",
                 type=choice,
                 default=None,
@@ -123,7 +134,7 @@ def common(*, shown: bool = False, record: bool = False, without: tuple[str, ...
                 hidden=not shown,
                 callback=_keep("format"),
                 help="For a person (default) or for a machine.",
-            )
+            ),
         ]
         for name, metavar, variable, text in _OPTIONS:
             if name in without:

@@ -36,7 +36,7 @@ def approval_text(plan: Plan, width: int = 100) -> str:
     pairs = [*grave_pairs(plan), *_grouped(plan, (Risk.SERVICE, Risk.LOW))]
     losses = [f"{loss_words(loss)}; the run stops if it is more" for loss in bounds(plan).values()]
     if not losses and needs_digest(plan.risk):
-        losses = ["no bound is named in this plan"]
+        losses = ["nothing that a person had to accept; what is known to be missing stands above"]
     pairs += [("may lose" if at == 0 else "", text) for at, text in enumerate(losses)]
     if not plan.complete:
         kinds = ", ".join(words(kind) for kind in plan.beyond.kinds) or "nothing"
@@ -73,7 +73,8 @@ def _line(step: PlannedStep) -> str:
     assert change is not None
     what = subject(step)
     on = "" if step.host in what else f" on {step.host}"
-    return f"{what}{on}: {change.now or 'nothing'} -> {change.wanted}"
+    note = f" ({change.note})" if change.note and step.risk in (Risk.SPLIT, Risk.DATA) else ""
+    return f"{what}{on}: {change.now or 'nothing'} -> {change.wanted}{note}"
 
 
 def approved_text(plan: Plan, made: Second, place: str, *, beside: bool, width: int = 100) -> str:

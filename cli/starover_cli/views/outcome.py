@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starover import events
 from starover.step import Risk
 from starover_cli.views.head import next_block
-from starover_cli.views.plan import subject, words
 from starover_cli.views.story import Row
 from starover_cli.views.text import clock_time, label_block, plural, wrap
 
@@ -28,11 +26,7 @@ def ran_text(
     """
     said = ran.error.what if ran.error is not None else ""
     parts: list[str] = [*glass_lines(approved, width)]
-    planned = {step.number: step for step in ran.plan.steps}
-    for number, row in sorted(rows.items()):
-        step = planned.get(number)
-        if row.mark == "=" and not row.wanted and step is not None:  # the plan knows what it is about
-            row = replace(row, what=subject(step), wanted=words(step.kind))
+    for _, row in sorted(rows.items()):
         parts += [row.text(width=width), *row.said(width)]
         if row.fault is not None and row.fault.what != said:
             parts += wrap(f"         {row.fault.what}", width, " " * 9)

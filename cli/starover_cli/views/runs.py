@@ -94,7 +94,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
     if not entries or not isinstance(entries[0].body, journal.Begun):
         return None
     begun = entries[0].body
-    story = Story(simulated=begun.lab)
+    story = Story(simulated=begun.lab, plan=begun.plan)
     roads: dict[str, tuple[str, int, float]] = {}
     retries: list[str] = []
     resumed: list[str] = []
