@@ -220,6 +220,25 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         return msgspec.structs.replace(self, servers=tuple(pin(server) for server in self.servers))
 
+    def narrowed(self, kind: Literal["psrp", "winrm", "ssm"]) -> Estate:
+        """The estate with one kind of road only, whatever the inventory prefers; a server may be left without any.
+
+        A command shell is behind the same door as PowerShell remoting, and an agent needs no door: so those need not
+        stand in the inventory.
+        """
+
+        def narrow(server: Server) -> Server:
+            roads = [road for road in server.roads if road.kind == kind]
+            if not roads and kind == "winrm":
+                roads = [msgspec.structs.replace(road, kind=kind) for road in server.roads if road.kind == "psrp"]
+            if not roads and kind == "ssm" and server.instance:
+                roads = [Road(kind="ssm")]
+            if kind == "psrp":
+                roads += [road for road in server.roads if road.kind == "exchange"]
+            return msgspec.structs.replace(server, roads=tuple(roads))
+
+        return msgspec.structs.replace(self, servers=tuple(narrow(server) for server in self.servers))
+
     def _controller(self, name: str) -> str:
         found = next((one for one in self.having("dc") if same_host(one.name, name)), None)
         if found is not None:

@@ -55,6 +55,8 @@ class Script:
     nonce: str = ""
     """Marks the report in the output."""
     way: Way = "script"
+    elsewhere: bool = False
+    """There is another road to the host: a closed one is left at once, and not tried again first."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,197 +1,36 @@
-"""The road `psrp`: scripts over WinRM, side by side, each host in a thread of its own; knows no step and no plan."""
+"""The road `psrp`: PowerShell remoting over WinRM, and /PowerShell itself; knows no wire, no step and no plan."""
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
 import msgspec
 
-from starover.errors import ConnectFailed, StaroverError, TimedOut
-from starover.inventory import Road, Server
-from starover.transport import Answer, Script
-from starover.transport.credentials import Resolver
-
-if TYPE_CHECKING:
-    from starover.transport.session import Progress, Session
+from starover.estate import Road, Server
+from starover.transport import Script
+from starover.transport.fanout import FanOut, HostSession
 
 __all__ = ["PsrpTransport"]
 
-GRACE_SECONDS = 1.0
-"""Beyond its deadline, for a host's own thread to say itself what went wrong."""
-CLOSE_SECONDS = 5.0
 
+class PsrpTransport(FanOut):
+    """Runs scripts over PSRP, and single commands at /PowerShell."""
 
-@dataclass
-class _Host:
-    """What is kept of a host between scripts."""
+    kind = "psrp"
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    session: Session | None = None
-    direct: Session | None = None
-    """Straight to /PowerShell."""
+    def road(self, script: Script) -> Road | None:
+        """The road that a script takes; that to /PowerShell needs no line in the inventory."""
+        return _exchange_road(script.server) if script.way == "command" else super().road(script)
 
-    def sessions(self) -> Iterator[Session]:
-        """Those that there are."""
-        yield from (one for one in (self.session, self.direct) if one is not None)
+    def open(self, server: Server, road: Road) -> HostSession:
+        """A new session, with pypsrp."""
+        from starover.transport.session import Session  # loads pypsrp, which is slow
 
-
-@dataclass
-class _Task:
-    """A script under way."""
-
-    script: Script
-    end: float
-    """Of monotonic time."""
-    progress: Progress
-
-
-class PsrpTransport:
-    """Runs scripts over PSRP. Safe to call from several threads; a host is used by one of them at a time."""
-
-    def __init__(self, credentials: Resolver) -> None:
-        """Connects to nothing yet."""
-        self._credentials = credentials
-        self._hosts: dict[str, _Host] = {}
-        self._lock = threading.Lock()
-
-    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
-        """Run each script on its host, side by side, and give answers as they come, one for each script.
-
-        They begin at once; the deadlines count from now.
-        """
-        from starover.transport.session import Progress  # loads pypsrp, which is slow
-
-        now = time.monotonic()
-        tasks = {index: _Task(script, now + script.deadline, Progress()) for index, script in enumerate(batch)}
-        done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
-        by_host: dict[str, list[int]] = {}
-        for index, script in enumerate(batch):
-            by_host.setdefault(script.server.name.casefold(), []).append(index)
-        for name, indices in by_host.items():
-            mine = [(index, tasks[index]) for index in indices]
-            threading.Thread(
-                target=self._work, args=(self._host(name), mine, done), name=f"psrp-{name}", daemon=True
-            ).start()
-        return _answers(tasks, done)
-
-    def secrets(self) -> Sequence[str]:
-        """The passwords that were resolved so far."""
-        return self._credentials.passwords()
-
-    def close(self) -> None:
-        """Give back every session, side by side; a host that does not answer is left."""
-        with self._lock:
-            hosts = list(self._hosts.values())
-            self._hosts.clear()
-        busy = [host for host in hosts if any(host.sessions())]
-        threads = [threading.Thread(target=_give_back, args=(host,), daemon=True) for host in busy]
-        for thread in threads:
-            thread.start()
-        end = time.monotonic() + CLOSE_SECONDS
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-
-    def _host(self, name: str) -> _Host:
-        with self._lock:
-            return self._hosts.setdefault(name, _Host())
-
-    def _work(self, host: _Host, tasks: list[tuple[int, _Task]], done: queue.SimpleQueue[tuple[int, Answer]]) -> None:
-        for index, task in tasks:
-            try:
-                answer = self._run(host, task)
-            except Exception as error:
-                answer = _failed(task, error)
-            done.put((index, answer))
-
-    def _run(self, host: _Host, task: _Task) -> Answer:
-        from starover.transport.line import Deadline
-        from starover.transport.session import Session
-
-        script = task.script
-        direct = script.way == "command"
-        road = _exchange_road(script.server) if direct else _road(script.server, "psrp")
-        if road is None:
-            error = ConnectFailed(
-                f"the inventory has no road `psrp` to {script.server.name}",
-                certain=("nothing was sent",),
-                next=(f"give {script.server.name} `roads: [{{kind: psrp}}]`",),
-                host=script.server.name,
-            )
-            return Answer(id=script.id, error=error)
-        if not host.lock.acquire(timeout=max(0.0, task.end - time.monotonic())):
-            return _late(task)
-        try:
-            session = host.direct if direct else host.session
-            if session is None or session.road != road:
-                session = Session(script.server, road, self._credentials)
-                if direct:
-                    host.direct = session
-                else:
-                    host.session = session
-            return session.run(script, Deadline(task.end - time.monotonic()), task.progress)
-        finally:
-            host.lock.release()
-
-
-def _answers(tasks: dict[int, _Task], done: queue.SimpleQueue[tuple[int, Answer]]) -> Iterator[Answer]:
-    """Answers as they come; a host whose thread is late is given up."""
-    while tasks:
-        wait = min(task.end for task in tasks.values()) + GRACE_SECONDS - time.monotonic()
-        try:
-            index, answer = done.get(timeout=max(0.0, wait))
-        except queue.Empty:
-            for index in [index for index, task in tasks.items() if task.end + GRACE_SECONDS <= time.monotonic()]:
-                yield _late(tasks.pop(index))
-        else:
-            if tasks.pop(index, None) is not None:
-                yield answer
-
-
-def _give_back(host: _Host) -> None:
-    if host.lock.acquire(timeout=CLOSE_SECONDS / 2):
-        try:
-            for session in host.sessions():
-                session.close()
-        finally:
-            host.lock.release()
-
-
-def _road(server: Server, kind: str) -> Road | None:
-    return next((road for road in server.roads if road.kind == kind), None)
+        return Session(server, road, self.credentials)
 
 
 def _exchange_road(server: Server) -> Road:
     """To the /PowerShell that the inventory names; by itself http on port 80 of the server's own name, by Kerberos."""
-    road = _road(server, "exchange") or Road(kind="exchange", scheme="http", auth="kerberos")
+    road = next((road for road in server.roads if road.kind == "exchange"), None)
+    road = road or Road(kind="exchange", scheme="http", auth="kerberos")
     named = server.exchange.server if server.exchange is not None else "local"
     name = server.fqdn if named == "local" else named
     return road if road.address else msgspec.structs.replace(road, address=name)
-
-
-def _late(task: _Task) -> Answer:
-    """The answer for a host whose thread does not come back in time (a name server that hangs, say)."""
-    name = task.script.server.name
-    error: StaroverError
-    if task.progress.sent:
-        error = TimedOut(
-            f"{name} did not answer before the deadline",
-            certain=("the script was sent once",),
-            uncertain=("whether it was run, and whether it still runs",),
-            host=name,
-        )
-    else:
-        error = ConnectFailed(f"{name} does not answer", certain=("nothing was sent",), host=name)
-    return Answer(id=task.script.id, error=error, attempts=tuple(task.progress.attempts), seconds=task.script.deadline)
-
-
-def _failed(task: _Task, error: Exception) -> Answer:
-    from starover.transport.failures import failure
-
-    name = task.script.server.name
-    failed = failure(error, "receive" if task.progress.sent else "open", name, name)
-    return Answer(id=task.script.id, error=failed.error, attempts=tuple(task.progress.attempts))

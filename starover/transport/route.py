@@ -63,7 +63,7 @@ class _Way:
 
     def next_script(self) -> Script:
         """The same script with what is left of its deadline."""
-        return replace(self.script, deadline=max(0.0, self.ends - time.monotonic()))
+        return replace(self.script, deadline=max(0.0, self.ends - time.monotonic()), elsewhere=bool(self.left))
 
 
 class RoutedTransport:
@@ -88,7 +88,7 @@ class RoutedTransport:
                 yield Answer(id=script.id, error=error)
                 continue
             ways[script.id] = _Way(script, now + script.deadline, list(kinds[1:]))
-            groups.setdefault(kinds[0], []).append(script)
+            groups.setdefault(kinds[0], []).append(replace(script, elsewhere=True) if kinds[1:] else script)
         for kind, scripts in groups.items():
             self._start(kind, scripts, came)
         while ways:

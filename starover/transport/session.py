@@ -13,7 +13,6 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -28,14 +27,15 @@ from requests.exceptions import Timeout
 from starover.errors import AuthFailed, BadTemplate, ConnectFailed, StaroverError, Throttled
 from starover.inventory import Road, Server
 from starover.single import commands
-from starover.transport import Answer, Attempt, Script
+from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
-from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone, root
+from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
+from starover.transport.fanout import Progress
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line
 from starover.transport.logons import logons_of
 from starover.transport.records import error_record, json_of, line_of, warning_text
 
-__all__ = ["Progress", "Session"]
+__all__ = ["Session"]
 
 OPERATION_SECONDS = 20
 POLL_SECONDS = 5
@@ -53,20 +53,6 @@ _POWERSHELL, _EXCHANGE = "Microsoft.PowerShell", "Microsoft.Exchange"
 T = TypeVar("T")
 
 
-@dataclass
-class Progress:
-    """What is known of a script under way; read by another thread when its deadline passes."""
-
-    sent: bool = False
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
-
-    def note(self, error: Exception, waited: float) -> None:
-        """One try did not succeed."""
-        what = error.error.what if isinstance(error, Failed) else f"the connection was lost: {root(error)}"
-        sent = error.sent if isinstance(error, Failed) else True
-        self.attempts.append(Attempt(what=what, sent=sent, waited=round(waited, 3)))
-
-
 class Session:
     """A host as one road reaches it. Used by one thread at a time; may move between threads."""
 
@@ -82,12 +68,14 @@ class Session:
         self._pool: RunspacePool | None = None
         self._pipelines = 0
         self._exchange = False
+        self._elsewhere = False
         self._denied: AuthFailed | None = None
         self.name = f"{road.kind}+{road.scheme}"
 
     def run(self, script: Script, deadline: Deadline, progress: Progress) -> Answer:
         """Run one script; never raises for the host. A write is handed over at most once."""
         started = time.monotonic()
+        self._elsewhere = script.elsewhere
         try:
             if script.way == "command":
                 commands(script.text, reads=not script.mutates)  # what is none is refused before anything is opened
@@ -160,6 +148,7 @@ class Session:
         except Exception as error:
             self._drop()
             failed = failure(error, "open", self._server.name, self._place)
+            failed.again = failed.again and not self._elsewhere
             self._remember(failed)
             raise failed from error
 
@@ -264,6 +253,7 @@ class Session:
         except Exception as error:
             failed = failure(error, stage, self._server.name, self._place)
             progress.sent = failed.sent
+            failed.again = failed.again and not (self._elsewhere and isinstance(failed.error, Throttled))
             if stage != "open":
                 self._remember(failed)
             self._drop(running=failed.sent and not script.mutates)

@@ -20,11 +20,12 @@ from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFau
 from winrm import exceptions as theirs
 from winrm.protocol import Protocol
 
-from starover.errors import AuthFailed, ConnectFailed, ErrorRecord, StaroverError
+from starover.errors import AuthFailed, ConnectFailed, ErrorRecord, StaroverError, Throttled
 from starover.estate import Road, Server
-from starover.transport import Answer, Attempt, Script
+from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, failure
+from starover.transport.fanout import Progress
 from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline
 from starover.transport.logons import logons_of
 
@@ -62,25 +63,22 @@ class ShellSession:
         self._denied: AuthFailed | None = None
         self.name = f"winrm+{road.scheme}"
 
-    def run(self, script: Script, deadline: Deadline, tried: list[Attempt]) -> Answer:
-        """Run one script; never raises for the host. A write is handed over at most once.
-
-        `tried` is filled with the tries that did not succeed.
-        """
+    def run(self, script: Script, deadline: Deadline, progress: Progress) -> Answer:
+        """Run one script; never raises for the host. A write is handed over at most once."""
         started = time.monotonic()
         wrong = self._cannot(script)
         if wrong is not None:
             return Answer(id=script.id, error=wrong, road=self.name)
         for attempt in range(1, TRIES + 1):
             try:
-                out, err, code = self._once(script, deadline)
+                out, err, code = self._once(script, deadline, progress)
             except Failed as failed:
                 again = failed.again and not (script.mutates and failed.sent)
                 if not again or attempt == TRIES or deadline.over:
-                    return self._answer(script, tried, started, error=failed.error)
-                tried.append(Attempt(what=failed.error.what, sent=failed.sent, waited=0.0))
+                    return self._answer(script, progress, started, error=failed.error)
+                progress.note(failed, 0.0)
             else:
-                return self._answer(script, tried, started, out, err, code)
+                return self._answer(script, progress, started, out, err, code)
         raise AssertionError
 
     def close(self) -> None:
@@ -108,7 +106,7 @@ class ShellSession:
             host=self._server.name,
         )
 
-    def _once(self, script: Script, deadline: Deadline) -> tuple[str, str, int]:
+    def _once(self, script: Script, deadline: Deadline, progress: Progress) -> tuple[str, str, int]:
         """Hand a script over and wait for its end. Raises `Failed`."""
         stage: Stage = "open"
         try:
@@ -121,7 +119,7 @@ class ShellSession:
             *first, last = _pieces(text)
             for piece in first:
                 line.send_command_input(self._shell, command, piece)
-            stage = "receive"  # with the last piece the script is whole, and may run
+            stage, progress.sent = "receive", True  # with the last piece the script is whole, and may run
             line.send_command_input(self._shell, command, last, end=True)
             ended = self._wait(line, command, deadline)
             with contextlib.suppress(Exception):
@@ -129,6 +127,9 @@ class ShellSession:
         except Exception as error:
             failed = failure(_translated(error), stage, self._server.name, self._place)
             self._denied = failed.denied or self._denied
+            progress.sent = failed.sent
+            closed = self._line is None or isinstance(failed.error, Throttled)
+            failed.again = failed.again and not (script.elsewhere and closed)
             self._leave()
             raise failed from error
         return ended
@@ -194,7 +195,7 @@ class ShellSession:
     def _answer(
         self,
         script: Script,
-        tried: list[Attempt],
+        progress: Progress,
         started: float,
         out: str = "",
         err: str = "",
@@ -210,7 +211,7 @@ class ShellSession:
             failed=code != 0,
             error=error,
             road=self.name,
-            attempts=tuple(tried),
+            attempts=tuple(progress.attempts),
             seconds=round(time.monotonic() - started, 3),
         )
 

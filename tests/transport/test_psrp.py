@@ -25,7 +25,7 @@ from starover.errors import (
     Unreachable,
 )
 from starover.inventory import Server
-from starover.transport import Answer, Script, line, psrp, session
+from starover.transport import Answer, Script, fanout, line, session
 from starover.transport.credentials import Credential
 from starover.transport.psrp import PsrpTransport
 
@@ -236,7 +236,7 @@ def test_a_thread_that_hangs_is_given_up_at_its_deadline(
     transport: PsrpTransport, server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(psrp, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(fanout, "GRACE_SECONDS", 0.1)
 
     def hang(self: object, script: Script, deadline: object, progress: session.Progress) -> Answer:
         progress.sent = script.id == "write"

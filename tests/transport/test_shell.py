@@ -12,6 +12,7 @@ from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, Unreachab
 from starover.estate import Road, Server
 from starover.transport import Answer, Script, shell
 from starover.transport.credentials import Credential
+from starover.transport.fanout import Progress
 from starover.transport.line import Deadline
 from starover.transport.shell import ShellSession, decoded_errors
 
@@ -56,7 +57,7 @@ def script(text: str, *, mutates: bool = False, **more: object) -> Script:
 
 
 def run(made: ShellSession, text: str, *, mutates: bool = False, **more: object) -> Answer:
-    return made.run(script(text, mutates=mutates, **more), Deadline(20.0), [])
+    return made.run(script(text, mutates=mutates, **more), Deadline(20.0), Progress())
 
 
 @pytest.mark.wire
