@@ -511,4 +511,15 @@ CASES: tuple[Case, ...] = (
         undone=True,
         brings=("address_unassigned",),
     ),
+    # -- updates
+    Case(
+        topology="pa-4x2",
+        book="windows-update",
+        parameters={"server": "EX4", "categories": ["security"]},
+        brings=(
+            *("hub_drained", "policy_set", "leaving", "node_paused", "server_offline"),
+            *("installing", "worker_removed", "rebooted"),
+            *("component_set", "node_resumed", "move_now_set", "hub_restored"),
+        ),
+    ),
 )

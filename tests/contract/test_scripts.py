@@ -16,7 +16,7 @@ from starover.lint import lint
 SNAPSHOTS = Path(__file__).parent.parent / "data" / "snapshots"
 CMDLETS = json.loads((SNAPSHOTS.parent / "reference.json").read_text("utf-8"))
 """Every cmdlet of the reference pages (MicrosoftDocs, CC BY 4.0) with its parameters, whether or not the lab has it."""
-NATIVE = {"dsacls.exe", "net.exe", "shutdown.exe"}
+NATIVE = {"dsacls.exe", "icacls.exe", "net.exe", "shutdown.exe"}
 COMMON = {"ErrorAction", "ErrorVariable", "WarningAction", "WarningVariable"}
 CORE = {"Where-Object", "ForEach-Object", "Sort-Object", "Select-Object", "Out-Null"}
 ALL = made()

@@ -1,0 +1,86 @@
+"""Windows updates of one server, or of a whole DAG one server after the other."""
+
+from collections.abc import Sequence
+
+from starover import BadParameter, Comment, Dag, Estate, Finding, Findings, Server, Steps, runbook
+from starover.steps.around import member_of
+from starover.steps.maintenance import BACK, OUT, take_out
+from starover.steps.maintenance_types import Copies, Queued
+from starover.steps.patches import PATCHING, patched
+from starover.steps.update_care import brought_back, finished, nothing_wanted
+from starover.steps.update_task import scan, worker_ended
+from starover.steps.updates import DENIED, Category, Exclude, Kb, Method, Reboot, Rounds, Wish
+
+
+@runbook(beyond=(*OUT, *PATCHING, *BACK))
+def windows_update(
+    dag: Dag,
+    estate: Estate,
+    server: Server,
+    categories: Sequence[Category] = ("security", "critical"),
+    include: Sequence[Kb] = (),
+    exclude: Sequence[Exclude] = DENIED,
+    method: Method | None = None,
+    reboot: Reboot = "if-needed",
+    max_rounds: Rounds = 3,
+    return_on_failure: bool = False,
+    min_copies: Copies | None = None,
+    allow_queued: Queued = 50,
+    comment: Comment = "windows-update",
+    now: bool = False,
+) -> Steps[Findings]:
+    """Install Windows updates on a member: out of service, installed as SYSTEM, restarted, searched again, back.
+
+    Whether it worked is judged by our own search and the boot time, not by what the agent says. In doubt the server
+    stays out of service. Where nothing is wanted, it is not taken out at all.
+
+    dag: the DAG; need not be named where the inventory has one
+    server: the member
+    categories: classifications that are wanted; repeat it for several
+    include: articles such as KB5044411 that are wanted whatever their category; repeat it for several
+    exclude: articles, or regular expressions on titles, that are left alone; replaces the default, which is Exchange's
+        own updates and new versions of .NET Framework
+    method: how they are installed: by a scheduled task; by SSM there is no road yet
+    reboot: when the server is restarted
+    max_rounds: how often it is installed and searched again
+    return_on_failure: back into service although an update failed
+    min_copies: good copies of each database that must remain; 1 where it has two, else 2
+    allow_queued: messages that may stay in its queues; they survive the restart
+    comment: kept with the moves and the restart
+    now: outside the maintenance windows of the DAG too
+    """
+    _by_task(method)
+    member_of(dag, server)
+    wish = Wish(categories=categories, include=include, exclude=exclude, reboot=reboot, max_rounds=max_rounds)
+    yield from worker_ended(server)
+    seen = yield from scan.read(server)
+    if not wish.chosen(seen.updates):
+        return Findings(findings=nothing_wanted(server.name, wish, seen))
+    before = yield from take_out(
+        dag, server, estate, min_copies=min_copies, allow_queued=allow_queued, comment=comment, now=now
+    )
+    done = yield from patched(server, wish, seen, comment=comment, member=True)
+    verdict = yield from finished(server, done, before)
+    yield from brought_back(dag, server, estate, before, verdict, return_on_failure=return_on_failure)
+    names = ", ".join(done.installed)
+    rounds = f"{len(done.rounds)} round{'s' if len(done.rounds) > 1 else ''}"
+    return Findings(
+        findings=(
+            Finding(check="updates", on=server.name, level="ok", says=f"{names} installed in {rounds}"),
+            Finding(
+                check="updates",
+                on=server.name,
+                level="ok" if verdict.word == "patched" else "warn",
+                says=f"{verdict.says}; boot time {done.boot_before} -> {done.boot}",
+            ),
+        )
+    )
+
+
+def _by_task(method: Method | None) -> None:
+    if method not in (None, "task"):
+        raise BadParameter(
+            f"--method {method}: there is no road over SSM yet",
+            certain=("nothing was contacted",),
+            next=("leave it out   a scheduled task installs as SYSTEM",),
+        )
