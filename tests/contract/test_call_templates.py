@@ -25,6 +25,7 @@ SESSION: Any = botocore.session.Session()
 NAMES = sorted(content().calls)
 SAMPLES: Mapping[str, Arg] = {
     "instance": "i-0ex1",
+    "groups": ("sg-0a1", "sg-0b2"),
     "interface": "eni-0a1",
     "address": "10.0.0.11",
     "port": 443,

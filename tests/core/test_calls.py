@@ -268,7 +268,7 @@ def test_what_is_lenient_goes_on_and_says_so(tmp_path: Path) -> None:
     local = cloud.local(tmp_path)
     ran = local.apply(local.plan("stop-some", {"server": "EX1"}).plan, approve=approval_of)
     assert (ran.exit, cloud.stops) == (0, 2)
-    assert [step.note for step in ran.steps] == ["sent, and not so after 30 s: the run goes on"] * 2
+    assert all("not so after 30 s: the run goes on" in step.note for step in ran.steps)
 
 
 def test_throttled_is_tried_again(tmp_path: Path) -> None:
