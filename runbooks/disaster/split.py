@@ -49,8 +49,9 @@ def split_brain_check(dag: Dag, estate: Estate, db: Sequence[DbName], dismount: 
         )
     doubled = doubles(sides, db)
     if dismount and doubled:
-        weak = [one for one in sides if not one.quorate]
-        if len(weak) != 1 or len(sides) != 2:
+        holding = [one for one in sides if any(here.database in doubled for here in one.mounted)]
+        weak = [one for one in holding if not one.quorate]
+        if len(weak) != 1 or len(holding) != 2:
             raise NotSafe(
                 "nobody can tell which side is to give way: "
                 + ("both have quorum" if not weak else "neither has quorum"),

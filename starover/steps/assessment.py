@@ -311,6 +311,7 @@ def _quorate(now: Situation) -> Decision | None:
             answer="none",
             verdict=f"{now.dag} has quorum and serves every database: do nothing to the cluster, watch.{gone}",
             certain=(votes, fatal),
+            uncertain=_apart(now),
         )
     return Decision(
         answer="mount-databases",
@@ -319,7 +320,16 @@ def _quorate(now: Situation) -> Decision | None:
         verdict=f"{now.dag} has quorum, and {_names(missing)} {'is' if len(missing) == 1 else 'are'} not mounted. "
         "Find out why, then mount.",
         certain=(votes, f"{len(now.databases) - len(missing)} of {len(now.databases)} databases are mounted"),
-        uncertain=("why: dial, blocked policy, most active databases, failed copy",),
+        uncertain=("why: dial, blocked policy, most active databases, failed copy", *_apart(now)),
+    )
+
+
+def _apart(now: Situation) -> tuple[str, ...]:
+    """Members that may run where nobody can look: then there may be a second cluster."""
+    return tuple(
+        f"whether {one.name} runs apart from the others, with a cluster of its own: {one.why}"
+        for one in now.lost
+        if one.role == "member" and not one.down
     )
 
 

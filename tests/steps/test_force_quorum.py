@@ -259,3 +259,56 @@ def test_nothing_is_mounted_twice_in_peace(tmp_path: Path) -> None:
         assert report.doubled == ()
         assert [one.quorate for one in report.sides] == [True]
         assert {one.database for one in report.sides[0].mounted} == {"DB01", "DB02", "DB03", "DB04"}
+
+
+def test_two_clusters_of_one_dag_are_no_case_for_any_runbook(tmp_path: Path) -> None:
+    """Somebody has forced both sides by hand (S22 d)."""
+    with InnerLab("pa-4x2-fsw1", tmp_path) as lab:
+        lab.do(lambda world: world.fault("witness_down", "DAG1"))
+        lab.later(60)
+        lab.do(lambda world: world.fault("partition", "EX1,EX2,DC1|EX3,EX4,DC2"))
+        lab.later(420)
+        for name in ("EX1", "EX3"):
+            lab.do(lambda world, name=name: world.cluster_tasks.start(name, name, force=True))
+        lab.later(600)
+        page: Any = lab.plan("az-loss-assess").value
+        assert (page.answer, page.runbook) == ("split-brain-check", "split-brain-check")
+        report: Any = lab.plan("split-brain-check", page.parameters).value
+        assert report.doubled
+        assert [one.quorate for one in report.sides if one.mounted] == [True, True]
+        with pytest.raises(NotSafe, match="both have quorum"):
+            lab.plan("split-brain-check", page.parameters, dismount=True)
+        for book, given in (
+            ("force-quorum", FOUR),
+            ("mount-databases", page.parameters),
+            ("evict-nodes", {"lost_server": ["EX1", "EX2"]}),
+        ):
+            with pytest.raises(NotSafe):
+                lab.plan(book, given)
+        assert {"I1", "I2"} <= {str(one) for one in broken(lab)}
+
+
+def test_who_may_run_apart_is_said_even_where_all_is_well(tmp_path: Path) -> None:
+    with InnerLab("aws-2az-nodac", tmp_path) as lab:
+        lab.later(3600)
+        lab.do(lambda world: world.fault("az_isolated", "1a"))
+        lab.later(300)
+        lab.do(lambda world: world.cluster_tasks.start("ExchangeNode2", "ExchangeNode2", force=True))
+        lab.later(600)
+        page: Any = lab.plan("az-loss-assess").value
+        assert page.answer == "none", "the other zone is silent, and this side serves"
+        assert any("ExchangeNode1 runs apart" in line and "status checks ok" in line for line in page.uncertain)
+
+
+def test_a_database_that_somebody_dismounted_is_mounted_by_name(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.later(3600)
+        lab.do(lambda world: world.dismount("DB01", "EX1"))
+        lab.later(60)
+        page: Any = lab.plan("az-loss-assess").value
+        assert (page.answer, page.parameters) == ("mount-databases", {"db": ["DB01"]})
+        ran = lab.run("mount-databases", page.parameters)
+        assert ran.exit == 0, ran.error
+        assert databases(lab)["DB01"] == "EX1"
+        assert lab.plan("mount-databases", page.parameters).plan.nothing
+        assert broken(lab) == []
