@@ -32,7 +32,8 @@ def cim(
     """An instance of a CIM class; `.Clone()` and `[ciminstance]::new()` copy it."""
     own = list(columns)
     made = product(
-        [f"{CIM}#{namespace}/{class_name}", CIM, "System.Object"],
+        # As CIM sessions make them: the class with its namespace, then by its name alone (exports of real servers).
+        [f"{CIM}#{namespace}/{class_name}", f"{CIM}#{class_name}", CIM, "System.Object"],
         [*own, ("PSComputerName", None), *_about(class_name, namespace, [name for name, _ in own])],
         text=class_name if text is None else text,
     )

@@ -44,6 +44,18 @@ def serialize(value: Value, key: SessionKey | None = None) -> str:
     return writer.text()
 
 
+_X509 = "System.Security.Cryptography.X509Certificates.X509Certificate2"
+
+
+def _travels(owner: PSObject, member: Property) -> bool:
+    """Whether a member is written. types.ps1xml has certificates sent as their encoded form alone; notes that the
+    provider made (PSPath and its like) and Exchange's blob go along (facts/exchange.md, point 3).
+    """
+    if _X509 not in owner.type_names:
+        return True
+    return member.name in ("RawData", "SerializationData", "RunspaceId") or member.name.startswith("PS")
+
+
 def properties(pairs: Iterable[tuple[str, Value]], key: SessionKey | None = None) -> str:
     """A property bag without type names: the form of PSRP's own messages."""
     return serialize(PSObject(pairs, type_names=()), key)
@@ -142,7 +154,7 @@ class Writer:
         bag = value.text is None and (value.is_custom or deserialised or not value.type_names)
         text = None if bag else plain_text(value)
         self._open(value if source is None else source, attribute, tuple(value.type_names), text)
-        members = list(value.properties.values())
+        members = [one for one in value.properties.values() if _travels(value, one)]
         self._members("Props", [one for one in members if one.kind == "Property"], value, depth - 1)
         self._members("MS", [one for one in members if one.kind in ("NoteProperty", "AliasProperty")], value, depth)
         self._parts.append("</Obj>")

@@ -240,6 +240,8 @@ def primitive(value: Value) -> tuple[str, str] | tuple[None, str]:
         return "SBK", escape(value.text)
     if isinstance(value, TypeLiteral):
         return "S", escape(value.name)  # types.ps1xml has System.RuntimeType serialised as a string
+    if isinstance(value, NetObject) and value.type_name == "System.Uri":
+        return "URI", escape(value.text or "")
     if isinstance(value, PSArray) and value.type_name == "System.Byte[]":
         return "BA", base64.b64encode(bytes(item for item in value.items if isinstance(item, int))).decode()
     return None, ""
