@@ -110,7 +110,7 @@ def _component_back(
 def component_set(
     now: ComponentStates, /, *, server: str, component: str, state: str, requester: str
 ) -> Change | Blocked | None:
-    """What one requester wants of one component; others may still hold it otherwise (S-ONLINE, S-UM-DRAIN)."""
+    """A component is as one requester wants it; others may still hold it otherwise (S-ONLINE)."""
     was = find(now.components, component)
     if was is None:
         return Blocked(f"{server} has no component {component}", certain=("nothing was changed",))

@@ -320,7 +320,8 @@ def bring_back(
     if find(now.components, UM) is not None:
         yield component_set.on(server, server=name, component=UM, state="Active", requester=MAINTENANCE)
     for component in (WIDE, "Monitoring", "RecoveryActionsEnabled") if fix_functional else ():
-        if find(now.components, component) is not None:
+        held = find(now.components, component)
+        if held is not None and held.by(FUNCTIONAL) != "Active":
             yield component_set.on(server, server=name, component=component, state="Active", requester=FUNCTIONAL)
     yield node_resumed.on(server, server=name)
     yield policy_set.on(server, server=name, policy=policy)
@@ -335,7 +336,8 @@ def bring_back(
                 comment=copy.suspend_comment or "as before maintenance",
                 coming=False,
             )
-    yield services_started.on(server, server=name, names=_stopped(prev, now))
+    if stopped := _stopped(prev, now):
+        yield services_started.on(server, server=name, names=stopped)
     yield hub_restored.on(server, server=name, note=note_of(_untold(estate, f"put {name} into it") if lb else ()))
     yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
     yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))

@@ -207,7 +207,10 @@ def drained(server: Server, allowed: int) -> Steps:
 
 @step(check=transport, apply="transport/resume.ps1.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=120))
 def submission_resumed(now: Transport, /, *, server: str, queue: str) -> Change | Blocked | None:
-    """The submission queue of a server moves (S-ONLINE). `queue` is its identity."""
+    """The submission queue of a server moves (S-ONLINE).
+
+    `queue` is its identity.
+    """
     one = next((one for one in now.queues if one.identity.casefold() == queue.casefold()), None)
     if one is None or one.status != "Suspended":
         return None

@@ -49,7 +49,10 @@ service_states = Query("service/states.ps1.j2", ServiceStates)
 
 @step(check=service_states, apply="service/start.ps1.j2", risk=Risk.LOW, settle=Settle(every=5, limit=120))
 def services_started(now: ServiceStates, /, *, server: str, names: Sequence[str]) -> Change | Blocked | None:
-    """Services run (S-ONLINE: those of IMAP and POP do not start by themselves again)."""
+    """Services run (S-ONLINE).
+
+    Those of IMAP and POP do not start by themselves again after ServerWideOffline.
+    """
     stopped = [name for name in names if (one := now.find(name)) is not None and one.status != "Running"]
     if not stopped:
         return None
