@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from lab_hosts import Estate
 from starover_lab.cmdlets.cim_objects import cim
@@ -13,8 +11,8 @@ from starover_lab.wire.clixml import serialize
 
 
 @pytest.fixture
-def estate() -> Iterator[Estate]:
-    yield Estate()
+def estate() -> Estate:
+    return Estate()
 
 
 def test_an_address_is_a_primitive() -> None:
