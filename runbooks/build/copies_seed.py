@@ -133,3 +133,17 @@ def _lane(
 
 def _same(one: str, other: str) -> bool:
     return one.casefold() == other.casefold()
+
+
+@runbook
+def copy_divergence_repair(estate: Estate, copy: Sequence[CopyId], discard_diverged: Sequence[DbName] = ()) -> Steps:
+    """Seed diverged copies anew; what lies on them alone is kept first.
+
+    A copy whose log stream went its own way may hold the only copy of lost mail. Its volumes are kept as snapshots
+    before anything is seeded over it, and where that is impossible nothing is, unless somebody says so (risk D). A copy
+    that holds its database is left alone.
+
+    copy: DATABASE/SERVER; repeat it for several
+    discard_diverged: databases whose diverged copies may go, without a snapshot
+    """
+    yield from copy_seed(estate, copy, files="safe-delete", discard_diverged=discard_diverged)

@@ -1,0 +1,32 @@
+"""Scenario S22 (a) over the real wires: a zone is cut off, not lost; its half serves, and nothing is forced.
+
+What comes of it where somebody lifts a fence by hand (b), without DAC (c), or when both sides are forced (d) is the
+lab's own: tests/world/test_az_loss.py; what our runbooks say then: tests/steps/test_force_quorum.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lab_cli import lab
+
+pytestmark = pytest.mark.wire
+
+
+def test_a_zone_that_is_only_cut_off_is_fenced_first(tmp_path: Path) -> None:
+    with lab(tmp_path, "pa-4x2-fsw1") as place:
+        place.ok("lab", "break", "az_isolated", "1a")
+        place.ok("lab", "clock", "--advance", "6m")
+        assert set(place.mounted().values()) == {"EX1", "EX2"}, "the other side serves all along"
+
+        seen = place.type("assess")
+        assert "Fence first, never force" in " ".join(seen.out.split())
+        assert "whether EX1 still runs: EC2: running, status checks ok" in " ".join(seen.out.split())
+
+        forced = place.type("plan", "force-quorum", "--lost-site", "AZ1")
+        assert forced.code == 4
+        assert "az-loss-assess answers `fence-first`" in " ".join((forced.out + forced.err).split())
+        assert place.writes() == []
+        assert set(place.mounted().values()) == {"EX1", "EX2"}
+        assert place.state()["violations"] == []
