@@ -100,7 +100,7 @@ def fill(runbook: str, one: Parameter, given: Plain, estate: Estate) -> Filled:
     if given is None:
         if wanted is Dag and one.default is None:
             dag = _only_dag(runbook, estate) if not _optional(one.type) else None
-            return Filled(value=dag, plain=dag.name if dag else None, targets=dag.members if dag else ())
+            return Filled(value=dag, plain=dag.name if dag else None, targets=_of_dag(dag, estate) if dag else ())
         if one.required:
             raise BadParameter(
                 f"{runbook} needs {one.option}", next=(f"{one.option} {one.kind}   {one.help}".rstrip(),)
@@ -120,7 +120,8 @@ def fill(runbook: str, one: Parameter, given: Plain, estate: Estate) -> Filled:
         raise BadParameter(f"{one.option} {_shown(given)}: {error}", certain=("nothing was contacted",)) from None
     except Mistake as error:
         raise BadParameter(f"{one.option}: {error.what}", next=error.next) from None
-    return Filled(value=value, plain=_plain(one.name, value), targets=tuple(_targets(value)))
+    targets = _of_dag(value, estate) if isinstance(value, Dag) else tuple(_targets(value))
+    return Filled(value=value, plain=_plain(one.name, value), targets=targets)
 
 
 def duration(text: str) -> timedelta:
@@ -191,6 +192,13 @@ def _only_dag(runbook: str, estate: Estate) -> Dag:
         return estate.dags[0]
     names = ", ".join(dag.name for dag in estate.dags)
     raise BadParameter(f"{runbook} needs --dag", next=(f"the inventory has: {names or 'no DAG'}",))
+
+
+def _of_dag(dag: Dag, estate: Estate) -> tuple[str, ...]:
+    """The members of a DAG and its witness hosts, as the inventory names them."""
+    witnesses = [one for one in (dag.witness, dag.alternate_witness) if one]
+    hosts = [one.name for one in estate.servers if any(same_host(one.name, name) for name in witnesses)]
+    return tuple(dict.fromkeys((*dag.members, *hosts)))
 
 
 def _targets(value: object) -> Iterable[str]:

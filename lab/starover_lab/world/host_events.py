@@ -189,6 +189,35 @@ def _moved(state: State, host: str, event: Event) -> Iterator[Logged]:
     )
 
 
+def _operation(state: State, host: str, event: Event) -> Iterator[Logged]:
+    """A move begins (306) or has succeeded (308), as CollectOverMetrics.ps1 reads them: the operation's id comes first.
+
+    A real server writes them where Active Manager is primary; here every member with a copy has them.
+    """
+    database = state.databases.get(event.subject)
+    if database is None or not any(copy.server.casefold() == host for copy in database.copies):
+        return
+    moves = ("move_started", "database_mounted")
+    so_far = [one for one in state.log.events[: event.number] if one.kind in moves and one.subject == event.subject]
+    begun = so_far[-1] if event.kind == "move_started" else next(iter(so_far[-2:-1]), None)
+    if begun is None or begun.kind != "move_started":
+        return  # mounted without a move
+    initiated = event is begun
+    yield Logged(
+        time=event.time,
+        log=AVAILABILITY,
+        provider="Microsoft-Exchange-HighAvailability",
+        id=306 if initiated else 308,
+        text=f"Moving database {event.subject} {'was initiated' if initiated else 'succeeded'}.",
+        values=(str(state.dice.guid("operation", str(begun.number))), event.subject),
+    )
+
+
+def _begun(state: State, host: str, event: Event) -> Iterator[Logged]:
+    yield from _moved(state, host, event)
+    yield from _operation(state, host, event)
+
+
 def _lost(state: State, host: str, event: Event) -> Iterator[Logged]:
     database = state.databases.get(event.subject)
     if database is None or not any(copy.server.casefold() == host for copy in database.copies):
@@ -214,6 +243,7 @@ _MAKERS: dict[str, _Maker] = {
     "update_installed": _update,
     "backpressure": _pressure,
     "recovery_action": _recovery,
-    "move_started": _moved,
+    "move_started": _begun,
+    "database_mounted": _operation,
     "data_loss": _lost,
 }
