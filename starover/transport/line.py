@@ -7,8 +7,10 @@ message id, whereas nothing else may.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import requests
 from pypsrp.exceptions import WSManFaultError
@@ -17,7 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from starover.transport.failures import DeadlineOver, broken
 
-__all__ = ["Deadline", "Line"]
+__all__ = ["Deadline", "Line", "authorities"]
 
 CONNECT_SECONDS = 3.0
 """For the TCP handshake: a host of the estate that needs longer is not there."""
@@ -31,6 +33,15 @@ LOST_SECONDS = 15.0
 """How long a Receive is sent again over new connections before its answer counts as lost."""
 IDLE_SECONDS = 50.0
 """Windows closes a connection that was idle for 120."""
+
+
+def authorities(file: str) -> str | None:
+    """What a server's certificate is checked against: this PEM file, else the system's; None: those of `requests`.
+
+    No variable of the environment is asked.
+    """
+    system = file or ssl.get_default_verify_paths().cafile
+    return system if system and (file or Path(system).is_file()) else None
 
 
 class Deadline:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import math
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from importlib import resources
-from pathlib import Path
 from typing import TypeVar
 
 import tenacity
@@ -31,7 +29,7 @@ from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
 from starover.transport.fanout import Progress
-from starover.transport.line import CONTACT_SECONDS, Deadline, Line
+from starover.transport.line import CONTACT_SECONDS, Deadline, Line, authorities
 from starover.transport.logons import logons_of
 from starover.transport.records import error_record, json_of, line_of, warning_text
 
@@ -177,7 +175,7 @@ class Session:
             password=password,
             ssl=road.scheme == "https",
             auth=road.auth,
-            cert_validation=_authorities(road),
+            cert_validation=authorities(road.ca_file) or True,
             no_proxy=True,
             negotiate_hostname_override=server.fqdn,
         )
@@ -341,14 +339,6 @@ def _give_back(pool: RunspacePool, line: Line, *, tidy: bool) -> None:
     with contextlib.suppress(Exception):
         pool.close()
     line.reset()
-
-
-def _authorities(road: Road) -> str | bool:
-    """What a server's certificate is checked against: the road's file, else the system's authorities."""
-    if road.ca_file:
-        return road.ca_file
-    system = ssl.get_default_verify_paths().cafile
-    return system if system and Path(system).is_file() else True
 
 
 def _is_address(host: str) -> bool:

@@ -26,7 +26,7 @@ from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, failure
 from starover.transport.fanout import Progress
-from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline
+from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline, authorities
 from starover.transport.logons import logons_of
 
 __all__ = ["ShellSession", "decoded_errors"]
@@ -157,7 +157,7 @@ class ShellSession:
             transport="ntlm" if road.auth == "negotiate" else road.auth,
             username=credential.user,
             password=credential.password,
-            ca_trust_path=road.ca_file or "legacy_requests",
+            ca_trust_path=authorities(road.ca_file),  # type: ignore[arg-type] # None: those of requests
             operation_timeout_sec=POLL_SECONDS,
             read_timeout_sec=int(POLL_SECONDS + MARGIN_SECONDS),
             proxy=None,
