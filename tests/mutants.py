@@ -356,6 +356,13 @@ MUTANTS: tuple[Mutant, ...] = (
         nothing,
         FORCE,
     ),
+    Mutant(
+        "running-is-not-lost",
+        "an instance that runs and is merely silent is not taken for down",
+        "starover.steps.situation:_down",
+        always((True, "silent")),
+        "tests/steps/test_force_quorum.py::test_a_node_that_runs_behind_a_broken_network_is_never_taken_for_lost",
+    ),
 )
 
 
