@@ -1,4 +1,4 @@
-"""A door in front of a host that shuts for good when something happens to a connection through it; knows no protocol."""
+"""A door in front of a host, which shuts for good when a connection through it is broken off; knows no protocol."""
 
 from __future__ import annotations
 
