@@ -24,6 +24,7 @@ from starover.steps.dag import short
 from starover.steps.dag_object import Seen, askable, dag_named, default_directory, existing, seen
 from starover.steps.dag_settings import activation_mode_set, dag_created
 from starover.steps.membership import joined
+from starover.steps.new_member import notes_of
 from starover.steps.preflight import CREATING, JOINING, passed
 from starover.steps.witness import check_witness, other_az, prepared, unprepared, witness_host
 from starover.steps.witness_setting import alternate_witness_set, witness_set
@@ -130,7 +131,8 @@ def dag_create(
 def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | None = None) -> Steps:
     """Add members to a DAG, one after the other, each only when its domain controllers know those before it.
 
-    A second run goes on at the first one that is missing. Typically five minutes a server.
+    What clients would meet on a new member and not on the others (certificate, names, Extended Protection) is said with
+    its step. A second run goes on at the first one that is missing. Typically five minutes a server.
 
     members: servers to bring in, in this order
     dag: the DAG; need not be named where the inventory has one
@@ -143,7 +145,18 @@ def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | No
     now = found.dag
     yield from passed(estate, name, members, [short(one) for one in now.members], found, JOINING)
     controllers = yield from controllers_of(members, estate, found.server)
-    yield from joined(found.server, name, members, now.members, controllers, access_point=now.access_point != "none")
+    coming = [server for server in members if not now.has(server.name)]
+    peer = next((server for server in estate.servers if now.has(server.name)), None)
+    notes = (yield from notes_of(coming, peer)) if coming and peer is not None else {}
+    yield from joined(
+        found.server,
+        name,
+        members,
+        now.members,
+        controllers,
+        access_point=now.access_point != "none",
+        notes=notes,
+    )
 
 
 @runbook

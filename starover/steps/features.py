@@ -39,7 +39,10 @@ def feature_installed(now: FeatureState, /, *, feature: str, management: bool) -
         return Blocked(
             f"the feature {feature} is {now.state}: the host must restart first",
             certain=("a DAG member cannot be added while the feature waits for a restart",),
-            next=("restart the host when its databases allow it, then run this again",),
+            next=(
+                "starover plan server-reboot --server NAME   in a DAG; another host by hand, when its databases allow it",
+                "then run this again: it goes on from here",
+            ),
         )
     return Blocked(
         f"the feature {feature} is {now.state or 'unknown to this Windows'}",

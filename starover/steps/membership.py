@@ -32,7 +32,8 @@ resolved = Query("network/resolve.ps1.j2", Resolved)
 """Argument: `name`. A name that nobody knows has no address."""
 
 
-def _leave(prev: DagObject, asked: Server, /, *, dag: DagName, server: ServerName) -> Step | None:
+def _leave(prev: DagObject, asked: Server, /, *, dag: DagName, server: ServerName, note: str = "") -> Step | None:
+    del note
     return None if prev.has(server) else no_member_of.on(asked, dag=dag, server=server)
 
 
@@ -44,8 +45,11 @@ def _leave(prev: DagObject, asked: Server, /, *, dag: DagName, server: ServerNam
     undo=_leave,
     deadline=1800,
 )
-def member_of(now: DagObject, /, *, dag: DagName, server: ServerName) -> Change | Blocked | None:
-    """A server is a member of the DAG, in Active Directory and in its cluster (S-MEMBER)."""
+def member_of(now: DagObject, /, *, dag: DagName, server: ServerName, note: str = "") -> Change | Blocked | None:
+    """A server is a member of the DAG, in Active Directory and in its cluster (S-MEMBER).
+
+    `note`: what a person should know of it before it serves clients.
+    """
     elsewhere = next((one.dag for one in now.others if same_host(short(one.server), server)), "")
     if elsewhere:
         return Blocked(
@@ -57,7 +61,7 @@ def member_of(now: DagObject, /, *, dag: DagName, server: ServerName) -> Change 
     if not now.has(server):
         if node is not None:
             return _half(f"{server} is a node of {dag}'s cluster, and {dag} does not list it", dag, server)
-        return Change(f"{dag} member {server}", "no member", "member", action="add")
+        return Change(f"{dag} member {server}", "no member", "member", note=note, action="add")
     if now.cluster is None:
         return Blocked(
             f"{server} is a member of {dag}, but its cluster cannot be read: {now.cluster_error or 'no answer'}",
@@ -86,7 +90,7 @@ def member_of(now: DagObject, /, *, dag: DagName, server: ServerName) -> Change 
             certain=("nothing was changed",),
             next=(f"look at the cluster service of {server}", "starover status"),
         )
-    return Change(f"{dag} member {server}", "no member", "member", action="add")
+    return Change(f"{dag} member {server}", "no member", "member", note=note, action="add")
 
 
 def _half(why: str, dag: str, server: str) -> Blocked:
@@ -140,18 +144,20 @@ def joined(
     *,
     dac: bool = False,
     access_point: bool = False,
+    notes: Mapping[str, str] | None = None,
 ) -> Steps:
     """Bring servers into a DAG, one after the other, each only when its domain controllers know those before it.
 
     `present` are the members that are there; `asked` is the host whose Exchange session does it, a member already or
     the first of `servers`. `controllers` is what `controllers_of` found for each of `servers`. `dac`: DagOnly when all
     have joined. `access_point`: the DAG has a name that DNS must know.
+    `notes`: what is said with a server's joining, by its name.
     """
     yield from together(_feature(server) for server in servers)
     before = [short(name) for name in present]
     for server in servers:
         yield from replicated(asked, dag, those_of(controllers, [server]), members=tuple(before), settle=JOINING)
-        yield member_of.on(asked, dag=dag, server=server.name)
+        yield member_of.on(asked, dag=dag, server=server.name, note=(notes or {}).get(server.name, ""))
         if not any(same_host(server.name, name) for name in before):
             before.append(server.name)
     yield quorum_model_right.on(asked, dag=dag, members=tuple(before))
