@@ -13,6 +13,8 @@ from starover_lab.cloud.errors import CloudError
 from starover_lab.cloud.given import Given, Reply
 from starover_lab.cloud.health import Health
 from starover_lab.cloud.instances import Instances
+from starover_lab.cloud.invocations import Agent, Store
+from starover_lab.cloud.run_command import RunCommand
 from starover_lab.cloud.scaling import Scaling
 from starover_lab.cloud.volumes import Volumes
 from starover_lab.cloud.vpc import Vpc
@@ -20,13 +22,28 @@ from starover_lab.world.world import World
 
 __all__ = ["Cloud"]
 
-_THROTTLED = {"ec2": ("RequestLimitExceeded", "Request limit exceeded.")}
+_THROTTLED = {
+    "ec2": ("RequestLimitExceeded", "Request limit exceeded."),
+    "ssm": ("ThrottlingException", "Rate exceeded"),
+    "secretsmanager": ("ThrottlingException", "Rate exceeded"),
+}
+_SHARED = frozenset({"ssm"})
+"""Services of which the lab has some calls itself."""
+_OTHERS = {
+    "ec2": frozenset({"describe_regions"}),
+}
+"""Calls of the lab's own services that say nothing of the estate."""
+
+
+def _no_store(bucket: str, key: str, content: bytes, /) -> None:  # noqa: ARG001 - as `Store`
+    raise CloudError("NoSuchBucket", "The specified bucket does not exist")
 
 
 class Cloud:
     """AWS, as far as the estate uses it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, agent: object = None) -> None:
+        """`agent` runs the scripts of Run Command; one that is no `Agent`: there is no Run Command."""
         self._state = world.state
         vpc = Vpc(world)
         self.instances = Instances(world, vpc.default_group)
@@ -35,6 +52,8 @@ class Cloud:
             if one.instance:
                 self.instances.all[one.instance].disable_api_stop = one.disable_api_stop
         self.vpc = vpc
+        self.store: Store = _no_store
+        """Where the SSM agents put what they are to put into S3."""
         groups = {
             one.instance: one.auto_scaling_group
             for one in world.topology.servers
@@ -45,6 +64,12 @@ class Cloud:
             "autoscaling": Scaling(world.state, self.instances, groups).calls,
             "elbv2": Balancing(world, self.instances, vpc.id).calls,
             "health": Health(world.state).calls,
+            "ssm": RunCommand(
+                world,
+                self.instances,
+                agent if isinstance(agent, Agent) else None,
+                lambda *given: self.store(*given),  # noqa: PLW0108 - whatever it is then
+            ).calls,
         }
 
     def call(self, service: str, operation: str, parameters: Given) -> Reply:
@@ -54,7 +79,7 @@ class Cloud:
         name = operation_name(service, operation)
         try:
             check(service, name, parameters)
-            return self._call(service, operation, parameters)
+            return self.perform(service, operation, parameters)
         except CloudError as error:
             said = f"An error occurred ({error.code}) when calling the {name} operation: {error.message}"
             raise CloudError(error.code, said) from error
@@ -66,15 +91,37 @@ class Cloud:
         except CloudError as error:
             return {"error": {"code": error.code, "message": error.message}}
 
-    def _call(self, service: str, operation: str, parameters: Given) -> Reply:
-        handler = self._calls.get(service, {}).get(operation)
-        if handler is None:
-            raise CloudError("NotSimulated", f"the lab does not simulate {service} {operation}")
+    @property
+    def latency(self) -> float:
+        """Simulated seconds that a call takes."""
+        return self._state.tuning.aws_call_s
+
+    def serves(self, service: str) -> bool:
+        """Whether any call of a service is the lab's own."""
+        return service in self._calls
+
+    def knows(self, service: str, operation: str) -> bool:
+        """Whether a call is answered here, be it with a refusal; of others somebody else may know."""
+        own = self._calls.get(service, {})
+        return operation in own or (service not in _SHARED and operation not in _OTHERS.get(service, frozenset()))
+
+    def admit(self, service: str, operation: str) -> None:
+        """Raises `CloudError` for what is refused whatever is asked for."""
         throttled = self._state.cloud.throttled
+        refused = self._state.cloud.refused.get(operation)
+        if refused is not None:
+            raise CloudError(refused, f"the lab refuses {operation}: somebody has broken it")
         if throttled.get(operation, 0) > 0:
             throttled[operation] -= 1
             code, words = _THROTTLED.get(service, ("Throttling", "Rate exceeded"))
             raise CloudError(code, words)
+
+    def perform(self, service: str, operation: str, parameters: Given) -> Reply:
+        """As `call`, for parameters that boto3 has let pass, and with the service's bare words."""
+        handler = self._calls.get(service, {}).get(operation)
+        if handler is None:
+            raise CloudError("NotSimulated", f"the lab does not simulate {service} {operation}")
+        self.admit(service, operation)
         if parameters.get("DryRun") is True:
             raise CloudError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
         return handler(parameters)

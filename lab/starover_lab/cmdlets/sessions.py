@@ -6,16 +6,17 @@ cmdlets, `Microsoft.Exchange` is `/PowerShell` of the host, without language; co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starover_lab.cmdlets import refusals
 from starover_lab.cmdlets.command_shell import CommandShell
 from starover_lab.cmdlets.exchange_session import Registry, SessionRefused
 from starover_lab.cmdlets.no_language import DirectRunspace
 from starover_lab.cmdlets.plain_session import PlainRunspace, environment_of
+from starover_lab.cmdlets.system_shell import run_file
 from starover_lab.cmdlets.task_runs import TaskRuns
 from starover_lab.powershell.core import core_commands
-from starover_lab.wire.endpoint import EndpointRefused, Principal, Runspace, ShellOptions
+from starover_lab.wire.endpoint import EndpointRefused, Principal, Runspace, ShellOptions, Write
 from starover_lab.world.entities import Account
 from starover_lab.world.world import World
 
@@ -83,6 +84,11 @@ class Sessions:
         )
         self.registry.shells[shell] = (server.name, account.down_level)
         return shell
+
+    def run_as_system(self, host: str, script: str, environment: Mapping[str, str], write: Write, /) -> int:
+        """What the SSM agent of a host does with a script (`cloud.invocations.Agent`); the exit code."""
+        account = Account(name="SYSTEM", netbios="NT AUTHORITY", dns_name=self.world.state.dns_name, password="")
+        return run_file(self._local(host, account), script, environment, write)
 
     def _local(self, host: str, account: Account) -> PlainRunspace:
         """A session of a process of the host itself: no shell of WinRM, and not what WinRM calls a network logon."""

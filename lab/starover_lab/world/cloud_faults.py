@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools
@@ -50,7 +51,71 @@ def _event(tools: Tools) -> Broken:
     )
 
 
+def _refuse(tools: Tools) -> Broken:
+    if not tools.target:
+        raise FaultError("name the call that is refused, such as put_object", certain=("nothing was broken",))
+    refused, name = tools.state.cloud.refused, tools.target.casefold()
+    code = tools.text("code", "AccessDenied")
+    refused[name] = code
+    return Broken(f"AWS answers {name} with {code}", lambda: (refused.pop(name, None), None)[1])
+
+
+def _counted(table: Callable[[CloudFaults], dict[str, int]], words: str) -> Callable[[Tools], Broken]:
+    """A fault of a server that is one as long as it was not mended as often as it was made."""
+
+    def act(tools: Tools) -> Broken:
+        server, found = tools.server(), table(tools.state.cloud)
+        found[server.name] = found.get(server.name, 0) + 1
+
+        def undo() -> None:
+            found[server.name] -= 1
+            tools.state.review()
+
+        tools.state.review()
+        return Broken(words.format(server.name), undo)
+
+    return act
+
+
+def _truncate(tools: Tools) -> Broken:
+    server, cuts = tools.server(), tools.state.cloud.cut_outputs
+    cuts[server.name] = max(50, int(tools.number_of("characters", 1000)))
+    return Broken(
+        f"of the output of commands on {server.name} {cuts[server.name]} characters are left",
+        lambda: (cuts.pop(server.name, None), None)[1],
+    )
+
+
+def _race(tools: Tools) -> Broken:
+    faults = tools.state.cloud
+    faults.unseen = int(tools.number_of("questions", 2))
+
+    def undo() -> None:
+        faults.unseen = 0
+
+    return Broken(f"a new command is not seen by the first {faults.unseen} questions about it", undo)
+
+
 TABLE = {
+    "aws_error": Kind(
+        "AWS refuses a call, whoever calls", "call, such as put_object", _refuse, {"code": "AccessDenied"}
+    ),
+    "ssm_agent_dead": Kind(
+        "the SSM agent of a host does not run",
+        "server",
+        _counted(lambda faults: faults.agents, "the SSM agent of {} does not run"),
+    ),
+    "ssm_undeliverable": Kind(
+        "commands of SSM cannot be delivered to a host",
+        "server",
+        _counted(lambda faults: faults.undeliverable, "commands cannot be delivered to {}"),
+    ),
+    "ssm_output_truncated": Kind(
+        "the output of commands is cut shorter than AWS does", "server", _truncate, {"characters": "1000"}
+    ),
+    "ssm_late_to_see": Kind(
+        "a new command is not there yet for who asks about it", "", _race, {"questions": "2"}, alone=True
+    ),
     "aws_throttle": Kind("AWS asks to call less often", "call, such as stop_instances", _throttle, {"times": "3"}),
     "insufficient_capacity": Kind("EC2 has no room to start an instance", "Availability Zone", _capacity),
     "ec2_event": Kind(

@@ -52,6 +52,16 @@ class CloudFaults:
     """Call (`stop_instances`) to how many of the next ones are refused."""
     no_capacity: dict[str, int] = field(default_factory=dict[str, int])
     """AZ to the number of faults that leave no room to start anything there."""
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """Call (`put_object`) to the code of the error with which it is refused, whoever calls."""
+    agents: dict[str, int] = field(default_factory=dict[str, int])
+    """Server to the number of faults by which its SSM agent is dead."""
+    undeliverable: dict[str, int] = field(default_factory=dict[str, int])
+    """Server to the number of faults by which commands do not get there."""
+    cut_outputs: dict[str, int] = field(default_factory=dict[str, int])
+    """Server to the characters that are left of a command's output."""
+    unseen: int = 0
+    """How many questions about a new command find it not there yet."""
     events: dict[str, dict[int, tuple[str, datetime]]] = field(
         default_factory=dict[str, dict[int, tuple[str, datetime]]]
     )

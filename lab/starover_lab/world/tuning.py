@@ -165,6 +165,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ebs_optimize_s: float = 3600.0
     elb_check_s: float = 90.0
     """Until a target's health is known: interval 30 s, threshold 3."""
+    ssm_deliver_s: float = 0.6
+    """From SendCommand until the agent has it."""
+    ssm_ping_s: float = 300.0
+    """After so long without a word an agent counts as lost."""
     elb_deregister_s: float = 20.0
     """deregistration_delay of the AWS template."""
     services_after_boot_s: float = 60.0
