@@ -217,6 +217,7 @@ CAUSES: dict[str, Cause] = {
     # -- the rest
     "not-exchange": Cause("that is no Exchange server: check the name"),
     "command-missing": Cause("the command is not there: module missing, no role for it, or a file is gone"),
+    "has-dependents": Cause("running services need it: they are stopped with it, or first"),
     "bad-value": Cause("a value is not accepted: the message says which; correct it"),
     "not-supported": Cause("that server does not support the call: check its version and build"),
     "object-invalid": Cause("an object in AD is damaged or incomplete: mend it before going on"),

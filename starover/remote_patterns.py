@@ -85,6 +85,8 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     _p("bad-script", "doc", r"null-valued expression"),
     # -- ids and types that mean one thing
+    _p("has-dependents", "doc", ids=r"^ServiceHasDependentServices\b"),
+    _p("has-dependents", "doc", r"has dependent services"),
     _p("dac-not-agreed", "mem", ids=r"AutoMountConsensus|DatacenterActivation"),
     _p("move-suppressed", "obs", ids=r"MoveSuppress|2701F309"),
     _p("seed-in-progress", "doc", ids=r"SeedInProgress|FE1C6491"),

@@ -280,6 +280,7 @@ OF_WORLD: dict[str, tuple[str, str]] = {
     "no_other_copy": ("no other copy of {name} is healthy", "last-copy"),
     "access_denied": ("access is denied", "access-denied"),
     "already_in_group": ("{server} is already a member of group {name}", "already-done already-member"),
+    "has_dependents": ("{service} has dependent services", "has-dependents"),
     "not_in_group": ("{server} is not a member of group {name}", "not-member"),
     "exists": ("the computer {name} exists already", "already-exists"),
     "record_exists": ("{name} is there already", "already-exists"),
