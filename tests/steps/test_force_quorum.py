@@ -14,6 +14,7 @@ from starover.drivers.local import Planned, Ran
 from starover.errors import NotSafe, StaroverError
 from starover.plan import Plan
 from starover.step import Risk
+from starover.transport import Script
 from starover.values import Plain
 
 TWO: dict[str, Plain] = {"lost_server": ["ExchangeNode1"]}
@@ -311,4 +312,27 @@ def test_a_database_that_somebody_dismounted_is_mounted_by_name(tmp_path: Path) 
         assert ran.exit == 0, ran.error
         assert databases(lab)["DB01"] == "EX1"
         assert lab.plan("mount-databases", page.parameters).plan.nothing
+        assert broken(lab) == []
+
+
+def test_a_force_whose_answer_is_lost_is_looked_for_and_never_sent_again(tmp_path: Path) -> None:
+    with night(tmp_path, "aws-2az-nodac") as lab:
+        planned = lab.plan("force-quorum", TWO)
+        struck: list[str] = []
+
+        def accident(script: Script) -> str | None:
+            mine = script.mutates and script.parts[0].template == "recovery/force.ps1.j2"
+            if not mine or struck:
+                return None
+            struck.append(script.operation)
+            return "after"
+
+        lab.transport.accident = accident
+        ran = lab.apply(planned.plan)
+        assert struck, "the answer of the force was lost"
+        assert ran.exit == 0, ran.error
+        assert lab.transport.ran[struck[0]] == 1
+        sent = [one for one in lab.transport.sent if one.parts and one.parts[0].template == "recovery/force.ps1.j2"]
+        assert len(sent) == 1
+        assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
         assert broken(lab) == []
