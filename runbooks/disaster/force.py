@@ -18,7 +18,7 @@ from starover.steps.assessing import assessed, named_lost
 from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
 from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of
-from starover.steps.losses import AcceptedLoss, Loss
+from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.maintenance_types import MountDial
 from starover.steps.preferences import policy_set
 from starover.steps.recovery import all_up, dropped, mail_flows, mounts, planned, quorum_fixed
@@ -102,7 +102,10 @@ def force_quorum(
         brought = yield from _forced(dag, estate, way, witness, note)
     coming = yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
     leaving = False
-    if remove_from_dag and way.mode == "nodac":
+    needed = [one.database for one in costs if not one.target or verdict_on(one, accept_data_loss)]
+    if remove_from_dag and way.mode == "nodac" and needed:
+        warnings.append(f"{', '.join(way.lost)} stay in the DAG: {', '.join(needed)} may need what is there")
+    elif remove_from_dag and way.mode == "nodac":
         leaving = yield from dropped(way.asked, dag.name, way.lost, found.seen.databases or ())
     moving = yield from mail_flows(way.asked, way.survivors, found.connectors, way.lost)
     yield from together(

@@ -19,6 +19,7 @@ from starover.steps.dag_recovery import standing
 from starover.steps.disaster import Heard
 from starover.steps.losses import Loss, log_space
 from starover.steps.situation import force_node
+from starover.values import Plain
 
 __all__ = ["ForceReport", "Mode", "Way", "survivor_warnings", "way_of"]
 
@@ -169,7 +170,7 @@ def _refuse_by_table(found: Assessed) -> None:
     )
 
 
-def _option(name: str, value: object) -> str:
+def _option(name: str, value: Plain) -> str:
     option = "--" + name.replace("_", "-")
     if isinstance(value, bool):
         return option if value else ""

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 
 from starover.errors import NotSafe
 from starover.estate import Dag, Estate, Server
-from starover.names import CopyId, DagName, WitnessDirectory, same_host
+from starover.names import CopyId, DagName, DbName, WitnessDirectory, same_host
 from starover.runbook import Steps
 from starover.step import Blocked, Change, Outcome, Risk, Settle, step
 from starover.steps.dag_object import DagObject, dag_facts
-from starover.steps.disaster import DatabaseOrder
+from starover.steps.disaster import DatabaseOrder, DatabaseOrders, database_orders
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import SendConnectors, orphaned, sent_from
 from starover.steps.mounting import (
@@ -24,13 +24,13 @@ from starover.steps.mounting import (
     side_copies,
 )
 from starover.steps.recovery_cluster import NAMES, majority_of_nodes
-from starover.steps.seeding import copy_removed
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
 
 __all__ = [
     "all_up",
     "dropped",
+    "lost_copy_removed",
     "mail_flows",
     "member_dropped",
     "mounts",
@@ -181,6 +181,27 @@ def member_dropped(now: DagObject, /, *, dag: DagName, server: str) -> Change | 
     return Change(f"{server} in {dag}", "a member", "none", note="in Active Directory only", action="remove")
 
 
+@step(
+    check=database_orders,
+    apply="copy/remove.ps1.j2",
+    risk=Risk.DATA,
+    settle=Settle(every=10, limit=300),
+)
+def lost_copy_removed(now: DatabaseOrders, /, *, identity: CopyId, database: DbName) -> Change | Blocked | None:
+    """A copy on a lost server is no copy any more; its files stay there (S-COPY-REMOVE).
+
+    Active Directory is asked, because the server is gone: Exchange itself refuses to remove the active copy.
+    """
+    one = next((one for one in now.databases if one.name.casefold() == database.casefold()), None)
+    if one is None or not any(same_host(server, identity.server) for server in one.servers):
+        return None
+    left = len(one.servers) - 1
+    if not left:
+        return Blocked(f"{identity} is the only copy", guard="G-COPIES", certain=("nothing was changed",))
+    note = f"its files stay on {identity.server}; {left} {'copy is' if left == 1 else 'copies are'} left"
+    return Change(identity, "a copy", "none", note=note, action="remove")
+
+
 def dropped(asked: Server, dag: DagName, lost: Sequence[str], databases: Sequence[DatabaseOrder]) -> Steps[bool]:
     """Lost servers leave the DAG's object, their copies first; what they were stands in the run's journal.
 
@@ -190,7 +211,10 @@ def dropped(asked: Server, dag: DagName, lost: Sequence[str], databases: Sequenc
     for server in lost:
         for database in databases:
             if any(same_host(one, server) for one in database.servers):
-                yield copy_removed.on(asked, identity=CopyId(database.name, server), database=database.name)
+                outcome = yield lost_copy_removed.on(
+                    asked, identity=CopyId(database.name, server), database=database.name
+                )
+                coming = coming or planned(outcome)
         outcome = yield member_dropped.on(asked, dag=dag, server=server)
         coming = coming or planned(outcome)
     return coming

@@ -336,3 +336,29 @@ def test_a_force_whose_answer_is_lost_is_looked_for_and_never_sent_again(tmp_pat
         assert len(sent) == 1
         assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
         assert broken(lab) == []
+
+
+def test_lost_servers_leave_the_dag_only_when_nothing_there_may_be_needed(tmp_path: Path) -> None:
+    with night(tmp_path, behind(tmp_path, 9)) as lab:
+        kept = lab.plan("force-quorum", TWO, remove_from_dag=True)
+        assert "member_dropped" not in kinds(kept), "DB1 waits for a person, and its newest logs are there"
+        accepted = ["DB1=9"]
+        planned = lab.plan("force-quorum", TWO, remove_from_dag=True, accept_data_loss=accepted)
+        assert kinds(planned).count("lost_copy_removed") == 2
+        ran = lab.apply(planned.plan)
+        assert ran.exit == 0, ran.error
+        assert lab.do(lambda world: world.dag("DAG", "ExchangeNode2").members) == ("ExchangeNode2",)
+        assert broken(lab) == []
+        assert lab.plan("force-quorum", TWO, remove_from_dag=True, accept_data_loss=accepted).plan.nothing
+
+
+def test_what_somebody_forced_by_hand_is_put_in_order(tmp_path: Path) -> None:
+    with night(tmp_path, "aws-2az-nodac") as lab:
+        lab.do(lambda world: world.cluster_tasks.start("ExchangeNode2", "ExchangeNode2", force=True))
+        lab.later(600)
+        ran = lab.run("evict-nodes", lost_server=["ExchangeNode1"])
+        assert ran.exit == 0, ran.error
+        nodes = lab.do(lambda world: [one.name for one in world.nodes("ExchangeNode2")])
+        assert nodes == ["ExchangeNode2"]
+        assert lab.plan("evict-nodes", lost_server=["ExchangeNode1"]).plan.nothing
+        assert broken(lab) == []
