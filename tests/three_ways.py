@@ -182,6 +182,12 @@ def _imap(world: World, status: ServiceStatus) -> None:
     service.start_type, service.status = "Automatic", status
 
 
+def _broken_update(world: World) -> None:
+    """An update that broke off has left services Disabled, and nobody of ours knows how they started."""
+    for name in ("MSExchangeIMAP4", "MSExchangePOP3", "MSExchangeMailboxAssistants"):
+        world.state.servers["EX4"].services[name].start_type = "Disabled"
+
+
 _OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
 _DRAINED = ("hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
 _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored")
@@ -521,5 +527,26 @@ CASES: tuple[Case, ...] = (
             *("installing", "worker_removed", "rebooted"),
             *("component_set", "node_resumed", "move_now_set", "hub_restored"),
         ),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="update-repair",
+        parameters={"server": "EX4"},
+        before=(Before(act=_broken_update),),
+        brings=("start_types_restored", "rebooted"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="queue-relief",
+        parameters={"action": "retry"},
+        before=(Before(fault=("queue_stuck", "EX1"), knobs={"for_s": 400}, seconds=330),),
+        brings=("queue_tried",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="queue-relief",
+        parameters={"action": "resume", "queue": ["EX3\\Submission"]},
+        before=(Before(act=lambda world: world.queues.suspend("EX3", "EX3", "Submission"), seconds=60),),
+        brings=("queue_resumed",),
     ),
 )

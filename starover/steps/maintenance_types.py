@@ -10,7 +10,20 @@ import msgspec
 from starover.errors import BadParameter
 from starover.names import ServerName
 
-__all__ = ["AUTO", "WHOLE_DAG", "Check", "Copies", "MountDial", "Queued", "Scope", "Seconds", "ServiceName", "Target"]
+__all__ = [
+    "AUTO",
+    "WHOLE_DAG",
+    "Check",
+    "Copies",
+    "MountDial",
+    "QueueName",
+    "Queued",
+    "Scope",
+    "Seconds",
+    "ServiceName",
+    "Target",
+    "Threshold",
+]
 
 Copies: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=3, description="a number from 1 to 3")]
 """Good copies that must remain."""
@@ -18,6 +31,17 @@ Queued: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10_000, description="a 
 """Messages that may stay in the queues of a server."""
 Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=600, description="a number from 0 to 600")]
 """A pause."""
+Threshold: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="a number from 1 to 100000")]
+"""Messages in one queue."""
+QueueName: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[^\x00-\x1f\x7f'\"*?]{1,255}(?![\s\S])",
+        title="Queue",
+        description="a queue such as EX1\\Submission, or its name without the server",
+    ),
+]
+"""A transport queue."""
 MountDial: TypeAlias = Literal["None", "Lossless", "GoodAvailability", "BestAvailability", "BestEffort"]
 """How many logs mounting may lose; `None`: the server's own setting."""
 Check: TypeAlias = Literal["active-copy", "health", "lag", "client-experience", "max-active"]
