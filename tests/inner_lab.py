@@ -150,7 +150,7 @@ class InnerTransport:
     def __init__(self, simulation: Simulation) -> None:
         self._simulation = simulation
         self.sessions = Sessions(simulation.world)
-        self.cloud = simulation.now(lambda: Cloud(simulation.world))
+        self.cloud = simulation.now(lambda: Cloud(simulation.world, self.sessions))
         self.accident: Accident = lambda _script: None
         self.sent: list[Script] = []
         """Every script that a host began, in order."""
@@ -229,7 +229,7 @@ class InnerTransport:
         self._running.setdefault(host, []).append(task)
 
     def _begin_call(self, script: Script, put: Callable[[Answer], None]) -> None:
-        """A call to AWS, as `starover_cli.lab_cloud` brings it over the control port."""
+        """A call to AWS, as boto3 brings it to the port of the lab's AWS."""
         world = self._simulation.world
         call = read_call(script.text)
         accident = self.accident(script)

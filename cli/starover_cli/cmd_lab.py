@@ -80,11 +80,18 @@ def up(
             "pid": started.pid,
             "dir": where.as_posix(),
             "hosts": started.about["hosts"],
+            "aws": started.about["aws"],
         }
         settings.console.raw(machine.document({**about, "inventory": (where / "inventory.yaml").as_posix()}))
     else:
         settings.console.result(
-            view.up_text(found, seconds, folder="" if default else where.as_posix(), detached=detach)
+            view.up_text(
+                found,
+                seconds,
+                folder="" if default else where.as_posix(),
+                detached=detach,
+                aws=started.about["aws"]["url"],
+            )
         )
     if detach:
         return 0

@@ -1,32 +1,29 @@
-"""Calls in a lab: AWS's over its control port instead of boto3, looks at what it has on loopback; knows no service."""
+"""A lab's part in calls: where its AWS answers boto3, and looks at what it has on loopback; knows no service."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from starover.calls import Call
-from starover.errors import BadReport, Throttled, TimedOut
-from starover.estate import Server
-from starover.transport.calls import CallFailed
 from starover.transport.probe import Probes
-from starover_cli.lab_client import Lab
+from starover_cli.lab_client import Lab, gone
 
-__all__ = ["LabCloud", "lab_probes"]
+__all__ = ["lab_aws", "lab_probes"]
 
-_THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
-
-
-class _Error(msgspec.Struct):
-    code: str
-    message: str
-
-
-class _Answer(msgspec.Struct):
-    reply: dict[str, object] = {}
-    error: _Error | None = None
+_FORGOTTEN = (
+    "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+"""Variables that would lead boto3 to a real account."""
 
 
 class _Port(msgspec.Struct):
@@ -58,27 +55,36 @@ def lab_probes(folder: Path) -> Probes:
     return Probes(place, patience=PATIENCE, told=told)
 
 
-class LabCloud:
-    """AWS as the lab simulates it; implements `starover.transport.calls.Caller`."""
+class _Aws(msgspec.Struct):
+    url: str
+    region: str
 
-    road = "lab"
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` has the lab's files, which are read when somebody calls."""
-        self._folder = folder
+def lab_aws(folder: Path) -> Callable[[], None]:
+    """What makes boto3 in this process call a lab's AWS, and nobody else's, by its own variables.
 
-    def call(self, call: Call, server: Server, deadline: float, /) -> Mapping[str, object]:
-        """As `Caller.call`. Raises `LabGone` when there is no lab any more."""
-        body = {"service": call.service, "operation": call.operation, "parameters": call.parameters}
-        said = Lab.at(self._folder).hold("call", body, deadline)
-        if said is None:
-            raise TimedOut(f"AWS has not answered {call.operation} within {deadline:g} s", host=server.name)
-        try:
-            answer = msgspec.convert(said, _Answer)
-        except msgspec.ValidationError as error:
-            raise BadReport(f"the lab's answer to {call.service} {call.operation} is no answer: {error}") from None
-        if answer.error is None:
-            return answer.reply
-        if answer.error.code in _THROTTLED:
-            raise Throttled(answer.error.message)
-        raise CallFailed(answer.error.code, answer.error.message)
+    Raises `LabGone`, when it is called, where there is no lab.
+    """
+
+    def ready() -> None:
+        about = Lab.at(folder).about.get("aws")
+        if about is None:
+            raise gone(f"the lab of {folder.as_posix()} was started by an older version: it has no AWS.")
+        aws = msgspec.convert(about, _Aws)
+        for name in [*_FORGOTTEN, *(name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_"))]:
+            os.environ.pop(name, None)
+        loopback = ("127.0.0.1", "localhost")
+        around = [one for one in os.environ.get("NO_PROXY", "").split(",") if one and one not in loopback]
+        os.environ |= {
+            "AWS_ENDPOINT_URL": aws.url,
+            "AWS_ACCESS_KEY_ID": "lab",
+            "AWS_SECRET_ACCESS_KEY": "lab",
+            "AWS_DEFAULT_REGION": aws.region,
+            "AWS_REGION": aws.region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": ",".join((*around, *loopback)),
+        }
+
+    return ready

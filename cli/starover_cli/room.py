@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starover.events import Sink
     from starover.runbook import Content as AnyContent
     from starover.transport import Transport
+    from starover.transport.aws import Clients
     from starover_cli.settings import Settings
 
 __all__ = ["Parts", "Room", "who"]
@@ -53,16 +54,29 @@ class Parts:
         return self.with_calls(routed, estate, file)
 
     def with_calls(self, scripts: Transport, estate: Estate, file: Path) -> Transport:
-        """The same, with somebody to perform calls: the lab's AWS in a lab."""
+        """The same, with somebody to perform calls: boto3, which finds the lab's AWS in a lab."""
+        from starover.transport.aws import AwsCalls
         from starover.transport.calls import WithCalls
 
-        if not estate.lab:
+        if estate.lab:
+            from starover_cli.lab_cloud import lab_probes
+
+            probes = lab_probes(file.parent)
+        else:
             from starover.transport.probe import Probes
 
-            return WithCalls(scripts, {"probe": Probes()})
-        from starover_cli.lab_cloud import LabCloud, lab_probes
+            probes = Probes()
+        return WithCalls(scripts, {"probe": probes}, AwsCalls(self.aws(estate, file)))
 
-        return WithCalls(scripts, {"probe": lab_probes(file.parent)}, LabCloud(file.parent))
+    def aws(self, estate: Estate, file: Path) -> Clients:
+        """boto3's clients for the estate's region; nothing is contacted by making it."""
+        from starover.transport.aws import Clients
+
+        if not estate.lab:
+            return Clients(estate.region)
+        from starover_cli.lab_cloud import lab_aws
+
+        return Clients(estate.region, ready=lab_aws(file.parent))
 
     def clock(self, estate: Estate, file: Path) -> Clock:
         """The lab's time for a lab, else this machine's."""

@@ -24,7 +24,7 @@ Every request carries `Authorization: Bearer TOKEN` (`lab.json` has URL and toke
 | `POST /v1/accidents/clear` | `host` | none any more |
 | `GET /v1/winrm` | | `winrm`: how the service of each host is configured |
 | `POST /v1/winrm` | `host` (none: all), and what is to change of what `GET` shows | as `GET` |
-| `POST /v1/call` | `service`, `operation`, `parameters` | AWS, named as boto3 does: `reply`, or `error` |
+| `GET /v1/calls` | | `calls` that came to the AWS port: `number`, `time`, `service`, `operation`, `by`, `error` |
 | `POST /v1/probed` | `seconds` | somebody has looked at a port, an announced look: it took that long |
 | `POST /v1/down` | | the lab ends |
 
@@ -46,7 +46,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from starover.errors import StaroverError
-from starover_lab.cloud.api import Cloud
+from starover_lab.aws.port import AwsPort
 from starover_lab.pump import Pump
 from starover_lab.wire.endpoint import ScriptTask
 from starover_lab.wire.host import Host
@@ -122,12 +122,6 @@ class _WinRm(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     operations_per_user: Count | None = None
 
 
-class _Call(msgspec.Struct, forbid_unknown_fields=True):
-    service: str
-    operation: str
-    parameters: dict[str, object] = {}
-
-
 class _Probed(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Seconds = 0.0
 
@@ -163,8 +157,8 @@ class Lab(Protocol):
         ...
 
     @property
-    def cloud(self) -> Cloud:
-        """Its AWS."""
+    def aws(self) -> AwsPort:
+        """Where its AWS answers."""
         ...
 
     @property
@@ -214,7 +208,7 @@ class Control:
             ("POST", "/v1/accidents/clear"): self._no_accidents,
             ("GET", "/v1/winrm"): lambda _, __: self._winrm(),
             ("POST", "/v1/winrm"): self._configure,
-            ("POST", "/v1/call"): self._call,
+            ("GET", "/v1/calls"): lambda _, __: {"calls": self._lab.aws.calls},
             ("POST", "/v1/probed"): self._probed,
             ("POST", "/v1/down"): self._down,
         }
@@ -411,30 +405,10 @@ class Control:
             host.configure(replace(host.options, limits=limits, **others))
         return self._winrm()
 
-    # -- calls ---------------------------------------------------------------------------------------------------
-
-    async def _call(self, _: Connection, request: HttpRequest) -> Answer:
-        asked = self._read(request, _Call)
-        # Named by what is asked, so that the order of arrival of calls side by side tells no story.
-        name = f"aws {asked.service} {asked.operation} {msgspec.json.encode(asked.parameters).decode()}"
-        seconds = self._lab.world.state.tuning.aws_call_s
-        answer: Answer = await self._spend(
-            name, seconds, lambda: self._lab.cloud.answer(asked.service, asked.operation, asked.parameters)
-        )
-        return answer
-
     async def _probed(self, _: Connection, request: HttpRequest) -> Answer:
+        """Let simulated time pass as a script does."""
         asked = self._read(request, _Probed)
-        return await self._spend("probe", asked.seconds, self._clock)
-
-    async def _spend(self, name: str, seconds: float, act: Callable[[], Answer]) -> Answer:
-        """Let simulated time pass as a script does, and then do something."""
-        came: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        done: list[Answer] = []
-
-        def body() -> None:
-            self._lab.pump.scheduler.wait(seconds)
-            done.append(act())
+        came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def ended(task: ScriptTask) -> None:
             if came.done():
@@ -442,10 +416,11 @@ class Control:
             if task.error is not None:
                 came.set_exception(_Problem(409, f"the lab could not do it: {task.error}"))
             else:
-                came.set_result(done[0])
+                came.set_result(None)
 
-        self._lab.pump.spawn(name, body, ended)
-        return await came
+        self._lab.pump.spawn("probe", lambda: self._lab.pump.scheduler.wait(asked.seconds), ended)
+        await came
+        return self._clock()
 
     def _down(self, _: Connection, __: HttpRequest) -> Answer:
         self._lab.down()

@@ -59,8 +59,7 @@ class LabServer:
     def __post_init__(self) -> None:
         self.topology = self.world.topology
         self.pump = Pump(self.world.scheduler)
-        self.cloud = Cloud(self.world, self.endpoint)
-        self._aws = AwsPort(self.cloud, self.pump)
+        self.aws = AwsPort(Cloud(self.world, self.endpoint), self.pump)
         self._hosts: dict[str, Host] = {}
         self._dns = [DnsListener(name, self.world.dns) for name in self.world.dns.servers()]
         self._token = secrets.token_urlsafe(24)
@@ -94,7 +93,7 @@ class LabServer:
         self._client_ports = ClientPorts(self.world, authority)
         await self._client_ports.serve()
         await self._control.listener.serve()
-        self._aws.serve()
+        self.aws.serve()
         self.pump.afterwards.append(self._follow)
         self.world.state.log.after.append(self._on_event)
         users = list(self.world.state.accounts)
@@ -105,7 +104,7 @@ class LabServer:
         lab["ports"] = [
             {"address": place.address, "port": place.port, "at": at} for place, at in self._client_ports.at.items()
         ]
-        lab["aws"] = {"url": self._aws.url, "region": self.topology.region}
+        lab["aws"] = {"url": self.aws.url, "region": self.topology.region}
         estate = written.estate(self.world, self._hosts)
         written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
         return Ready(self.name, len(self._hosts), self.folder, url)
@@ -131,7 +130,7 @@ class LabServer:
         if self._client_ports is not None:
             self._client_ports.close()
         self._control.listener.close()
-        self._aws.close()
+        self.aws.close()
         auth.forget()
 
     def _on_event(self, event: Event) -> None:

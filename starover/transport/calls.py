@@ -122,7 +122,7 @@ def _nobody(call: Call) -> StaroverError:
     if call.service == "probe":
         return Mistake("this transport looks at nothing over the network", certain=("nothing was sent",))
     return ConnectFailed(
-        f"nobody here can call {call.service}: this version has a road to AWS in a lab only",
+        f"nobody here can call {call.service}",
         certain=("nothing was sent",),
         next=("what the step would do: starover plans show PLAN --script",),
     )

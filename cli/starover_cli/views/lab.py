@@ -82,7 +82,7 @@ def said(answer: object, kind: type[T]) -> T:
     return msgspec.convert(answer, kind)
 
 
-def up_text(estate: Estate, seconds: float, *, folder: str, detached: bool) -> str:
+def up_text(estate: Estate, seconds: float, *, folder: str, detached: bool, aws: str) -> str:
     """What `lab up` says when the lab is ready; `folder` is empty for the default lab of the directory."""
     zones = {server.az for server in estate.servers if server.az}
     parts = [plural(len(estate.servers), "Windows server"), plural(len(zones), "AZ"), _dags(estate)]
@@ -94,6 +94,7 @@ def up_text(estate: Estate, seconds: float, *, folder: str, detached: bool) -> s
     ]
     option = f" --dir {folder}" if folder else ""
     inventory = f" --inventory {folder}/inventory.yaml" if folder else ""
+    lines.append(f"      Its AWS answers boto3: export AWS_ENDPOINT_URL={aws}")
     if not folder:
         lines.append("      This lab is now the default estate of this directory (.starover/).")
     if not detached:

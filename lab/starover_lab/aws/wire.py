@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -94,7 +94,7 @@ def asked(service: str, request: Request) -> Asked:
         )
     except (RequestParserError, ValueError, TypeError) as error:
         raise Unreadable(f"{service} {name}: {error}") from error
-    return Asked(service, model, cast("dict[str, object]", parameters), protocol)
+    return Asked(service, model, parameters, protocol)
 
 
 def _operation(services: ServiceModel, request: Request) -> tuple[str, dict[str, str]]:

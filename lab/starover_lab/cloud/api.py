@@ -68,7 +68,7 @@ class Cloud:
                 world,
                 self.instances,
                 agent if isinstance(agent, Agent) else None,
-                lambda *given: self.store(*given),  # noqa: PLW0108 - whatever it is then
+                self._put
             ).calls,
         }
 
@@ -90,6 +90,9 @@ class Cloud:
             return {"reply": self.call(service, operation, parameters)}
         except CloudError as error:
             return {"error": {"code": error.code, "message": error.message}}
+
+    def _put(self, bucket: str, key: str, content: bytes, /) -> None:
+        self.store(bucket, key, content)
 
     @property
     def latency(self) -> float:

@@ -1,0 +1,3 @@
+from moto.core.model import ServiceModel
+
+def get_service_model(service_name: str) -> ServiceModel: ...
