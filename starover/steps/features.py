@@ -40,7 +40,7 @@ def feature_installed(now: FeatureState, /, *, feature: str, management: bool) -
             f"the feature {feature} is {now.state}: the host must restart first",
             certain=("a DAG member cannot be added while the feature waits for a restart",),
             next=(
-                "starover plan server-reboot --server NAME   in a DAG; another host by hand, when its databases allow it",
+                "starover plan server-reboot --server NAME   in a DAG; another host by hand, when its databases can go",
                 "then run this again: it goes on from here",
             ),
         )

@@ -30,8 +30,8 @@ def _lag_status(view: CopyView) -> str:
     enabled = view.replay_lag_s > 0 and view.lag_off != "LagDisabled"
     return (
         f"Enabled:{enabled}; PlayDownReason:{view.lag_off or 'None'}; ReplaySuspendReason:None; "
-        f"Percentage:{percentage}; Configured:{lag_text(view.replay_lag_s)}; MaxDelay:{lag_text(view.replay_lag_max_delay_s)}; "
-        f"Actual:{lag_text(view.actual_lag_s)}"
+        f"Percentage:{percentage}; Configured:{lag_text(view.replay_lag_s)}; "
+        f"MaxDelay:{lag_text(view.replay_lag_max_delay_s)}; Actual:{lag_text(view.actual_lag_s)}"
     )
 
 

@@ -13,8 +13,8 @@ from starover_lab.cmdlets.machine import Machine, exchange_error, machine, mutat
 from starover_lab.cmdlets.objects import text_of
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Unsupported, Value
+from starover_lab.world.database_parts import Database
 from starover_lab.world.directory import DomainController
-from starover_lab.world.entities import Database
 from starover_lab.world.errors import WorldError
 
 __all__ = ["BODIES"]

@@ -25,7 +25,8 @@ from starover_lab.cmdlets.objects import (
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Guid, NetObject, PSObject, UInt16, Value
 from starover_lab.world.copy_sets import CopyConfig, DatabaseConfig
-from starover_lab.world.entities import DagObject, Database
+from starover_lab.world.database_parts import Database
+from starover_lab.world.entities import DagObject
 from starover_lab.world.errors import WorldError
 from starover_lab.world.views import DagStatus
 

@@ -17,7 +17,8 @@ from starover_lab.cmdlets.objects import text_of
 from starover_lab.cmdlets.prompts import may
 from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
 from starover_lab.powershell.values import PSObject, Value
-from starover_lab.world.entities import Database, Server
+from starover_lab.world.database_parts import Database
+from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 
 __all__ = ["scripts"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from starover_lab.cmdlets.machine import Machine
-from starover_lab.world.entities import Database
+from starover_lab.world.database_parts import Database
 from starover_lab.world.errors import WorldError
 
 __all__ = ["find_copies", "find_databases", "known_server"]

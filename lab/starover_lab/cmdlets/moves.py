@@ -12,7 +12,7 @@ from starover_lab.cmdlets.machine import Machine, exchange_error, machine, mutat
 from starover_lab.cmdlets.objects import make, moment, text_of
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import Long, PSObject, Value
-from starover_lab.world.entities import Database
+from starover_lab.world.database_parts import Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.move_checks import EVERY_SKIP, Skip
 

@@ -12,7 +12,7 @@ from starover_lab.cmdlets.objects import make, moment, product, span, text_of
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.dates import parts
 from starover_lab.powershell.values import DateTime, Unsupported, Value
-from starover_lab.world.entities import Database
+from starover_lab.world.database_parts import Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.safety_net import ResubmitRequest
 

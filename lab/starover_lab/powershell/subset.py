@@ -267,7 +267,7 @@ class _Checker:
             return
         if not isinstance(node, nodes.Invoke):
             return
-        allowed = _METHODS | _COM_METHODS | (_WRAPPER_METHODS if self.wrapper else frozenset())
+        allowed = _METHODS | _COM_METHODS | (_WRAPPER_METHODS if self.wrapper else frozenset[str]())
         if name in _ENCODING_METHODS and _is_encoding(node.target):
             return
         if name not in allowed:

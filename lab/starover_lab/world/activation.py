@@ -8,7 +8,8 @@ from __future__ import annotations
 from starover_lab.world.best_copy import Candidate
 from starover_lab.world.component_health import compared
 from starover_lab.world.dag_objects import find_dag
-from starover_lab.world.entities import Cluster, Copy, DagObject, Database, ExchangeServer, Server
+from starover_lab.world.database_parts import Copy, Database
+from starover_lab.world.entities import Cluster, DagObject, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import REPL, Replication
 from starover_lab.world.state import State, first_label

@@ -14,8 +14,9 @@ from typing import TypedDict, Unpack
 
 from starover_lab.world.activation import STORE, Activation
 from starover_lab.world.best_copy import Candidate, allowed, ranked
+from starover_lab.world.database_parts import Database
 from starover_lab.world.divergence import branch_point, part
-from starover_lab.world.entities import Database, Server
+from starover_lab.world.entities import Server
 from starover_lab.world.errors import Data, WorldError
 from starover_lab.world.move_checks import Skip, objection
 from starover_lab.world.replication import Replication

@@ -16,6 +16,7 @@ from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.copy_sets import config_of, database_key
 from starover_lab.world.dag_objects import NO_ADDRESS, plant_dag
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.dice import Dice
 from starover_lab.world.directory import Directory, DomainController
 from starover_lab.world.entities import (
@@ -24,9 +25,7 @@ from starover_lab.world.entities import (
     Az,
     Cluster,
     ClusterNode,
-    Copy,
     DagObject,
-    Database,
     ExchangeServer,
     Server,
     Subnet,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from starover_lab.world.ad_objects import ActiveDirectory
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.directory import DomainController
-from starover_lab.world.entities import Copy, Database, Server
+from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.operations import Operation
 from starover_lab.world.replication import REPL, is_active

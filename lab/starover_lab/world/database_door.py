@@ -10,9 +10,9 @@ from typing import Literal, Unpack
 
 from starover_lab.world.active_manager import ActiveManager, MoveWish
 from starover_lab.world.copy_sets import CopySets
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.directory import DomainController
 from starover_lab.world.divergence import preserve
-from starover_lab.world.entities import Copy, Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.lag import ReplayLag
 from starover_lab.world.reading import Reading

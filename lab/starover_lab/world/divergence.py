@@ -5,7 +5,7 @@ The own logs of such a copy are the only place of the mail in them (simulator.md
 
 from __future__ import annotations
 
-from starover_lab.world.entities import Copy, CopyError, Database
+from starover_lab.world.database_parts import Copy, CopyError, Database
 from starover_lab.world.state import State
 
 __all__ = ["DIVERGED", "branch_point", "diverged_error", "part", "preserve", "sacrifice"]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from starover_lab.world.active_manager import STORE
 from starover_lab.world.cloud_faults import TABLE as CLOUD
-from starover_lab.world.entities import Ec2Mode
+from starover_lab.world.entities import EC2_MODES, Ec2Mode
 from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
 from starover_lab.world.faults_of_databases import TABLE as DATABASES
@@ -50,8 +50,8 @@ def _instance_stop(tools: Tools) -> Broken:
 def _az_loss(tools: Tools) -> Broken:
     az = tools.az()
     mode = tools.text("ec2", "stops")
-    known: tuple[Ec2Mode, ...] = ("stops", "stuck", "api_down")
-    found = next((one for one in known if one == mode), None)
+    known: dict[str, Ec2Mode] = {one: one for one in EC2_MODES}
+    found = known.get(mode)
     if found is None:
         raise tools.fail(f"`{mode}` is nothing that EC2 does in a lost zone", [*known])
     servers = [server for server in tools.state.servers if server.az == az.name]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starover.errors import Mistake
-from starover_lab.world.entities import Az, Copy, Database, Server
+from starover_lab.world.database_parts import Copy, Database
+from starover_lab.world.entities import Az, Server
 from starover_lab.world.errors import Data
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.replication import Replication, is_active
@@ -73,11 +74,11 @@ class Tools:
     def seconds(self, key: str, default: float) -> float:
         """A parameter as a time span: seconds, or such as `30m`."""
         words = self.text(key)
+        if not words:
+            return default
         try:
-            return float(words) if not words or words[-1].isdigit() and ":" not in words else seconds(words)
+            return float(words) if words[-1].isdigit() and ":" not in words else seconds(words)
         except ValueError:
-            if not words:
-                return default
             raise FaultError(
                 f"`{key}` is a time span such as 90s, 30m or 2h, and here is {words!r}", certain=("nothing was broken",)
             ) from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from starover_lab.world.database_parts import CopyError
 from starover_lab.world.divergence import diverged_error
-from starover_lab.world.entities import CopyError, Server, Volume
+from starover_lab.world.entities import Server, Volume
 from starover_lab.world.fault_tools import Broken, Kind, Tools
 from starover_lab.world.storage import counters
 

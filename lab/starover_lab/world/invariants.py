@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from starover_lab.world.entities import Copy, Database
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.events import Event
 from starover_lab.world.invariants_of_building import untrue
 from starover_lab.world.invariants_of_databases import untrue as untrue_of_databases

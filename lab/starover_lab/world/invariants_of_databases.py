@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from starover_lab.world.entities import Copy, Database
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.events import Event
 from starover_lab.world.replication import REPL, is_active
 from starover_lab.world.state import State

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from starover_lab.world.activation import Activation
-from starover_lab.world.entities import Copy, Database
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.replication import Replication, is_active
 from starover_lab.world.state import State
 from starover_lab.world.storage import space, volume_of

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Literal, get_args
 
 from starover_lab.world.best_copy import ALLOWED_STATUS, LONG_COPY_QUEUE, LONG_REPLAY_QUEUE, Candidate
-from starover_lab.world.entities import Database
+from starover_lab.world.database_parts import Database
 from starover_lab.world.errors import Data, Kind, WorldError
 
 __all__ = ["EVERY_SKIP", "Skip", "objection"]

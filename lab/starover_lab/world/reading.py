@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from starover_lab.world.cluster import CLUSSVC
-from starover_lab.world.entities import Cluster, Component, Copy, DagObject, Database, Server
+from starover_lab.world.database_parts import Copy, Database
+from starover_lab.world.entities import Cluster, Component, DagObject, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import REPL, Replication, is_active
 from starover_lab.world.seeding import Seeding

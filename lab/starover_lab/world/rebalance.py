@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from starover_lab.world.activation import Activation
 from starover_lab.world.active_manager import ActiveManager
 from starover_lab.world.best_copy import LONG_COPY_QUEUE, LONG_REPLAY_QUEUE, Candidate
-from starover_lab.world.entities import Database
+from starover_lab.world.database_parts import Database
 from starover_lab.world.state import State
 
 __all__ = ["Rebalance"]

@@ -6,8 +6,9 @@ growing as long as the cluster registry can be read (point 7).
 
 from __future__ import annotations
 
+from starover_lab.world.database_parts import Copy, CopyError, Database
 from starover_lab.world.divergence import branch_point, diverged_error
-from starover_lab.world.entities import Copy, CopyError, Database, Server
+from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.network_map import shared, still_usable
 from starover_lab.world.state import State

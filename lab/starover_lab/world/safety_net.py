@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from starover_lab.world.entities import Database, Server
+from starover_lab.world.database_parts import Database
+from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.state import State, first_label
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from starover_lab.world.database_parts import Copy, CopyError, Database, Seed
 from starover_lab.world.divergence import sacrifice
-from starover_lab.world.entities import Copy, CopyError, Database, Seed
 from starover_lab.world.errors import WorldError
 from starover_lab.world.network_map import known_networks, shared, usable
 from starover_lab.world.replication import REPL, Replication, is_active

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from starover_lab.world.dag_objects import dags_on, read_dag
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.directory import DomainController
-from starover_lab.world.entities import Account, Copy, DagObject, Database, ExchangeServer, Server
+from starover_lab.world.entities import Account, DagObject, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.state import State
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from starover_lab.world.dag_objects import find_dag
+from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.dns import node_key
 from starover_lab.world.dns_zones import Node
-from starover_lab.world.entities import Cluster, Copy, Database, Server
+from starover_lab.world.entities import Cluster, Server
 from starover_lab.world.errors import Data
 from starover_lab.world.replication import Replication, is_active
 from starover_lab.world.state import State

@@ -8,7 +8,8 @@ is its own: the copy has diverged when the rival ends. Knows no cmdlet.
 from __future__ import annotations
 
 from starover_lab.world.activation import Activation
-from starover_lab.world.entities import Cluster, Database, Rival, Server
+from starover_lab.world.database_parts import Database, Rival
+from starover_lab.world.entities import Cluster, Server
 from starover_lab.world.replication import Replication
 from starover_lab.world.state import State
 

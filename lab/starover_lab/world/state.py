@@ -12,20 +12,11 @@ from datetime import datetime, timedelta
 
 from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
+from starover_lab.world.database_parts import Database
 from starover_lab.world.dice import Dice
 from starover_lab.world.directory import Directory
 from starover_lab.world.dns_zones import Zone
-from starover_lab.world.entities import (
-    Account,
-    AdSite,
-    AuditRecord,
-    Az,
-    Cluster,
-    Database,
-    Server,
-    Service,
-    Subnet,
-)
+from starover_lab.world.entities import Account, AdSite, AuditRecord, Az, Cluster, Server, Service, Subnet
 from starover_lab.world.errors import WorldError
 from starover_lab.world.events import EventLog
 from starover_lab.world.names import Names

@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from starover_lab.world.entities import Copy, Database, Server, Volume
+from starover_lab.world.database_parts import Copy, Database
+from starover_lab.world.entities import Server, Volume
 from starover_lab.world.files import clean_path
 from starover_lab.world.logs import LOG_BYTES
 from starover_lab.world.state import State
