@@ -88,6 +88,7 @@ class AwsPort:
     def serve(self) -> None:
         """Listen, from within the loop to which the world belongs. Raises `OSError`."""
         self._loop = asyncio.get_running_loop()
+        self.cloud.store = self._put
         self._socket = socket.create_server((_ADDRESS, 0), backlog=128)
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._begin)
@@ -169,16 +170,37 @@ class AwsPort:
             self._waiting.discard(came)
 
     def _others(self, service: str, operation: str, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
         if not operation:
             self._note(service, operation, "moto")
+        try:
+            return self._moto_app()(environ, start)
+        except Exception as error:  # moto's way to say that it has no such call
+            _LOG.info("moto: %s", error)
+            from starover_lab.aws import wire
+
+            protocol = "json" if "json" in str(environ.get("CONTENT_TYPE", "")) else "query"
+            said = f"the lab does not simulate {service or 'this service'} {operation}".strip()
+            return _send(start, wire.error_answer(protocol, "NotSimulated", said, _id(self._number)))
+
+    def _moto_app(self) -> WSGIApplication:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
         with self._lock:
             if self._moto is None:
                 self._moto = DomainDispatcherApplication(create_backend_app)
-        return self._moto(environ, start)
+            return self._moto
 
     # -- in the world's thread -----------------------------------------------------------------------------------
+
+    def _put(self, bucket: str, key: str, content: bytes, /) -> None:
+        """An object for S3, as `cloud.invocations.Store`: moto has the buckets."""
+        from werkzeug.test import Client
+
+        signed = f"AWS4-HMAC-SHA256 Credential=AGENT/20260101/{self.cloud.region}/s3/aws4_request"
+        answer = Client(self._moto_app()).put(f"/{bucket}/{key}", data=content, headers={"Authorization": signed})
+        if answer.status_code != 200:
+            code = "NoSuchBucket" if answer.status_code == 404 else "AccessDenied"
+            raise CloudError(code, f"S3 answers {answer.status}")
 
     def _take_in(self, call: Asked, own: bool, counts: bool, came: Future[Reply | None]) -> None:
         # Named by what is asked, so that the order of arrival of calls side by side tells no story.

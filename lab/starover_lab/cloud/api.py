@@ -95,6 +95,11 @@ class Cloud:
         self.store(bucket, key, content)
 
     @property
+    def region(self) -> str:
+        """Its name."""
+        return self._state.region
+
+    @property
     def latency(self) -> float:
         """Simulated seconds that a call takes."""
         return self._state.tuning.aws_call_s

@@ -208,7 +208,7 @@ class Course:
     def _on_event(self, event: Event) -> None:
         if event.kind == "host_off":
             for one in list(self._running):
-                if one.server.name == event.subject and one.task is not None:
+                if one.running and one.server.name == event.subject and one.task is not None:
                     one.task.stop(_Killed("off"))
 
     # -- the course of one ---------------------------------------------------------------------------------------
