@@ -523,9 +523,9 @@ CASES: tuple[Case, ...] = (
         book="windows-update",
         parameters={"server": "EX4", "categories": ["security"]},
         brings=(
-            *("hub_drained", "policy_set", "leaving", "node_paused", "server_offline"),
-            *("installing", "worker_removed", "rebooted"),
-            *("component_set", "node_resumed", "move_now_set", "hub_restored"),
+            *(kind for kind in _DRAINED if kind != "owner_moved_off"),
+            *("leaving", "installing", "worker_removed", "rebooted"),
+            *_BACK,
         ),
     ),
     Case(
@@ -548,5 +548,23 @@ CASES: tuple[Case, ...] = (
         parameters={"action": "resume", "queue": ["EX3\\Submission"]},
         before=(Before(act=lambda world: world.queues.suspend("EX3", "EX3", "Submission"), seconds=60),),
         brings=("queue_resumed",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="host-event",
+        parameters={"server": "EX4"},
+        before=(Before(fault=("ec2_event", "EX4")),),
+        brings=(
+            *(kind for kind in _DRAINED if kind != "owner_moved_off"),
+            *("leaving", "instance_halted", "instance_relaunched"),
+            *_BACK,
+        ),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="host-event",
+        parameters={"server": "EX1"},
+        before=(Before(fault=("link_flap", "1a,*"), knobs={"n": 3}, seconds=1800),),
+        brings=("quarantine_ended",),
     ),
 )

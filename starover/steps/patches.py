@@ -28,7 +28,7 @@ from starover.steps.update_task import (
 )
 from starover.steps.updates import SUCCEEDED, Round, Verdict, Wish, judge, judge_hung
 
-__all__ = ["PATCHING", "Patched", "patched", "restarted"]
+__all__ = ["PATCHING", "Patched", "back_up", "patched", "restarted"]
 
 PATCHING = (installing, worker_removed, rebooted)
 """Kinds that patching a host may need."""

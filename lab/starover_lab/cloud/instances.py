@@ -171,6 +171,7 @@ class Instances:
     def _begin_to_run(self, instance: Instance) -> None:
         now = self._state.now
         instance.state, instance.launched, instance.reason, instance.failing_since = "pending", now, "", None
+        self._state.cloud.events.get(instance.server.name, {}).clear()  # they concerned the host it was on
         self._ends(instance, now + timedelta(seconds=self._state.tuning.ec2_start_s))
         self._state.log.add("ec2", instance.server.name, state="pending", force=False)
         self._world.power_on(instance.server.name, CAUSE)
