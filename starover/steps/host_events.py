@@ -115,7 +115,8 @@ def quiet(server: Server, asked: Server, now: datetime) -> Steps:
     Raises `NotSafe`: a quarantine that is ended too early ends in the next one.
     """
     seen = yield from cluster_events.read(asked)
-    last = max((at(one.time) for one in seen.events), default=None)
+    times = [time for one in seen.events if (time := at(one.time)) is not None]
+    last = max(times, default=None)
     if last is not None and now - last < QUIET:
         minutes = int((now - last).total_seconds() // 60)
         raise NotSafe(
