@@ -66,6 +66,8 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """`basic` only with https."""
     ca_file: str = ""
     """PEM file, relative to the inventory file; empty: the system's authorities."""
+    bucket: str = ""
+    """Of `ssm`: the S3 bucket where agents put their output, for answers that Run Command would cut; empty: none."""
 
     def endpoint(self, server: Server) -> tuple[str, int]:
         """Where to connect: host and port."""

@@ -98,6 +98,7 @@ class Hosts:
             "members": list(ZONES),
             "witnessServer": "FSW3.example.com",
             "witnessDirectory": "C:\\DAG",
+            "alternateServer": "",
             "witnessShare": "Primary",
             "activationMode": self.dac,
             "activeManager": "EX3",
@@ -180,7 +181,7 @@ class FakeParts(Parts):
     def content(self, settings: Settings) -> Content:
         return find(settings.home) if settings.home else CONTENT
 
-    def transport(self, estate: Estate, file: Path) -> Transport:
+    def transport(self, estate: Estate, file: Path, clock: Callable[[], Clock]) -> Transport:
         return self.hosts.transport
 
     def clock(self, estate: Estate, file: Path) -> Clock:

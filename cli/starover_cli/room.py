@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,18 +42,24 @@ class Parts:
 
         return find(settings.home or None)
 
-    def transport(self, estate: Estate, file: Path) -> Transport:
-        """The roads to the hosts."""
+    def transport(self, estate: Estate, file: Path, clock: Callable[[], Clock]) -> Transport:
+        """The roads to the hosts; `clock` is asked for when somebody has to wait."""
         from starover.transport.credentials import Credentials
         from starover.transport.psrp import PsrpTransport
         from starover.transport.route import RoutedTransport
+        from starover.transport.ssm import SsmTransport
         from starover.transport.winrm import WinrmTransport
 
         credentials = Credentials(folder=file.parent, lab=estate.lab)
-        routed = RoutedTransport({one.kind: one for one in (PsrpTransport(credentials), WinrmTransport(credentials))})
-        return self.with_calls(routed, estate, file)
+        clients = self.aws(estate, file)
+        carriers: Mapping[str, Transport] = {
+            "psrp": PsrpTransport(credentials),
+            "winrm": WinrmTransport(credentials),
+            "ssm": SsmTransport(clients, clock),
+        }
+        return self.with_calls(RoutedTransport(carriers), estate, file, clients)
 
-    def with_calls(self, scripts: Transport, estate: Estate, file: Path) -> Transport:
+    def with_calls(self, scripts: Transport, estate: Estate, file: Path, clients: Clients) -> Transport:
         """The same, with somebody to perform calls: boto3, which finds the lab's AWS in a lab."""
         from starover.transport.aws import AwsCalls
         from starover.transport.calls import WithCalls
@@ -66,7 +72,7 @@ class Parts:
             from starover.transport.probe import Probes
 
             probes = Probes()
-        return WithCalls(scripts, {"probe": probes}, AwsCalls(self.aws(estate, file)))
+        return WithCalls(scripts, {"probe": probes}, AwsCalls(clients))
 
     def aws(self, estate: Estate, file: Path) -> Clients:
         """boto3's clients for the estate's region; nothing is contacted by making it."""
@@ -136,7 +142,7 @@ class Room:
     @cached_property
     def transport(self) -> Transport:
         """The road to the hosts; nothing is contacted by making it."""
-        return self.parts.transport(*self._inventory)
+        return self.parts.transport(*self._inventory, lambda: self.clock)
 
     @cached_property
     def dag(self) -> Dag | None:

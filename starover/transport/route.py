@@ -10,12 +10,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Server
-from starover.transport import Answer, Attempt, Script, Transport
+from starover.transport import Answer, Attempt, Script, Transport, ssm_script, winrm
 
 __all__ = ["RoutedTransport", "goes_on", "roads_for"]
 
@@ -23,8 +23,8 @@ CLOSED_SECONDS = 60.0
 """How long a road that was found closed is tried last."""
 LEAST_SECONDS = 3.0
 """With less of its deadline left a script is not begun on another road."""
-_TEXT_ONLY = frozenset({"winrm", "ssm"})
-"""Roads that carry a script as text and nothing else: no password, no objects."""
+_CANNOT: Mapping[str, Callable[[Script], str]] = {"winrm": winrm.unfit, "ssm": ssm_script.unfit}
+"""Why a road cannot carry a script; empty: it can."""
 
 
 def roads_for(script: Script) -> tuple[str, ...]:
@@ -36,10 +36,11 @@ def roads_for(script: Script) -> tuple[str, ...]:
     if script.way == "command":
         return ("psrp",)  # to /PowerShell, which the same transport reaches
     kinds = tuple(dict.fromkeys(road.kind for road in server.roads if road.kind != "exchange"))
-    able = tuple(kind for kind in kinds if kind not in _TEXT_ONLY or (not script.arguments and script.way == "script"))
+    why: dict[str, str] = {kind: _CANNOT[kind](script) if kind in _CANNOT else "" for kind in kinds}
+    able = tuple(kind for kind in kinds if not why[kind])
     if able:
         return able
-    raise BadInventory(_unable(server, kinds), certain=("nothing was sent",), next=_mend(server), host=server.name)
+    raise BadInventory(_unable(server, why), certain=("nothing was sent",), next=_mend(server), host=server.name)
 
 
 def goes_on(error: StaroverError, *, mutates: bool, here: str, there: str) -> bool:
@@ -122,8 +123,9 @@ class RoutedTransport:
         name, now = script.server.name.casefold(), time.monotonic()
         able = [kind for kind in kinds if kind in self._carriers]
         if not able:
+            why = dict.fromkeys(kinds, "nobody here takes it")
             raise BadInventory(
-                _unable(script.server, kinds), certain=("nothing was sent",), next=_mend(script.server), host=name
+                _unable(script.server, why), certain=("nothing was sent",), next=_mend(script.server), host=name
             )
         closed = [kind for kind in able if now - self._closed.get((name, kind), -CLOSED_SECONDS) < CLOSED_SECONDS]
         return [*(kind for kind in able if kind not in closed), *closed]
@@ -150,10 +152,10 @@ class RoutedTransport:
         threading.Thread(target=carry, name=f"road-{kind}", daemon=True).start()
 
 
-def _unable(server: Server, kinds: Sequence[str]) -> str:
-    if not kinds:
+def _unable(server: Server, why: Mapping[str, str]) -> str:
+    if not why:
         return f"the inventory has no road to {server.name}"
-    return f"no road to {server.name} ({', '.join(kinds)}) can carry a password or objects, which this script needs"
+    return f"no road to {server.name} will do: " + "; ".join(f"{kind}: {reason}" for kind, reason in why.items())
 
 
 def _mend(server: Server) -> tuple[str, ...]:

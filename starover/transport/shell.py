@@ -28,6 +28,7 @@ from starover.transport.failures import DeadlineOver, Failed, Stage, failure
 from starover.transport.fanout import Progress
 from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline, authorities
 from starover.transport.logons import logons_of
+from starover.transport.winrm import unfit
 
 __all__ = ["ShellSession", "decoded_errors"]
 
@@ -93,11 +94,8 @@ class ShellSession:
 
     def _cannot(self, script: Script) -> StaroverError | None:
         """What a command shell cannot carry is refused before anything is sent."""
-        if script.arguments:
-            why = "a command shell cannot carry a password, and this script needs one for Exchange's own session"
-        elif script.way != "script":
-            why = "a command shell gives text back, and this template is answered with objects"
-        else:
+        why = unfit(script)
+        if not why:
             return None
         return ConnectFailed(
             f"{self._server.name}: {why}",

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from starover.estate import Road, Server
+from starover.transport import Script
 from starover.transport.fanout import FanOut, HostSession
 
-__all__ = ["WinrmTransport"]
+__all__ = ["WinrmTransport", "unfit"]
+
+
+def unfit(script: Script) -> str:
+    """Why a command shell cannot carry a script; empty: it can."""
+    if script.arguments:
+        return "a command shell cannot carry the password that this script needs for Exchange's own session"
+    if script.way != "script":
+        return "a command shell gives text back, and this template is answered with objects"
+    return ""
 
 
 class WinrmTransport(FanOut):

@@ -123,6 +123,13 @@ class Assignments(Expressions):
                     lambda: members.get(owner, name, strict=strict, run=self.block_runner(ctx)),
                     lambda value: members.set(owner, name, None if isinstance(value, Nothing) else value),
                 )
+            case nodes.Member(static=True):
+                owner_type = self._type_of(target.target, ctx)
+                static = self.member_name(target.name, ctx)
+                return _Place(
+                    lambda: members.static_get(owner_type, static, site=self.site(ctx)),
+                    lambda value: members.static_set(owner_type, static, value),
+                )
             case nodes.Index():
                 container = self.evaluate(target.target, ctx)
                 index = self.evaluate(target.index, ctx)

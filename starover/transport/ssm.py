@@ -1,0 +1,363 @@
+"""The road `ssm`: Run Command, one sending for up to 50 instances, looked after by pages; knows no step and no plan.
+
+Facts and numbers are those of facts/ssm.md. Waiting goes by the clock that was handed in, as a lab's time is not this
+machine's; a pause before anything has been sent goes by real time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from queue import SimpleQueue
+from typing import cast
+
+from starover.clock import Clock
+from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, StaroverError, Throttled, TimedOut
+from starover.transport import Answer, Attempt, Script
+from starover.transport.aws import Clients, failure, method
+from starover.transport.calls import CallFailed
+from starover.transport.rate import Rate
+from starover.transport.ssm_agents import Agents
+from starover.transport.ssm_answers import (
+    Invocation,
+    comment_of,
+    error_of,
+    is_over,
+    needs_more,
+    pauses,
+    said,
+    still_cut,
+)
+from starover.transport.ssm_script import Sending, framed, grouped, road_of, unfit
+
+__all__ = ["SsmTransport"]
+
+DOCUMENT = "AWS-RunPowerShellScript"
+LEAST_DELIVERY, MOST_DELIVERY = 30, 60
+"""`TimeoutSeconds`: what has not begun by then never begins."""
+LEAST_EXECUTION = 5
+SEND_TRIES = 3
+"""Of a sending that AWS throttles."""
+SEND_PAUSE = 0.5
+"""Seconds of real time before the second one; twice as long each time."""
+LOOKS = 3
+"""How often a sending without an answer is looked for: a command is not seen everywhere at once."""
+LOOK_PAUSE = 1.0
+SKEW = timedelta(minutes=5)
+"""By how much this machine's clock may be ahead of AWS's."""
+CALL_SECONDS = 20.0
+_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired")
+
+
+class SsmTransport:
+    """Runs scripts by Run Command. Safe to call from several threads."""
+
+    def __init__(self, clients: Clients, clock: Callable[[], Clock], rate: Rate | None = None) -> None:
+        """Contacts nobody yet. `clock` gives the time that the hosts have."""
+        self.clients = clients
+        self.clock = clock
+        self.rate = rate or Rate()
+        self.agents = Agents(self._describe, lambda: clock().now())
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        """As `transport.Transport.run`: equal scripts go as one command, and each instance is judged by itself."""
+        came: SimpleQueue[Answer] = SimpleQueue()
+        able: list[Script] = []
+        for script in batch:
+            why = unfit(script) or ("" if script.server.instance else "the inventory does not say which instance it is")
+            if why:
+                error = ConnectFailed(
+                    f"{script.server.name}: {why}", certain=("nothing was sent",), host=script.server.name
+                )
+                yield Answer(id=script.id, error=error, road="ssm")
+            else:
+                able.append(script)
+        for number, sending in enumerate(grouped(able)):
+            errand = _Errand(self, sending, came.put)
+            threading.Thread(target=errand.run, name=f"ssm-{number}", daemon=True).start()
+        for _ in able:
+            yield came.get()
+
+    def secrets(self) -> Sequence[str]:
+        """None: it carries no password."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def call(
+        self, operation: str, parameters: Mapping[str, object], *, service: str = "ssm", reads: bool = True
+    ) -> Mapping[str, object]:
+        """One call of AWS's, at the rate of its operation. Raises the library's errors, and `CallFailed`."""
+        self.rate.take(operation)
+        try:
+            client = self.clients.of(service, seconds=CALL_SECONDS, reads=reads)
+            return method(client, operation)(**parameters)
+        except Exception as error:
+            raise failure(error, f"{service} {operation}") from error
+
+    def _describe(self, **parameters: object) -> Mapping[str, object]:
+        return self.call("describe_instance_information", parameters)
+
+
+@dataclass
+class _Errand:
+    """One sending on its way, in a thread of its own."""
+
+    road: SsmTransport
+    sending: Sending
+    put: Callable[[Answer], None]
+    command: str = ""
+    """Its id, once AWS has taken it."""
+    open: dict[str, Script] = field(default_factory=dict[str, Script])
+    """Those without an answer, by instance."""
+    last: dict[str, Invocation] = field(default_factory=dict[str, Invocation])
+    """What was last seen of each."""
+    tried: list[Attempt] = field(default_factory=list[Attempt])
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.open = {script.server.instance: script for script in self.sending.scripts}
+        self.clock = self.road.clock()
+        first = self.sending.scripts[0]
+        self.mutates = first.mutates
+        self.comment = comment_of(first)
+        self.deadline = max(script.deadline for script in self.sending.scripts)
+        self.elsewhere = all(script.elsewhere for script in self.sending.scripts)
+
+    def run(self) -> None:
+        """To the last answer. Never raises."""
+        try:
+            started = self.clock.now()
+            self._leave_out_the_silent()
+            if self.open and self._send(started):
+                self._watch(started + timedelta(seconds=self.deadline))
+        except Exception as error:
+            sent = f"; command {self.command}" if self.command else ""
+            found = failure(error, "Run Command")
+            if not isinstance(found, StaroverError) or (self.command and not isinstance(found, OutcomeUnknown)):
+                found = TimedOut(
+                    f"Run Command was lost sight of: {type(error).__name__}: {error}{sent}",
+                    certain=("the script was sent at most once",),
+                    uncertain=("whether it was run",),
+                )
+            self._fail(self.open, found)
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def _leave_out_the_silent(self) -> None:
+        for instance, why in self.road.agents.silent(self.open).items():
+            self._fail([instance], ConnectFailed(why, certain=("nothing was sent",)))
+
+    def _send(self, started: datetime) -> bool:
+        """Hand it over once; whether AWS has it. What cannot be sent has its answer then."""
+        throttled, unanswered = 0, 0
+        while self.open:
+            try:
+                reply = self.road.call("send_command", self._parameters(), reads=False)
+            except CallFailed as refused:
+                if not self._refused(refused):
+                    return False
+            except Throttled as error:
+                throttled += 1
+                if self.elsewhere or throttled >= SEND_TRIES:
+                    self._fail(self.open, error)
+                    return False
+                self._note(error, sent=False, pause=SEND_PAUSE * 2 ** (throttled - 1))
+            except OutcomeUnknown as error:
+                self._note(error, sent=True, pause=0.0)
+                self.command = self._find(started)
+                if self.command:
+                    return True
+                unanswered += 1
+                if self.mutates or unanswered > 1:  # a write is not sent again on a guess: its receipt is looked for
+                    self._fail(self.open, error)
+                    return False
+            except StaroverError as error:
+                self._fail(self.open, error)
+                return False
+            else:
+                self.command = str(cast("Mapping[str, object]", reply["Command"])["CommandId"])
+                return True
+        return False
+
+    def _parameters(self) -> dict[str, object]:
+        seconds = math.ceil(self.deadline)
+        given: dict[str, object] = {
+            "DocumentName": DOCUMENT,
+            "InstanceIds": list(self.open),
+            "Comment": self.comment,
+            "TimeoutSeconds": min(max(LEAST_DELIVERY, seconds), MOST_DELIVERY),
+            "MaxConcurrency": "50",
+            "MaxErrors": "100%",
+            "Parameters": {
+                "commands": framed(self.sending.text).split("\n"),
+                "executionTimeout": [str(max(LEAST_EXECUTION, seconds))],
+            },
+        }
+        road = road_of(self.sending.scripts[0])
+        if road is not None and road.bucket:
+            given["OutputS3BucketName"] = road.bucket
+        return given
+
+    def _refused(self, refused: CallFailed) -> bool:
+        """AWS said no. Whether it is worth asking for the others."""
+        code, message = refused.record.fqid, refused.record.message
+        bad = [one for one in self.open if one in message] if code == "InvalidInstanceId" else []
+        if bad:
+            self.road.agents.forget(bad)
+            self._fail(
+                bad, ConnectFailed(f"Run Command does not reach the instance: {message}", certain=("nothing was sent",))
+            )
+            return bool(self.open)
+        error: StaroverError
+        if code in _NOT_ALLOWED:
+            error = AuthFailed(
+                f"AWS does not allow Run Command: {message}",
+                certain=("nothing was sent",),
+                next=("starover doctor   which rights are missing",),
+            )
+        else:
+            error = ConnectFailed(f"Run Command did not take the script: {message}", certain=("nothing was sent",))
+        self._fail(self.open, error)
+        return False
+
+    def _find(self, started: datetime) -> str:
+        """Id of a command that AWS took without our hearing of it; empty: none is seen."""
+        since = f"{started - SKEW:%Y-%m-%dT%H:%M:%SZ}"
+        for look in range(LOOKS):
+            if look:
+                threading.Event().wait(LOOK_PAUSE)
+            try:
+                filters = [{"key": "InvokedAfter", "value": since}]
+                reply = self.road.call("list_commands", {"InstanceId": next(iter(self.open)), "Filters": filters})
+            except (StaroverError, CallFailed):
+                continue
+            for one in cast("list[Mapping[str, object]]", reply.get("Commands", [])):
+                if one.get("Comment") == self.comment:
+                    return str(one["CommandId"])
+        return ""
+
+    # -- looking after it ----------------------------------------------------------------------------------------
+
+    def _watch(self, end: datetime) -> None:
+        for pause in pauses(self.command):
+            now = self.clock.now()
+            if now >= end:
+                self._too_late()
+                return
+            self.clock.wait_until(min(now + timedelta(seconds=pause), end))
+            try:
+                found = self._look()
+            except (StaroverError, CallFailed) as error:
+                self._note(error, sent=True, pause=0.0)
+                continue
+            for one in found:
+                instance = one.get("InstanceId", "")
+                if instance in self.open:
+                    self.last[instance] = one
+                    if is_over(one):
+                        self._judge(instance, one)
+            if not self.open:
+                return
+
+    def _look(self) -> list[Invocation]:
+        """One page: a command has at most 50 instances."""
+        asked = {"CommandId": self.command, "Details": True, "MaxResults": 50}
+        reply = self.road.call("list_command_invocations", asked)
+        return cast("list[Invocation]", reply.get("CommandInvocations", []))
+
+    def _judge(self, instance: str, one: Invocation) -> None:
+        script = self.open[instance]
+        error = error_of(one, script.server.name)
+        if error is not None:
+            self.road.agents.forget([instance])
+            self._answer(instance, Answer(id=script.id, error=error))
+            return
+        full = self._whole(instance) if needs_more(one) else {}
+        told = said(one, full, script.nonce)
+        self._answer(instance, Answer(id=script.id, output=told.output, failed=told.failed, errors=told.errors))
+
+    def _whole(self, instance: str) -> dict[str, str]:
+        """More of an output that was cut; what cannot be had is left out, and then the answer counts as cut."""
+        try:
+            reply = self.road.call("get_command_invocation", {"CommandId": self.command, "InstanceId": instance})
+            out, err = str(reply.get("StandardOutputContent", "")), str(reply.get("StandardErrorContent", ""))
+            road = road_of(self.open[instance])
+            if still_cut(out) and road is not None and road.bucket:
+                out = self._stored(road.bucket, instance) or out
+        except (StaroverError, CallFailed) as error:
+            self._note(error, sent=True, pause=0.0)
+            return {}
+        return {"stdout": out, "stderr": err}
+
+    def _stored(self, bucket: str, instance: str) -> str:
+        """The output in S3. Its address in a reply is a text to be read, never to be fetched."""
+        step = "awsrunPowerShellScript"
+        key = f"{self.command}/{instance}/{step}/0.{step}/stdout"
+        reply = self.road.call("get_object", {"Bucket": bucket, "Key": key}, service="s3")
+        read = getattr(reply.get("Body"), "read", None)
+        content: object = read() if callable(read) else b""
+        return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+
+    def _too_late(self) -> None:
+        """The deadline has passed: end what only reads and what has not begun, and say what is known."""
+        waiting = [one for one in self.open if self.last.get(one, {}).get("Status", "") in ("Pending", "Delayed")]
+        ended = waiting if self.mutates else list(self.open)
+        if ended:
+            try:
+                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": ended}, reads=False)
+            except (StaroverError, CallFailed) as error:
+                self._note(error, sent=True, pause=0.0)
+        self.road.agents.forget(self.open)
+        if not self.mutates:
+            self._fail(waiting, ConnectFailed(f"its agent did not take the script within {self.deadline:g} s"))
+        self._fail(
+            self.open,
+            TimedOut(
+                f"no result of Run Command within {self.deadline:g} s",
+                certain=("the script was sent once",),
+                uncertain=("whether it was run, and whether it still runs",),
+            ),
+        )
+
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    def _fail(self, instances: Sequence[str] | Mapping[str, object], error: StaroverError) -> None:
+        """The same end for several; each in words of its own host."""
+        for instance in list(instances):
+            script = self.open.get(instance)
+            if script is not None:
+                self._answer(instance, Answer(id=script.id, error=_about(error, script.server.name)))
+
+    def _answer(self, instance: str, answer: Answer) -> None:
+        script = self.open.pop(instance)
+        self.put(
+            Answer(
+                id=script.id,
+                output=answer.output,
+                errors=answer.errors,
+                failed=answer.failed,
+                error=answer.error,
+                road=f"ssm {self.command}".strip(),
+                attempts=tuple(self.tried),
+                seconds=round(time.monotonic() - self.began, 3),
+            )
+        )
+
+    def _note(self, error: Exception, *, sent: bool, pause: float) -> None:
+        self.tried.append(Attempt(what=str(error), sent=sent, waited=pause))
+        if pause:
+            threading.Event().wait(pause)
+
+
+def _about(error: StaroverError, host: str) -> StaroverError:
+    """The same error, of one host."""
+    what = error.what if host.casefold() in error.what.casefold() else f"{host}: {error.what}"
+    if isinstance(error, Throttled):
+        return Throttled(what, after=error.after, host=host, next=error.next)
+    return type(error)(what, certain=error.certain, uncertain=error.uncertain, next=error.next, host=host)
