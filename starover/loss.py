@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from starover.command_line import word
 from starover.errors import BadParameter
 from starover.plan import Plan
 from starover.steps.losses import AcceptedLoss
@@ -65,6 +66,6 @@ def agreed(bound: Mapping[str, AcceptedLoss], given: Iterable[str]) -> tuple[Acc
         raise BadParameter(
             f"accepted was {','.join(str(loss) for loss in said.values())}; this plan may lose {wanted}",
             certain=("nothing was sent",),
-            next=(f"--accept-data-loss {wanted}   if that is what you accept",),
+            next=(f"--accept-data-loss {word(wanted)}   if that is what you accept",),
         )
     return tuple(bound.values())

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
+from starover.command_line import command_of
 from starover.errors import BadParameter
 from starover.runbook import Beyond
 from starover.step import Blocked, Change, Risk
 from starover.values import Plain
 
-__all__ = ["Plan", "PlannedStep", "Position", "command_of", "digest_of", "read_plan", "write_plan"]
+__all__ = ["Plan", "PlannedStep", "Position", "digest_of", "read_plan", "write_plan"]
 
 Position = tuple[int, ...]
 """Where in a runbook a step stands: its number in the sequence, and within `together` the part and the number there."""
@@ -153,27 +152,6 @@ def digest_of(plan: Plan) -> str:
         "beyond": plan.beyond,
     }
     return hashlib.sha256(msgspec.json.encode(bound, order="deterministic")).hexdigest()
-
-
-def command_of(runbook: str, parameters: Mapping[str, Plain]) -> str:
-    """The line that plans a runbook with these (normalised) parameters; an `undo` is planned by its run."""
-    if runbook == "undo":
-        return f"starover undo {parameters.get('run', 'RUN')}"
-    words = [f"starover plan {runbook}"]
-    for name, value in parameters.items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is None or one == "":
-                continue
-            option = f"--{name.replace('_', '-')}"
-            words.append(option if one is True else f"{option} {_word('false' if one is False else str(one))}")
-    return " ".join(words)
-
-
-def _word(text: str) -> str:
-    """A word as bash and PowerShell read it alike."""
-    if re.fullmatch(r"[A-Za-z0-9._/=:+-]+", text):
-        return text
-    return f"'{text}'" if "'" not in text else f'"{text}"'
 
 
 def write_plan(plan: Plan) -> bytes:

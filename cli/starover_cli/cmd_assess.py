@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from starover.command_line import command_of
 from starover.errors import Mistake, StaroverError, Unreachable
 from starover_cli import params
 from starover_cli.attestations import with_certifiers
@@ -122,18 +123,8 @@ def plan_of(room: Room, page: Assessment, said: dict[str, Fault]) -> Plan:
 
 def _command(room: Room, page: Assessment) -> str:
     """The line that plans the answered runbook."""
-    words = [f"starover plan {page.runbook}"]
-    if len(room.estate.dags) > 1:
-        words.append(f"--dag {page.dag}")
-    for name, value in page.parameters.items():
-        option = f"--{name.replace('_', '-')}"
-        for one in value if isinstance(value, list) else [value]:
-            if one is True:
-                words.append(option)
-            elif one not in (None, False, ""):
-                text = str(one)
-                words.append(f'{option} "{text}"' if " " in text else f"{option} {text}")
-    return " ".join(words)
+    dag: dict[str, Plain] = {"dag": page.dag} if len(room.estate.dags) > 1 else {}
+    return command_of(page.runbook, {**dag, **page.parameters})
 
 
 def _data(

@@ -124,6 +124,7 @@ def _ask_grave(
     """Ask for whatever the line did not answer; the approval with what was said."""
     import msgspec
 
+    from starover.command_line import word
     from starover.loss import ACCEPTED, agreed, words
     from starover.step import Risk
 
@@ -137,9 +138,9 @@ def _ask_grave(
     else:
         wants_name = not answers.approve and (split or not losses)
     flags = [f"--ticket {approval.ticket or 'ID'}"]
-    flags += [f"--accept-data-loss {_quoted(loss)}"] if wants_loss or approval.accepted else []
+    flags += [f"--accept-data-loss {word(loss)}"] if wants_loss or approval.accepted else []
     if approval.break_glass and dag:
-        flags += [f'--break-glass "{approval.break_glass}"', f"--dag {dag}"]
+        flags += [f"--break-glass {word(approval.break_glass)}", f"--dag {dag}"]
     elif wants_name or answers.approve:
         flags += [f"--approve {plan.id}"]
     if not (wants_loss or wants_name or not approval.ticket):
@@ -166,10 +167,6 @@ def _ask_grave(
         if console.ask(f"Type {what}: ") != (dag if named else plan.id):
             raise _no(plan, *flags)
     return approval
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
 
 
 def _nobody(plan: Plan, *flags: str) -> NotConfirmed:

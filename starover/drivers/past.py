@@ -8,12 +8,13 @@ from datetime import datetime
 
 import msgspec
 
+from starover.command_line import command_of
 from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
 from starover.engine import Run, machine
 from starover.errors import BadParameter, NotSafe, PlanIsStale
 from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
 from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent, Settled
-from starover.plan import Position, command_of
+from starover.plan import Position
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
 from starover.values import Plain

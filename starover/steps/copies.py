@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from starover.command_line import word
 from starover.errors import BadParameter, ErrorRecord
 from starover.inventory import Server
 from starover.names import CopyId, DbName, same_host
@@ -268,7 +269,7 @@ def suspended(
             f"{identity} is the active copy: its replication cannot be suspended",
             next=(
                 (
-                    f"starover plan copies-suspend --db {identity.database} --server {identity.server} "
+                    f"starover plan copies-suspend --db {word(identity.database)} --server {identity.server} "
                     "--mode activation-only   an active copy may be barred from activation"
                 ),
             ),
@@ -337,7 +338,9 @@ def resumed(
         return Blocked(
             f"{identity} was suspended by somebody else ({who})",
             certain=("nothing was changed",),
-            next=(f"starover run copies-resume --db {identity.database} --server {identity.server} --force-foreign",),
+            next=(
+                f"starover run copies-resume --db {word(identity.database)} --server {identity.server} --force-foreign",
+            ),
         )
     if one.needs_seed:
         return Blocked(

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from starover.command_line import command_of
 from starover.errors import NotSafe
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
@@ -19,7 +20,6 @@ from starover.steps.dag_recovery import standing
 from starover.steps.disaster import Heard
 from starover.steps.losses import Loss, log_space
 from starover.steps.situation import force_node
-from starover.values import Plain
 
 __all__ = ["ForceReport", "Mode", "Way", "survivor_warnings", "way_of"]
 
@@ -160,21 +160,13 @@ def _mode(mode: str, found: DagObject | None, seen: Assessed, *, done: bool) -> 
 
 def _refuse_by_table(found: Assessed) -> None:
     decision = found.decision
-    given = " ".join(_option(name, value) for name, value in decision.parameters.items())
-    command = f"starover plan {decision.runbook} {given}".rstrip() if decision.runbook else "starover watch"
+    command = command_of(decision.runbook, decision.parameters) if decision.runbook else "starover watch"
     raise NotSafe(
         f"az-loss-assess answers `{decision.answer}`, not force-quorum: {decision.verdict}",
         certain=(*decision.certain, *UNTOUCHED),
         uncertain=decision.uncertain,
         next=(command,),
     )
-
-
-def _option(name: str, value: Plain) -> str:
-    option = "--" + name.replace("_", "-")
-    if isinstance(value, bool):
-        return option if value else ""
-    return f"{option} {','.join(str(one) for one in value) if isinstance(value, list) else value}"
 
 
 def _refuse_living(found: Assessed, lost: Sequence[str], *, done: bool) -> None:

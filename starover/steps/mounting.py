@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from starover.command_line import word
 from starover.estate import Server
 from starover.names import CopyId, DbName, same_host
 from starover.runbook import Steps
@@ -119,14 +120,14 @@ def _mount(now: SideCopies, database: str, target: str, note: str) -> Change | B
             f"{one.id} is a lagged copy: it is activated by its own runbook only",
             guard="G-LAG",
             certain=("nothing was mounted",),
-            next=(f"starover plan lagged-copy-activate --copy {one.id} --variant all-logs",),
+            next=(f"starover plan lagged-copy-activate --copy {word(one.id)} --variant all-logs",),
         )
     if one.activation_suspended and not one.active:
         return Blocked(
             f"{one.id} is barred from activation",
             guard="G-LAG",
             certain=("nothing was mounted",),
-            next=(f"starover plan copies-resume --db {database} --server {target}",),
+            next=(f"starover plan copies-resume --db {word(database)} --server {target}",),
         )
     return Change(database, "not mounted", f"mounted on {target}", note=note)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from starover.command_line import word
 from starover.errors import NotSafe
 from starover.estate import Dag, Estate, Server
 from starover.names import CopyId, DagName, DbName, WitnessDirectory, same_host
@@ -144,7 +145,7 @@ def all_up(
             for one in down
             if one.notified
         ),
-        next=(f"starover plan {runbook} ... --accept-data-loss {flags}",),
+        next=(f"starover plan {runbook} ... --accept-data-loss {word(flags)}",),
     )
 
 

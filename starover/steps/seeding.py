@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from starover.command_line import word
 from starover.estate import Server
 from starover.names import CopyId, DbName, ServerName, same_host
 from starover.step import Blocked, Change, Left, Risk, Settle, Step, step
@@ -216,7 +217,7 @@ def _broke_off(now: HostView) -> Blocked | None:
     return Blocked(
         f"the seed of {one.id} broke off: {one.error_message or one.status}",
         certain=("the copy is there and takes no logs",),
-        next=(f"starover run copy-seed --copy {one.id}",),
+        next=(f"starover run copy-seed --copy {word(one.id)}",),
     )
 
 
@@ -387,14 +388,14 @@ def _files(now: HostView, one: CopyStatus, files: str, *, discard: bool) -> Bloc
             + (f' ("{one.suspend_comment}")' if one.suspend_comment else ""),
             certain=("nothing was changed",),
             next=(
-                f"starover run copies-resume --db {one.database} --server {one.server}   if it may go on",
-                f"starover run copy-seed --copy {one.id} --files safe-delete   if its files may go",
+                f"starover run copies-resume --db {word(one.database)} --server {one.server}   if it may go on",
+                f"starover run copy-seed --copy {word(one.id)} --files safe-delete   if its files may go",
             ),
         )
     return Blocked(
         f"{one.id} is {one.status}, and files lie at {now.placement.edb_path}: seeding would have to delete them",
         certain=(f"Exchange says: {one.error_message or 'nothing'}", "nothing was changed"),
-        next=(f"starover run copy-seed --copy {one.id} --files safe-delete",),
+        next=(f"starover run copy-seed --copy {word(one.id)} --files safe-delete",),
     )
 
 
