@@ -115,6 +115,8 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "alternate_directory": ("C:\\DAG2",),
     "connector": ("Internet",),
     "key": ("0123456789abcdef",),
+    "letter": ("E",),
+    "gib": (625,),
     "starts": ({"MSExchangeIS": "Automatic", "MSExchangeImap4": "Manual"},),
     "ids": (("e74e3ef9-7239-4643-aa51-b3aee969bd17", "d413936b-c975-4893-b714-c9c39fc34dca"),),
     "sources": (("EX3", "EX4"),),

@@ -567,4 +567,22 @@ CASES: tuple[Case, ...] = (
         before=(Before(fault=("link_flap", "1a,*"), knobs={"n": 3}, seconds=1800),),
         brings=("quarantine_ended",),
     ),
+    Case(
+        topology="pa-4x2",
+        book="disk-relief",
+        parameters={"server": "EX1", "option": "grow", "size": 1250},
+        brings=("volume_grown", "partition_grown"),
+    ),
+    Case(
+        topology=_BUILT,
+        book="disk-relief",
+        parameters={"server": "ExchangeNode1", "option": "crcl"},
+        brings=("circular_logging",),
+    ),
+    Case(
+        topology=_BUILT,
+        book="disk-relief",
+        parameters={"server": "ExchangeNode1", "option": "dismount"},
+        brings=("database_rested",),
+    ),
 )

@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import Dag, Estate, Server, Steps, runbook, together
+from starover import BadParameter, CopyId, Dag, Estate, Finding, Findings, Server, Steps, runbook, together
+from starover.steps.around import member_of
+from starover.steps.dag import databases
+from starover.steps.disaster import survey
+from starover.steps.disk_relief import circular_logging, grow, keepers, rest, resume_ours, space_of, why_kept
 from starover.steps.gate import admit
-from starover.steps.maintenance_types import QueueName
+from starover.steps.maintenance_types import Gib, QueueName
 from starover.steps.patch_state import of_members
 from starover.steps.queues import transport
 from starover.steps.relief import (
@@ -17,6 +21,7 @@ from starover.steps.relief import (
     started,
     transport_answers,
 )
+from starover.steps.seeding import copy_removed
 from starover.steps.services import service_restarted
 
 
@@ -59,3 +64,65 @@ def queue_relief(
             note="its mail waits for a moment",
         )
         yield from transport_answers(server)
+
+
+@runbook
+def disk_relief(
+    dag: Dag,
+    estate: Estate,
+    server: Server,
+    option: Literal[
+        "report", "resume", "grow", "backup", "crcl", "loose-truncation", "remove-lost", "dismount"
+    ] = "report",
+    size: Gib | None = None,
+) -> Steps[Findings]:
+    """Make room on a log volume that fills, by the mildest way that helps; logs are never deleted by hand.
+
+    The report says when it is full and what keeps the logs. The options in their order: a copy is resumed, the EBS
+    volume grows, a backup, circular logging, loose truncation, copies of lost servers removed, a database dismounted.
+
+    dag: the DAG; need not be named where the inventory has one
+    server: the member whose volume fills
+    option: what is done
+    size: with grow: GiB to grow to; a quarter more where it is not given
+    """
+    member_of(dag, server)
+    _by_hand(option)
+    if size is not None and option != "grow":
+        raise BadParameter("--size goes with --option grow", certain=("nothing was contacted",))
+    seen = yield from survey(dag, estate)
+    host, spaces = space_of(server, seen)
+    known = (yield from databases.read(server)).databases
+    found = [
+        Finding(check="S-LOGSPACE", on=server.name, level="fail" if one.low else "ok", says=one.text) for one in spaces
+    ]
+    found += [line for one in spaces for line in why_kept(one, seen, known)]
+    if option == "resume":
+        yield from resume_ours(estate, spaces, seen)
+    if option == "grow":
+        yield from grow(server, spaces, size)
+    for name in [name for one in spaces for name in one.databases]:
+        if option == "crcl":
+            missing = [keeper for keeper, _ in keepers(name, seen)]
+            note = "breaks the chain of log backups"
+            if missing:
+                note += f"; nothing goes while {', '.join(missing)} is behind"
+            yield circular_logging.on(server, database=name, enabled=True, note=note)
+        if option == "remove-lost":
+            for keeper, copy in keepers(name, seen):
+                if copy is None:
+                    yield copy_removed.on(server, identity=CopyId(name, keeper), database=name)
+        if option == "dismount":
+            yield from rest(server, name, host, seen)
+    return Findings(findings=tuple(found))
+
+
+def _by_hand(option: str) -> None:
+    hands = {
+        "backup": "run the backup product: a full backup with VSS truncates the logs",
+        "loose-truncation": "set LooseTruncation_MinCopiesToProtect in the registry of each member",
+    }
+    if option in hands:
+        raise BadParameter(
+            f"--option {option} is no work of this tool", certain=("nothing was contacted",), next=(hands[option],)
+        )

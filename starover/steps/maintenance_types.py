@@ -15,6 +15,7 @@ __all__ = [
     "WHOLE_DAG",
     "Check",
     "Copies",
+    "Gib",
     "MountDial",
     "QueueName",
     "Queued",
@@ -31,6 +32,8 @@ Queued: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=10_000, description="a 
 """Messages that may stay in the queues of a server."""
 Seconds: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=600, description="a number from 0 to 600")]
 """A pause."""
+Gib: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=65_536, description="a number of GiB, at most 65536")]
+"""The size of an EBS volume."""
 Threshold: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=100_000, description="a number from 1 to 100000")]
 """Messages in one queue."""
 QueueName: TypeAlias = Annotated[

@@ -143,7 +143,7 @@ def copies_left(around: Around, without: Server) -> Steps[list[Left]]:
 
 def fewest(left: Sequence[Left]) -> Left | None:
     """Where redundancy was lowest."""
-    return min(left, key=lambda one: (one.good, one.of - one.good), default=None)
+    return min(left, key=lambda one: (one.good, -one.of), default=None)
 
 
 # -- between two members -----------------------------------------------------------------------------------------------

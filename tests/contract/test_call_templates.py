@@ -46,6 +46,8 @@ SAMPLES: Mapping[str, Arg] = {
     "association": "aclassoc-0a1",
     "acl": "acl-0b2",
     "az": "eu-west-1a",
+    "volume": "vol-0a1b2c3d4e5f60718",
+    "gib": 625,
 }
 """Values by the name of a template's variable."""
 PROBES = {"probe"}

@@ -80,6 +80,35 @@ def get_partition(call: Invocation) -> Iterator[Value]:
         yield from (one for one, _ in _asked(call, bound))
 
 
+def get_disk(call: Invocation) -> Iterator[Value]:
+    """Get-Disk: on EC2 the serial number of an NVMe disk is the id of its EBS volume without the hyphen."""
+    for bound in call.records():
+        here = reading(call)
+        shown = [
+            cim(
+                "MSFT_Disk",
+                [
+                    ("Number", UInt32(number)),
+                    ("FriendlyName", "NVMe Amazon Elastic B"),
+                    ("SerialNumber", _serial(here, volume)),
+                    ("Size", UInt64(volume.disk or volume.size)),
+                    ("OperationalStatus", "Online"),
+                ],
+                namespace=_SPACE,
+                text=f"MSFT_Disk (Number = {number})",
+            )
+            for number, volume in enumerate(_volumes(here))
+        ]
+        yield from chosen(call, bound, "MSFT_Disk", shown, "Number", "SerialNumber", "FriendlyName")
+
+
+def _serial(here: Machine, volume: Volume) -> str:
+    if not here.server.instance:
+        return ""
+    digits = here.world.state.dice.text("vol", f"{here.server.instance} {volume.mount}", 16)
+    return f"vol0{digits}_00000001."
+
+
 def get_supported_size(call: Invocation) -> Iterator[Value]:
     """Get-PartitionSupportedSize."""
     for bound in call.records():
@@ -127,6 +156,7 @@ def update_cache(call: Invocation) -> Iterator[Value]:
 
 
 BODIES: dict[str, Body] = {
+    "Get-Disk": get_disk,
     "Get-Partition": get_partition,
     "Get-PartitionSupportedSize": get_supported_size,
     "Resize-Partition": resize,
