@@ -47,6 +47,8 @@ def look_after(room: Room, plan: Plan, dag: str, *, changed: int) -> DagMap | No
 
 
 def _dag(room: Room, name: str) -> Dag | None:
+    if name and not room.estate.dags:
+        return room.estate.dag(name)  # built after the inventory was written
     return next((one for one in room.estate.dags if one.name.casefold() == name.casefold()), None)
 
 

@@ -117,7 +117,7 @@ def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) ->
     runbook.bind(given, room.estate)
     with _telling(room) as (teller, local):
         planned = local.plan(runbook.name, given)
-    return planned, read_where(room, _answering(teller))
+    return planned, read_where(room, _answering(teller), str(planned.plan.parameters.get("dag") or ""))
 
 
 def _answering(teller: Teller) -> list[str]:
@@ -169,7 +169,7 @@ def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = load_plan(settings, plan_id)
-        where = read_where(room, [step.host for step in made.steps])
+        where = read_where(room, [step.host for step in made.steps], str(made.parameters.get("dag") or ""))
         if made.nothing or made.blocked:
             return show_plan(room, made, where, exit=4 if made.blocked else 0, exit_code=False)
         return _ask_and_apply(room, made, where, given, plan_id)

@@ -78,21 +78,26 @@ def read_facts(room: Room, settings: Settings, *, told: bool = True) -> DagFacts
     return value
 
 
-def read_where(room: Room, hosts: Sequence[str] = ()) -> Where:
+def read_where(room: Room, hosts: Sequence[str] = (), named: str = "") -> Where:
     """The first line, with votes and DAC mode as one member sees them; `?` where none of two answers.
 
-    `hosts` are those that have just answered: members among them are asked first.
+    `hosts` are those that have just answered: members among them are asked first. `named`: a DAG that the inventory may
+    not know; it stands in the line if a member knows it.
     """
     from starover_cli.where import read_head
 
-    dag = room.dag_of(hosts)
+    listed = room.dag_of(hosts)
+    name = named or room.settings.dag
+    dag = room.estate.dag(name) if listed is None and name and not room.estate.dags else listed
     now = room.clock.now()
     if dag is None:
         return plain_where(room.estate, None, now)
     try:
         cluster, state, heard = read_head(room, dag, hosts)
     except StaroverError:
-        return plain_where(room.estate, dag, now)
+        return plain_where(room.estate, listed, now)
+    if listed is None and state is None:
+        return plain_where(room.estate, None, now)
     return where(room.estate, dag, now, cluster, state, heard=heard)
 
 

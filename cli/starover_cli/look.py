@@ -88,7 +88,7 @@ def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
             for one in estate.client_names
             if one.dag in ("", dag.name) and one.balancer
         ),
-        several=len(estate.dags) > 1,
+        several=len(estate.dags) != 1,
         silent=tuple(Silent(server=host.server, why=_why(host.server, host.errors)) for host in silent),
     )
 
@@ -130,11 +130,12 @@ def _state(node: Node) -> str:
 def _witnesses(facts: DagFacts, estate: Estate, dag: Dag) -> tuple[HostCell, ...]:
     state, cluster = facts.dag, facts.cluster
     used = (state.witness_server if state else "") or dag.witness
-    if state is not None and state.witness_share == "Alternate" and dag.alternate_witness:
-        used = dag.alternate_witness
+    alternate = (state.alternate_server if state else "") or dag.alternate_witness
+    if state is not None and state.witness_share == "Alternate" and alternate:
+        used = alternate
     cells: list[HostCell] = []
     names = [server.name for server in estate.having("witness")]
-    names += [name for name in (dag.witness, dag.alternate_witness) if name and not _listed(name, names)]
+    names += [name for name in (dag.witness, alternate) if name and not _listed(name, names)]
     for name in names:
         az = _az(estate, name)
         if used and same_host(name, used):
@@ -144,7 +145,7 @@ def _witnesses(facts: DagFacts, estate: Estate, dag: Dag) -> tuple[HostCell, ...
             votes = cluster.witness_weight if cluster is not None and cluster.witness_state else None
             cells.append(HostCell(name=name, az=az, state=word, votes=votes))
         else:
-            note = "alternate" if dag.alternate_witness and same_host(name, dag.alternate_witness) else "spare"
+            note = "alternate" if alternate and same_host(name, alternate) else "spare"
             cells.append(HostCell(name=name, az=az, state=note if _answers(facts, name) else None))
     return tuple(cells)
 

@@ -135,8 +135,9 @@ def show_value(room: Room, planned: Planned, where: Where, *, exit_code: bool) -
     elif (drawn := _map_of(room, planned.value, where)) is not None:
         console.result(_drawn_text(planned.value, drawn, console.width))
     else:
-        parts = [first_line(where, console.width), value_text(planned.value, console.width)]
-        named = f" --dag {where.dag}" if len(room.estate.dags) > 1 and where.dag else ""
+        verdict = plan_verdict(planned.plan) if planned.plan.steps else ""
+        parts = [first_line(where, console.width), verdict, value_text(planned.value, console.width)]
+        named = f" --dag {where.dag}" if len(room.estate.dags) != 1 and where.dag else ""
         parts.append(next_block([(f"starover{named} status", "the DAG as a map")]))
         console.result("\n\n".join(part for part in parts if part))
     if code:

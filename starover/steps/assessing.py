@@ -293,6 +293,7 @@ def _host_facts(host: Heard) -> HostFacts:
             members=found.members,
             witness_server=found.witness_server,
             witness_directory=found.witness_directory,
+            alternate_server=found.alternate_server,
             witness_share=found.witness_share,
             activation_mode=found.activation_mode,
             active_manager=found.active_manager,

@@ -39,6 +39,7 @@ class DagState(Report):
     members: tuple[str, ...]
     witness_server: str
     witness_directory: str
+    alternate_server: str
     witness_share: str
     """`Primary`, `Alternate`, `None`, `InvalidConfiguration`."""
     activation_mode: str

@@ -12,7 +12,7 @@ from approving import second
 from starover_cli.console import Console
 from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.views.head import Where
-from starover_cli.views.plan import plan_text
+from starover_cli.views.plan import plan_lines, plan_text
 
 from starover.plan import Plan, PlannedStep
 from starover.runbook import Beyond
@@ -249,3 +249,19 @@ def test_reading_is_never_asked_for() -> None:
     approval, console = answered(made, None)
     assert approval is None
     assert console.asked == []
+
+
+def test_a_wide_plan_keeps_its_columns_and_a_narrow_one_its_words() -> None:
+    long = Change("DAG DAG", "no quorum", "ExchangeNode2 with FileServer3.example.com as its witness", note="DB1: none")
+    made = plan(step(1, change=long), step(2))
+    wide = plan_lines(made, 80)
+    at = wide[0].index("wanted")
+    wanted = [line[at:].strip() for line in wide[1:4]]
+    assert wanted == ["ExchangeNode2 with", "FileServer3.example.com", "as its witness"]
+    assert wide[4].split() == ["DB1:", "none"], "a note stands in a line of its own"
+    narrow = plan_lines(made, 60)
+    assert max(len(line) for line in [*wide, *narrow]) <= 80
+    assert max(len(line) for line in narrow) <= 60
+    said = " ".join(" ".join(narrow).split())
+    assert "DAG DAG no quorum -> ExchangeNode2 with FileServer3.example.com as its witness DB1: none" in said
+    assert "right already suspended" in said, "no arrow where nothing changes"

@@ -26,6 +26,7 @@ DAG = DagState(
     members=("EX1", "EX3"),
     witness_server="FSW3.example.com",
     witness_directory="C:\\DAG1",
+    alternate_server="",
     witness_share="Primary",
     activation_mode="DagOnly",
     active_manager="EX1",

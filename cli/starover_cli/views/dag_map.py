@@ -122,7 +122,7 @@ class DagMap(msgspec.Struct, frozen=True, kw_only=True):
     databases: tuple[DatabaseRow, ...] = ()
     names: tuple[MailName, ...] = ()
     several: bool = False
-    """The inventory has other DAGs, so that commands must name this one."""
+    """The inventory has other DAGs, or does not know this one, so that commands must name it."""
     silent: tuple[Silent, ...] = ()
     """Hosts that did not answer: the verdict says what it lacks."""
 
@@ -231,6 +231,8 @@ def advice(dag: DagMap) -> list[tuple[str, str]]:
     if not dag.heard:
         return [("starover inventory check", "where each host is looked for")]
     lines = [(f"starover run{option} health-report", "every check, graded")]
+    if not all(row.mounted for row in dag.databases):
+        lines.insert(0, (f"starover assess{option}", "what happened, what is safe, and the plan to get mail back"))
     ours = [
         (row.name, copy.server)
         for row in dag.databases

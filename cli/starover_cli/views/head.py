@@ -12,6 +12,10 @@ from starover_cli.views.text import moment, plural
 __all__ = ["Where", "first_line", "next_block"]
 
 
+ALIGNED = 60
+"""A longer command is followed by its meaning at once: it must not push the others' out of sight."""
+
+
 class Where(msgspec.Struct, frozen=True, kw_only=True):
     """What the first line says. None means: not asked or not answered, and is printed as `?` where it must be known."""
 
@@ -68,6 +72,6 @@ def next_block(lines: Sequence[tuple[str, str]] | Sequence[str]) -> str:
     pairs = [(line, "") if isinstance(line, str) else line for line in lines][:3]
     if not pairs:
         return ""
-    widest = max(len(command) for command, _ in pairs)
+    widest = max((len(command) for command, _ in pairs if len(command) <= ALIGNED), default=0)
     rows = [f"  {command.ljust(widest)}   {meaning}".rstrip() for command, meaning in pairs]
     return "\n".join(["next:", *rows])

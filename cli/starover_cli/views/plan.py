@@ -26,13 +26,13 @@ RISKS = {
 
 
 def subject(step: PlannedStep) -> str:
-    """The thing a step is about: what changes; when it is right already, its first argument that is a name."""
+    """The thing a step is about: what changes; when nothing does, its first argument that is a name, else the host."""
     if step.change is not None:
         return str(step.change.what)
-    for value in step.arguments.values():
-        if isinstance(value, str) and value:
+    for name, value in step.arguments.items():
+        if isinstance(value, str) and value and name != "note":
             return value
-    return step.title.rstrip(".") or words(step.kind)
+    return step.host or words(step.kind)
 
 
 def words(kind: str) -> str:
@@ -101,16 +101,40 @@ def plan_lines(plan: Plan, width: int = 100) -> list[str]:
         elif change is None:
             rows.append((str(step.number), "=", step.host, subject(step), "right already", words(step.kind)))
         else:
-            wanted = f"{change.wanted}   {change.note}" if change.note else change.wanted
-            rows.append((str(step.number), step.mark, step.host, subject(step), change.now, wanted))
+            rows.append((str(step.number), step.mark, step.host, subject(step), change.now, change.wanted))
     if not rows:
         return []
-    lines = table([head, *rows], indent=2)
-    return [line for long in lines for line in wrap(long, width, " " * 10)] if _too_wide(lines, width) else lines
+    notes = ["", *(step.change.note if step.change is not None else "" for step in plan.steps)]
+    flat = [
+        (*row[:-1], f"{row[-1]}   {note}" if note else row[-1]) for row, note in zip([head, *rows], notes, strict=True)
+    ]
+    lines = table(flat, indent=2)
+    return _folded([head, *rows], notes, width) if any(len(line) > width for line in lines) else lines
 
 
-def _too_wide(lines: Sequence[str], width: int) -> bool:
-    return any(len(line) > width for line in lines)
+_CHANGING = ("+", "~", "-")
+NARROW = 20
+"""Columns that the last column needs, to be one; with less room what is wanted stands in a line below."""
+
+
+def _folded(rows: Sequence[Sequence[str]], notes: Sequence[str], width: int) -> list[str]:
+    """The table where it is too wide: what is wanted wrapped in its own column, each note in lines below its step."""
+    count = len(rows[0]) - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(count)]
+    under = 2 + sum(width + 2 for width in widths[: count - 2])
+    room = width - (2 + sum(width + 2 for width in widths))
+    lines: list[str] = []
+    for row, note in zip(rows, notes, strict=True):
+        if room >= NARROW:
+            left = "  " + "".join(cell.ljust(size + 2) for cell, size in zip(row, widths, strict=False))
+            lines += wrap(left + row[-1], width, " " * len(left))
+        else:
+            left = "  " + "".join(cell.ljust(size + 2) for cell, size in zip(row[: count - 2], widths, strict=False))
+            lines += wrap(left + row[count - 2], width, " " * under)
+            arrow = "->" if row[1] in _CHANGING else ""
+            lines += wrap(f"{' ' * under}{row[count - 1]}  {arrow.rjust(2)} {row[-1]}", width, " " * (under + 2))
+        lines += wrap(" " * under + note, width, " " * under) if note else []
+    return [line.rstrip() for line in lines]
 
 
 def plan_text(

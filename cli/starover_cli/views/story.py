@@ -62,7 +62,8 @@ class Row:
         elif self.mark in ("ok", "="):
             body = self.wanted or "right already"
         else:
-            body = f"{self.now} -> {self.wanted}   {self.state.replace('-', ' ')}"
+            change = f"{self.now} -> {self.wanted}   " if self.wanted else ""
+            body = f"{change}{self.state.replace('-', ' ')}"
         until = self.ended or at
         took = duration((until - self.began).total_seconds()) if self.began and until else ""
         notes = [note for note in (self.note if self.mark != ">" else "", self.waiting) if note]
@@ -220,6 +221,8 @@ class Story:
         row.now, row.wanted = event.now or row.now, event.wanted or row.wanted
         if event.state == "right" and not row.wanted:
             row.what, row.wanted = right_already(event, self.plan)
+        elif not event.wanted and event.kind and not row.wanted:
+            row.what = words(event.kind)  # refused before anybody knew what it would change
         row.note, row.fault, row.waiting, row.warnings = event.note, event.fault, "", event.warnings
         row.ended = at if row.began else None
         self._waits = {key: text for key, text in self._waits.items() if key[1] != event.step or not event.step}
