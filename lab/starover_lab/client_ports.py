@@ -12,7 +12,7 @@ import ipaddress
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starover_lab.tls import Authority
@@ -63,7 +63,14 @@ class _Reset(Exception):
 class ClientPorts:
     """All of them."""
 
-    def __init__(self, world: World, authority: Authority) -> None:
+    def __init__(
+        self,
+        world: World,
+        authority: Authority,
+        targets: Callable[[str, int], Sequence[Server] | None] = lambda _address, _port: None,
+    ) -> None:
+        """`targets` of a balancer's address and port; None: it has no listener of its own there, and all are."""
+        self._targets = targets
         self._world = world
         self._state = world.state
         self._authority = authority
@@ -145,7 +152,9 @@ class ClientPorts:
         zone = self._state.azs.get(subnet.az) if subnet is not None else None
         if zone is not None and zone.state != "up":
             return None
-        behind = [one for one in self._state.servers if one.exchange is not None and self._reached(one)]
+        chosen = self._targets(place.address, place.port)
+        every = [one for one in self._state.servers if one.exchange is not None] if chosen is None else chosen
+        behind = [one for one in every if self._reached(one)]
         able = [one for one in behind if self._state.runs(one, kind.service)] or behind
         near = [one for one in able if zone is not None and one.az == zone.name]
         if not able:

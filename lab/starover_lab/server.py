@@ -90,7 +90,7 @@ class LabServer:
             await host.follow()
         for dns in self._dns:
             await dns.serve()
-        self._client_ports = ClientPorts(self.world, authority)
+        self._client_ports = ClientPorts(self.world, authority, self.aws.cloud.balancing.behind)
         await self._client_ports.serve()
         await self._control.listener.serve()
         self.aws.serve()

@@ -143,8 +143,7 @@ class AwsPort:
         try:
             call = wire.asked(service, request)
         except wire.Unreadable as error:
-            protocol = "json" if "json" in (request.content_type or "") else "query"
-            return _send(start, wire.error_answer(protocol, "InvalidAction", str(error), _id(0)))
+            return _send(start, wire.error_answer(error.protocol, "InvalidAction", str(error), _id(0)))
         own = self.cloud.knows(service, call.operation)
         try:
             reply = self._in_the_world(call, own=own, counts=_counts(request))

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -49,6 +50,11 @@ _STATUS = {
 class Unreadable(Exception):
     """A request that is none of its service's."""
 
+    def __init__(self, what: str, protocol: str = "query") -> None:
+        """`protocol`: how its client reads the answer."""
+        super().__init__(what)
+        self.protocol = protocol
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -79,7 +85,10 @@ def asked(service: str, request: Request) -> Asked:
         protocol = determine_request_protocol(services, request.content_type)
     except (UnknownServiceError, NotImplementedError) as error:
         raise Unreadable(str(error)) from error
-    name, found = _operation(services, request)
+    try:
+        name, found = _operation(services, request)
+    except Unreadable as error:
+        raise Unreadable(str(error), protocol) from None
     model = services.operation_model(name)
     try:
         parameters = PROTOCOL_PARSERS[protocol](model).parse(
@@ -93,7 +102,7 @@ def asked(service: str, request: Request) -> Asked:
             }
         )
     except (RequestParserError, ValueError, TypeError) as error:
-        raise Unreadable(f"{service} {name}: {error}") from error
+        raise Unreadable(f"{service} {name}: {error}", protocol) from error
     return Asked(service, model, parameters, protocol)
 
 
@@ -103,11 +112,11 @@ def _operation(services: ServiceModel, request: Request) -> tuple[str, dict[str,
     name = target[1] if target is not None else request.values.get("Action", "")
     if name in services.operation_names:
         return name, {}
-    path = request.path.rstrip("/")
+    path = request.raw_path.rstrip("/")  # a name in it may have slashes of its own
     for route in _routes(services):
         match = route.path.fullmatch(path) if route.method == request.method else None
         if match is not None and all(request.args.get(key) == value for key, value in route.query.items()):
-            return route.operation, dict(zip(route.names, match.groups(), strict=True))
+            return route.operation, dict(zip(route.names, map(unquote, match.groups()), strict=True))
     raise Unreadable(f"there is no call {name or f'{request.method} {path}'}")
 
 

@@ -18,6 +18,8 @@ from starover_lab.cloud.run_command import RunCommand
 from starover_lab.cloud.scaling import Scaling
 from starover_lab.cloud.volumes import Volumes
 from starover_lab.cloud.vpc import Vpc
+from starover_lab.cloud.zonal_shift import ZonalShift
+from starover_lab.cloud.zones import Zones
 from starover_lab.world.world import World
 
 __all__ = ["Cloud"]
@@ -54,22 +56,23 @@ class Cloud:
         self.vpc = vpc
         self.store: Store = _no_store
         """Where the SSM agents put what they are to put into S3."""
+        self.balancing = Balancing(world, self.instances, vpc.id)
         groups = {
             one.instance: one.auto_scaling_group
             for one in world.topology.servers
             if one.instance and one.auto_scaling_group
         }
         self._calls: Mapping[str, Mapping[str, Callable[[Given], Reply]]] = {
-            "ec2": {**Ec2(world, self.instances, vpc).calls, **Volumes(world, self.instances).calls},
+            "ec2": {
+                **Ec2(world, self.instances, vpc).calls,
+                **Volumes(world, self.instances).calls,
+                **Zones(world.state).calls,
+            },
             "autoscaling": Scaling(world.state, self.instances, groups).calls,
-            "elbv2": Balancing(world, self.instances, vpc.id).calls,
+            "elbv2": self.balancing.calls,
+            "arc-zonal-shift": ZonalShift(world.state, self.balancing).calls,
             "health": Health(world.state).calls,
-            "ssm": RunCommand(
-                world,
-                self.instances,
-                agent if isinstance(agent, Agent) else None,
-                self._put
-            ).calls,
+            "ssm": RunCommand(world, self.instances, agent if isinstance(agent, Agent) else None, self._put).calls,
         }
 
     def call(self, service: str, operation: str, parameters: Given) -> Reply:

@@ -1,175 +1,261 @@
-"""ELB version 2: one target group for each balancer of the topology, its targets and their health by TCP 443."""
+"""ELB version 2 as its API shows it: balancers and target groups of the topology; how targets are, `targets` tells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starover_lab.cloud.errors import CloudError, not_simulated
-from starover_lab.cloud.given import Given, Reply, number, tables, text, texts
+from starover_lab.cloud.given import Given, Reply, number, table, tables, text, texts
 from starover_lab.cloud.instances import Instance, Instances
 from starover_lab.cloud.shapes import OWNER
+from starover_lab.cloud.targets import Key, TargetGroup, TargetGroups
+from starover_lab.cloud.zones import zone_id
+from starover_lab.world.entities import Server
 from starover_lab.world.world import World
 
-__all__ = ["Balancing"]
+__all__ = ["Balancer", "Balancing"]
 
 _PORT = 443
+_CROSS_ZONE = "load_balancing.cross_zone.enabled"
+_SHIFT = "zonal_shift.config.enabled"
+_DELAY = "deregistration_delay.timeout_seconds"
+NLB_ZONE = "Z2IFOLAFXWLO4F"
+"""Hosted zone of network load balancers in eu-west-1, to which an alias points."""
 
 
 @dataclass(eq=False)
-class _Target:
-    instance: Instance
-    up: bool
-    """What the checks found last."""
-    since: datetime
-    """When they found it, or when they began."""
-    initial: bool = False
-    leaving: datetime | None = None
-    """When it has been drained."""
+class Balancer:
+    """A network load balancer."""
 
-
-@dataclass(eq=False)
-class _TargetGroup:
     arn: str
     name: str
-    balancer: str
-    """ARN."""
-    targets: dict[str, _Target] = field(default_factory=dict[str, _Target])
+    fqdn: str
+    attributes: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def shifts(self) -> bool:
+        """Whether zonal shift may be used on it."""
+        return self.attributes[_SHIFT] == "true"
 
 
 class Balancing:
     """Network load balancers in front of all mailbox servers."""
 
     def __init__(self, world: World, instances: Instances, vpc: str) -> None:
-        self._world = world
         self._state = world.state
         self._instances = instances
         self._vpc = vpc
-        self._groups: dict[str, _TargetGroup] = {}
-        region = self._state.region
-        known = self._state.now - timedelta(seconds=self._state.tuning.elb_check_s)
-        self._balancers: dict[str, tuple[str, str]] = {}
-        """ARN to name and DNS name."""
+        self.groups = TargetGroups(world)
+        region, tuning = self._state.region, self._state.tuning
+        known = self._state.now - timedelta(seconds=tuning.elb_check_s)
+        self.balancers: dict[str, Balancer] = {}
+        """By ARN."""
         for one in world.topology.balancers:
             if one.kind != "nlb" or not one.target_group:
                 continue
             digits = self._state.dice.text("elb", one.name, 16)
             stem = f"arn:aws:elasticloadbalancing:{region}:{OWNER}"
-            balancer = f"{stem}:loadbalancer/net/{one.name}/{digits}"
-            group = _TargetGroup(f"{stem}:targetgroup/{one.target_group}/{digits}", one.target_group, balancer)
-            self._balancers[balancer] = (one.name, one.fqdn)
-            self._groups[group.arn] = group
+            arn = f"{stem}:loadbalancer/net/{one.name}/{digits}"
+            shift = "true" if tuning.elb_zonal_shift else "false"
+            attributes = {_CROSS_ZONE: "false", _SHIFT: shift, "deletion_protection.enabled": "false"}
+            self.balancers[arn] = Balancer(arn, one.name, one.fqdn, attributes)
+            group_arn = f"{stem}:targetgroup/{one.target_group}/{digits}"
+            group = TargetGroup(group_arn, one.target_group, _PORT, [arn], int(tuning.elb_deregister_s))
+            group.probe.interval = max(1, int(tuning.elb_check_s / 3))
+            group.attributes = {
+                "proxy_protocol_v2.enabled": "false",
+                "preserve_client_ip.enabled": "true",
+                "stickiness.enabled": "false",
+                "deregistration_delay.connection_termination.enabled": "false",
+                _CROSS_ZONE: "use_load_balancer_configuration",
+            }
+            self.groups.all[group.arn] = group
             for instance in instances.all.values():
                 if instance.server.exchange is not None:
-                    group.targets[instance.id] = _Target(instance, up=True, since=known)
-        if self._groups:
-            self._state.reviewers.append(self.review)
+                    self.groups.known(group, instance, _PORT, known)
+        if self.groups.all:
+            self._state.reviewers.append(self.groups.review)
         self.calls: Mapping[str, Callable[[Given], Reply]] = {
             "describe_load_balancers": self.describe_load_balancers,
+            "describe_load_balancer_attributes": self.describe_load_balancer_attributes,
+            "modify_load_balancer_attributes": self.modify_load_balancer_attributes,
+            "describe_listeners": self.describe_listeners,
             "describe_target_groups": self.describe_target_groups,
+            "describe_target_group_attributes": self.describe_target_group_attributes,
+            "modify_target_group": self.modify_target_group,
+            "modify_target_group_attributes": self.modify_target_group_attributes,
             "describe_target_health": self.describe_target_health,
             "register_targets": self.register_targets,
             "deregister_targets": self.deregister_targets,
+            "describe_tags": self.describe_tags,
         }
 
-    def review(self) -> None:
-        """Note what the checks would find."""
-        for group in self._groups.values():
-            for target in [*group.targets.values()]:
-                if target.leaving is not None and self._state.now >= target.leaving:
-                    del group.targets[target.instance.id]
-                up = self._state.runs(target.instance.server, "W3SVC")
-                if up != target.up:
-                    target.initial = target.initial and not self._known(target)
-                    target.up, target.since = up, self._state.now
-
-    def _group(self, given: Given) -> _TargetGroup:
-        found = self._groups.get(text(given, "TargetGroupArn"))
+    def _group(self, given: Given) -> TargetGroup:
+        found = self.groups.all.get(text(given, "TargetGroupArn"))
         if found is None:
             raise CloudError("TargetGroupNotFound", "One or more target groups not found")
         return found
 
-    def _known(self, target: _Target) -> bool:
-        """Whether the checks have found it often enough as it is."""
-        return self._state.now >= target.since + timedelta(seconds=self._state.tuning.elb_check_s)
+    def _balancer(self, arn: str) -> Balancer:
+        found = self.balancers.get(arn)
+        if found is None:
+            raise CloudError("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
+        return found
 
-    def _health(self, target: _Target) -> Reply:
-        if target.leaving is not None:
-            return {
-                "State": "draining",
-                "Reason": "Target.DeregistrationInProgress",
-                "Description": "Target deregistration is in progress",
-            }
-        known = self._known(target)
-        if target.initial and not known:
-            return {"State": "initial", "Reason": "Elb.RegistrationInProgress"}
-        if target.instance.state in ("stopped", "terminated"):
-            return {
-                "State": "unused",
-                "Reason": "Target.InvalidState",
-                "Description": "Target is in the stopped state",
-            }
-        if target.up == known:  # up for long enough, or down not long enough to be noticed
-            return {"State": "healthy"}
-        return {"State": "unhealthy", "Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
-
-    # -- calls ---------------------------------------------------------------------------------------------------
+    # -- balancers -----------------------------------------------------------------------------------------------
 
     def describe_load_balancers(self, given: Given) -> Reply:
         """Balancers."""
         names, arns = texts(given, "Names"), texts(given, "LoadBalancerArns")
+        known = {one.name for one in self.balancers.values()}
+        for name in (*(one for one in names if one not in known), *(one for one in arns if one not in self.balancers)):
+            raise CloudError("LoadBalancerNotFound", f"Load balancers '[{name}]' not found")
         return {
             "LoadBalancers": [
                 {
-                    "LoadBalancerArn": arn,
-                    "LoadBalancerName": name,
-                    "DNSName": fqdn,
+                    "LoadBalancerArn": one.arn,
+                    "LoadBalancerName": one.name,
+                    "DNSName": one.fqdn,
+                    "CanonicalHostedZoneId": NLB_ZONE,
                     "Scheme": "internal",
                     "Type": "network",
                     "VpcId": self._vpc,
                     "State": {"Code": "active"},
+                    "IpAddressType": "ipv4",
                     "AvailabilityZones": [{"ZoneName": az.name} for az in self._state.azs],
                 }
-                for arn, (name, fqdn) in self._balancers.items()
-                if (not names or name in names) and (not arns or arn in arns)
+                for one in self.balancers.values()
+                if (not names or one.name in names) and (not arns or one.arn in arns)
             ]
         }
+
+    def describe_load_balancer_attributes(self, given: Given) -> Reply:
+        """Attributes."""
+        return {"Attributes": _pairs(self._balancer(text(given, "LoadBalancerArn")).attributes)}
+
+    def modify_load_balancer_attributes(self, given: Given) -> Reply:
+        """Set attributes."""
+        balancer = self._balancer(text(given, "LoadBalancerArn"))
+        balancer.attributes |= _new_pairs(given, balancer.attributes)
+        return {"Attributes": _pairs(balancer.attributes)}
+
+    def describe_listeners(self, given: Given) -> Reply:
+        """One listener for each target group."""
+        arn = text(given, "LoadBalancerArn")
+        balancers = [self._balancer(arn)] if arn else [*self.balancers.values()]
+        return {
+            "Listeners": [
+                {
+                    "ListenerArn": f"{one.arn.replace(':loadbalancer/', ':listener/')}/{group.arn.rpartition('/')[2]}",
+                    "LoadBalancerArn": one.arn,
+                    "Port": group.port,
+                    "Protocol": "TCP",
+                    "DefaultActions": [{"Type": "forward", "TargetGroupArn": group.arn}],
+                }
+                for one in balancers
+                for group in self.groups.all.values()
+                if one.arn in group.balancers
+            ]
+        }
+
+    def describe_tags(self, given: Given) -> Reply:
+        """They have none."""
+        return {"TagDescriptions": [{"ResourceArn": arn, "Tags": []} for arn in texts(given, "ResourceArns")]}
+
+    # -- groups --------------------------------------------------------------------------------------------------
 
     def describe_target_groups(self, given: Given) -> Reply:
         """Target groups."""
         names, arns = texts(given, "Names"), texts(given, "TargetGroupArns")
         balancer = text(given, "LoadBalancerArn")
+        if balancer:
+            self._balancer(balancer)
+        known = {one.name for one in self.groups.all.values()}
+        if any(one not in known for one in names) or any(one not in self.groups.all for one in arns):
+            raise CloudError("TargetGroupNotFound", "One or more target groups not found")
         return {
             "TargetGroups": [
-                {
-                    "TargetGroupArn": one.arn,
-                    "TargetGroupName": one.name,
-                    "Protocol": "TCP",
-                    "Port": _PORT,
-                    "VpcId": self._vpc,
-                    "HealthCheckProtocol": "TCP",
-                    "HealthCheckPort": str(_PORT),
-                    "HealthCheckEnabled": True,
-                    "HealthCheckIntervalSeconds": 30,
-                    "HealthCheckTimeoutSeconds": 10,
-                    "HealthyThresholdCount": 3,
-                    "UnhealthyThresholdCount": 3,
-                    "LoadBalancerArns": [one.balancer],
-                    "TargetType": "instance",
-                }
-                for one in self._groups.values()
-                if (not names or one.name in names) and (not arns or one.arn in arns) and balancer in ("", one.balancer)
+                self._shown(one)
+                for one in self.groups.all.values()
+                if (not names or one.name in names)
+                and (not arns or one.arn in arns)
+                and (not balancer or balancer in one.balancers)
             ]
         }
+
+    def _shown(self, one: TargetGroup) -> Reply:
+        probe = one.probe
+        shown: Reply = {
+            "TargetGroupArn": one.arn,
+            "TargetGroupName": one.name,
+            "Protocol": "TCP",
+            "Port": one.port,
+            "VpcId": self._vpc,
+            "HealthCheckProtocol": probe.protocol,
+            "HealthCheckPort": probe.port,
+            "HealthCheckEnabled": probe.enabled,
+            "HealthCheckIntervalSeconds": probe.interval,
+            "HealthCheckTimeoutSeconds": probe.timeout,
+            "HealthyThresholdCount": probe.healthy,
+            "UnhealthyThresholdCount": probe.unhealthy,
+            "LoadBalancerArns": one.balancers,
+            "TargetType": "instance",
+            "IpAddressType": "ipv4",
+        }
+        if probe.protocol in ("HTTP", "HTTPS"):
+            shown |= {"HealthCheckPath": probe.path, "Matcher": {"HttpCode": probe.matcher}}
+        return shown
+
+    def describe_target_group_attributes(self, given: Given) -> Reply:
+        """Attributes, the delay of draining among them."""
+        group = self._group(given)
+        return {"Attributes": _pairs({_DELAY: str(group.delay), **group.attributes})}
+
+    def modify_target_group_attributes(self, given: Given) -> Reply:
+        """Set attributes."""
+        group = self._group(given)
+        new = _new_pairs(given, {_DELAY: "", **group.attributes})
+        delay = new.pop(_DELAY, str(group.delay))
+        if not delay.isdecimal() or int(delay) > 3600:
+            raise CloudError("ValidationError", f"'{delay}' is not a valid value for attribute '{_DELAY}'")
+        group.delay = int(delay)
+        group.attributes |= new
+        return self.describe_target_group_attributes(given)
+
+    def modify_target_group(self, given: Given) -> Reply:
+        """Change how a group's targets are checked."""
+        group = self._group(given)
+        probe = group.probe
+        protocol = text(given, "HealthCheckProtocol", probe.protocol)
+        if protocol not in ("TCP", "HTTP", "HTTPS"):
+            raise CloudError("ValidationError", f"Health check protocol '{protocol}' is not supported")
+        if protocol == "TCP" and ("HealthCheckPath" in given or "Matcher" in given):
+            raise CloudError(
+                "InvalidConfigurationRequest", "You cannot specify a health check path for a target group with TCP"
+            )
+        probe.protocol = protocol
+        probe.port = text(given, "HealthCheckPort", probe.port)
+        probe.path = text(given, "HealthCheckPath", probe.path or "/")
+        probe.matcher = text(table(given, "Matcher"), "HttpCode", probe.matcher or "200-399")
+        probe.interval = number(given, "HealthCheckIntervalSeconds", probe.interval)
+        probe.timeout = number(given, "HealthCheckTimeoutSeconds", probe.timeout)
+        probe.healthy = number(given, "HealthyThresholdCount", probe.healthy)
+        probe.unhealthy = number(given, "UnhealthyThresholdCount", probe.unhealthy)
+        probe.enabled = given.get("HealthCheckEnabled", probe.enabled) is True
+        self._state.review()
+        return {"TargetGroups": [self._shown(group)]}
+
+    # -- targets -------------------------------------------------------------------------------------------------
 
     def describe_target_health(self, given: Given) -> Reply:
         """Health of the targets; of one that is named and not there: unused."""
         group = self._group(given)
-        named = [text(one, "Id") for one in tables(given, "Targets")]
+        named = [(text(one, "Id"), number(one, "Port", group.port)) for one in tables(given, "Targets")]
         shown: list[Reply] = []
-        for name in named or group.targets:
-            target = group.targets.get(name)
+        for key in named or group.targets:
+            target = group.targets.get(key)
             health: Reply = (
                 {
                     "State": "unused",
@@ -177,39 +263,62 @@ class Balancing:
                     "Description": "Target is not registered to the target group",
                 }
                 if target is None
-                else self._health(target)
+                else self.groups.state_of(group, target)
             )
-            shown.append({"Target": {"Id": name, "Port": _PORT}, "HealthCheckPort": str(_PORT), "TargetHealth": health})
+            asked = str(key[1]) if group.probe.port == "traffic-port" else group.probe.port
+            shown.append({"Target": {"Id": key[0], "Port": key[1]}, "HealthCheckPort": asked, "TargetHealth": health})
         return {"TargetHealthDescriptions": shown}
 
     def register_targets(self, given: Given) -> Reply:
         """Add targets."""
         group = self._group(given)
-        for one in tables(given, "Targets"):
-            instance = self._named(one)
-            if instance.id not in group.targets or group.targets[instance.id].leaving is not None:
-                up = self._state.runs(instance.server, "W3SVC")
-                group.targets[instance.id] = _Target(instance, up=up, since=self._state.now, initial=True)
-                self._state.log.add("target", instance.server.name, group=group.name, state="registered")
+        wanted = [(self._instance(one), number(one, "Port", group.port)) for one in tables(given, "Targets")]
+        for instance, port in wanted:
+            self.groups.register(group, instance, port)
         return {}
 
     def deregister_targets(self, given: Given) -> Reply:
-        """Take targets out; they are drained first."""
+        """Take targets out; they are drained first. Without a port: on every port."""
         group = self._group(given)
         for one in tables(given, "Targets"):
-            target = group.targets.get(self._named(one).id)
-            if target is not None and target.leaving is None:
-                target.leaving = self._state.poke_after(self._state.tuning.elb_deregister_s)
-                self._state.log.add("target", target.instance.server.name, group=group.name, state="draining")
+            name = text(one, "Id")
+            ports = [number(one, "Port")] if "Port" in one else [port for known, port in group.targets if known == name]
+            keys: list[Key] = [(name, port) for port in ports]
+            for key in keys:
+                self.groups.deregister(group, key)
         return {}
 
-    def _named(self, one: Given) -> Instance:
-        if number(one, "Port", _PORT) != _PORT:
-            not_simulated("targets on other ports")
+    def _instance(self, one: Given) -> Instance:
+        if not 1 <= number(one, "Port", _PORT) <= 65535:
+            not_simulated("targets without a port")
         found = self._instances.all.get(text(one, "Id"))
-        if found is None:
+        if found is None or found.state in ("terminated", "shutting-down", "stopped"):
             raise CloudError(
                 "InvalidTarget",
                 f"The following targets are not in a running state and cannot be registered: '{text(one, 'Id')}'",
             )
         return found
+
+    def behind(self, address: str, port: int) -> list[Server] | None:
+        """The hosts that get connections to an address of a balancer; None: it has no listener on that port."""
+        for one in self.balancers.values():
+            if address in self._state.balancer_addresses.get(one.fqdn.casefold(), ()):
+                groups = [group for group in self.groups.all.values() if one.arn in group.balancers]
+                if any(group.port == port for group in groups):
+                    return [target.instance.server for target in self.groups.serving(one.arn, port)]
+        return None
+
+    def ids(self) -> list[str]:
+        """Ids of the zones that the balancers stand in."""
+        return [zone_id(az.name) for az in self._state.azs]
+
+
+def _pairs(found: Mapping[str, str]) -> list[Reply]:
+    return [{"Key": key, "Value": value} for key, value in found.items()]
+
+
+def _new_pairs(given: Given, known: Mapping[str, str]) -> dict[str, str]:
+    new = {text(one, "Key"): text(one, "Value") for one in tables(given, "Attributes")}
+    for key in new.keys() - known.keys():
+        raise CloudError("InvalidConfigurationRequest", f"The attribute '{key}' is not recognized")
+    return new

@@ -284,7 +284,13 @@ class Dns:
 
     def _outside(self, name: str) -> tuple[list[Record], bool]:
         """The Internet, as far as it concerns the estate: the balancers' names."""
-        addresses = self._state.balancer_addresses.get(name.rstrip(".").casefold(), ())
+        key = name.rstrip(".").casefold()
+        away = {zone for balancer, zone in self._state.shifted if balancer == key}
+        addresses = [
+            one
+            for one in self._state.balancer_addresses.get(key, ())
+            if not away or self._state.zone_of(one) not in away
+        ]
         return [Record(name=name, type="A", data=one, ttl_s=_OUTSIDE_TTL_S) for one in addresses], bool(addresses)
 
     def _refuse_conflict(self, zone: Zone, new: Record, others: tuple[Record, ...]) -> None:

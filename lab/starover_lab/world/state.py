@@ -6,6 +6,7 @@ The parts are level-triggered: a transition sets plain facts (this host is off, 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -97,6 +98,8 @@ class State:
     ui_culture: str = "en-US"
     zones: Names[Zone] = field(default_factory=Names[Zone])
     balancer_addresses: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    shifted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """DNS name of a balancer, and an AZ whose addresses are taken out of it."""
     """DNS name of a balancer (case-folded) to its addresses; the world outside knows these names."""
     client_names: tuple[str, ...] = ()
     cno_creation: bool = False
@@ -189,6 +192,11 @@ class State:
         """Whether the host answers and that service runs on it."""
         found = server.services.get(service)
         return self.answers(server) and found is not None and found.status == "Running"
+
+    def zone_of(self, address: str) -> str:
+        """The AZ of the subnet that holds an address; empty: none does."""
+        found = ipaddress.ip_address(address)
+        return next((one.az for one in self.subnets if found in ipaddress.ip_network(one.cidr)), "")
 
     def answers(self, server: Server) -> bool:
         """Whether a host is up and its services can be asked over the network at all."""
