@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from starover import DagName, Estate, Finding, Findings, NotSafe, Steps, runbook, together
+from starover.steps import guards
 from starover.steps.adapters import check_covered, one_adapter_each, replicating
 from starover.steps.dag_object import dag_named, existing
+from starover.steps.gate import admit, judged
 from starover.steps.networks import (
     NetworkText,
     Port,
@@ -17,6 +19,7 @@ from starover.steps.networks import (
     networks_manual,
     read_networks,
 )
+from starover.steps.out_on_purpose import not_out
 from starover.steps.preflight_reports import network as adapters_of
 
 Option = Literal["Disabled", "Enabled", "InterSubnetOnly", "SeedOnly"]
@@ -47,7 +50,7 @@ def dag_networks(
     name = dag_named(dag, estate)
     found = yield from existing(name, estate)
     asked = found.server
-    members = [server for server in estate.servers if found.dag.has(server.name)]
+    members = not_out([server for server in estate.servers if found.dag.has(server.name)], found.dag)
     now = yield from dag_networks_of.read(asked, dag=name)
     seen = yield from together(adapters_of.read(server) for server in members)
     check_covered(members, seen, specs)
@@ -62,6 +65,7 @@ def dag_networks(
         if not options:
             says = "one adapter a member: one network holds all subnets and carries replication; nothing to do"
             return Findings(findings=(Finding(check="networks", on=name, level="info", says=says),))
+    admit(f"setting {name}", [judged("G-SETDAG", guards.set_dag_allowed(found.dag))])
     if manual and not one_adapter_each(seen):
         yield from replicating(members, seen, specs, aws=bool(estate.region))
         yield networks_manual.on(asked, dag=name, manual=True)

@@ -3,7 +3,19 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import BadParameter, Comment, CopyId, Dag, DbSelector, Server, Steps, recall, runbook, together
+from starover import (
+    BadParameter,
+    Comment,
+    CopyId,
+    Dag,
+    DbSelector,
+    Estate,
+    Server,
+    Steps,
+    recall,
+    runbook,
+    together,
+)
 from starover.steps.copies import (
     CopyStatus,
     DatabaseCopies,
@@ -14,11 +26,13 @@ from starover.steps.copies import (
     resumed,
     suspended,
 )
+from starover.steps.out_on_purpose import unless_out
 
 
 @runbook
 def copies_suspend(
     dag: Dag,
+    estate: Estate,
     server: Server,
     mode: Literal["full", "activation-only"],
     db: Sequence[DbSelector] = (),
@@ -38,7 +52,7 @@ def copies_suspend(
     all_on_server: every passive copy on the server
     """
     everything = _every(dag, server, db, all_on_server)
-    here = yield from copies_on.read(server, name=server.name)
+    here = yield from unless_out(dag, estate, server, copies_on.read(server, name=server.name))
 
     def part(copy: CopyId) -> Steps:
         yield suspended.on(
@@ -56,6 +70,7 @@ def copies_suspend(
 @runbook
 def copies_resume(
     dag: Dag,
+    estate: Estate,
     server: Server,
     db: Sequence[DbSelector] = (),
     all_on_server: bool = False,
@@ -74,7 +89,7 @@ def copies_resume(
     force_foreign: also copies that somebody else suspended
     """
     everything = _every(dag, server, db, all_on_server)
-    here = yield from copies_on.read(server, name=server.name)
+    here = yield from unless_out(dag, estate, server, copies_on.read(server, name=server.name))
     chosen = [one.id for one in _ours(here, force_foreign)] if everything else named_on(here, server, db)
 
     def part(copy: CopyId) -> Steps:

@@ -27,6 +27,7 @@ from starover.steps.gate import Judged, admit, judged, note_of
 from starover.steps.maintenance_types import AUTO, WHOLE_DAG, Check, MountDial, Scope, Seconds, Target
 from starover.steps.moves import LOSSLESS, best_copies, home, homeward, moved, moved_with_loss, paused
 from starover.steps.nodes import core_group, owner_moved
+from starover.steps.out_on_purpose import refuse_out
 from starover.steps.placement import places_of
 from starover.steps.preferences import ordered
 from starover.steps.rebalancing import rebalancing, rebalancing_set
@@ -59,6 +60,8 @@ def db_switchover(
     """
     around = yield from look_around(dag, estate)
     frequency = (yield from rebalancing.read(around.seen_by, dag=dag.name)).frequency
+    if hold == "freeze" and guards.frequency_of(frequency) is not None:
+        admit(f"freezing {dag.name}", [judged("G-SETDAG", guards.set_dag_allowed(around.seen))])
     for name in _known(around, db):
         database = next(one for one in around.databases if one.name == name)
         target = _target(around, estate, name, to)
@@ -108,7 +111,7 @@ def server_switchover(
     now: outside the maintenance windows of the DAG too
     """
     member_of(dag, server)
-    around = yield from look_around(dag, estate)
+    around = yield from look_around(dag, estate, server)
     frequency = (yield from rebalancing.read(around.seen_by, dag=dag.name)).frequency
     active = around.active_on(server)
     if not active:
@@ -254,6 +257,9 @@ def _target(around: Around, estate: Estate, database: str, to: Target) -> str:
 
 def _in_service(around: Around, target: str) -> Judged:
     """G-SINGLE for a target: nothing is moved onto a member that is in maintenance."""
+    if target in around.out:
+        why = refuse_out(target, around.out[target])
+        return judged("G-SINGLE", Blocked(why.what, guard="G-SINGLE", next=why.next))
     member = next((one for one in around.members if same_host(one.server.name, target)), None)
     up = any(same_host(target, node) for node in around.nodes_up)
     if member is not None and up and not offline(member.components):

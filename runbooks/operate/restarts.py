@@ -84,7 +84,7 @@ def service_restart(
             next=("its short name is wanted, such as MSExchangeIS or W3SVC",),
             host=server.name,
         )
-    around = yield from look_around(dag, estate)
+    around = yield from look_around(dag, estate, server)
     kind = one.name.casefold()
     every = [around.judge_setup(), around.judge_window(server, now=now)]
     if kind == "msexchangeis":

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from starover.errors import BadParameter, NotSafe
+from starover.errors import BadParameter, NotSafe, StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
-from starover.runbook import Steps, together
+from starover.runbook import Steps, attempt, together
 from starover.step import Report
 from starover.steps import guards
 from starover.steps.activation import Activation, activations
 from starover.steps.components import HUB, ComponentState, ComponentStates, component_states, find, hub_held, offline
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_on
 from starover.steps.dag import DatabaseInfo, databases, members_of, short
-from starover.steps.dag_object import DagObject, dag_facts
+from starover.steps.dag_object import DagObject, dag_facts, listed
 from starover.steps.gate import Judged, judged
 from starover.steps.moves import Moment, moment_of
+from starover.steps.out_on_purpose import fenced_since, out_by_dag, refuse_out
 from starover.steps.placement import places_of
 from starover.steps.redundancy import copies_without, no_seed, only_copies
 
@@ -53,13 +54,17 @@ class Around:
     seen_by: Server
     """The member that sees it with its cluster: whom to ask, and who does what concerns all."""
     members: tuple[Member, ...]
-    """In the order of the inventory."""
+    """In the order of the inventory; without those that are out."""
+    out: dict[str, str]
+    """Members that are out on purpose, with why: stopped, evicted or fenced since a disaster."""
     databases: tuple[DatabaseInfo, ...]
     """Those with a copy on a member."""
     servers: tuple[Activation, ...]
 
     def member(self, server: Server) -> Member:
-        """What a member answered."""
+        """What a member answered. Raises `NotSafe` for one that is out on purpose."""
+        if server.name in self.out:
+            raise refuse_out(server.name, self.out[server.name])
         return next(one for one in self.members if one.server is server)
 
     def others(self, server: Server) -> list[Member]:
@@ -154,18 +159,26 @@ def member_of(dag: Dag, server: Server) -> None:
         )
 
 
-def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
-    """Ask every member, side by side. All must answer: a member that is silent is not worked around (law 6)."""
+def look_around(dag: Dag, estate: Estate, server: Server | None = None) -> Steps[Around]:
+    """Ask every member, side by side. All must answer: a member that is silent is not worked around (law 6).
+
+    But for those that are out on purpose, and stay so until failback: on the DAG's Stopped list, evicted, or fenced.
+    `server` is one that is to be worked on. Raises `NotSafe` where that one is out.
+    """
     servers = members_of(dag, estate)
     if not servers:
         raise BadParameter(f"{dag.name} has no members in the inventory", certain=("nothing was contacted",))
-    members = yield from together(_member(server) for server in servers)
-    for asked in servers:
+    heard = yield from together(_member(one) for one in servers)
+    errors = {one.name: error for one, error in zip(servers, heard, strict=True) if isinstance(error, StaroverError)}
+    answering = [one for one in servers if one.name not in errors]
+    if not answering:
+        raise errors[servers[0].name]
+    for asked in answering:
         seen = yield from dag_facts.read(asked, dag=dag.name)
         if seen.cluster is not None:
             break
     else:
-        asked, seen = servers[0], (yield from dag_facts.read(servers[0], dag=dag.name))
+        asked, seen = answering[0], (yield from dag_facts.read(answering[0], dag=dag.name))
     if not seen.found:
         raise NotSafe(
             f"there is no DAG {dag.name}: {asked.name} lists none of that name",
@@ -173,6 +186,12 @@ def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
             next=("starover status",),
             host=asked.name,
         )
+    out = yield from _out(seen, servers, list(errors))
+    missing = [name for name in errors if name not in out]
+    if missing:
+        raise errors[missing[0]]
+    if server is not None and server.name in out:
+        raise refuse_out(server.name, out[server.name])
     known = yield from databases.read(asked)
     limits = yield from activations.read(asked)
     names = {short(name).casefold() for name in seen.members}
@@ -181,7 +200,8 @@ def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
         dag=dag,
         seen=seen,
         seen_by=asked,
-        members=tuple(members),
+        members=tuple(one for one in heard if isinstance(one, Member) and one.server.name not in out),
+        out=out,
         databases=tuple(
             one for one in known.databases if any(server.casefold() in names for server in places_of(one.preferences))
         ),
@@ -189,13 +209,28 @@ def look_around(dag: Dag, estate: Estate) -> Steps[Around]:
     )
 
 
-def _member(server: Server) -> Steps[Member]:
-    parts: list[Steps[Report]] = [
-        copies_on.read(server, name=server.name),
-        component_states.read(server, server=server.name),
-        moment_of.read(server),
+def _out(seen: DagObject, servers: Sequence[Server], silent: Collection[str]) -> Steps[dict[str, str]]:
+    """Who is out on purpose: whoever is stopped, and of the silent ones those that were evicted or fenced."""
+    out: dict[str, str] = {}
+    for one in servers:
+        why = out_by_dag(one.name, seen) if one.name in silent or listed(one.name, seen.stopped) else ""
+        if why:
+            out[one.name] = why
+    return out | (yield from fenced_since([one for one in servers if one.name in silent and one.name not in out]))
+
+
+def _member(server: Server) -> Steps[Member | StaroverError]:
+    """What a member answers, or the first thing that it did not."""
+    parts: list[Steps[Report | StaroverError]] = [
+        attempt(copies_on.read(server, name=server.name)),
+        attempt(component_states.read(server, server=server.name)),
+        attempt(moment_of.read(server)),
     ]
-    copies, components, moment = yield from together(parts)
+    answers = yield from together(parts)
+    for one in answers:
+        if isinstance(one, StaroverError):
+            return one
+    copies, components, moment = answers
     assert isinstance(copies, DatabaseCopies)
     assert isinstance(components, ComponentStates)
     assert isinstance(moment, Moment)

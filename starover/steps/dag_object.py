@@ -117,7 +117,9 @@ class DagObject(Report):
     @property
     def even(self) -> bool:
         """Whether the number of members calls for a witness."""
-        return bool(self.members) and len(self.members) % 2 == 0
+        nodes = len(self.cluster.nodes) if self.cluster is not None and self.stopped else 0
+        count = nodes or len(self.members)  # after a Restore the survivors alone are counted
+        return bool(count) and count % 2 == 0
 
 
 dag_facts = Query("dag/facts.ps1.j2", DagObject)

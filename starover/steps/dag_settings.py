@@ -113,7 +113,7 @@ def quorum_model_right(now: DagObject, /, *, dag: DagName, members: Sequence[str
             certain=("nothing was changed",),
             next=("starover status",),
         )
-    blocked = guards.set_dag_allowed(now)
+    blocked = guards.set_dag_allowed(now, joining=members)
     return blocked or Change(f"quorum model of {dag}", "as joining leaves it", "as the number of members wants it")
 
 
@@ -152,5 +152,5 @@ def activation_mode_set(
             certain=("nothing was changed",),
             next=("start it again by failback, then turn DAC off",),
         )
-    blocked = guards.set_dag_allowed(now)
+    blocked = guards.set_dag_allowed(now, joining=members)
     return blocked or Change(f"DAC mode of {dag}", now.activation_mode or "Off", mode)

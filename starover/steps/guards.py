@@ -11,7 +11,8 @@ from starover.names import first_label, same_host
 from starover.parameters import duration
 from starover.step import Blocked
 from starover.steps.copies import CopyStatus
-from starover.steps.dag_object import ClusterView, DagObject
+from starover.steps.dag import short
+from starover.steps.dag_object import ClusterView, DagObject, listed
 from starover.steps.gate import Judged, judged
 from starover.steps.quorum import lose, votes_of
 from starover.windows import Window, next_opening, open_until
@@ -233,14 +234,38 @@ def _spoken(every: timedelta) -> str:
     return f"{hours:g} h" if hours >= 1 else f"{int(every.total_seconds() // 60)} min"
 
 
-def set_dag_allowed(now: DagObject, *, naming: str = "") -> Blocked | None:
-    """G-SETDAG: after quorum was restored with the alternate witness, only what names that witness may be set.
+def set_dag_allowed(now: DagObject, *, naming: str = "", joining: Sequence[str] = ()) -> Blocked | None:
+    """G-SETDAG: while a recovery is open, only what names the witness that is in use then may be set.
 
-    Anything else may pull the quorum back to the primary one, which is dead then. `naming`: the witness it names.
+    Anything else may pull the quorum back to the primary one, which may be dead. `naming`: the witness it names;
+    `joining`: members that are on their way in, and no nodes yet.
     """
     if naming and same_host(naming, now.alternate_server):
         return None
-    return set_dag_unless_alternate(now.witness_share)
+    alternate = set_dag_unless_alternate(now.witness_share)
+    if alternate is not None or (naming and (now.witness_share != "Primary" or same_host(naming, now.witness_server))):
+        return alternate
+    why = _recovery_open(now, joining)
+    if not why:
+        return None
+    return Blocked(
+        f"a recovery is open ({why}): setting the DAG now may pull the quorum to a witness that is dead",
+        guard="G-SETDAG",
+        certain=("nothing was changed",),
+        next=("failback brings that side back, and puts the witness in order",),
+    )
+
+
+def _recovery_open(now: DagObject, joining: Sequence[str]) -> str:
+    """What shows that one side was given up and has not come back; empty: nothing does."""
+    if now.stopped:
+        return f"stopped: {', '.join(map(short, now.stopped))}"
+    if now.cluster is None:
+        return ""
+    gone = [
+        short(one) for one in now.members if now.cluster.node(short(one)) is None and not listed(short(one), joining)
+    ]
+    return f"evicted from the cluster: {', '.join(gone)}" if gone else ""
 
 
 def set_dag_unless_alternate(witness_share: str) -> Blocked | None:

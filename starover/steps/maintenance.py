@@ -108,7 +108,7 @@ def take_out(
     back after a host that went silent or an unknown outcome, nor for mail that does not leave.
     """
     member_of(dag, server)
-    around = yield from look_around(dag, estate)
+    around = yield from look_around(dag, estate, server)
     before = yield from snapshot.read(server, server=server.name)
     core = yield from core_group.read(server, dag=dag.name)
     if _is_out(around, server, before):
@@ -470,7 +470,7 @@ def _served(server: Server) -> Steps:
 
 def _homeward(dag: Dag, server: Server, estate: Estate) -> Steps[list[tuple[str, str]]]:
     """Databases that prefer the server and may come back to it; that it is Blocked now is what this run lifts."""
-    around = yield from look_around(dag, estate)
+    around = yield from look_around(dag, estate, server)
     lifted = [
         msgspec.structs.replace(one, policy="Unrestricted", move_now=False) if same_host(one.name, server.name) else one
         for one in around.servers

@@ -171,7 +171,8 @@ class Run:
 
 def witness_host(around: Around, estate: Estate) -> Server | None:
     """The witness in use, where the inventory has it and it is no member."""
-    found = server_named(estate, around.seen.witness_server)
+    seen = around.seen
+    found = server_named(estate, seen.alternate_server if seen.witness_share == "Alternate" else seen.witness_server)
     return None if found is None or any(one.server is found for one in around.members) else found
 
 
