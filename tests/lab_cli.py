@@ -38,6 +38,11 @@ class Typed:
     err: str
 
     @property
+    def words(self) -> str:
+        """Everything it said, however the lines were broken."""
+        return " ".join((self.out + self.err).split())
+
+    @property
     def json(self) -> Any:
         """The document, or the last line's."""
         return json.loads(self.out if self.out.startswith("{\n") else self.out.splitlines()[-1])

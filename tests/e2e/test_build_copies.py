@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, lab
 
 pytestmark = pytest.mark.wire
 
@@ -51,17 +51,9 @@ def preferences(place: Place, database: str) -> dict[str, int]:
     return {server: one["preference"] for server, one in databases(place)[database].items()}
 
 
-def cmdlets(place: Place) -> list[str]:
-    return [entry["cmdlet"] for entry in place.state()["audit"]]
-
-
 def events(place: Place, kind: str) -> list[Any]:
     lines = place.ok("--format", "json", "lab", "events", "--kind", kind).out.splitlines()
     return [json.loads(line) for line in lines]
-
-
-def words(typed: Typed) -> str:
-    return " ".join((typed.out + typed.err).split())
 
 
 def test_s3_after_s1(tmp_path: Path) -> None:
@@ -70,11 +62,11 @@ def test_s3_after_s1(tmp_path: Path) -> None:
             *("run", "dag-create", "--dag", "DAG", "--witness-server", "FileServer3", "--witness-directory", r"C:\DAG"),
             *("--members", "ExchangeNode1,ExchangeNode2", "--dac", "true", "--yes"),
         )
-        before = len(cmdlets(place))
+        before = len(place.writes())
         run = place.ok("run", *GUIDE, "--yes")
         assert "changed 4, checked again: all hold." in run.out
-        assert "restart" in words(run)
-        assert "MSExchangeIS" in words(run)
+        assert "restart" in run.words
+        assert "MSExchangeIS" in run.words
         assert statuses(place) == {
             "DB1/ExchangeNode1": "Mounted",
             "DB1/ExchangeNode2": "Healthy",
@@ -83,13 +75,13 @@ def test_s3_after_s1(tmp_path: Path) -> None:
         }
         assert preferences(place, "DB1") == {"ExchangeNode1": 1, "ExchangeNode2": 2}
         assert preferences(place, "DB2") == {"ExchangeNode2": 1, "ExchangeNode1": 2}
-        done = cmdlets(place)[before:]
+        done = place.writes()[before:]
         assert sorted(done) == ["Add-MailboxDatabaseCopy"] * 2 + ["Update-MailboxDatabaseCopy"] * 2
         began, over = events(place, "seed_started"), events(place, "seed_finished")
         assert max(one["time"] for one in began) < min(one["time"] for one in over), "side by side"
 
         assert "Nothing to do" in place.ok("run", *GUIDE, "--yes").out
-        assert cmdlets(place)[before:] == done
+        assert place.writes()[before:] == done
         assert place.state()["violations"] == []
         place.ok("audit", "verify")
 
@@ -103,7 +95,7 @@ def test_undo_removes_the_copies_and_leaves_their_files(place: Place) -> None:
     assert statuses(place) == {"DB1/ExchangeNode1": "Mounted", "DB2/ExchangeNode2": "Mounted"}
     again = place.type("run", *GUIDE, "--yes")
     assert again.code == 4
-    assert "has a file at" in words(again)
+    assert "has a file at" in again.words
 
 
 def test_a_seed_that_breaks_off_is_made_again(place: Place) -> None:
@@ -115,7 +107,7 @@ def test_a_seed_that_breaks_off_is_made_again(place: Place) -> None:
     broken = place.type(*add)
     assert broken.code == 5, "the fault stays until it is mended, so every try breaks off"
     assert len(events(place, "seed_failed")) == 3
-    assert "broke off" in words(broken)
+    assert "broke off" in broken.words
     place.ok("lab", "mend", "1")
     place.ok(*add)
     assert statuses(place)["DB1/ExchangeNode2"] == "Healthy"
@@ -175,19 +167,19 @@ def test_s11_an_order_is_put_right_and_undone(tmp_path: Path) -> None:
     with lab(tmp_path, in_order(tmp_path, "EX1", "EX2", "EX4", "EX3")) as place:
         run = place.ok("--format", "json", "run", *S11, "--yes").json
         assert preferences(place, "DB02") == {"EX2": 1, "EX4": 2, "EX1": 3, "EX3": 4}
-        assert 1 <= len(cmdlets(place)) <= 4
-        assert set(cmdlets(place)) == {"Set-MailboxDatabaseCopy"}
+        assert 1 <= len(place.writes()) <= 4
+        assert set(place.writes()) == {"Set-MailboxDatabaseCopy"}
         assert place.state()["violations"] == [], "1..n after every call (I5)"
-        done = len(cmdlets(place))
+        done = len(place.writes())
         assert "Nothing to do" in place.ok("run", *S11, "--yes").out
-        assert len(cmdlets(place)) == done
+        assert len(place.writes()) == done
         place.ok("undo", run["run"], "--yes")
         assert preferences(place, "DB02") == {"EX1": 1, "EX2": 2, "EX4": 3, "EX3": 4}
         for order in (("EX4", "EX2", "EX1"), ("EX1", "EX4", "EX2"), ("EX2", "EX1", "EX4")):
-            before = len(cmdlets(place))
+            before = len(place.writes())
             place.ok("run", "activation-preferences", "--order", f"DB02={','.join(order)},EX3", "--yes")
             assert preferences(place, "DB02") == {server: n for n, server in enumerate((*order, "EX3"), 1)}
-            assert len(cmdlets(place)) - before <= 4
+            assert len(place.writes()) - before <= 4
         assert place.state()["violations"] == []
 
 
@@ -203,8 +195,8 @@ def test_orders_that_cannot_be_and_an_even_one(tmp_path: Path) -> None:
         for order, says in CANNOT_BE.items():
             refused = place.type("run", "activation-preferences", "--order", order, "--yes")
             assert refused.code == 4
-            assert says in words(refused)
-        assert cmdlets(place) == []
+            assert says in refused.words
+        assert place.writes() == []
         spread = ("run", "activation-preferences", "--policy", "spread", "--yes")
         assert "Nothing to do" in place.ok(*spread).out, "pa-4x2 is spread as it comes"
         place.ok("run", "activation-preferences", "--order", "DB01=EX2,EX1,EX3,EX4", "--yes")
@@ -248,4 +240,4 @@ def test_bad_words_contact_nobody(tmp_path: Path, typed: tuple[str, ...], says: 
     (tmp_path / "inventory.yaml").write_text(f"name: closed\nservers:\n{hosts}{dag}", "utf-8")
     refused = Place(tmp_path).type("--inventory", "inventory.yaml", "run", *typed, "--yes")
     assert refused.code == 2, refused.out + refused.err
-    assert says in words(refused)
+    assert says in refused.words

@@ -33,10 +33,6 @@ def dag(place: Place) -> Any:
     return place.state()["dags"]["DAG"]
 
 
-def cmdlets(place: Place) -> list[str]:
-    return [entry["cmdlet"] for entry in place.state()["audit"]]
-
-
 def test_s1_a_dag_without_an_access_point_and_a_second_run_that_changes_nothing(place: Place) -> None:
     first = place.ok("run", *CREATE, "--yes")
     assert "all hold" in first.out
@@ -62,10 +58,10 @@ def test_s1_a_dag_without_an_access_point_and_a_second_run_that_changes_nothing(
     assert not any(name.casefold() == "dag" for zone in state["zones"].values() for name in zone)
     assert state["violations"] == []
 
-    wrote = cmdlets(place)
+    wrote = place.writes()
     again = place.ok("run", *CREATE, "--yes")
     assert "0 changes" in again.out or "Nothing to do" in again.out
-    assert cmdlets(place) == wrote
+    assert place.writes() == wrote
     assert strip(place.state()["servers"]) == strip(state["servers"])
     place.ok("audit", "verify")
 
@@ -100,10 +96,10 @@ def test_s5_the_next_member_never_joins_past_a_controller_that_knows_nothing(pla
     built = dag(place)
     assert built["ad"]["DC2"]["members"] == ["ExchangeNode1", "ExchangeNode2"]
     assert (built["second_clusters"], len(built["cluster"]["nodes"])) == ([], 2)
-    assert cmdlets(place).count("Add-DatabaseAvailabilityGroupServer") == 2
-    wrote = cmdlets(place)
+    assert place.writes().count("Add-DatabaseAvailabilityGroupServer") == 2
+    wrote = place.writes()
     place.ok("run", *CREATE, "--yes")
-    assert cmdlets(place) == wrote
+    assert place.writes() == wrote
     assert place.state()["violations"] == []
 
 
@@ -121,9 +117,9 @@ def test_s6_a_witness_without_rights_is_found_and_repaired(place: Place) -> None
     assert dag(place)["cluster"]["witness_online"]
     place.ok("run", *CREATE, "--skip-witness-prepare", "--yes")
     assert dag(place)["ad"]["DC1"]["dac_mode"] == "DagOnly"
-    wrote = cmdlets(place)
+    wrote = place.writes()
     place.ok("run", "dag-witness-repair", "--dag", "DAG", "--yes")
-    assert cmdlets(place) == wrote
+    assert place.writes() == wrote
     assert place.state()["violations"] == []
 
 
@@ -189,4 +185,4 @@ def test_s7_what_the_hosts_say_is_refused_before_anything_is_changed(
         refused = place.type("run", *CREATE, "--yes")
         assert refused.code == 4, refused.out + refused.err
         assert f"{check}: " in refused.err
-        assert cmdlets(place) == []
+        assert place.writes() == []

@@ -13,10 +13,6 @@ pytestmark = pytest.mark.wire
 ETS = r"EXAMPLE\Exchange Trusted Subsystem"
 
 
-def cmdlets(place: Place) -> list[str]:
-    return [entry["cmdlet"] for entry in place.state()["audit"]]
-
-
 def twice(place: Place, *words: str) -> str:
     """Run it, and once more: the second time nothing is changed. Gives the id of the first run."""
     run: str = place.ok("--format", "json", "run", *words, "--yes").json["run"]
@@ -68,7 +64,7 @@ def test_one_adapter_a_member_needs_no_networks(tmp_path: Path) -> None:
         two = ("--network", "A=10.0.0.0/19:mapi", "--network", "B=10.0.32.0/19:replication")
         assert place.type("run", "dag-networks", *two, "--yes").code == 4
         assert place.type("run", "dag-networks", "--network", "A=10.0.0.0/19:mapi", "--yes").code == 4
-        assert cmdlets(place) == []
+        assert place.writes() == []
 
 
 def test_an_access_point_and_networks_of_two_adapters_on_2013(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, lab
 
 pytestmark = pytest.mark.wire
 
@@ -21,14 +21,6 @@ def named(folder: Path, extends: str, balancer: str) -> str:
         "utf-8",
     )
     return str(file)
-
-
-def cmdlets(place: Place) -> list[str]:
-    return [entry["cmdlet"] for entry in place.state()["audit"]]
-
-
-def words(typed: Typed) -> str:
-    return " ".join((typed.out + typed.err).split())
 
 
 def findings(place: Place, *typed: str) -> dict[tuple[str, str], list[str]]:
@@ -52,17 +44,17 @@ def test_a_namespace_is_configured_audited_and_undone(tmp_path: Path) -> None:
 
         refused = place.type("run", "namespace-configure", "--internal-fqdn", "post.example.com", "--yes")
         assert refused.code == 4
-        assert "P42" in words(refused)
+        assert "P42" in refused.words
         offload = place.type(*configure, "--ssl-offload", "true")
         assert offload.code == 4
-        assert "P53" in words(offload)
-        assert cmdlets(place) == []
+        assert "P53" in offload.words
+        assert place.writes() == []
 
         run = place.ok("--format", "json", *configure)
-        changed = cmdlets(place)
+        changed = place.writes()
         assert len(changed) == 4 * 8
         assert "Nothing to do" in place.ok(*configure).out
-        assert len(cmdlets(place)) == len(changed)
+        assert len(place.writes()) == len(changed)
         after = findings(place, "namespace-audit")
         assert {after["P44", f"EX{n}"][0] for n in range(1, 5)} == {"ok"}
         assert ("P44", "owa") not in after
@@ -84,13 +76,13 @@ def test_a_namespace_is_configured_audited_and_undone(tmp_path: Path) -> None:
 def test_exchange_2013_has_other_cmdlets_and_no_mapi_over_http_at_first(tmp_path: Path) -> None:
     with lab(tmp_path, named(tmp_path, "rep-net-2013", "exch-nlb-rep")) as place:
         place.ok("run", "namespace-configure", "--internal-fqdn", "mail.example.com", "--oa", "false", "--yes")
-        assert "Set-ClientAccessServer" in cmdlets(place)
-        assert "Set-ClientAccessService" not in cmdlets(place)
-        assert "Set-OutlookAnywhere" not in cmdlets(place)
+        assert "Set-ClientAccessServer" in place.writes()
+        assert "Set-ClientAccessService" not in place.writes()
+        assert "Set-OutlookAnywhere" not in place.writes()
 
         enable = ("run", "mapi-http", "--yes")
         run = place.ok("--format", "json", *enable).json["run"]
-        assert cmdlets(place)[-1] == "Set-OrganizationConfig"
+        assert place.writes()[-1] == "Set-OrganizationConfig"
         assert "Nothing to do" in place.ok(*enable).out
         place.ok("undo", run, "--yes")
         assert findings(place, "namespace-audit")["MAPI", "organization"] == ["warn"]
@@ -100,6 +92,6 @@ def test_a_name_that_dns_does_not_know_is_given_to_nobody(tmp_path: Path) -> Non
     with lab(tmp_path, "pa-4x2") as place:
         refused = place.type("run", "namespace-configure", "--internal-fqdn", "mail.example.com", "--yes")
         assert refused.code == 4
-        assert "DNS does not know" in words(refused)
-        assert cmdlets(place) == []
+        assert "DNS does not know" in refused.words
+        assert place.writes() == []
         assert findings(place, "namespace-audit")["P31", "mail.example.com"] == ["fail"]

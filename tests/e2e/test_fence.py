@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, lab
 
 pytestmark = pytest.mark.wire
 
@@ -20,16 +20,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield made
 
 
-def words(typed: Typed) -> str:
-    return " ".join((typed.out + typed.err).split())
-
-
 def test_a_fence_is_planned_with_its_calls_and_applied_by_two(place: Place) -> None:
     planned = place.ok("plan", "fence", "--lost-server", "ExchangeNode1")
-    assert "risk X" in words(planned)
-    assert "goes down: ExchangeNode1 is in a cluster with quorum" in words(planned)
-    assert "FileServer" in words(planned), "the witness host of that side too"
-    plan = words(planned).split("plan ")[1].split()[0]
+    assert "risk X" in planned.words
+    assert "goes down: ExchangeNode1 is in a cluster with quorum" in planned.words
+    assert "FileServer" in planned.words, "the witness host of that side too"
+    plan = planned.words.split("plan ")[1].split()[0]
     shown = place.ok("plans", "show", plan, "--script")
     assert '"operation": "stop_instances"' in shown.out
     assert place.type("apply", plan, "--approve", plan, "--ticket", "INC1", "--yes").code == 4

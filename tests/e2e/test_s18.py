@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, lab
 
 pytestmark = pytest.mark.wire
 TOPOLOGY = """
@@ -33,10 +33,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield made
 
 
-def words(typed: Typed) -> str:
-    return " ".join((typed.out + typed.err).split())
-
-
 def findings(place: Place, *more: str) -> dict[tuple[str, str], dict[str, Any]]:
     """By check and place."""
     typed = place.type("--format", "json", "run", "client-check", *more)
@@ -52,12 +48,12 @@ def test_s18(place: Place) -> None:
     assert seen["dns", "mail.example.com"]["says"] == "10.0.0.50, 10.0.32.50"
 
     out = place.ok("run", *MOVE, "10.0.0.50", "--action", "remove", "--yes")
-    assert "one time to live (300 s) passes" in words(out)
+    assert "one time to live (300 s) passes" in out.words
     assert "Nothing to do" in place.ok("run", *MOVE, "10.0.0.50", "--action", "remove", "--yes").out
     last = place.type("run", *MOVE, "10.0.32.50", "--action", "remove", "--yes")
     assert last.code == 4
-    assert "I14" in words(last)
-    assert "last address" in words(last)
+    assert "I14" in last.words
+    assert "last address" in last.words
     place.ok("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")
     assert place.state()["violations"] == []
 
@@ -68,7 +64,7 @@ def test_an_address_that_serves_nobody_is_not_put_back(place: Place) -> None:
         place.control("break", kind="service_crash", target=server, params={"service": "W3SVC"})
     refused = place.type("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")
     assert refused.code == 4
-    assert "the connection was cut" in words(refused)
+    assert "the connection was cut" in refused.words
     place.control("mend", kind="service_crash")
     place.control("clock/advance", seconds=600)
     place.ok("run", *MOVE, "10.0.0.50", "--action", "return", "--yes")

@@ -24,11 +24,6 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Place
         yield place, database, server
 
 
-def copy(place: Place, database: str, server: str) -> dict[str, Any]:
-    found: dict[str, Any] = place.state()["databases"][database]["copies"][server]
-    return found
-
-
 def settled(place: Place) -> dict[str, Any]:
     """Everything that suspending and resuming may touch, without what moves by itself."""
     moving = {"copied", "inspected", "replayed", "copy_queue", "replay_queue"}
@@ -52,7 +47,7 @@ def test_suspend_an_hour_resume_and_nothing_the_second_time(case: tuple[Place, s
     suspend = ("run", "copies-suspend", *words, "--mode", "full", "--comment", "disk swap", "--yes")
     first = place.ok(*suspend)
     assert "changed 1, checked again: holds." in first.out
-    suspended = copy(place, database, server)
+    suspended = place.copy(database, server)
     assert suspended["status"] == "Suspended"
     assert suspended["comment"] == "[starover] disk swap"
     again = place.ok(*suspend)
@@ -60,12 +55,12 @@ def test_suspend_an_hour_resume_and_nothing_the_second_time(case: tuple[Place, s
     assert len(audit(place)) == 1
 
     place.ok("lab", "clock", "--advance", "1h")
-    grown = copy(place, database, server)["copy_queue"]
+    grown = place.copy(database, server)["copy_queue"]
     assert 180 <= grown <= 420, "six logs a minute in the busy hour"
 
     resume = ("run", "copies-resume", *words, "--yes")
     assert "changed 1, checked again: holds." in place.ok(*resume).out
-    back = copy(place, database, server)
+    back = place.copy(database, server)
     assert back["status"] == "Healthy"
     assert back["copy_queue"] <= 10
     assert "Nothing to do" in place.ok(*resume).out
@@ -91,7 +86,7 @@ def test_undo_goes_back_to_exactly_what_was(case: tuple[Place, str, str]) -> Non
     place.ok("undo", run.json["run"], "--yes")
     place.ok("lab", "clock", "--advance", "10m")
     assert settled(place) == before
-    assert copy(place, database, server)["status"] == "Healthy"
+    assert place.copy(database, server)["status"] == "Healthy"
     again = place.ok("undo", run.json["run"], "--yes")
     assert "Nothing to do" in again.out
 
@@ -101,7 +96,7 @@ def test_a_lagged_copy_stays_barred_and_keeps_its_comment(tmp_path: Path) -> Non
         before = settled(place)
         words = ("--db", "DB01", "--server", "EX4")
         place.ok("run", "copies-suspend", *words, "--mode", "full", "--comment", "swap", "--yes")
-        assert copy(place, "DB01", "EX4")["comment"] == "[starover blocked] swap"
+        assert place.copy("DB01", "EX4")["comment"] == "[starover blocked] swap"
         place.ok("run", "copies-resume", *words, "--yes")
         assert settled(place) == before
 
@@ -122,4 +117,4 @@ def test_a_copy_that_somebody_else_suspended_is_left_alone(tmp_path: Path) -> No
         assert "--force-foreign" in refused.out + refused.err
         assert audit(place) == []
         place.ok(*words, "--force-foreign")
-        assert copy(place, "DB05", "EX3")["status"] == "Healthy"
+        assert place.copy("DB05", "EX3")["status"] == "Healthy"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
 
 THREE = """
@@ -55,6 +56,18 @@ class Lab:
 
     def kinds(self, *kinds: str) -> list[tuple[str, str]]:
         return [(event.kind, event.subject) for event in self.world.events if event.kind in kinds]
+
+
+def refusal(act: Callable[[], object]) -> WorldError:
+    """The error with which the world refuses an act."""
+    with pytest.raises(WorldError) as refused:
+        act()
+    return refused.value
+
+
+def refused_kind(act: Callable[[], object]) -> str:
+    """The kind of that error."""
+    return refusal(act).kind
 
 
 @pytest.fixture

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-from starover_lab.world.errors import WorldError
-from world.conftest import Lab
+from world.conftest import Lab, refusal
 
 TRUSTED = "EXAMPLE\\Exchange Trusted Subsystem"
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
 
 
 def test_an_account_is_staged_on_one_dc_and_reaches_the_others(lab: Callable[..., Lab]) -> None:

@@ -8,15 +8,8 @@ from datetime import timedelta
 import pytest
 from starover_lab.world.best_copy import Candidate, Health, ranked
 from starover_lab.world.dags import DagChanges
-from starover_lab.world.errors import WorldError
 from starover_lab.world.events import Event
-from world.conftest import Lab
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value.kind
+from world.conftest import Lab, refused_kind
 
 
 def actives(lab: Lab) -> dict[str, str]:
@@ -131,7 +124,7 @@ def test_a_stopped_server_is_no_candidate(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.recovery.stop("DAG1", "EX1", server="EX3", configuration_only=True)
     one.later(minutes=5)
-    assert refusal(lambda: one.world.move_active("DB01", "EX1", target="EX3")) == "not_on_lists"
+    assert refused_kind(lambda: one.world.move_active("DB01", "EX1", target="EX3")) == "not_on_lists"
 
 
 def test_copies_stay_healthy_while_their_node_is_down_but_are_no_candidates(lab: Callable[..., Lab]) -> None:
@@ -139,7 +132,7 @@ def test_copies_stay_healthy_while_their_node_is_down_but_are_no_candidates(lab:
     one.world.stop_service("EX3", "ClusSvc")
     one.later(minutes=2)
     assert one.statuses("DB01")["EX3"] == "Healthy"
-    assert refusal(lambda: one.world.move_active("DB01", "EX1", target="EX3")) == "copy_unhealthy"
+    assert refused_kind(lambda: one.world.move_active("DB01", "EX1", target="EX3")) == "copy_unhealthy"
 
 
 def test_a_move_whose_source_dies_on_the_way_becomes_a_failover(lab: Callable[..., Lab]) -> None:

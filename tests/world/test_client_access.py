@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from starover_lab.world.client_access import VDIRS
-from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
-from world.conftest import THREE, Lab
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
+from world.conftest import THREE, Lab, refusal
 
 
 def test_a_fresh_server_names_itself(lab: Callable[..., Lab]) -> None:

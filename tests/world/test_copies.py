@@ -7,13 +7,7 @@ from datetime import timedelta
 
 import pytest
 from starover_lab.world.errors import WorldError
-from world.conftest import Lab
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value.kind
+from world.conftest import Lab, refused_kind
 
 
 def test_suspend_lets_the_queue_grow_and_resume_drains_it(lab: Callable[..., Lab]) -> None:
@@ -73,17 +67,17 @@ def test_replication_only_resume_keeps_the_block(lab: Callable[..., Lab]) -> Non
 
 def test_what_cannot_be_suspended(lab: Callable[..., Lab]) -> None:
     world = lab().world
-    assert refusal(lambda: world.suspend_copy("DB01", "EX1", "EX1")) == "active_copy"
-    assert refusal(lambda: world.suspend_copy("DB99", "EX1", "EX1")) == "not_found"
-    assert refusal(lambda: world.suspend_copy("DB01", "FSW3", "EX1")) == "not_found"
+    assert refused_kind(lambda: world.suspend_copy("DB01", "EX1", "EX1")) == "active_copy"
+    assert refused_kind(lambda: world.suspend_copy("DB99", "EX1", "EX1")) == "not_found"
+    assert refused_kind(lambda: world.suspend_copy("DB01", "FSW3", "EX1")) == "not_found"
     world.suspend_copy("DB01", "EX2", "EX1")
-    assert refusal(lambda: world.suspend_copy("DB01", "EX2", "EX1")) == "already_suspended"
+    assert refused_kind(lambda: world.suspend_copy("DB01", "EX2", "EX1")) == "already_suspended"
     world.fault("host_off", "EX3")
     with pytest.raises(WorldError) as refused:
         world.suspend_copy("DB01", "EX3", "EX1")
     assert (refused.value.kind, refused.value.blocked_s) == ("server_down", world.state.tuning.rpc_timeout_s)
     world.fault("service_crash", "EX4", service="MSExchangeRepl")
-    assert refusal(lambda: world.suspend_copy("DB01", "EX4", "EX1")) == "service_down"
+    assert refused_kind(lambda: world.suspend_copy("DB01", "EX4", "EX1")) == "service_down"
     view = world.copy_view("DB01", "EX4", "EX1")
     assert (view.status, view.generated, view.ci_state, view.preference) == ("ServiceDown", 0, "Unknown", 4)
 
@@ -100,7 +94,7 @@ def test_the_lagged_copy_replays_a_week_later(lab: Callable[..., Lab]) -> None:
     one.world.set_lag("DB01", "EX4", "EX1", replay_s=0)
     one.later(hours=1)
     assert one.world.copy_view("DB01", "EX4", "EX1").replay_queue <= 1
-    assert refusal(lambda: one.world.set_lag("DB01", "EX4", "EX1", replay_s=15 * 86_400)) == "invalid"
+    assert refused_kind(lambda: one.world.set_lag("DB01", "EX4", "EX1", replay_s=15 * 86_400)) == "invalid"
 
 
 def test_a_lost_source_disconnects_and_a_failover_carries_on(lab: Callable[..., Lab]) -> None:
@@ -183,8 +177,8 @@ def test_a_switchover_loses_nothing(lab: Callable[..., Lab]) -> None:
     one.later(minutes=1)
     assert one.statuses("DB01")["EX1"] == "Healthy"
     assert one.kinds("data_loss") == []
-    assert refusal(lambda: one.world.move_active("DB01", "EX1", target="EX4")) == "activation_blocked"
-    assert refusal(lambda: one.world.move_active("DB01", "EX1", target="FSW2")) == "not_found"
+    assert refused_kind(lambda: one.world.move_active("DB01", "EX1", target="EX4")) == "activation_blocked"
+    assert refused_kind(lambda: one.world.move_active("DB01", "EX1", target="FSW2")) == "not_found"
     one.world.move_active("DB01", "EX1")
     one.later(minutes=2)
     assert one.world.database("DB01").active == "EX1", "without a target and lossless, preference leads"
@@ -194,14 +188,14 @@ def test_a_switchover_loses_nothing(lab: Callable[..., Lab]) -> None:
 def test_dismount_and_mount(lab: Callable[..., Lab]) -> None:
     one = lab()
     one.world.dismount("DB02", "EX1")
-    assert refusal(lambda: one.world.dismount("DB02", "EX1")) == "not_mounted"
+    assert refused_kind(lambda: one.world.dismount("DB02", "EX1")) == "not_mounted"
     one.later(minutes=10)
     assert one.statuses("DB02")["EX2"] == "Dismounted"
     generated = one.world.copy_view("DB02", "EX2", "EX1").generated
     one.later(hours=1)
     assert one.world.copy_view("DB02", "EX2", "EX1").generated == generated
     one.world.mount("DB02", "EX1")
-    assert refusal(lambda: one.world.mount("DB02", "EX1")) == "already_mounted"
+    assert refused_kind(lambda: one.world.mount("DB02", "EX1")) == "already_mounted"
     one.later(10)
     assert one.statuses("DB02")["EX2"] == "Mounted"
 
@@ -210,14 +204,16 @@ def test_a_seed_takes_size_over_speed_and_ends_healthy(lab: Callable[..., Lab]) 
     one = lab("aws-2az-nodac")
     world = one.world
     act = {"delete_existing": True}
-    assert refusal(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1", **act)) == "must_be_suspended"
+    assert (
+        refused_kind(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1", **act)) == "must_be_suspended"
+    )
     world.suspend_copy("DB1", "ExchangeNode2", "ExchangeNode1")
-    assert refusal(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1")) == "files_exist"
+    assert refused_kind(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1")) == "files_exist"
     until = world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1", **act)
     seconds = (until - world.now).total_seconds()
     assert seconds == pytest.approx(40 * (1 << 30) / 60e6, rel=0.01)
-    assert refusal(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1", **act)) == "seed_in_progress"
-    assert refusal(lambda: world.suspend_copy("DB1", "ExchangeNode2", "ExchangeNode1")) == "seed_in_progress"
+    assert refused_kind(lambda: world.update_copy("DB1", "ExchangeNode2", "ExchangeNode1", **act)) == "seed_in_progress"
+    assert refused_kind(lambda: world.suspend_copy("DB1", "ExchangeNode2", "ExchangeNode1")) == "seed_in_progress"
     one.later(seconds / 2)
     view = world.copy_view("DB1", "ExchangeNode2", "ExchangeNode1")
     assert (view.status, view.seed_percent, view.seed_source) == ("Seeding", 50, "ExchangeNode1")
@@ -235,7 +231,7 @@ def test_seeds_of_one_source_share_its_speed(lab: Callable[..., Lab]) -> None:
     for server in ("EX2", "EX3"):
         one.world.suspend_copy("DB01", server, "EX1")
     alone = one.world.update_copy("DB01", "EX3", "EX1", source="EX1", delete_existing=True, database_only=True)
-    assert refusal(lambda: one.world.update_copy("DB01", "EX2", "EX1", delete_existing=True)) == "seed_in_progress"
+    assert refused_kind(lambda: one.world.update_copy("DB01", "EX2", "EX1", delete_existing=True)) == "seed_in_progress"
     one.world.update_copy("DB01", "EX2", "EX1", source="EX1", delete_existing=True, database_only=True)
     one.later((alone - one.world.now).total_seconds() + 1)
     view = one.world.copy_view("DB01", "EX3", "EX1")
@@ -318,7 +314,7 @@ def test_preferences_stay_one_to_n(lab: Callable[..., Lab]) -> None:
     one.world.set_preference("DB02", "EX3", "EX1", 1)
     copies = one.world.database("DB02").copies
     assert {copy.server: copy.preference for copy in copies} == {"EX3": 1, "EX2": 2, "EX4": 3, "EX1": 4}
-    assert refusal(lambda: one.world.set_preference("DB02", "EX3", "EX1", 5)) == "invalid"
+    assert refused_kind(lambda: one.world.set_preference("DB02", "EX3", "EX1", 5)) == "invalid"
     assert one.world.violations() == []
 
 

@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
-from world.conftest import Lab
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
+from world.conftest import Lab, refusal
 
 
 def preferences(world: World, database: str) -> list[str]:

@@ -9,16 +9,10 @@ from starover_lab.world.dags import DagChanges
 from starover_lab.world.errors import WorldError
 from starover_lab.world.operations import Operation
 from starover_lab.world.windows import FILE_SHARING, WMI
-from world.conftest import Lab
+from world.conftest import Lab, refusal
 
 NODES = ("ExchangeNode1", "ExchangeNode2")
 TRUSTED = "EXAMPLE\\Exchange Trusted Subsystem"
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
 
 
 def open_witness(one: Lab, *hosts: str) -> None:

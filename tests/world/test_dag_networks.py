@@ -7,16 +7,9 @@ from collections.abc import Callable
 import pytest
 from starover_lab.world.dag_networks import NetworkView
 from starover_lab.world.dags import DagChanges
-from starover_lab.world.errors import WorldError
-from world.conftest import Lab
+from world.conftest import Lab, refusal
 
 MAPI, REPLICATION = "MapiDagNetwork", "ReplicationDagNetwork01"
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
 
 
 def networks(one: Lab, dag: str = "DAG2", asked: str = "MBX1") -> dict[str, NetworkView]:

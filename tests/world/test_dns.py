@@ -8,18 +8,11 @@ from pathlib import Path
 
 import pytest
 from starover_lab.world.dns import Record
-from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
-from world.conftest import THREE, Lab
+from world.conftest import THREE, Lab, refusal
 
 NLB = "exch-nlb-0a1b.elb.eu-west-1.amazonaws.com"
 MAIL = Record(name="mail", type="CNAME", data=NLB, ttl_s=300)
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
 
 
 def address(data: str, name: str = "mail", ttl_s: int = 300) -> Record:

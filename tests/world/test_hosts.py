@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from starover_lab.world.dags import DagChanges
-from starover_lab.world.errors import WorldError
 from starover_lab.world.machine_parts import FirewallRule, Route
 from starover_lab.world.windows import FILE_SHARING
-from world.conftest import Lab
+from world.conftest import Lab, refusal
 
 TRUSTED = "EXAMPLE\\Exchange Trusted Subsystem"
-
-
-def refusal(act: Callable[[], object]) -> WorldError:
-    with pytest.raises(WorldError) as refused:
-        act()
-    return refused.value
 
 
 def test_features_are_installed_once(lab: Callable[..., Lab]) -> None:
