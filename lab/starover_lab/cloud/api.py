@@ -14,6 +14,7 @@ from starover_lab.cloud.given import Given, Reply
 from starover_lab.cloud.health import Health
 from starover_lab.cloud.instances import Instances
 from starover_lab.cloud.invocations import Agent, Store
+from starover_lab.cloud.route53 import Route53
 from starover_lab.cloud.run_command import RunCommand
 from starover_lab.cloud.scaling import Scaling
 from starover_lab.cloud.volumes import Volumes
@@ -71,6 +72,7 @@ class Cloud:
             "autoscaling": Scaling(world.state, self.instances, groups).calls,
             "elbv2": self.balancing.calls,
             "arc-zonal-shift": ZonalShift(world.state, self.balancing).calls,
+            "route53": Route53(world, self.balancing).calls,
             "health": Health(world.state).calls,
             "ssm": RunCommand(world, self.instances, agent if isinstance(agent, Agent) else None, self._put).calls,
         }

@@ -308,6 +308,13 @@ class Balancing:
                     return [target.instance.server for target in self.groups.serving(one.arn, port)]
         return None
 
+    def healthy(self, fqdn: str) -> bool:
+        """Whether a balancer has a healthy target: what an alias is asked for with EvaluateTargetHealth."""
+        arns = {one.arn for one in self.balancers.values() if one.fqdn.casefold() == fqdn.casefold()}
+        groups = [group for group in self.groups.all.values() if arns & set(group.balancers)]
+        states = [self.groups.state_of(group, one)["State"] for group in groups for one in group.targets.values()]
+        return "healthy" in states
+
     def ids(self) -> list[str]:
         """Ids of the zones that the balancers stand in."""
         return [zone_id(az.name) for az in self._state.azs]

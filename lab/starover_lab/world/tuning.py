@@ -169,6 +169,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From SendCommand until the agent has it."""
     ssm_ping_s: float = 300.0
     """After so long without a word an agent counts as lost."""
+    route53_change_s: float = 30.0
+    """Until a change is INSYNC."""
     elb_zonal_shift: float = 0.0
     """1: `zonal_shift.config.enabled` of network load balancers is on from the beginning; AWS has it off."""
     elb_deregister_s: float = 20.0

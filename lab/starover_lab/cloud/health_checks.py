@@ -1,0 +1,205 @@
+"""Route 53's health checks: made, changed and asked; their checkers stand in the Internet and see what it sees."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from starover_lab.cloud.errors import CloudError, not_simulated
+from starover_lab.cloud.given import Given, Reply, flag, number, table, text
+from starover_lab.world.world import World
+
+__all__ = ["HealthChecks"]
+
+_PRIVATE = [ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
+_TYPES = ("HTTP", "HTTPS", "TCP")
+_REGIONS = {"us-east-1": "54.243.31.192", "eu-west-1": "54.228.16.0", "ap-southeast-1": "54.251.31.128"}
+_SETTABLE = {
+    "IPAddress",
+    "Port",
+    "ResourcePath",
+    "FullyQualifiedDomainName",
+    "FailureThreshold",
+    "Inverted",
+    "Disabled",
+    "EnableSNI",
+}
+
+
+@dataclass(eq=False)
+class _Check:
+    id: str
+    caller: str
+    config: Reply
+    version: int
+    up: bool
+    """What the checkers find now."""
+    since: datetime
+    was: bool
+    """What they knew before."""
+
+
+class HealthChecks:
+    """All health checks of the account."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._state = world.state
+        self._checks: dict[str, _Check] = {}
+        self._state.reviewers.append(self._review)
+        self.calls: Mapping[str, Callable[[Given], Reply]] = {
+            "create_health_check": self.create_health_check,
+            "get_health_check": self.get_health_check,
+            "list_health_checks": self.list_health_checks,
+            "update_health_check": self.update_health_check,
+            "delete_health_check": self.delete_health_check,
+            "get_health_check_status": self.get_health_check_status,
+        }
+
+    def known(self, identity: str) -> bool:
+        """Whether there is such a check."""
+        return identity in self._checks
+
+    def healthy(self, identity: str) -> bool:
+        """Whether a check counts as healthy."""
+        one = self._checks.get(identity)
+        if one is None or one.config.get("Disabled") is True:
+            return True
+        return self._known(one) != (one.config.get("Inverted") is True)
+
+    def _known(self, one: _Check) -> bool:
+        patience = number(one.config, "RequestInterval", 30) * number(one.config, "FailureThreshold", 3)
+        return one.up if self._state.now >= one.since + timedelta(seconds=patience) else one.was
+
+    def _review(self) -> None:
+        for one in self._checks.values():
+            up = self._look(one.config)
+            if up != one.up:
+                one.was, one.up, one.since = self._known(one), up, self._state.now
+                patience = number(one.config, "RequestInterval", 30) * number(one.config, "FailureThreshold", 3)
+                self._state.poke_after(patience)
+
+    def _look(self, config: Given) -> bool:
+        """What a checker finds behind an address or a name; what has only private addresses it does not reach."""
+        name = text(config, "FullyQualifiedDomainName")
+        address = text(config, "IPAddress")
+        addresses = [address] if address else list(self._state.balancer_addresses.get(name.rstrip(".").casefold(), ()))
+        public = [one for one in addresses if not _private(one)]
+        if not public:
+            return False
+        servers = [one for one in self._state.servers if one.exchange is not None]
+        if text(config, "Type") == "TCP":
+            return any(self._state.runs(one, "W3SVC") for one in servers)
+        path = text(config, "ResourcePath", "/").strip("/")
+        if not path.endswith("healthcheck.htm"):
+            return any(self._state.runs(one, "W3SVC") for one in servers)
+        directory = path.rpartition("/")[0]
+        return any(self._world.health_page(one.name, directory) == "200" for one in servers)
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def create_health_check(self, given: Given) -> Reply:
+        """Make one; the same reference with the same settings is the same check."""
+        caller, config = text(given, "CallerReference"), dict(table(given, "HealthCheckConfig"))
+        old = next((one for one in self._checks.values() if one.caller == caller), None)
+        if old is not None and {key: old.config.get(key) for key in config} != config:
+            raise CloudError("HealthCheckAlreadyExists", f"A health check with reference {caller} exists")
+        if old is None:
+            kind = text(config, "Type")
+            if kind not in _TYPES:
+                not_simulated(f"health checks of type {kind}")
+            address = text(config, "IPAddress")
+            if not address and not text(config, "FullyQualifiedDomainName"):
+                raise CloudError("InvalidInput", "Either an IP address or a domain name must be given")
+            if address and _private(address):
+                raise CloudError("InvalidInput", f"Invalid parameter : Requested IP address {address} is private")
+            defaults: Reply = {
+                "Port": 443 if kind == "HTTPS" else 80,
+                "RequestInterval": 30,
+                "FailureThreshold": 3,
+                "MeasureLatency": False,
+                "Inverted": False,
+                "Disabled": False,
+            }
+            config = {**defaults, **({"EnableSNI": True} if kind == "HTTPS" else {}), **config}
+            identity = str(self._state.dice.guid("health check", str(len(self._checks) + 1)))
+            up = self._look(config)
+            old = _Check(identity, caller, config, 1, up, self._state.now, was=True)
+            self._checks[identity] = old
+            self._state.poke_after(number(config, "RequestInterval", 30) * number(config, "FailureThreshold", 3))
+        return {
+            "HealthCheck": _shown(old),
+            "Location": f"https://route53.amazonaws.com/2013-04-01/healthcheck/{old.id}",
+        }
+
+    def _check(self, given: Given) -> _Check:
+        found = self._checks.get(text(given, "HealthCheckId"))
+        if found is None:
+            raise CloudError("NoSuchHealthCheck", f"No health check exists with ID: {text(given, 'HealthCheckId')}")
+        return found
+
+    def get_health_check(self, given: Given) -> Reply:
+        """One."""
+        return {"HealthCheck": _shown(self._check(given))}
+
+    def list_health_checks(self, given: Given) -> Reply:  # noqa: ARG002 - one page
+        """All."""
+        shown = [_shown(one) for one in self._checks.values()]
+        return {"HealthChecks": shown, "Marker": "", "IsTruncated": False, "MaxItems": "100"}
+
+    def update_health_check(self, given: Given) -> Reply:
+        """Change one."""
+        one = self._check(given)
+        if number(given, "HealthCheckVersion", one.version) != one.version:
+            raise CloudError("HealthCheckVersionMismatch", "The value of HealthCheckVersion does not match")
+        for name in given.keys() - {"HealthCheckId", "HealthCheckVersion"}:
+            if name not in _SETTABLE:
+                not_simulated(f"update_health_check {name}")
+            one.config[name] = given[name]
+        one.version += 1
+        self._state.review()
+        return {"HealthCheck": _shown(one)}
+
+    def delete_health_check(self, given: Given) -> Reply:
+        """Take one away."""
+        del self._checks[self._check(given).id]
+        return {}
+
+    def get_health_check_status(self, given: Given) -> Reply:
+        """What checkers in several regions found last."""
+        one = self._check(given)
+        good = self._known(one) != flag(one.config, "Inverted")
+        says = (
+            "Success: HTTP Status Code 200, OK"
+            if good
+            else "Failure: Connection timed out. The endpoint or the internet connection is down"
+        )
+        return {
+            "HealthCheckObservations": [
+                {
+                    "Region": region,
+                    "IPAddress": address,
+                    "StatusReport": {"Status": says, "CheckedTime": self._state.now},
+                }
+                for region, address in _REGIONS.items()
+            ]
+        }
+
+
+def _private(address: str) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        raise CloudError("InvalidInput", f"Invalid parameter : {address} is no IP address") from None
+    return any(found in network for network in _PRIVATE)
+
+
+def _shown(one: _Check) -> Reply:
+    return {
+        "Id": one.id,
+        "CallerReference": one.caller,
+        "HealthCheckConfig": one.config,
+        "HealthCheckVersion": one.version,
+    }
