@@ -14,10 +14,10 @@ from starover import (
     runbook,
     together,
 )
-from starover.steps.assessing import assessed, named_lost
+from starover.steps.assessing import Assessed, assessed, named_lost
 from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
-from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of
+from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of, witness_after
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.maintenance_types import MountDial
 from starover.steps.preferences import policy_set
@@ -97,7 +97,7 @@ def force_quorum(
     held = "; nothing mounts by itself: held" if hold_mount else ""
     note = "; ".join(one.standing for one in costs) + held
     if way.mode == "dac":
-        brought = yield from _restored(dag, estate, way, witness, note)
+        brought = yield from _restored(dag, estate, way, found, witness, note)
     else:
         brought = yield from _forced(dag, estate, way, witness, note)
     coming = yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
@@ -123,7 +123,7 @@ def force_quorum(
     return _report(dag, way, costs, warnings, break_glass, servers)
 
 
-def _restored(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
+def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: WitnessChoice, note: str) -> Steps[bool]:
     """With DAC: Stop, Restore (steps 4 to 7). True: this is a plan, and it is still to be done."""
     sites = {one.site for one in way.survivors}
     gone = {server.site for server in estate.members(dag) if server.name in way.lost}
@@ -134,9 +134,8 @@ def _restored(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: 
     if way.done:
         return False
     if len(way.survivors) % 2 == 0 or len(way.survivors) == 1:
-        name = dag.alternate_witness if witness.which == "alternate" else witness.server or dag.witness
-        if name:
-            yield from prepared(witness_host(name, estate), estate, seen_from=way.asked)
+        name = witness_after(found, dag, estate, witness, way.lost)
+        yield from prepared(witness_host(name, estate), estate, seen_from=way.asked)
     yield from together(_stopped(server) for server in way.survivors)
     outcome = yield dag_restored.on(
         way.asked,

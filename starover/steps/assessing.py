@@ -197,8 +197,9 @@ def _recovery(now: Situation, costs: Sequence[Loss]) -> str:
     if now.clusters and not costs:
         return "none is needed: quorum holds and every database is mounted"
     when = "the PAM is trying now" if now.clusters else "once there is quorum"
-    parts = [f"{', '.join(alone)} mount by themselves {when}"] if alone else []
-    parts += [f"{', '.join(person)} wait for a person"] if person else []
+    one = len(alone) == 1
+    parts = [f"{', '.join(alone)} {'mounts by itself' if one else 'mount by themselves'} {when}"] if alone else []
+    parts += [f"{', '.join(person)} {'waits' if len(person) == 1 else 'wait'} for a person"] if person else []
     return "; ".join(parts) or "nothing mounts by itself"
 
 
@@ -207,7 +208,7 @@ def _zonal(now: Situation, estate: Estate) -> str:
     if len(zones) != 1 or not estate.balancers or not now.answering:
         return ""
     names = ", ".join(one.name for one in estate.balancers)
-    return f"{names} may still point at {zones.pop()}: starover run zonal-shift --az AZ-ID   comes first"
+    return f"{names} may still send clients to {zones.pop()}: shift it away (no runbook of this version does)"
 
 
 def _lagged(here: Sequence[Heard]) -> list[str]:

@@ -172,6 +172,25 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
         assert lab.plan("force-quorum", FOUR).plan.nothing
 
 
+def test_without_an_alternate_witness_the_one_that_is_left_needs_another_one_named_first(tmp_path: Path) -> None:
+    two = tmp_path / "two.yaml"
+    two.write_text(
+        "name: two\nextends: aws-2az-nodac\ndags:\n  - {name: DAG, members: [ExchangeNode1, ExchangeNode2], "
+        "witness: FileServer, witness_directory: 'C:\\DAG', dac_mode: DagOnly}\n",
+        "utf-8",
+    )
+    with night(tmp_path, two) as lab:
+        with pytest.raises(NotSafe, match="no alternate witness") as refusal:
+            lab.plan("force-quorum", TWO)
+        assert "FileServer3 answers and may become it" in refusal.value.certain
+        (advice,) = refusal.value.next
+        ran = lab.apply(lab.plan("force-quorum", TWO, witness=advice.split("'")[1]).plan)
+        assert ran.exit == 0, ran.error
+        assert databases(lab) == {"DB1": "ExchangeNode2", "DB2": "ExchangeNode2"}
+        assert broken(lab) == []
+        assert lab.plan("force-quorum", TWO).plan.nothing
+
+
 def test_a_mode_that_contradicts_the_dag_is_refused(tmp_path: Path) -> None:
     with night(tmp_path, "pa-4x2-fsw1") as lab:
         with pytest.raises(NotSafe, match="DatacenterActivationMode is DagOnly"):
