@@ -121,6 +121,8 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "ids": (("e74e3ef9-7239-4643-aa51-b3aee969bd17", "d413936b-c975-4893-b714-c9c39fc34dca"),),
     "sources": (("EX3", "EX4"),),
     "excluded": (("DC1.example.com",), ()),
+    "wipe": (False, True),
+    "hold": (True, False),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

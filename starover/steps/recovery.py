@@ -11,7 +11,7 @@ from starover.names import CopyId, DagName, DbName, WitnessDirectory, same_host
 from starover.runbook import Steps
 from starover.step import Blocked, Change, Outcome, Risk, Settle, step
 from starover.steps.dag_object import DagObject, dag_facts
-from starover.steps.disaster import DatabaseOrder, DatabaseOrders, database_orders
+from starover.steps.disaster import DatabaseOrder
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import SendConnectors, orphaned, sent_from
 from starover.steps.mounting import (
@@ -24,6 +24,7 @@ from starover.steps.mounting import (
     mounted_with_loss,
     side_copies,
 )
+from starover.steps.placement import Placement, placement
 from starover.steps.recovery_cluster import NAMES, majority_of_nodes
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
@@ -183,20 +184,21 @@ def member_dropped(now: DagObject, /, *, dag: DagName, server: str) -> Change | 
 
 
 @step(
-    check=database_orders,
+    check=placement,
     apply="copy/remove.ps1.j2",
     risk=Risk.DATA,
     settle=Settle(every=10, limit=300),
 )
-def lost_copy_removed(now: DatabaseOrders, /, *, identity: CopyId, database: DbName) -> Change | Blocked | None:
+def lost_copy_removed(now: Placement, /, *, identity: CopyId, database: DbName) -> Change | Blocked | None:
     """A copy on a lost server is no copy any more; its files stay there (S-COPY-REMOVE).
 
-    Active Directory is asked, because the server is gone: Exchange itself refuses to remove the active copy.
+    What it was (preference, lags) is what the first reading found: failback recalls it. Exchange itself refuses to
+    remove the active copy.
     """
-    one = next((one for one in now.databases if one.name.casefold() == database.casefold()), None)
-    if one is None or not any(same_host(server, identity.server) for server in one.servers):
+    del database
+    if not now.has(identity.server):
         return None
-    left = len(one.servers) - 1
+    left = len(now.order) - 1
     if not left:
         return Blocked(f"{identity} is the only copy", guard="G-COPIES", certain=("nothing was changed",))
     note = f"its files stay on {identity.server}; {left} {'copy is' if left == 1 else 'copies are'} left"

@@ -9,7 +9,7 @@ import msgspec
 from starover.errors import BadParameter
 from starover.names import WitnessDirectory, WitnessServer
 
-__all__ = ["WitnessChoice"]
+__all__ = ["WitnessChoice", "WitnessPlace"]
 
 
 class WitnessChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,3 +38,23 @@ class WitnessChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __str__(self) -> str:
         """As a person writes it."""
         return f"new:{self.server}:{self.directory}" if self.which == "new" else self.which
+
+
+class WitnessPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A witness by its place: `SERVER:DIRECTORY`."""
+
+    server: str
+    directory: str
+
+    @classmethod
+    def parse(cls, text: str) -> WitnessPlace:
+        """Read it. Raises `BadParameter`."""
+        server, _, directory = text.partition(":")
+        try:
+            return cls(msgspec.convert(server, WitnessServer), msgspec.convert(directory, WitnessDirectory))
+        except msgspec.ValidationError:
+            raise BadParameter(f"`{text}` is no witness", next=(r"SERVER:C:\DIRECTORY",)) from None
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return f"{self.server}:{self.directory}"
