@@ -17,6 +17,8 @@ class Cause(NamedTuple):
     retryable: bool = False
     after: float | None = None
     """Seconds before another try is worth it; None: the usual back-off."""
+    times: int = 3
+    """How often it is tried again at most."""
 
 
 _LATER = 3600.0
@@ -56,6 +58,15 @@ CAUSES: dict[str, Cause] = {
     "throttled": Cause("the other side asks for patience: close idle sessions or wait", retryable=True, after=60.0),
     "busy": Cause("the same is under way already: wait for it", retryable=True),
     "transient": Cause("Exchange calls it transient: try again", retryable=True),
+    # -- AWS
+    "capacity-missing": Cause(
+        "that zone has no room for the instance type now: wait, or give the instance another type; never another zone, "
+        "since subnet, address and volumes stay in theirs",
+        retryable=True,
+        after=60.0,
+        times=120,
+    ),
+    "cloud-refused": Cause("this tool's AWS identity lacks the right for that call: add it to its policy"),
     # -- Active Directory, DNS
     "ad-unreachable": Cause(
         "no domain controller answered: check DNS, the DCs of the site and MSExchangeADTopology", retryable=True

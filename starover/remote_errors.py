@@ -34,11 +34,13 @@ class Meaning:
     """Seconds before that try; None: the usual back-off, or never when it is not retryable."""
     advice: str
     """What the person on call does about it; empty when there is nothing to say."""
+    times: int
+    """How often it is tried again at most."""
     mark: str
     """How good the pattern is: `obs`, `doc`, `mem` (see `remote_patterns.Pattern`); empty when none fitted."""
 
 
-_NOTHING_KNOWN = Meaning(UNKNOWN, retryable=False, after=None, advice="", mark="")
+_NOTHING_KNOWN = Meaning(UNKNOWN, retryable=False, after=None, advice="", times=0, mark="")
 
 
 def classify(record: ErrorRecord) -> Meaning:
@@ -102,7 +104,9 @@ def advice(records: Sequence[ErrorRecord]) -> tuple[str, ...]:
 
 def _meaning(word: str, mark: str) -> Meaning:
     cause = CAUSES[word]
-    return Meaning(word, retryable=cause.retryable, after=cause.after, advice=cause.advice, mark=mark)
+    return Meaning(
+        word, retryable=cause.retryable, after=cause.after, advice=cause.advice, times=cause.times, mark=mark
+    )
 
 
 def _fits(pattern: Pattern, record: ErrorRecord, ids: str, text: str, codes: frozenset[int]) -> bool:

@@ -66,6 +66,9 @@ PATTERNS: tuple[Pattern, ...] = (
         r"maximum number of (concurrent|connections)|throttl|exceeded .*(budget|quota)|quota .*exceeded",
     ),
     # -- what the script or the session got wrong, whatever the words behind it
+    _p("throttled", "doc", ids=r"^ConcurrentSnapshotLimitExceeded\b"),
+    _p("capacity-missing", "doc", ids=r"^InsufficientInstanceCapacity\b"),
+    _p("cloud-refused", "doc", ids=r"^UnauthorizedOperation\b"),
     _p("rbac-missing", "doc", ids=r"ErrorNoResultsFromRemoteEnd|ErrorNoCommandsImported"),
     _p("command-missing", "obs", ids=r"CommandNotFound"),
     _p(

@@ -75,7 +75,7 @@ def decide_failed(records: Sequence[ErrorRecord], *, attempt: int) -> Again | Gi
     What passes only after longer than the longest back-off is not waited for: the error says when to come again.
     """
     meaning = classify_all(records)
-    if not meaning.retryable or attempt > len(BACKOFF):
+    if not meaning.retryable or attempt > meaning.times:
         return GiveUp()
-    wait = BACKOFF[attempt - 1] if meaning.after is None else meaning.after
+    wait = BACKOFF[min(attempt, len(BACKOFF)) - 1] if meaning.after is None else meaning.after
     return Again(wait) if wait <= BACKOFF[-1] else GiveUp()

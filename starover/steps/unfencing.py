@@ -107,7 +107,7 @@ def groups_set(now: OneInstance, /, *, instance: str, groups: tuple[str, ...]) -
     return Change(f"{instance} security groups", ", ".join(sorted(now.instance.groups)), ", ".join(sorted(groups)))
 
 
-@step(check=subnet_acl, apply="ec2/replace_acl.call.j2", risk=Risk.SPLIT)
+@step(check=subnet_acl, apply="ec2/replace_acl.call.j2", risk=Risk.DATA)
 def subnet_reopened(now: SubnetAcl, /, *, subnet: str, association: str, acl: str) -> Change | Blocked | None:
     """A subnet with the network ACL that it had before the fence (`recall` of `subnet_denied` knows it)."""
     if now.acl is None:

@@ -63,8 +63,8 @@ def counters(state: State, database: Database, copy: Copy, when: datetime | None
         return Counters((newest, newest, newest))
     passed = max((now - copy.since).total_seconds(), 0.0)
 
-    def behind(seconds: float) -> int:
-        return stream.generated(now - timedelta(seconds=seconds))
+    def behind(seconds: float) -> int:  # what an earlier branch had beyond the newest log of now is not shipped
+        return min(stream.generated(now - timedelta(seconds=seconds)), stream.generated(now))
 
     copied, inspected, replayed = copy.copied, copy.inspected, copy.replayed
     if copy.flowing:
