@@ -57,7 +57,7 @@ class Parts:
             "winrm": WinrmTransport(credentials),
             "ssm": SsmTransport(clients, clock),
         }
-        return self.with_calls(RoutedTransport(carriers), estate, file, clients)
+        return self.with_calls(RoutedTransport(carriers, clock), estate, file, clients)
 
     def with_calls(self, scripts: Transport, estate: Estate, file: Path, clients: Clients) -> Transport:
         """The same, with somebody to perform calls: boto3, which finds the lab's AWS in a lab."""

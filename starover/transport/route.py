@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from starover.clock import Clock, SystemClock
 from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Server
 from starover.transport import Answer, Attempt, Script, Transport, ssm_script, winrm
@@ -70,9 +71,10 @@ class _Way:
 class RoutedTransport:
     """Transports by kind of road, as one."""
 
-    def __init__(self, carriers: Mapping[str, Transport]) -> None:
-        """`carriers`: by `Road.kind`."""
+    def __init__(self, carriers: Mapping[str, Transport], clock: Callable[[], Clock] = SystemClock) -> None:
+        """`carriers`: by `Road.kind`. `clock` is told of a script that goes once more: who simulates time must know."""
         self._carriers = carriers
+        self._clock = clock
         self._closed: dict[tuple[str, str], float] = {}
         """When a road of a server was last found closed, monotonic."""
 
@@ -105,6 +107,7 @@ class RoutedTransport:
             way.tried.extend(answer.attempts)
             way.tried.append(Attempt(what=f"{answer.road or kind}: {answer.error.what}", sent=sent, waited=0.0))
             way.left.remove(following)
+            self._clock().expect(1)
             self._start(following, [way.next_script()], came)
 
     def secrets(self) -> Sequence[str]:

@@ -40,6 +40,8 @@ DOCUMENT = "AWS-RunPowerShellScript"
 LEAST_DELIVERY, MOST_DELIVERY = 30, 60
 """`TimeoutSeconds`: what has not begun by then never begins."""
 LEAST_EXECUTION = 5
+PATIENCE = 12.0
+"""Seconds after which a reading that no agent has begun goes by another road, where there is one."""
 SEND_TRIES = 3
 """Of a sending that AWS throttles."""
 SEND_PAUSE = 0.5
@@ -135,7 +137,7 @@ class _Errand:
             started = self.clock.now()
             self._leave_out_the_silent()
             if self.open and self._send(started):
-                self._watch(started + timedelta(seconds=self.deadline))
+                self._watch(started)
         except Exception as error:
             sent = f"; command {self.command}" if self.command else ""
             found = failure(error, "Run Command")
@@ -244,7 +246,8 @@ class _Errand:
 
     # -- looking after it ----------------------------------------------------------------------------------------
 
-    def _watch(self, end: datetime) -> None:
+    def _watch(self, started: datetime) -> None:
+        end = started + timedelta(seconds=self.deadline)
         for pause in pauses(self.command):
             now = self.clock.now()
             if now >= end:
@@ -262,6 +265,8 @@ class _Errand:
                     self.last[instance] = one
                     if is_over(one):
                         self._judge(instance, one)
+            if self.elsewhere and not self.mutates and now - started >= timedelta(seconds=PATIENCE):
+                self._not_taken(PATIENCE)
             if not self.open:
                 return
 
@@ -304,18 +309,31 @@ class _Errand:
         content: object = read() if callable(read) else b""
         return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
-    def _too_late(self) -> None:
-        """The deadline has passed: end what only reads and what has not begun, and say what is known."""
-        waiting = [one for one in self.open if self.last.get(one, {}).get("Status", "") in ("Pending", "Delayed")]
-        ended = waiting if self.mutates else list(self.open)
-        if ended:
+    def _waiting(self) -> list[str]:
+        """Those whose agents have not taken it."""
+        return [one for one in self.open if self.last.get(one, {}).get("Status", "") in ("Pending", "Delayed")]
+
+    def _cancel(self, instances: list[str]) -> None:
+        if instances:
             try:
-                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": ended}, reads=False)
+                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": instances}, reads=False)
             except (StaroverError, CallFailed) as error:
                 self._note(error, sent=True, pause=0.0)
         self.road.agents.forget(self.open)
-        if not self.mutates:
-            self._fail(waiting, ConnectFailed(f"its agent did not take the script within {self.deadline:g} s"))
+
+    def _not_taken(self, seconds: float) -> None:
+        """Readings that no agent has begun will do without an answer."""
+        waiting = self._waiting()
+        self._cancel(waiting)
+        self._fail(waiting, ConnectFailed(f"its agent did not take the script within {seconds:g} s"))
+
+    def _too_late(self) -> None:
+        """The deadline has passed: end what only reads and what has not begun, and say what is known."""
+        if self.mutates:
+            self._cancel(self._waiting())
+        else:
+            self._not_taken(self.deadline)
+            self._cancel(list(self.open))
         self._fail(
             self.open,
             TimedOut(

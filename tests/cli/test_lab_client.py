@@ -94,8 +94,7 @@ def test_the_clock_asks_the_lab(door: Door, tmp_path: Path) -> None:
     assert [(path, body) for _, path, body in door.asked] == [
         ("/v1/clock", None),
         ("/v1/clock/expect", {"scripts": 3, "answers": True}),
-        ("/v1/clock/expect", {"scripts": 0, "answers": True}),
-        ("/v1/clock/wait", {"until": "2026-11-20T14:01:00+00:00", "answers": True}),
+        ("/v1/clock/wait", {"until": "2026-11-20T14:01:00+00:00", "answers": True, "settles": True}),
     ]
 
 
@@ -107,7 +106,7 @@ def test_a_wait_is_asked_for_again_so_that_it_can_be_interrupted(
     clock = LabClock(files(tmp_path, door.server_port))
     clock.wait_until(datetime(2026, 11, 20, 14, 1, tzinfo=UTC))
     clock.close()
-    assert [path for _, path, _ in door.asked] == ["/v1/clock/expect", *["/v1/clock/wait"] * 3]
+    assert [path for _, path, _ in door.asked] == ["/v1/clock/wait"] * 3
 
 
 def test_a_refusal_of_the_lab_is_told_in_its_words(door: Door, tmp_path: Path) -> None:

@@ -435,9 +435,17 @@ def test_a_reading_that_is_late_is_cancelled_and_says_what_is_known(aws: Aws) ->
     answers = run(aws, *(reading(number, deadline=20.0) for number in (1, 2)))
     assert isinstance(answers["1"].error, TimedOut)
     assert isinstance(answers["2"].error, ConnectFailed), "its agent never took it"
-    (cancelled,) = [given["InstanceIds"] for name, given in aws.calls if name == "cancel_command"]
-    assert sorted(cancelled) == ["i-0001", "i-0002"]
+    cancelled = [given["InstanceIds"] for name, given in aws.calls if name == "cancel_command"]
+    assert cancelled == [["i-0002"], ["i-0001"]]
     assert aws.clock.now() - START <= timedelta(seconds=21)
+
+
+def test_a_reading_that_no_agent_begins_leaves_the_road_early_where_there_is_another(aws: Aws) -> None:
+    aws.ends = {"i-0001": ("Pending", "Pending", -1)}
+    answer = one(aws, reading(deadline=60.0, elsewhere=True))
+    assert isinstance(answer.error, ConnectFailed)
+    assert aws.clock.now() - START < timedelta(seconds=15)
+    assert aws.count("cancel_command") == 1
 
 
 def test_a_write_that_runs_is_left_alone_and_one_that_waits_is_cancelled(aws: Aws) -> None:

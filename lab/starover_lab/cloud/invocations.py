@@ -193,7 +193,7 @@ class Course:
         one.sent = self._turn(one)
         one.cut_to = self._state.cloud.cut_outputs.get(one.server.name, 0)
         one.task = self._world.scheduler.spawn(one.server.name, lambda: self._go(one), _raise)
-        one.task.owes = False  # its end is no answer yet: whoever sent it hears of it when he looks
+        self._world.scheduler.answered_early(one.task)  # SendCommand's; of its end the client hears when he looks
 
     def cancel(self, one: Invocation) -> None:
         """Stop it; what powershell.exe started goes on."""

@@ -265,6 +265,13 @@ class Scheduler:
         if scripts > 0:
             self._announced.append(_Announcement(scripts, answers))
 
+    def answered_early(self, task: Task) -> None:
+        """The client of a script has its answer now, while the script goes on: its end will be none. What is promised
+        after an answer is promised now.
+        """
+        self._owed += task.owes
+        task.owes = False
+
     def absent(self, host: str) -> None:
         """An announced script will not arrive because its host does not answer. Counted once per host and batch."""
         if self._announced and host not in self._absent:
