@@ -54,18 +54,21 @@ def wanted_starts(peers: Sequence[Server], server: Server, now: Setup) -> Steps[
     if not now.disabled:
         return Starts(types={}, source="")
     prev = yield from recall(server, hub_drained, server=server.name)
-    if prev is not None:
-        before = {one.name.casefold(): one.start for one in prev.services}
-        known = {name: before.get(name.casefold(), "Disabled") for name in now.disabled}
-        return Starts(types=_not_disabled(known), source="as maintenance-start found them")
-    for member in peers:
+    before = {one.name.casefold(): one.start for one in prev.services} if prev is not None else {}
+    sources = ["as maintenance-start found them"] if prev is not None else []
+    left = [name for name in now.disabled if name.casefold() not in before]
+    for member in peers if left else ():
         peer = yield from attempt(setup_of.read(member))
         if isinstance(peer, StaroverError) or peer.unfinished:
             continue
         theirs = {one.name.casefold(): one.start for one in peer.services}
-        known = {name: theirs.get(name.casefold(), "Disabled") for name in now.disabled}
-        source = f"as on {member.name}: no run of ours here knows how they were"
-        return Starts(types=_not_disabled(known), source=source)
+        before |= {name.casefold(): theirs.get(name.casefold(), "Disabled") for name in left}
+        sources.append(f"as on {member.name}, where no run of ours knows how they were")
+        left = []
+        break
+    if not left:
+        known = {name: before[name.casefold()] for name in now.disabled}
+        return Starts(types=_not_disabled(known), source="; ".join(sources))
     raise NotSafe(
         f"nobody knows how the Disabled services of {server.name} started: {', '.join(now.disabled)}",
         certain=("no run of ours had taken it out, and no other member is whole", "nothing was changed"),

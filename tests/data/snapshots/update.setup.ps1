@@ -55,7 +55,7 @@ foreach ($role in @('AdminTools', 'ClientAccessRole', 'FrontendTransportRole', '
     }
 }
 $services = @()
-foreach ($service in @(Get-Service -Name 'MSExchange*', 'ClusSvc*', 'W3SVC*', 'FMS*', 'HostControllerService*' -ErrorAction Stop)) {
+foreach ($service in @(Get-Service -Name 'MSExchange*', 'ClusSvc*', 'W3SVC*', 'FMS*', 'HostControllerService*', 'MSCompliance*' -ErrorAction Stop)) {
     $services += @([pscustomobject]@{ name = [string]$service.Name; status = [string]$service.Status; start = [string]$service.StartType })
 }
 [pscustomobject]@{ unfinished = @($unfinished); services = @($services) }
@@ -84,7 +84,7 @@ foreach ($role in @('AdminTools', 'ClientAccessRole', 'FrontendTransportRole', '
     }
 }
 $services = @()
-foreach ($service in @(Get-Service -Name 'MSExchange*', 'ClusSvc*', 'W3SVC*', 'FMS*', 'HostControllerService*' -ErrorAction Stop)) {
+foreach ($service in @(Get-Service -Name 'MSExchange*', 'ClusSvc*', 'W3SVC*', 'FMS*', 'HostControllerService*', 'MSCompliance*' -ErrorAction Stop)) {
     $services += @([pscustomobject]@{ name = [string]$service.Name; status = [string]$service.Status; start = [string]$service.StartType })
 }
 [pscustomobject]@{ unfinished = @($unfinished); services = @($services) }
