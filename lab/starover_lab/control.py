@@ -14,7 +14,7 @@ Every request carries `Authorization: Bearer TOKEN` (`lab.json` has URL and toke
 | `POST /v1/clock/expect` | `scripts`, `answers` (false) | that many scripts are about to come: `Scheduler.expect` |
 | `POST /v1/clock/withdraw` | `scripts` (1) | so many will not come after all |
 | `POST /v1/clock/dismiss` | | nothing is announced any more |
-| `POST /v1/clock/wait` | `until`, `answers`, `settles` (false) | answers at that time: `now`; settles as `expect` of 0 |
+| `POST /v1/clock/wait` | `until`, `answers`, `settles` (false) | answers at that time: `now`; settles as `expect` 0 |
 | `POST /v1/clock/advance` | `seconds` or `until` | moves the clock, whoever waits: `now`, `reached` |
 | `POST /v1/clock/speed` | `speed` | simulated seconds a real one, for clients that announce nothing; 0 off |
 | `POST /v1/break` | `kind`, `target`, `params` | `number` |
