@@ -48,6 +48,14 @@ SAMPLES: Mapping[str, Arg] = {
     "az": "eu-west-1a",
     "volume": "vol-0a1b2c3d4e5f60718",
     "gib": 625,
+    "names": ("ExchangeNodes",),
+    "target": "i-0ex1",
+    "balancer": "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/net/exch-nlb/0a1b",
+    "resource": "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/net/exch-nlb/0a1b",
+    "zone": "euw1-az1",
+    "expires": "120m",
+    "comment": "INC1",
+    "shift": "0a1b2c3d",
 }
 """Values by the name of a template's variable."""
 PROBES = {"probe"}

@@ -1,0 +1,160 @@
+"""Which targets a server is behind the estate's balancers, taken out and put back; knows no DAG (S-LB-DRAIN, -RESTORE).
+
+Balancers are those of the inventory that have a `target_group:`. Of the others a person has to be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from starover.errors import BadParameter
+from starover.estate import Balancer, Estate, Server
+from starover.runbook import Steps, recall, together
+from starover.step import Settle, Step, wait
+from starover.steps.balancing import (
+    HEALTHY,
+    SERVES,
+    GroupFact,
+    GroupHealth,
+    balancer_attributes,
+    group_attributes,
+    group_health,
+    groups_by_arn,
+    groups_by_name,
+    target_leaving,
+    target_registered,
+)
+
+__all__ = ["DRAINS", "TargetOf", "drain", "groups_named", "targets_of", "told_by_hand", "undrain", "were_targets"]
+
+DRAINS = (target_leaving, target_registered)
+"""Kinds that draining or putting back may need."""
+_KINDS = ("nlb", "alb")
+_Until = Callable[[GroupHealth], bool]
+
+
+class TargetOf(msgspec.Struct, frozen=True):
+    """A server as a target."""
+
+    group: str
+    """ARN."""
+    target: str
+    port: int
+
+
+def _ids(server: Server) -> tuple[str, ...]:
+    """What a server is in a target group: its instance, or its address."""
+    return tuple(one for one in (server.instance, server.address) if one)
+
+
+def _known(estate: Estate) -> list[Balancer]:
+    return [one for one in estate.balancers if one.kind in _KINDS and one.target_group]
+
+
+def told_by_hand(estate: Estate) -> tuple[str, ...]:
+    """Balancers to which there is no road: their names."""
+    known = _known(estate)
+    return tuple(one.name for one in estate.balancers if one not in known)
+
+
+def groups_named(estate: Estate, server: Server, named: Sequence[str] = ()) -> Steps[tuple[GroupFact, ...]]:
+    """The target groups that are named, by name or ARN, else those of the inventory. `server`: whom it is about."""
+    wanted = list(dict.fromkeys(named or [one.target_group for one in _known(estate)]))
+    arns = [one for one in wanted if one.startswith("arn:")]
+    names = [one for one in wanted if not one.startswith("arn:")]
+    found: list[GroupFact] = []
+    if names:
+        found += (yield from groups_by_name.read(server, names=names)).groups
+    if arns:
+        found += (yield from groups_by_arn.read(server, names=arns)).groups
+    return tuple(found)
+
+
+def targets_of(server: Server, groups: Sequence[GroupFact]) -> Steps[tuple[TargetOf, ...]]:
+    """Where a server is registered now, and not on its way out."""
+    if not _ids(server):
+        raise BadParameter(
+            f"{server.name} has neither `instance:` nor `address:` in the inventory", certain=("nothing was changed",)
+        )
+    healths = yield from together(group_health.read(server, group=one.arn) for one in groups)
+    return tuple(
+        TargetOf(group.arn, target.id, target.port)
+        for group, health in zip(groups, healths, strict=True)
+        for target in health.of(_ids(server))
+        if not target.leaving
+    )
+
+
+def drain(
+    estate: Estate, server: Server, groups: Sequence[GroupFact], targets: Sequence[TargetOf], undo: list[Step]
+) -> Steps:
+    """Take a server out of its target groups and wait until each has let it go; `undo` gets what puts it back."""
+    arns = {one.group for one in targets}
+    facts = [one for one in groups if one.arn in arns]
+    attributes = yield from together(group_attributes.read(server, group=one.arn) for one in facts)
+    delays = {fact.arn: one.seconds for fact, one in zip(facts, attributes, strict=True)}
+    lonely = yield from _lonely(estate, server, facts, [one.cross for one in attributes])
+    for one in targets:
+        note = lonely.get(one.group, "")
+        yield target_leaving.on(server, group=one.group, target=one.target, port=one.port, note=note)
+        undo.append(target_registered.on(server, group=one.group, target=one.target, port=one.port))
+    for one in targets:
+        settle = Settle(every=5, limit=delays[one.group] + 60)
+        what = f"{server.name} out of the target group"
+        yield from wait(group_health, server, until=_gone(one), settle=settle, what=what, group=one.group)
+
+
+def _lonely(
+    estate: Estate, server: Server, groups: Sequence[GroupFact], crosses: Sequence[str | None]
+) -> Steps[dict[str, str]]:
+    """Groups of which the server is the last healthy target in its zone, where a balancer stays in its zone."""
+    found: dict[str, str] = {}
+    zone = {name: one.az for one in estate.servers for name in _ids(one)}
+    for group, cross in zip(groups, crosses, strict=True):
+        if cross not in ("true", "false"):  # as its balancers have it
+            settings = yield from together(
+                balancer_attributes.read(server, balancer=one) for one in group.balancers or ()
+            )
+            cross = "false" if any(one.cross != "true" for one in settings) else "true"
+        health = yield from group_health.read(server, group=group.arn)
+        near = [one for one in health.targets if one.id not in _ids(server) and zone.get(one.id) == server.az]
+        if cross == "false" and server.az and not any(one.state == HEALTHY for one in near):
+            found[group.arn] = f"the last target in {server.az}: its clients wait for DNS (zonal-shift beforehand)"
+    return found
+
+
+def _gone(one: TargetOf) -> _Until:
+    def until(now: GroupHealth) -> bool:
+        found = now.find(one.target, one.port)
+        return found is None or found.state == "unused"
+
+    return until
+
+
+def _serves(one: TargetOf) -> _Until:
+    def until(now: GroupHealth) -> bool:
+        found = now.find(one.target, one.port)
+        return found is not None and found.state == HEALTHY
+
+    return until
+
+
+def were_targets(server: Server, groups: Sequence[GroupFact]) -> Steps[tuple[TargetOf, ...]]:
+    """What an earlier run of ours found registered before it took the server out; empty: none did."""
+    found: list[TargetOf] = []
+    for group in groups:
+        before = yield from recall(server, target_leaving, group=group.arn)
+        was = before.of(_ids(server)) if before is not None else ()
+        found += [TargetOf(group.arn, one.id, one.port) for one in was if not one.leaving]
+    return tuple(found)
+
+
+def undrain(server: Server, targets: Sequence[TargetOf]) -> Steps:
+    """Put a server back into its target groups, and wait until their checks have found it healthy."""
+    for one in targets:
+        yield target_registered.on(server, group=one.group, target=one.target, port=one.port)
+    for one in targets:
+        what = f"{server.name} healthy in the target group"
+        yield from wait(group_health, server, until=_serves(one), settle=SERVES, what=what, group=one.group)
