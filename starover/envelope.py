@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 
 from starover.errors import BadInventory, BadReport, BadTemplate, ErrorRecord, OutputTruncated
+from starover.estate import TICKET
 from starover.inventory import Server
 from starover.names import first_label
 from starover.render import Arg, Body, Renderer
@@ -255,9 +256,10 @@ class _Provider:
                 host=server.name,
             )
         reference = exchange.credential or server.credential
-        if not reference:
+        if reference in ("", TICKET):
+            lacks = "password" if reference else "credential"
             raise BadInventory(
-                f"{server.name} has no credential, and `exchange.provider: remote` needs one for the second hop",
+                f"{server.name} has no {lacks}, and `exchange.provider: remote` needs one for the second hop",
                 next=(f"give {server.name} a `credential:`, or its `exchange:` one of its own",),
                 host=server.name,
             )

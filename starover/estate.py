@@ -10,18 +10,33 @@ from starover.errors import BadParameter
 from starover.names import DagName, ServerName, SiteName, WitnessDirectory, first_label, same_host
 from starover.windows import WindowText
 
-__all__ = ["Balancer", "ClientName", "Dag", "Estate", "Exchange", "Forest", "Road", "Server", "Site", "Subnet"]
+__all__ = [
+    "TICKET",
+    "Balancer",
+    "ClientName",
+    "Dag",
+    "Estate",
+    "Exchange",
+    "Forest",
+    "Road",
+    "Server",
+    "Site",
+    "Subnet",
+]
 
 Role = Literal["mailbox", "dc", "witness"]
 CredentialRef = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|command:\s*\S.*|keyring:\S+|lab:\S+)?(?![\s\S])",
+        pattern=r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|command:\s*\S.*|keyring:\S+|lab:\S+|ticket)?(?![\s\S])",
         title="CredentialRef",
         description="a reference: `env:NAME` (reads NAME_USER and NAME_PASSWORD), `command:PROGRAM ARGUMENTS` (prints "
-        "user and password on two lines), or `keyring:SERVICE`; never the secret itself",
+        "user and password on two lines), `keyring:SERVICE`, or `ticket` (the Kerberos ticket of whoever runs this); "
+        "never the secret itself",
     ),
 ]
+TICKET = "ticket"
+"""The reference to no password at all: the Kerberos ticket of whoever runs this, on roads with `auth: kerberos`."""
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="a TCP port; 0: the usual one")]
 
 

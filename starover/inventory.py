@@ -346,6 +346,11 @@ def _server(server: Server, estate: Estate, text: Text, place: Place) -> Iterato
                 text.line((*place, "roads", at, "auth")),
                 "`auth: basic` over http would send the password in clear: use `scheme: https`",
             )
+        if road.auth == "kerberos" and road.kind == "winrm":
+            yield Problem(
+                text.line((*place, "roads", at, "auth")),
+                "a command shell takes no Kerberos ticket here: use `kind: psrp`, or another `auth:`",
+            )
     if server.exchange is not None:
         yield from _exchange(server.exchange, estate, text, (*place, "exchange"))
 

@@ -140,6 +140,9 @@ class FakeEndpoint:
     def authenticate(self, host: str, user: str, /) -> str | None:
         return {name.lower(): password for name, password in self.users.items()}.get(user.lower())
 
+    def clock_error(self, host: str, /) -> float:
+        return 0.0
+
     def open(self, host: str, configuration: str, principal: Principal, /) -> FakeRunspace:
         if self.refusal is not None:
             raise self.refusal
@@ -177,7 +180,7 @@ class WireLab:
         self.ca_file.write_bytes(authority.pem)
         tls = authority.server(["ex1.example.com", "localhost"], ["127.0.0.1"])
         self.pump = Pump(self.scheduler)
-        self.host = Host("EX1", self._serves, self.pump, tls=tls, options=self._options)
+        self.host = Host("EX1", self._serves, self.pump, tls=tls, options=self._options, fqdn="ex1.example.com")
         self._thread.start()
         self.call(self.host.start)
         return self

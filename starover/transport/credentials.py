@@ -2,6 +2,7 @@
 
 References: `env:NAME` (NAME_USER and NAME_PASSWORD), `command:PROGRAM ARGUMENTS` (prints user and password on two
 lines), `keyring:SERVICE` (needs the extra `starover[keyring]`), and in a lab `lab:USER` (from the lab's own lab.json).
+`ticket` is no password: the roads with `auth: kerberos` then take the ticket of whoever runs this (docs/kerberos.md).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Protocol
 import msgspec
 
 from starover.errors import AuthFailed, BadInventory
+from starover.estate import TICKET
 
 __all__ = ["Credential", "Credentials", "Resolver"]
 
@@ -77,6 +79,11 @@ class Credentials:
         if not reference:
             raise BadInventory(
                 "the server has no credential", next=("give it `credential: env:NAME`, or `defaults:` one for all",)
+            )
+        if reference == TICKET:
+            raise BadInventory(
+                "the credential `ticket` is for roads with `auth: kerberos`",
+                next=("give the road `auth: kerberos`, or the server another credential",),
             )
         scheme, _, rest = reference.partition(":")
         ways: dict[str, Callable[[str], Credential]] = {

@@ -14,6 +14,7 @@ from requests.exceptions import ChunkedEncodingError, ConnectTimeout, SSLError, 
 from requests.exceptions import ConnectionError as Disconnected
 
 from starover.errors import AuthFailed, BadInventory, ConnectFailed, ReplyLost, StaroverError, Throttled, TimedOut
+from starover.transport.tickets import trouble
 
 __all__ = ["DeadlineOver", "Failed", "Stage", "broken", "failure", "gone", "root"]
 
@@ -26,6 +27,7 @@ _DISCONNECTED = 2150859204
 _QUOTAS = frozenset({2150859173, 2150859174})
 _QUOTA_WORDS = ("quota", "maximum number of", "exceeded", "throttl")
 _DENIED = 5
+_LOGON_MODULES = ("spnego", "gssapi", "krb5")
 _NOTHING = ("nothing was sent",)
 _NOISE = re.compile(r"\[(?:Errno -?\d+|\w+: \w+)\] | ?\(_ssl\.c:\d+\)")
 """What Python and OpenSSL put around what they say."""
@@ -147,7 +149,15 @@ def _refused(error: Exception, host: str, place: str) -> Failed | None:
         )
         return Failed(untrusted, again=False, sent=False)
     module = type(error).__module__
-    if isinstance(error, AuthenticationError) or module.startswith(("spnego", "gssapi")):
+    if module.startswith(_LOGON_MODULES) and (known := trouble(error)) is not None:
+        denied = AuthFailed(
+            known.what.format(host=host),
+            certain=(*_NOTHING, "it is not tried again, so that no account is locked") if known.password else _NOTHING,
+            next=tuple(one.format(host=host) for one in known.next),
+            host=host,
+        )
+        return Failed(denied, again=False, sent=False)
+    if isinstance(error, AuthenticationError) or module.startswith(_LOGON_MODULES):
         denied = AuthFailed(
             f"{host} does not accept the user and password of its credential",
             certain=(*_NOTHING, "it is not tried again, so that no account is locked"),

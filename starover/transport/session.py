@@ -23,7 +23,7 @@ from pypsrp.wsman import WSMan
 from requests.exceptions import Timeout
 
 from starover.errors import AuthFailed, BadTemplate, ConnectFailed, StaroverError, Throttled
-from starover.inventory import Road, Server
+from starover.estate import TICKET, Road, Server
 from starover.single import commands
 from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
@@ -32,6 +32,7 @@ from starover.transport.fanout import Progress
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line, authorities
 from starover.transport.logons import logons_of
 from starover.transport.records import error_record, json_of, line_of, warning_text
+from starover.transport.tickets import is_wrong_password, principal
 
 __all__ = ["Session"]
 
@@ -177,7 +178,8 @@ class Session:
             auth=road.auth,
             cert_validation=authorities(road.ca_file) or True,
             no_proxy=True,
-            negotiate_hostname_override=server.fqdn,
+            negotiate_hostname_override=self._name,
+            negotiate_service="HTTP",
         )
         if not road.address and _is_address(self._host):
             line.name = server.fqdn
@@ -200,8 +202,9 @@ class Session:
             line.on_logon = turn.succeeded
             try:
                 pool.open()
-            except AuthenticationError as error:
-                if str(error).startswith("Failed to authenticate"):  # else the host wants another kind of logon
+            except Exception as error:
+                said = isinstance(error, AuthenticationError) and str(error).startswith("Failed to authenticate")
+                if said or is_wrong_password(error):  # else the host wants another kind of logon
                     logons.refused(reference, self._server.name)
                 raise
 
@@ -213,10 +216,19 @@ class Session:
 
     def _logon(self) -> tuple[str | None, str | None]:
         """User and password; neither for Kerberos without a credential: the ticket of this machine's user is taken."""
-        if not self._reference and self._direct and self.road.auth == "kerberos":
+        kerberos = self.road.auth == "kerberos"
+        if kerberos and self._reference in ("", TICKET):
             return None, None
         credential = self._credentials.resolve(self._reference)
-        return credential.user, credential.password
+        user = principal(credential.user, self._name) if kerberos else credential.user
+        return user, credential.password
+
+    @property
+    def _name(self) -> str:
+        """The server's own name, by which Kerberos knows it, wherever the road leads."""
+        exchange = self._server.exchange
+        other = self._direct and exchange is not None and exchange.server != "local"
+        return exchange.server if other and exchange is not None else self._server.fqdn
 
     def _once(self, pool: RunspacePool, script: Script, deadline: Deadline, progress: Progress) -> PowerShell:
         """Hand a script over and wait for its end. Raises `Failed`."""

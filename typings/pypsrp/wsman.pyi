@@ -18,6 +18,7 @@ class _TransportHTTP:
         cert_validation: bool | str = True,
         no_proxy: bool = False,
         negotiate_hostname_override: str | None = None,
+        negotiate_service: str = "WSMAN",
     ) -> None: ...
     def close(self) -> None: ...
     def send(

@@ -43,6 +43,10 @@ class Sessions:
         account = self.world.account(user)
         return None if account is None else account.password
 
+    def clock_error(self, host: str, /) -> float:
+        """Seconds by which the host's clock is ahead of its domain's."""
+        return self.world.server(host).time_skew_s
+
     def open(self, host: str, configuration: str, principal: Principal, /) -> Runspace:
         """Open a session for somebody who has logged on. Raises `EndpointRefused`."""
         account = self.world.account(principal.name)

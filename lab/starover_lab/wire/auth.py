@@ -1,7 +1,8 @@
-"""Who is on the line: Basic, NTLM and Negotiate for one connection each; knows no SOAP.
+"""Who is on the line: Basic, NTLM, Kerberos and Negotiate for one connection each; knows no SOAP.
 
 NTLM belongs to the TCP connection: it is agreed once, and the requests after it carry no header. A token comes raw or
-wrapped in SPNEGO, both under the scheme Negotiate; its first bytes tell which (facts/winrm.md, gotcha 1).
+wrapped in SPNEGO, both under the scheme Negotiate; its first bytes tell which (facts/winrm.md, gotcha 1). Tickets are
+taken when the process has a keytab (`tickets`), under the schemes Negotiate and Kerberos.
 """
 
 from __future__ import annotations
@@ -14,20 +15,25 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import spnego
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
-__all__ = ["Authentication", "Refused", "TokenWanted", "forget"]
+from starover_lab.wire import tickets
+
+__all__ = ["Authentication", "Refused", "Ticketing", "TokenWanted", "forget"]
 
 Passwords = Callable[[str], str | None]
 """The password of a user in any of its spellings, or None."""
 
 _NTLM = b"NTLMSSP\x00"
 _SCHEMES_PLAIN = (("WWW-Authenticate", "Negotiate"),)
-_SCHEMES_BASIC = (*_SCHEMES_PLAIN, ("WWW-Authenticate", 'Basic realm="WSMAN"'))
+_SCHEMES_TICKETS = (("WWW-Authenticate", "Kerberos"),)
+_SCHEMES_BASIC = (("WWW-Authenticate", 'Basic realm="WSMAN"'),)
 
 
 class Refused(Exception):
@@ -41,9 +47,23 @@ class Refused(Exception):
 class TokenWanted(Exception):
     """Half way: HTTP 401 with our token, and the client goes on."""
 
-    def __init__(self, token: bytes) -> None:
+    def __init__(self, token: bytes, scheme: str = "Negotiate") -> None:
         super().__init__("401")
-        self.headers = (("WWW-Authenticate", "Negotiate " + base64.b64encode(token).decode()),)
+        self.headers = _token_header(token, scheme)
+
+
+def _token_header(token: bytes, scheme: str) -> tuple[tuple[str, str], ...]:
+    return (("WWW-Authenticate", f"{scheme} {base64.b64encode(token).decode()}"),)
+
+
+@dataclass(frozen=True)
+class Ticketing:
+    """What a host must know of itself to take tickets."""
+
+    fqdn: str
+    skew: Callable[[], float]
+    """Seconds by which its clock is ahead of its domain's."""
+    now: Callable[[], datetime]
 
 
 class _UserFile:
@@ -105,13 +125,17 @@ def _who(token: bytes) -> tuple[str, str] | None:
 class Authentication:
     """The state of one connection."""
 
-    def __init__(self, passwords: Passwords, *, certificate_hash: bytes | None, basic: bool) -> None:
-        """`basic` says whether Basic is taken on this line; with a `certificate_hash` channel bindings are checked."""
+    def __init__(
+        self, passwords: Passwords, *, certificate_hash: bytes | None, basic: bool, ticketing: Ticketing | None = None
+    ) -> None:
+        """`basic` says whether Basic is taken on this line; with a `certificate_hash` channel bindings are checked;
+        with `ticketing` Kerberos is taken too."""
         self._passwords = passwords
         self._bindings = None
         if certificate_hash is not None:
             self._bindings = GssChannelBindings(application_data=b"tls-server-end-point:" + certificate_hash)
         self._basic = basic
+        self._ticketing = ticketing
         self._user = ""
         self.context: spnego.ContextProxy | None = None
         """The security context, for message encryption; None under Basic."""
@@ -132,13 +156,16 @@ class Authentication:
             raise self._refused() from None
         if scheme.lower() == "basic" and self._basic:
             return self._check_basic(data), ()
+        if self._ticketing is not None and scheme.lower() in ("negotiate", "kerberos") and tickets.is_ticket(data):
+            return self._check_ticket(data, scheme, self._ticketing)
         if scheme.lower() == "negotiate" and data:
             return self._check_token(data)
         raise self._refused()
 
     def _refused(self) -> Refused:
         self._user, self.context = "", None
-        return Refused(_SCHEMES_BASIC if self._basic else _SCHEMES_PLAIN)
+        taken = _SCHEMES_TICKETS if self._ticketing is not None else ()
+        return Refused((*_SCHEMES_PLAIN, *taken, *(_SCHEMES_BASIC if self._basic else ())))
 
     def _check_basic(self, data: bytes) -> str:
         user, _, given = data.decode("utf-8", "replace").partition(":")
@@ -172,8 +199,31 @@ class Authentication:
             raise TokenWanted(out)
         if not self._user:
             raise self._refused()
-        headers = () if out is None else (("WWW-Authenticate", "Negotiate " + base64.b64encode(out).decode()),)
-        return self._user, headers
+        return self._user, () if out is None else _token_header(out, "Negotiate")
+
+    def _check_ticket(self, token: bytes, scheme: str, host: Ticketing) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """A ticket is whole in one token; its principal must be somebody whom the domain still knows."""
+        self._user, self.context = "", None
+        wrong, out = 0, None
+        context: spnego.ContextProxy | None = None
+        if abs(host.skew()) > tickets.SKEW_SECONDS:
+            wrong = tickets.SKEW
+        else:
+            try:
+                context = tickets.acceptor(host.fqdn, self._bindings)
+                out = context.step(token)
+            except SpnegoError as error:
+                wrong = tickets.protocol_error(error)
+        if wrong:
+            now = host.now().strftime("%Y%m%d%H%M%SZ")
+            raise TokenWanted(tickets.error_token(token, wrong, host.fqdn, now), scheme)
+        if context is None or not context.complete:
+            raise self._refused()
+        principal = context.client_principal or ""
+        if self._passwords(principal) is None:
+            raise self._refused()
+        self.context, self._user = context, principal
+        return principal, () if out is None else _token_header(out, scheme)
 
     def _acceptor(self, token: bytes) -> spnego.ContextProxy:
         _users.ready()

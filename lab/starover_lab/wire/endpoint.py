@@ -134,6 +134,10 @@ class Endpoint(Protocol):
         """The password of `user` (`DOMAIN\\name`, `name@domain` or `name`) on this host, or None if unknown."""
         ...
 
+    def clock_error(self, host: str, /) -> float:
+        """Seconds by which the host's clock is ahead of its domain's: Kerberos minds."""
+        ...
+
     def open(self, host: str, configuration: str, principal: Principal, /) -> Runspace:
         """Open a session.
 

@@ -9,8 +9,8 @@ import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 
-from starover_lab.wire import sealing
-from starover_lab.wire.auth import Authentication, Refused, TokenWanted
+from starover_lab.wire import sealing, tickets
+from starover_lab.wire.auth import Authentication, Refused, Ticketing, TokenWanted
 from starover_lab.wire.endpoint import Endpoint, Scripts
 from starover_lab.wire.http1 import Connection, Fate, HttpRequest, HttpResponse, Line, Listener
 from starover_lab.wire.plans import Kind, Plans
@@ -64,10 +64,15 @@ class Host:
         tls: tuple[ssl.SSLContext, bytes] | None = None,
         options: Options | None = None,
         ports: tuple[int, int] = (0, 0),
+        fqdn: str = "",
     ) -> None:
         """`tls` is the server's context and the SHA-256 of its certificate; without it there is no https listener.
-        `ports` are those of http and https, 0: any that is free."""
+        `ports` are those of http and https, 0: any that is free. With an `fqdn` tickets to HTTP/`fqdn` are taken, where
+        the process has a keytab."""
         self.name = name
+        self._ticketing = None
+        if fqdn and tickets.offered():
+            self._ticketing = Ticketing(fqdn, lambda: endpoint.clock_error(name), lambda: scripts.now)
         self.plans = Plans()
         self.requests: Counter[str] = Counter()
         """Requests that came, by action: for tests and for who wants to know what a client costs."""
@@ -211,6 +216,7 @@ class Host:
             lambda user: self._endpoint.authenticate(self.name, user),
             certificate_hash=connection.certificate_hash,
             basic=secure or self._options.allow_unencrypted,
+            ticketing=self._ticketing,
         )
 
     async def _open(

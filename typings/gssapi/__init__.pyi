@@ -1,0 +1,2 @@
+class SecurityContext:
+    __DEFER_STEP_ERRORS__: bool
