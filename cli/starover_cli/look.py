@@ -73,7 +73,7 @@ def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
     cluster, state = facts.cluster, facts.dag
     voters = [*dag.members, *([dag.witness] if dag.witness and len(dag.members) % 2 == 0 else [])]
     heard = sum(_answers(facts, name) for name in voters) if any(host.answers for host in facts.members) else 0
-    silent = [host for host in (*facts.members, *facts.others) if not host.answers]
+    silent = [host for host in (*facts.members, *facts.others) if not host.answers and not host.out]
     return DagMap(
         where=where(estate, dag, at, cluster, state, heard=heard),
         members=tuple(_member(name, facts, estate) for name in dag.members),
@@ -89,6 +89,7 @@ def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
             if one.dag in ("", dag.name) and one.balancer
         ),
         several=len(estate.dags) != 1,
+        out=tuple(Silent(server=host.server, why=host.out) for host in facts.members if host.out),
         silent=tuple(Silent(server=host.server, why=_why(host.server, host.errors)) for host in silent),
     )
 
@@ -120,7 +121,8 @@ def _member(name: str, facts: DagFacts, estate: Estate) -> HostCell:
         return HostCell(name=name, az=az, state=_state(node), votes=node.dynamic, note=note)
     if _answers(facts, name):
         return HostCell(name=name, az=az, state="no cluster" if facts.cluster is None else "not in the cluster")
-    return HostCell(name=name, az=az, state=None)
+    out = any(host.out for host in facts.members if same_host(host.server, name))
+    return HostCell(name=name, az=az, state="out" if out else None)
 
 
 def _state(node: Node) -> str:

@@ -3,8 +3,20 @@
 from collections.abc import Sequence
 
 from starover import Dag, Estate, Finding, Findings, Server, Steps, attempt, runbook, together
-from starover.steps.client_check import PROTOCOLS, Protocol, check_protocols, finding_of, look_at_all, targets
+from starover.steps.client_check import (
+    PROTOCOLS,
+    Protocol,
+    Seen,
+    check_protocols,
+    finding_of,
+    look_at_all,
+    serves,
+    targets,
+)
+from starover.steps.dag_object import Seen as Known
+from starover.steps.dag_object import existing
 from starover.steps.dns import ALL, Answer, Asked, Fqdn, answer, answering, servers_of
+from starover.steps.out_on_purpose import fenced_since, out_by_dag
 
 
 @runbook
@@ -35,7 +47,25 @@ def client_check(
         names[name] = tuple(dict.fromkeys(address for addresses in told.values() for address in addresses))
         findings += _dns(name, told, () if isinstance(asked, Asked) else (asked.what,))
     seen = yield from look_at_all(targets(dag, estate, servers, names), protocols)
-    return Findings(findings=(*findings, *(finding_of(one) for one in seen)))
+    out = yield from _out(dag, estate, seen)
+    findings += [
+        Finding(check="server", on=name, level="info", says=f"out on purpose: {why}; it is to serve nobody")
+        for name, why in out.items()
+    ]
+    there = [one for one in seen if one.target.shared or one.target.server.name not in out]
+    return Findings(findings=(*findings, *(finding_of(one) for one in there)))
+
+
+def _out(dag: Dag, estate: Estate, seen: Sequence[Seen]) -> Steps[dict[str, str]]:
+    """Of the servers that serve nobody at all those that are out on purpose; where none is silent nobody is asked."""
+    every = {one.target.server.name: one.target.server for one in seen if not one.target.shared}
+    served = {one.target.server.name for one in seen if not one.target.shared and not serves(one)}
+    dark = [server for name, server in every.items() if name not in served]
+    found = (yield from attempt(existing(dag.name, estate))) if dark else None
+    if not isinstance(found, Known):
+        return {}
+    out = {one.name: why for one in dark if (why := out_by_dag(one.name, found.dag))}
+    return out | (yield from fenced_since([one for one in dark if one.name not in out]))
 
 
 def _answers(asked: Asked, name: str) -> Steps[dict[str, tuple[str, ...]]]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from starover import BadParameter, Dag, Estate, Findings, Server, Steps, runbook
-from starover.steps.dag import DagFacts, look_at, members_of
+from starover.steps.dag import DagFacts, members_of
 from starover.steps.health import findings, verdict
+from starover.steps.out_on_purpose import look_whole
 
 
 class HealthReport(Findings, frozen=True, kw_only=True):
@@ -20,7 +21,7 @@ def dag_status(dag: Dag, estate: Estate) -> Steps[DagFacts]:
 
     dag: the DAG; need not be named where the inventory has one
     """
-    return (yield from look_at(dag, estate, members_of(dag, estate), health=False))
+    return (yield from look_whole(dag, estate, members_of(dag, estate), health=False))
 
 
 @runbook
@@ -39,6 +40,6 @@ def health_report(dag: Dag, estate: Estate, servers: Sequence[Server] = ()) -> S
         raise BadParameter(
             f"{', '.join(foreign)}: no member of {dag.name}", next=(f"its members: {', '.join(dag.members) or 'none'}",)
         )
-    facts = yield from look_at(dag, estate, list(servers) or members, health=True)
+    facts = yield from look_whole(dag, estate, list(servers) or members, health=True)
     found = findings(facts)
     return HealthReport(findings=found, verdict=verdict(found, dag.name), facts=facts)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from starover import BadParameter, Dag, Estate, Finding, Findings, NotSafe, Server, Steps, runbook, same_host
-from starover.steps.dag_object import existing
+from starover.steps.dag_object import Seen, existing
+from starover.steps.out_on_purpose import fenced_since, out_by_dag
 from starover.steps.quorum import WITNESS, Loss, Votes, fatal, lose, losses, votes_of
 from starover.steps.witness import unprepared
 
@@ -51,6 +52,7 @@ def quorum_report(dag: Dag, estate: Estate, lose: Sequence[str] = ()) -> Steps[Q
         findings.append(Finding(check="alternate witness", on=alternate, level="warn" if lacking else "ok", says=says))
     elif len({node.name for node in votes.nodes}) > 1:
         findings.append(Finding(check="alternate witness", on=dag.name, level="info", says="none is named"))
+    findings += yield from _out(found, estate)
     lost = " and ".join(worst.lost) if worst is not None else ""
     return QuorumReport(
         dag=dag.name,
@@ -62,6 +64,17 @@ def quorum_report(dag: Dag, estate: Estate, lose: Sequence[str] = ()) -> Steps[Q
         fatal=worst.lost if worst is not None else (),
         findings=tuple(findings),
     )
+
+
+def _out(found: Seen, estate: Estate) -> Steps[list[Finding]]:
+    """Members that are out on purpose: they have no vote, and come back by failback."""
+    members = [one for one in estate.servers if found.dag.has(one.name)]
+    out = {one.name: why for one in members if (why := out_by_dag(one.name, found.dag))}
+    out |= yield from fenced_since([one for one in members if one.name in found.silent and one.name not in out])
+    return [
+        Finding(check="member", on=name, level="warn", says=f"out on purpose: {why}; it has no vote here")
+        for name, why in out.items()
+    ]
 
 
 def _zones(estate: Estate, members: Sequence[str], witness: Server | None) -> dict[str, list[str]]:

@@ -215,6 +215,8 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     copies: tuple[CopyStatus, ...] | None = None
     health: MemberHealth | None = None
     errors: tuple[str, ...] = ()
+    out: str = ""
+    """Of a member: why it is out of the DAG on purpose (`out_on_purpose`); empty: it should be there."""
 
     @property
     def answers(self) -> bool:

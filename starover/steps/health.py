@@ -71,11 +71,13 @@ def _finding(check: str, on: str, level: Level, says: str) -> Finding:
 
 def _hosts(facts: DagFacts) -> Iterator[Finding]:
     for host in (*facts.members, *facts.others):
-        if host.answers:
+        if host.out:
+            yield _finding("host", host.server, "warn", f"out on purpose: {host.out}; it comes back by failback only")
+        elif host.answers:
             yield _finding("host", host.server, "ok", f"answers, up since {host.boot_time}")
         else:
             yield _finding("host", host.server, "unknown", "; ".join(host.errors) or "did not answer")
-        if host.answers:
+        if host.answers and not host.out:
             for error in host.errors:
                 yield _finding("host", host.server, "unknown", error)
 
@@ -105,7 +107,8 @@ def _quorum(facts: DagFacts) -> Iterator[Finding]:
         share = dag.witness_share if dag else ""
         good = cluster.witness_state == "Online" and share != "InvalidConfiguration"
         says = f"{cluster.witness_state or 'no witness resource'}, share in use: {share or 'not known'}"
-        yield _finding("witness", dag.witness_server if dag else facts.name, "ok" if good else "fail", says)
+        used = (dag.alternate_server if share == "Alternate" else dag.witness_server) if dag else ""
+        yield _finding("witness", used or facts.name, "ok" if good else "fail", says)
 
 
 def _databases(facts: DagFacts) -> Iterator[Finding]:
@@ -113,14 +116,18 @@ def _databases(facts: DagFacts) -> Iterator[Finding]:
         yield _finding("databases", facts.name, "unknown", "no member could list the databases")
         return
     seen = [copy for host in facts.members for copy in host.copies or ()]
+    out = [host.server for host in facts.members if host.out]
     for database in facts.databases:
         copies = [copy for copy in seen if copy.database.casefold() == database.name.casefold()]
-        yield from _database(database, copies)
+        yield from _database(database, copies, out)
 
 
-def _database(database: DatabaseInfo, copies: Sequence[CopyStatus]) -> Iterator[Finding]:
+def _database(database: DatabaseInfo, copies: Sequence[CopyStatus], out: Sequence[str]) -> Iterator[Finding]:
+    """`out`: members that are out on purpose, whose copies are no good and not unknown."""
     name = database.name
-    unseen = [pair.server for pair in database.preferences if not any(same_host(c.server, pair.server) for c in copies)]
+    there = [pair.server for pair in database.preferences if not any(same_host(pair.server, one) for one in out)]
+    unseen = [server for server in there if not any(same_host(copy.server, server) for copy in copies)]
+    copies = [copy for copy in copies if any(same_host(copy.server, server) for server in there)]
     mounted = [copy for copy in copies if copy.mounted]
     if mounted:
         yield _finding("mounted", name, "ok", f"Mounted on {mounted[0].server}")

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
+
 from starover.errors import ConnectFailed, NotSafe, OutcomeUnknown, StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Steps, attempt, together
+from starover.steps.dag import DagFacts, look_at
 from starover.steps.dag_object import DagObject, dag_facts, listed
 from starover.steps.fencing import TAG
 from starover.steps.instances import OneInstance, instance_of
 
-__all__ = ["fenced_since", "not_out", "out_by_dag", "out_of", "refuse_out", "unless_out"]
+__all__ = ["fenced_since", "look_whole", "not_out", "out_by_dag", "out_of", "refuse_out", "unless_out"]
 
 
 T = TypeVar("T")
@@ -57,6 +60,21 @@ def fenced_since(silent: Sequence[Server]) -> Steps[dict[str, str]]:
         for server, one in zip(asked, found, strict=True)
         if isinstance(one, OneInstance) and one.instance is not None and (mark := one.instance.tag(TAG))
     }
+
+
+def look_whole(dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool) -> Steps[DagFacts]:
+    """`look_at`, with why members are out that are so on purpose."""
+    facts = yield from look_at(dag, estate, servers, health=health)
+    state = facts.dag
+    nodes = [one.name for one in facts.cluster.nodes] if facts.cluster is not None else None
+    out: dict[str, str] = {}
+    for host in facts.members:
+        if state is not None and (not host.answers or listed(host.server, state.stopped)):
+            out[host.server] = out_of(host.server, members=state.members, stopped=state.stopped, nodes=nodes)
+    silent = [host.server for host in facts.members if not host.answers and not out.get(host.server)]
+    out |= yield from fenced_since([one for one in servers if one.name in silent])
+    marked = (msgspec.structs.replace(host, out=out.get(host.server, "")) for host in facts.members)
+    return msgspec.structs.replace(facts, members=tuple(marked))
 
 
 def refuse_out(server: str, why: str) -> NotSafe:

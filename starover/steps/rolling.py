@@ -17,10 +17,11 @@ from starover.steps import guards
 from starover.steps.around import Around, look_around
 from starover.steps.components import hub_held
 from starover.steps.copies import copies_on
-from starover.steps.dag import look_at, members_of, short
+from starover.steps.dag import members_of, short
 from starover.steps.gate import admit, note_of
 from starover.steps.health import findings, verdict
 from starover.steps.moves import LOSSLESS, homeward, moved, paused
+from starover.steps.out_on_purpose import look_whole
 
 __all__ = [
     "PASSIVE_FIRST",
@@ -151,7 +152,7 @@ def fewest(left: Sequence[Left]) -> Left | None:
 
 def well(dag: Dag, estate: Estate, server: Server) -> Steps:
     """The DAG is not red, but for what is said of the next member itself, which may begin. Raises `NotSafe`."""
-    facts = yield from look_at(dag, estate, members_of(dag, estate), health=True)
+    facts = yield from look_whole(dag, estate, members_of(dag, estate), health=True)
     found = findings(facts)
     red = [one for one in found if one.level == "fail" and not same_host(one.on, server.name)]
     silent = [one for one in found if one.level == "unknown" and one.check == "host" and one.on in dag.members]

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 from inner_lab import InnerLab
+from starover_cli.look import dag_map
+from starover_cli.views.dag_map import judge
 
 from starover.errors import ConnectFailed, NotSafe
+from starover.runbook import Findings
+from starover.steps.dag import DagFacts
 from starover.steps.out_on_purpose import out_of
 from starover.values import Plain
 
@@ -61,6 +65,22 @@ def test_a_setting_that_would_turn_dac_off_is_refused(stopped: InnerLab) -> None
     (step,) = [one for one in stopped.plan("dac-mode", off=True).plan.steps if one.blocked is not None]
     assert step.blocked is not None
     assert "a datacenter is stopped (EX1, EX2)" in step.blocked.why
+
+
+def test_every_look_says_who_is_out(stopped: InnerLab) -> None:
+    said: dict[str, list[tuple[str, str]]] = {}
+    for book in ("health-report", "quorum-report", "client-check"):
+        value = stopped.plan(book).value
+        assert isinstance(value, Findings)
+        said[book] = [(one.on, one.level) for one in value.findings if "out on purpose" in one.says]
+        assert not [one for one in value.findings if one.level == "unknown" and one.on in ("EX1", "EX2")], book
+    assert said["health-report"] == said["quorum-report"] == [("EX1", "warn"), ("EX2", "warn")]
+    assert said["client-check"] == [("EX1", "info"), ("EX2", "info")]
+    facts = stopped.plan("dag-status").value
+    assert isinstance(facts, DagFacts)
+    drawn = dag_map(facts, stopped.estate, stopped.estate.dags[0], stopped.clock.now())
+    assert {one.server for one in drawn.silent} == {"DC1", "FSW1"}
+    assert "Out on purpose: EX1, EX2 (on the DAG's Stopped list); back by failback only." in judge(drawn)
 
 
 def test_an_evicted_member_is_out_too(tmp_path: Path) -> None:

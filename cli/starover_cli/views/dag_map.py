@@ -125,6 +125,8 @@ class DagMap(msgspec.Struct, frozen=True, kw_only=True):
     """The inventory has other DAGs, or does not know this one, so that commands must name it."""
     silent: tuple[Silent, ...] = ()
     """Hosts that did not answer: the verdict says what it lacks."""
+    out: tuple[Silent, ...] = ()
+    """Members that are out on purpose, and why: nobody waits for their answer."""
 
     @property
     def heard(self) -> bool:
@@ -141,7 +143,7 @@ class DagMap(msgspec.Struct, frozen=True, kw_only=True):
 
 def judge(dag: DagMap) -> list[str]:
     """The verdict: mail first, then copies, then the weak spot, then what is not known. One sentence each."""
-    return [*_mail(dag), *_copies(dag), *_quorum(dag), *_silence(dag)]
+    return [*_mail(dag), *_copies(dag), *_quorum(dag), *_out(dag), *_silence(dag)]
 
 
 def _mail(dag: DagMap) -> list[str]:
@@ -215,6 +217,14 @@ def _quorum(dag: DagMap) -> list[str]:
             verb = "is" if there == 1 else "are"
             return [f"Weak spot: losing {zone} stops all mail ({there} of {plural(where.votes, 'vote')} {verb} there)."]
     return []
+
+
+def _out(dag: DagMap) -> list[str]:
+    if not dag.out:
+        return []
+    named = ", ".join(one.server for one in dag.out)
+    why = "; ".join(dict.fromkeys(one.why for one in dag.out))
+    return [f"Out on purpose: {named} ({why}); back by failback only."]
 
 
 def _silence(dag: DagMap) -> list[str]:
