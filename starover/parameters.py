@@ -35,7 +35,7 @@ class Parameter:
     required: bool
     default: Plain
     help: str
-    """From the docstring's line `name: text`, else from the type."""
+    """From the docstring's line `name: text` and those indented below it, else from the type."""
     many: bool
     """It takes a list."""
     choices: tuple[str, ...]
@@ -82,13 +82,13 @@ def parameter(runbook: str, one: inspect.Parameter, annotation: object, doc: str
     empty = one.default is inspect.Parameter.empty
     inner = bare(annotation)
     item = _item(inner)
-    said = re.search(rf"^\s*`?{re.escape(one.name)}`?:\s+(.+)$", doc, re.MULTILINE)
+    said = re.search(rf"^`?{re.escape(one.name)}`?:\s+(.+(?:\n +\S.*)*)$", doc, re.MULTILINE)
     return Parameter(
         name=one.name,
         type=annotation,
         required=empty and inner is not Dag,
         default=None if empty else _plain(one.name, one.default),
-        help=said[1] if said else _description(annotation),
+        help=" ".join(said[1].split()) if said else _description(annotation),
         many=item is not None,
         choices=_choices(bare(item) if item is not None else inner),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, Protocol, TypeAlias, get_type_hints, overload
@@ -134,6 +135,14 @@ class Runbook(Generic[P, T_co]):
     def summary(self) -> str:
         """First line of the docstring: what is done."""
         return self.doc.partition("\n")[0]
+
+    @property
+    def about(self) -> str:
+        """The docstring without what it says of parameters: `name: text`, and lines indented below that."""
+        names = "|".join(re.escape(one.name) for one in self.parameters)
+        if not names:
+            return self.doc
+        return re.sub(rf"^`?(?:{names})`?:.*\n?(?: +\S.*\n?)*", "", self.doc, flags=re.MULTILINE).strip()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Steps[T_co]:
         """The steps themselves, to be used by another runbook with `yield from`, or in a test."""

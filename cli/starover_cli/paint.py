@@ -14,6 +14,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.MULTILINE), code)
     for pattern, code in (
         (r"(?P<hit>\bMAIL IS (?:PARTLY )?DOWN\b|\bLOST \d+/\d+|\bSTOPPED\b|\bBREAK GLASS\b)", _RED),
+        (r"^(?P<hit>MAIL IS BACK)\b", _GREEN),
         (r"^(?P<hit>LIVE)\b", f"{_BOLD};{_RED}"),
         (r"^(?P<hit>LAB)\b", f"{_BOLD};{_CYAN}"),
         (rf"{_STEP}(?P<hit>!)(?=\s)", _RED),

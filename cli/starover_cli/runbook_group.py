@@ -67,7 +67,7 @@ class RunbookGroup(click.Group):
         command = click.Command(
             runbook.name,
             callback=callback,
-            help=_help(runbook),
+            help=runbook.about,
             short_help=runbook.summary,
             params=made,
             context_settings={"max_content_width": 100},
@@ -76,10 +76,3 @@ class RunbookGroup(click.Group):
             if name not in names:
                 command = flag(command)
         return common(record=True)(command)
-
-
-def _help(runbook: AnyRunbook) -> str:
-    """The docstring without the lines that describe parameters: those stand behind their options."""
-    names = {one.name for one in runbook.parameters}
-    kept = [line for line in runbook.doc.splitlines() if line.strip().partition(":")[0].strip("`") not in names]
-    return "\n".join(kept).strip()

@@ -180,8 +180,8 @@ def _report(
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
     notice = (
-        f"{', '.join(way.lost) or 'nobody'} fenced: they come back only through failback, never by hand",
-        f"no Set-DatabaseAvailabilityGroup until failback; {', '.join(servers)} carry everything",
+        f"fenced: {', '.join(way.lost) or 'nobody'}; back only through failback, never by hand",
+        f"no Set-DatabaseAvailabilityGroup until failback; everything rests on {', '.join(servers)}",
     )
     return ForceReport(
         dag=dag.name, mode=way.mode, lost=way.lost, cost=tuple(costs), notice=notice, findings=tuple(findings)

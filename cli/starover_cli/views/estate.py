@@ -32,8 +32,6 @@ def runbooks_text(found: Sequence[AnyRunbook], width: int = 100) -> str:
 
 def runbook_text(one: AnyRunbook, width: int = 100) -> str:
     """The page of one runbook."""
-    names = {parameter.name for parameter in one.parameters}
-    told = [line for line in one.doc.splitlines() if line.strip().partition(":")[0].strip("`") not in names]
     rows: list[tuple[str, str]] = []
     for parameter in one.parameters:
         text = parameter.help.rstrip(".")
@@ -45,7 +43,7 @@ def runbook_text(one: AnyRunbook, width: int = 100) -> str:
             text += "; may be repeated"
         rows.append((f"{parameter.option} {parameter.kind}".rstrip(), text))
     label = max((len(name) for name, _ in rows), default=0) + 1
-    paragraphs = [" ".join(part.split()) for part in "\n".join(told).split("\n\n") if part.strip()]
+    paragraphs = [" ".join(part.split()) for part in one.about.split("\n\n") if part.strip()]
     parts = [one.name, *("\n".join(wrap(paragraph, width)) for paragraph in paragraphs)]
     if rows:
         parts.append("\n".join(label_block(rows, width, label)))
