@@ -1,3 +1,6 @@
+"""What a runbook's docstring says of its parameters."""
+
+from starover.runbook import Steps, runbook
 
 
 def test_what_is_said_of_a_parameter_may_go_on_below_it_and_is_no_part_of_the_rest() -> None:
