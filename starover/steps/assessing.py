@@ -208,7 +208,7 @@ def _zonal(now: Situation, estate: Estate) -> str:
     if len(zones) != 1 or not estate.balancers or not now.answering:
         return ""
     names = ", ".join(one.name for one in estate.balancers)
-    return f"{names} may still send clients to {zones.pop()}: shift it away (no runbook of this version does)"
+    return f"{names} may still send clients to {zones.pop()}: starover plan zonal-shift --az ZONE-ID   comes first"
 
 
 def _lagged(here: Sequence[Heard]) -> list[str]:
