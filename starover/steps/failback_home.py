@@ -118,6 +118,7 @@ def brought_home(side: ReturningSide, dag: Dag, *, batch: int, now: bool, strict
         if strict:
             for name, target in group:
                 yield down_for_move.on(side.asked, database=name, target=target)
+            yield from moment_of.read(side.asked)  # here a plan ends: what is mounted now is not to be mounted again
             for name, target in group:
                 yield moved_down.on(
                     side.asked, database=name, target=target, dial=LOSSLESS, comment="failback", skip=()

@@ -202,6 +202,7 @@ def members_awake(side: ReturningSide) -> Steps[list[Finding]]:
             continue
         yield instance_running.on(one.server, instance=one.server.instance)
         yield from wait(machine, one.server, until=_answers, settle=BOOT, what="Windows answers", names=NAMES)
+        yield from machine.read(one.server, names=NAMES)  # here a plan ends: nobody can read a host that is off
         yield cluster_kept_off.on(one.server, names=NAMES, wipe=side.mode == "nodac")
         there, here = yield from together(machine.read(server, names=NAMES) for server in (one.server, side.asked))
         if apart := skewed(there, here):
@@ -261,3 +262,4 @@ def witnesses_back(side: ReturningSide) -> Steps:
     for one in side.fenced_witnesses:
         yield instance_running.on(one.server, instance=one.server.instance)
         yield from wait(machine, one.server, until=_answers, settle=BOOT, what="Windows answers", names=NAMES)
+        yield from machine.read(one.server, names=NAMES)  # here a plan ends: nobody can read a host that is off
