@@ -175,7 +175,7 @@ def _remarks(plan: Plan) -> list[tuple[str, str]]:
         pairs += [("" if position else "passes if", line) for position, line in enumerate(step.blocked.next)]
     pairs += [("note", note) for note in plan.notes]
     if not plan.complete:
-        kinds = ", ".join(words(kind) for kind in plan.beyond.kinds) or "nothing more than this"
+        kinds = ", ".join(dict.fromkeys(words(kind) for kind in plan.beyond.kinds)) or "nothing more than this"
         on = f" on {', '.join(plan.beyond.targets)}" if plan.beyond.targets else ""
         pairs.append(("ends at", f"{plan.frontier}: read only after what is above is done."))
         pairs.append(("beyond it", f"at most {kinds}{on}, risk {plan.beyond.risk.value}; anything else is refused."))
