@@ -17,9 +17,10 @@ import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from starover import rights
 from starover.calls import ENDING
 from starover.errors import BadParameter, Mistake
-from starover.render import Arg, Body, Renderer
+from starover.render import Arg, Body, Renderer, make_body
 from starover.runbook import AnyRunbook, Runbook
 
 __all__ = ["HOME_VARIABLE", "Content", "check_runbook", "find"]
@@ -116,11 +117,16 @@ class Content:
 
     def body(self, template: str, arguments: Mapping[str, Arg], /) -> Body:
         """Render a template. Raises `BadTemplate` and `BadParameter`."""
-        return self._renderer.body(template, arguments)
+        return self._rights if template == rights.TEMPLATE else self._renderer.body(template, arguments)
 
     def variables(self, template: str) -> frozenset[str]:
         """The variables a template uses. Raises `BadTemplate`."""
-        return self._renderer.variables(template)
+        return frozenset() if template == rights.TEMPLATE else self._renderer.variables(template)
+
+    @functools.cached_property
+    def _rights(self) -> Body:
+        """What looks for every cmdlet that the templates here need. Raises `BadTemplate`."""
+        return make_body(rights.TEMPLATE, rights.rights_template(self.templates))
 
     def _load(self, name: str, source: str) -> Iterator[AnyRunbook]:
         shown = str(self.folder / name) if self.folder else name

@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # Jinja is loaded when the first template is, so that `--help
     import jinja2
     from jinja2 import nodes
 
-__all__ = ["Arg", "Body", "Renderer", "expanded", "json_literal", "literal", "quoted", "skeleton"]
+__all__ = ["Arg", "Body", "Renderer", "expanded", "json_literal", "literal", "make_body", "quoted", "skeleton"]
 
 Scalar: TypeAlias = (
     bool | int | str | timedelta | enum.Enum | uuid.UUID | ipaddress.IPv4Address | ipaddress.IPv6Address | CopyId | None

@@ -15,6 +15,7 @@ from starover_cli import (
     cmd_approve,
     cmd_assess,
     cmd_do,
+    cmd_doctor,
     cmd_estate,
     cmd_lab,
     cmd_look,
@@ -114,6 +115,7 @@ for _family in (
     cmd_prove,
     cmd_report,
     cmd_estate,
+    cmd_doctor,
     cmd_lab,
 ):
     for _command in _family.COMMANDS:

@@ -113,6 +113,8 @@ class Room:
     """For a machine: whether it gets lines, event by event, or one document."""
     headed: bool = False
     """The first line has been printed."""
+    silent: Sequence[str] = ()
+    """Hosts that gave no answer a moment ago: what only looks around a run does not wait for them again."""
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:
@@ -163,12 +165,18 @@ class Room:
         members = {member.casefold(): dag for dag in dags for member in dag.members}
         return next((members[host.casefold()] for host in hosts if host.casefold() in members), None)
 
-    def local(self, sinks: Sequence[Sink] = (), folder: Path | None = None, content: AnyContent | None = None) -> Local:
-        """The driver, with plans and runs in the state's folder unless another is named."""
+    def local(
+        self,
+        sinks: Sequence[Sink] = (),
+        folder: Path | None = None,
+        content: AnyContent | None = None,
+        estate: Estate | None = None,
+    ) -> Local:
+        """The driver, with plans and runs in the state's folder unless another is named; `estate`: seen otherwise."""
         from starover.drivers.local import Local, Why
 
         return Local(
-            estate=self.estate,
+            estate=estate or self.estate,
             content=content or self.content,
             transport=self.transport,
             clock=self.clock,

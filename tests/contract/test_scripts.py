@@ -6,12 +6,17 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
-from content_scripts import Made, content, kinds, made, queries
+from content_scripts import EXCHANGE, NONCE, Made, content, kinds, made, queries
 from starover_lab.powershell import subset
 from starover_lab.powershell.parser import parse
 
+from starover import envelope, rights
+from starover.estate import Exchange
 from starover.lint import lint
+from starover.transport import Script
+from starover.transport.ssm_script import framed, unfit
 
 SNAPSHOTS = Path(__file__).parent.parent / "data" / "snapshots"
 CMDLETS = json.loads((SNAPSHOTS.parent / "reference.json").read_text("utf-8"))
@@ -84,7 +89,24 @@ def test_a_template_asks_for_nothing_its_step_does_not_have() -> None:
 def test_every_template_has_a_user_and_every_user_a_template() -> None:
     used = {one.template for one in queries()} | {t for kind in kinds() for t in (kind.check, kind.apply)}
     there = {name for name in (*content().templates, *content().calls) if not name.rpartition("/")[2].startswith("_")}
-    assert used == there
+    assert used == there | {rights.TEMPLATE}, "that one is made of all the others"
+
+
+def test_what_looks_for_rights_names_every_exchange_cmdlet_of_the_content() -> None:
+    bundle = content()
+    body = bundle.body(rights.TEMPLATE, {})
+    assert subset.check(body.text, "body") == []
+    assert set(body.exchange) == {name for one in ALL for name in one.body.exchange}
+    for name, parameters in rights.needed(bundle.templates).items():
+        assert set(parameters) <= set(CMDLETS[name]["parameters"]), name
+
+
+def test_every_script_can_go_by_run_command(one: Made) -> None:
+    server = msgspec.structs.replace(EXCHANGE, exchange=Exchange(provider="snapin", allow_unsupported_snapin=True))
+    text = envelope.reads(server, [("1", one.body)], NONCE).text
+    script = Script(id="1", server=server, text=text, deadline=30.0, mutates=False, nonce=NONCE)
+    assert unfit(script) == ""
+    assert subset.check(framed(text), "wrapper") == []
 
 
 def test_snapshot(one: Made) -> None:

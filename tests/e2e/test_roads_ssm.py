@@ -201,3 +201,27 @@ def test_a_write_whose_answer_is_lost_is_done_once(place: Place, monkeypatch: py
     assert place.writes()[before:] == ["Suspend-MailboxDatabaseCopy"]
     assert place.copy("DB01", "EX3")["status"] == "Suspended"
     assert place.within("audit", "verify").code == 0
+
+
+def test_a_doctor_tries_every_road_and_keeps_what_was_answered(place: Place) -> None:
+    import json
+
+    def both(server: dict[str, Any]) -> None:
+        server["roads"] = [*server["roads"], {"kind": "ssm"}]
+
+    change(place, both)
+    break_(place, "ssm_agent_dead", "EX2")
+    before = len(place.writes())
+    file = place.folder / "answers.json"
+    typed = place.within("--format", "json", "doctor", "--hosts", "EX1,EX2,DC1", "--record", str(file), "--exit-code")
+    assert typed.code == 1, typed.out + typed.err
+    looks = typed.json["looks"]
+    assert list(looks) == ["psrp", "ssm"]
+    assert [(one["on"], one["check"]) for one in looks["psrp"] if one["level"] != "ok"] == []
+    assert [(one["on"], one["check"]) for one in looks["ssm"] if one["level"] != "ok"] == [("EX2", "hello")]
+    assert {"exchange", "cmdlets", "dns write", "aws stop"} <= {one["check"] for one in looks["psrp"]}
+    kept = json.loads(file.read_text("utf-8"))
+    assert {"access/hello.ps1.j2", "access/rights.ps1.j2"} <= {t for one in kept["readings"] for t in one["templates"]}
+    password = json.loads((place.folder / ".starover/lab/lab.json").read_text("utf-8"))["users"][0]["password"]
+    assert password not in file.read_text("utf-8")
+    assert len(place.writes()) == before

@@ -42,7 +42,14 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("audit", "verify"),
         ),
     ),
-    ("estate", (("runbooks", "list, show NAME"), ("inventory", "check, schema"))),
+    (
+        "estate",
+        (
+            ("runbooks", "list, show NAME"),
+            ("inventory", "check, schema"),
+            ("doctor", "prove every road, right and credential before you need them"),
+        ),
+    ),
     ("lab", (("lab", "up, down, status, state, events, clock, break, mend"),)),
 )
 
