@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from starover_lab.world.dags import DagChanges
 from starover_lab.world.machine_parts import FirewallRule, Route
 from starover_lab.world.windows import FILE_SHARING
-from world.conftest import Lab, refusal
+from starover_lab.world.world import World
+from world.conftest import THREE, Lab, refusal
 
 TRUSTED = "EXAMPLE\\Exchange Trusted Subsystem"
 
@@ -221,3 +224,22 @@ def test_slow_reboots_and_hosts_that_never_return(lab: Callable[..., Lab]) -> No
     world.mend(number)
     one.later(minutes=10)
     assert world.server("EX4").power == "on"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "build"),
+    [
+        ('{year: "2013"}', "15.0.1497.2"),
+        ('{year: "2016"}', "15.1.2507.6"),
+        ('{year: "2019", cu: cu14}', "15.2.1544.4"),
+        ('{year: "2019"}', "15.2.1748.10"),
+        ("{}", "15.2.2562.37"),
+        ('{year: "2016", build: 15.1.2375.7}', "15.1.2375.7"),
+    ],
+)
+def test_exchange_has_the_build_of_its_year(tmp_path: Path, exchange: str, build: str) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(THREE.replace('{year: "2016", build: 15.1.2507.6}', exchange), "utf-8")
+    found = World.from_topology(file).server("Mail-01").exchange
+    assert found is not None
+    assert found.build == build

@@ -142,10 +142,12 @@ _STATE = {"StartPending": "Start Pending", "StopPending": "Stop Pending"}
 
 
 def _process_id(here: Machine, service: Service) -> int:
-    """Of the service's process; 0: it has none. Another start is another process."""
+    """Of the service's process; 0: it has none. Another start is another process, and no two have one number."""
     if service.status in ("Stopped", "StopPending"):
         return 0
-    return 4 * (300 + int(guid_of("service", here.host, service.name, f"{_began(here, service)}").text[:3], 16))
+    place = [one.name for one in here.server.services].index(service.name)
+    start = int(guid_of("service", here.host, service.name, f"{_began(here, service)}").text[:3], 16)
+    return 4 * (300 + start * len(here.server.services) + place)
 
 
 def _began(here: Machine, service: Service) -> datetime:

@@ -201,7 +201,7 @@ def _exchange(state: State, name: str, spec: ExchangeSpec) -> ExchangeServer:
     return ExchangeServer(
         year=spec.year,
         cu=spec.cu,
-        build=spec.build,
+        build=spec.installed,
         edition=spec.edition,
         guid=state.dice.guid("exchange", name),
         components=components,

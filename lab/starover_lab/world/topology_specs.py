@@ -125,7 +125,8 @@ class ExchangeSpec(Spec, frozen=True, kw_only=True):
     year: Year = "SE"
     cu: str = ""
     """Such as CU14."""
-    build: str = "15.2.2562.37"
+    build: str = ""
+    """Such as 15.2.1544.4; empty: that of `cu`, or of the newest one of its year that the lab knows."""
     edition: Literal["Enterprise", "Standard"] = "Enterprise"
     activation_policy: Literal["Unrestricted", "IntrasiteOnly", "Blocked"] = "Unrestricted"
     auto_mount_dial: Literal["Lossless", "GoodAvailability", "BestAvailability"] = "GoodAvailability"
@@ -134,6 +135,21 @@ class ExchangeSpec(Spec, frozen=True, kw_only=True):
     """Host name in all its URLs; empty: its own, and no external URL, as setup leaves it."""
     extended_protection: bool | None = None
     """Unset: as setup does it, on from 2019 CU14 and in SE."""
+
+    @property
+    def installed(self) -> str:
+        """Its build."""
+        return self.build or _BUILDS.get((self.year, self.cu.upper()), _BUILDS[self.year, ""])
+
+
+_BUILDS: dict[tuple[Year, str], str] = {
+    ("2013", ""): "15.0.1497.2",
+    ("2016", ""): "15.1.2507.6",
+    ("2019", "CU14"): "15.2.1544.4",
+    ("2019", ""): "15.2.1748.10",
+    ("SE", ""): "15.2.2562.37",
+}
+"""Of cumulative updates as they were released (catalogue 2.1); without one: CU23, CU23, CU15, SE of February 2026."""
 
 
 class ServerSpec(Spec, frozen=True, kw_only=True):
