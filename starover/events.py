@@ -101,6 +101,8 @@ class Answered(_Event, frozen=True, kw_only=True, tag="answered"):
     seconds: float = 0.0
     """Real time."""
     fault: Fault | None = None
+    call: bool = False
+    """AWS, or a look over the network, answered about the host; the host itself was not asked."""
 
 
 class Retrying(_Event, frozen=True, kw_only=True, tag="retrying"):

@@ -21,6 +21,8 @@ from starover.transport import Answer, Script
 from starover.transport.psrp import PsrpTransport
 
 _COMMAND = [sys.executable, "-m", "starover_cli"]
+QUICK = "import starover.transport.line as line; line.CONTACT_SECONDS = 1.5; from starover_cli.main import main; main()"
+"""The command line, with less patience for hosts that are gone."""
 _MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
 
 
@@ -53,11 +55,12 @@ class Place:
     """A directory in which commands are typed."""
 
     folder: Path
+    command: tuple[str, ...] = tuple(_COMMAND)
 
     def type(self, *words: str, **variables: str) -> Typed:
         """`starover words`; never a terminal, at most a minute."""
         ended = subprocess.run(
-            _COMMAND + list(words),
+            [*self.command, *words],
             cwd=self.folder,
             env=_environment() | variables,
             capture_output=True,
@@ -167,9 +170,9 @@ def struck(act: Callable[[], object]) -> Callable[[PsrpTransport, Sequence[Scrip
 
 
 @contextmanager
-def lab(folder: Path, topology: str, *options: str) -> Iterator[Place]:
-    """A lab that runs, put away at the end."""
-    place = Place(folder)
+def lab(folder: Path, topology: str, *options: str, quick: bool = False) -> Iterator[Place]:
+    """A lab that runs, put away at the end; `quick`: commands have less patience for hosts that are gone."""
+    place = Place(folder, (sys.executable, "-c", QUICK) if quick else tuple(_COMMAND))
     place.ok("lab", "up", topology, "--detach", *options)
     try:
         yield place

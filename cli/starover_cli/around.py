@@ -13,6 +13,7 @@ from starover_cli.views.text import clock_time, duration, wrap
 if TYPE_CHECKING:
     from starover.estate import Dag
     from starover.plan import Plan
+    from starover.values import Plain
     from starover_cli.room import Room
     from starover_cli.views.dag_map import DagMap
 
@@ -64,7 +65,8 @@ def _look(room: Room, dag: Dag) -> DagMap | None:
     from starover.steps.dag import DagFacts
 
     try:
-        value = room.local().plan(STATUS, {"dag": dag.name}).value
+        skip: list[Plain] = [one.name for one in room.estate.servers if one.name in room.silent]
+        value = room.local().plan(STATUS, {"dag": dag.name, **({"skip": skip} if skip else {})}).value
     except StaroverError:
         return None  # the run is what matters; its own errors say what is wrong
     return dag_map(value, room.estate, dag, room.clock.now()) if isinstance(value, DagFacts) else None

@@ -166,10 +166,15 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
 @click.pass_context
 def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
     """Exactly what the plan says, if the facts still hold."""
+    from starover.calls import ENDING
+
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = load_plan(settings, plan_id)
-        where = read_where(room, [step.host for step in made.steps], str(made.parameters.get("dag") or ""))
+        hosts = [
+            step.host for step in made.steps if not step.template.endswith(ENDING)
+        ]  # calls are about the dead, too
+        where = read_where(room, hosts, str(made.parameters.get("dag") or ""))
         if made.nothing or made.blocked:
             return show_plan(room, made, where, exit=4 if made.blocked else 0, exit_code=False)
         return _ask_and_apply(room, made, where, given, plan_id)
@@ -214,6 +219,7 @@ def _telling(room: Room) -> Generator[tuple[Teller, Local]]:
     teller = Teller(settings.console, simulated=room.estate.lab, json=settings.json and room.lines)
     with teller:
         yield teller, room.local([teller])
+    room.silent = teller.story.unreachable
 
 
 def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:

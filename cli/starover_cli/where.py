@@ -57,11 +57,12 @@ def read_head(room: Room, dag: Dag, hosts: Sequence[str]) -> tuple[ClusterState 
     does not know whether it still stands.
     """
     members = room.estate.members(dag)
-    first = [server for server in members if any(same_host(server.name, host) for host in hosts)]
-    asked = [*first, *(server for server in members if server not in first)]
-    cluster, state, heard = _ask(room, dag, asked[:2])
-    if cluster is None and heard and asked[2:]:
-        cluster, other, more = _ask(room, dag, asked[2:])
+    known = [server for server in members if any(same_host(server.name, host) for host in hosts)]
+    first = known[:2] or members[:2]
+    cluster, state, heard = _ask(room, dag, first)
+    rest = [server for server in members if server not in first]
+    if cluster is None and heard and rest:
+        cluster, other, more = _ask(room, dag, rest)
         state, heard = state or other, heard + more
     return cluster, state, heard
 

@@ -16,12 +16,13 @@ class HealthReport(Findings, frozen=True, kw_only=True):
 
 
 @runbook
-def dag_status(dag: Dag, estate: Estate) -> Steps[DagFacts]:
+def dag_status(dag: Dag, estate: Estate, skip: Sequence[Server] = ()) -> Steps[DagFacts]:
     """Read what `starover status` draws: members, votes, witness, databases and their copies.
 
     dag: the DAG; need not be named where the inventory has one
+    skip: hosts that were silent a moment ago, and need not be waited for again
     """
-    return (yield from look_whole(dag, estate, members_of(dag, estate), health=False))
+    return (yield from look_whole(dag, estate, members_of(dag, estate), health=False, skip=skip))
 
 
 @runbook

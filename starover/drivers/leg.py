@@ -183,7 +183,14 @@ class Leg:
             for one in entry.tries:
                 self._tell(Retrying(host=entry.host, why=one.what, wait=one.waited), at)
             fault = reaction.fault if isinstance(reaction, Failed) else None
-            heard = Answered(host=entry.host, what=effect.what, road=entry.road, seconds=entry.seconds, fault=fault)
+            heard = Answered(
+                host=entry.host,
+                what=effect.what,
+                road=entry.road,
+                seconds=entry.seconds,
+                fault=fault,
+                call=effect.script.way == "call",
+            )
             self._tell(heard, at)
         return self._send(Done(number=number, digest=digest, answer=reaction))
 

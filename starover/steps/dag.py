@@ -260,15 +260,19 @@ def members_of(dag: Dag, estate: Estate) -> list[Server]:
     return [server for name in dag.members if (server := server_named(estate, name))]
 
 
-def look_at(dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool) -> Steps[DagFacts]:
+def look_at(
+    dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool, skip: Sequence[Server] = ()
+) -> Steps[DagFacts]:
     """Ask `servers` (members of `dag`), the witness hosts and the domain controllers, side by side.
 
-    A host that does not answer is a fact, not an error. `health` asks for the checks of members too.
+    A host that does not answer is a fact, not an error. `health` asks for the checks of members too. `skip`: hosts that
+    were silent a moment ago, and are not asked again.
     """
     others = [server for server in estate.servers if server not in servers and {"dc", "witness"} & set(server.roles)]
     count = len(servers)
     seen = yield from together(
-        [_member(dag, server, health) for server in servers] + [_other(server) for server in others]
+        [_silent(server) if server in skip else _member(dag, server, health) for server in servers]
+        + [_silent(server) if server in skip else _other(server) for server in others]
     )
     known: tuple[DatabaseInfo, ...] | None = None
     for server, facts in zip(servers, seen[:count], strict=True):
@@ -317,6 +321,11 @@ def _member(dag: Dag, server: Server, health: bool) -> Steps[HostFacts]:
         else None,
         errors=_errors(answers),
     )
+
+
+def _silent(server: Server) -> Steps[HostFacts]:
+    yield from together(())
+    return HostFacts(server=server.name, boot_time=None, errors=("did not answer a moment ago",))
 
 
 def _other(server: Server) -> Steps[HostFacts]:

@@ -62,9 +62,11 @@ def fenced_since(silent: Sequence[Server]) -> Steps[dict[str, str]]:
     }
 
 
-def look_whole(dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool) -> Steps[DagFacts]:
+def look_whole(
+    dag: Dag, estate: Estate, servers: Sequence[Server], *, health: bool, skip: Sequence[Server] = ()
+) -> Steps[DagFacts]:
     """`look_at`, with why members are out that are so on purpose."""
-    facts = yield from look_at(dag, estate, servers, health=health)
+    facts = yield from look_at(dag, estate, servers, health=health, skip=skip)
     state = facts.dag
     nodes = [one.name for one in facts.cluster.nodes] if facts.cluster is not None else None
     out: dict[str, str] = {}

@@ -21,7 +21,7 @@ tuning: {ship_latency_s: "30"}
 
 def test_the_zone_of_the_witness_is_lost(tmp_path: Path) -> None:
     (tmp_path / "behind.yaml").write_text(TOPOLOGY, "utf-8")
-    with lab(tmp_path, str(tmp_path / "behind.yaml")) as place:
+    with lab(tmp_path, str(tmp_path / "behind.yaml"), quick=True) as place:
         place.ok("lab", "clock", "--advance", "1h")
         place.ok("lab", "break", "az", "1a")
         place.ok("lab", "clock", "--advance", "2m")
@@ -47,8 +47,8 @@ def test_the_zone_of_the_witness_is_lost(tmp_path: Path) -> None:
         state = place.state()
         assert state["violations"] == []
 
-        again = place.ok("--format", "json", "plan", "force-quorum", "--lost-server", "ExchangeNode1").json
-        assert [one["change"] for one in again["plan"]["steps"] if one.get("change")] == []
         writes = place.writes()
+        place.ok("run", "force-quorum", "--lost-server", "ExchangeNode1")  # nobody need agree to nothing
+        assert place.writes() == writes, "a second run changes nothing"
         assert "Set-DatabaseAvailabilityGroup" not in writes
         place.ok("audit", "verify")

@@ -13,7 +13,7 @@ FORCE = ("force-quorum", "--lost-site", "AZ1", "--surviving-site", "AZ2", "--wit
 
 
 def test_a_datacenter_is_switched_over(tmp_path: Path) -> None:
-    with lab(tmp_path, "pa-4x2-fsw1") as place:
+    with lab(tmp_path, "pa-4x2-fsw1", quick=True) as place:
         place.ok("lab", "clock", "--advance", "1h")
         place.ok("lab", "break", "az", "1a")
         place.ok("lab", "clock", "--advance", "2m")
@@ -29,4 +29,13 @@ def test_a_datacenter_is_switched_over(tmp_path: Path) -> None:
         writes = place.writes()
         assert "Set-DatabaseAvailabilityGroup" not in writes
         assert writes.count("Restore-DatabaseAvailabilityGroup") == 1
+        for refused in (
+            ("db-switchover", "--db", "DB03", "--to", "EX4", "--hold", "freeze"),
+            ("dag-networks", "--network", "All=10.0.0.0/16:mapi", "--compression", "Enabled"),
+        ):
+            typed = place.type("plan", *refused)
+            assert typed.code == 4
+            assert "G-SETDAG" in typed.out + typed.err
+        place.ok("run", *FORCE)
+        assert place.writes() == writes, "a second run changes nothing"
         assert place.copy("DB01", "EX4")["activation_suspended"], "lagged copies keep their block (I10)"

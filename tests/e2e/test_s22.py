@@ -15,7 +15,7 @@ pytestmark = pytest.mark.wire
 
 
 def test_a_zone_that_is_only_cut_off_is_fenced_first(tmp_path: Path) -> None:
-    with lab(tmp_path, "pa-4x2-fsw1") as place:
+    with lab(tmp_path, "pa-4x2-fsw1", quick=True) as place:
         place.ok("lab", "break", "az_isolated", "1a")
         place.ok("lab", "clock", "--advance", "6m")
         assert set(place.mounted().values()) == {"EX1", "EX2"}, "the other side serves all along"

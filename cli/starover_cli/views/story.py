@@ -178,16 +178,25 @@ class Story:
 
     def _answered(self, event: events.Answered) -> list[str]:
         self.asking = tuple(host for host in self.asking if host != event.host)
+        if event.call:  # the host itself was not asked, and may well be dead
+            return self._fault(event.host, event.fault, event.seconds) if event.fault is not None else []
         first = self.answered.setdefault(event.host, event.seconds) == event.seconds
         if event.fault is not None:
-            known = self.said.get(event.host)
-            self.silent[event.host] = self.said[event.host] = event.fault
-            return (
-                [] if known == event.fault else [f"     {event.host}: {event.fault.what} ({duration(event.seconds)})"]
-            )
+            self.silent[event.host] = event.fault
+            return self._fault(event.host, event.fault, event.seconds)
         self.silent.pop(event.host, None)
         told = first and (self.eager or event.seconds > SLOW)
         return [f"     {event.host} answered after {duration(event.seconds)}"] if told else []
+
+    def _fault(self, host: str, fault: Fault, seconds: float) -> list[str]:
+        """A fault is told once, until another one takes its place."""
+        known, self.said[host] = self.said.get(host), fault
+        return [] if known == fault else [f"     {host}: {fault.what} ({duration(seconds)})"]
+
+    @property
+    def unreachable(self) -> list[str]:
+        """Hosts that did not answer when they were asked last."""
+        return [host for host, fault in self.silent.items() if fault.error == "ConnectFailed"]
 
     def _began(self, event: events.StepBegan, at: datetime) -> list[str]:
         row = Row(
