@@ -10,11 +10,12 @@ from starover.steps.dag import databases, look_at, members_of
 from starover.steps.dag_object import existing
 from starover.steps.failback_dag import recovery_held, side_started, witness_home
 from starover.steps.failback_home import Batch
-from starover.steps.failback_side import Mode, ReturningSide, returning_side
+from starover.steps.failback_side import NAMES, Mode, ReturningSide, returning_side
 from starover.steps.failback_witness import PREPARING, Voters, voters
 from starover.steps.health import findings as graded
 from starover.steps.placement import places_of
 from starover.steps.quorum import votes_of
+from starover.steps.recovery_cluster import cluster_joined
 from starover.steps.rejoin import copies_returned, laid_down, rejoined
 from starover.steps.witness import prepared
 from starover.steps.witness_choice import WitnessPlace
@@ -26,6 +27,7 @@ BEYOND = (
     *failback_home.BEYOND,
     *PREPARING,
     recovery_held,
+    cluster_joined,
     side_started,
     witness_home,
 )
@@ -108,19 +110,21 @@ def _joined(side: ReturningSide, dag: Dag, laid: Sequence[rejoin.Laid], witnesse
     """The witness in use is named, and then they join (steps 3 and 4)."""
     server, directory = witnesses.held
     yield recovery_held.on(side.asked, dag=dag.name, server=server, directory=directory, hold=bool(side.now.frequency))
+    away = [one.server for one in side.away if not side.kept(one)]
+    for one in side.away:
+        if side.kept(one):
+            yield cluster_joined.on(one.server, names=NAMES, server=one.server.name)
     if side.mode == "nodac":
-        yield from rejoined(side, dag.name, laid, witnesses.held)
-        return
-    names = tuple(one.server.name for one in side.away)
-    whole = len(names) == len(side.members)
-    yield side_started.on(
-        side.asked,
-        dag=dag.name,
-        site=side.site if whole else "",
-        servers=names,
-        server=server,
-        directory=directory,
-    )
+        yield from rejoined(side, away, dag.name, laid, witnesses.held)
+    elif away:
+        yield side_started.on(
+            side.asked,
+            dag=dag.name,
+            site=side.site if len(away) == len(side.members) else "",
+            servers=tuple(one.name for one in away),
+            server=server,
+            directory=directory,
+        )
 
 
 def _copies(side: ReturningSide, estate: Estate, dag: Dag, discard: Sequence[str]) -> Steps[tuple[Finding, ...]]:

@@ -14,11 +14,11 @@ from starover.steps.ad_wait import Directory, server_directory
 from starover.steps.dag import short
 from starover.steps.disaster import CLUSTER_SERVICE, Machine, machine
 from starover.steps.failback_dag import OnController, lists_on
-from starover.steps.failback_side import NAMES, Returning, ReturningSide, asleep, skewed
+from starover.steps.failback_side import NAMES, Returning, ReturningSide, asleep, closed_by_us, skewed
 from starover.steps.fence_hosts import power_off
 from starover.steps.instances import OneInstance, instance_of, instance_running
 from starover.steps.preflight_reports import Partner, Replication, replication
-from starover.steps.subnet_rules import denies_all, subnet_acl, subnet_denied
+from starover.steps.subnet_rules import denies_all, subnet_acl
 from starover.steps.unfencing import (
     QUARANTINE,
     fence_tag_gone,
@@ -84,13 +84,16 @@ BEYOND = (winrm_let_in, groups_set, subnet_reopened, instance_running, cluster_k
 
 
 def stopped_again(side: ReturningSide, dag: str) -> Steps:
-    """Fenced hosts that run all the same, cut off and unseen, are stopped: each is to start behind the quarantine."""
-    running = [
+    """Fenced hosts that run all the same, cut off and unseen, are stopped: each is to start behind the quarantine.
+
+    Those that nobody could tag on that day are tagged: the tag stays until they are back.
+    """
+    wanted = [
         one.host
         for one in (*side.away, *side.fenced_witnesses)
-        if not one.off and not one.behind and not one.out and one.host.runs
+        if not one.tagged or (one.host.runs and not one.behind and not one.out)
     ]
-    yield from power_off(running, dag)
+    yield from power_off(wanted, dag)
 
 
 def quarantined(side: ReturningSide) -> Steps:
@@ -113,22 +116,22 @@ def quarantined(side: ReturningSide) -> Steps:
             yield groups_set.on(one.server, instance=one.server.instance, groups=(groups[one.host.vpc],))
     subnets = {one.host.subnet: one.server for one in (*coming, *side.fenced_witnesses) if one.host.subnet}
     for subnet, server in subnets.items():
-        yield from _reopened(server, subnet)
+        yield from _reopened(side, server, subnet)
 
 
-def _reopened(server: Server, subnet: str) -> Steps:
+def _reopened(side: ReturningSide, server: Server, subnet: str) -> Steps:
     """A subnet that a fence of ours closed has the network ACL again that it had before."""
     current = (yield from subnet_acl.read(server, subnet=subnet)).acl
     if current is None or not denies_all(current.entries):
         return
-    before = yield from recall(server, subnet_denied, subnet=subnet)
-    if before is None or before.acl is None:
+    before = yield from closed_by_us(side, subnet)
+    if before is None:
         raise NotSafe(
             f"S-UNFENCE: nothing passes {subnet}, and no journal here tells which network ACL it had before",
             certain=(f"network ACL {current.id} is in force", "nobody was started"),
             next=(f"give {subnet} its own network ACL back, then this again",),
         )
-    yield subnet_reopened.on(server, subnet=subnet, association=current.association(subnet), acl=before.acl.id)
+    yield subnet_reopened.on(server, subnet=subnet, association=current.association(subnet), acl=before.id)
 
 
 # -- domain controllers ------------------------------------------------------------------------------------------------
@@ -145,7 +148,7 @@ def controllers_back(side: ReturningSide, estate: Estate, dag: str) -> Steps:
     """They have run for an hour, replicate both ways, and know who is to stay out."""
     here = [host.server for host in side.controllers]
     there = [one for one in estate.having("dc") if one.site != here[0].site] if here else []
-    out = [one.server.name for one in side.away]
+    out = [one.server.name for one in side.away if side.mode == "dac" and not side.kept(one)]
 
     def known(now: OnController) -> bool:
         return all(now.keeps_out(name) for name in out)
@@ -161,7 +164,7 @@ def controllers_back(side: ReturningSide, estate: Estate, dag: str) -> Steps:
                 what="it replicates with the other side, both ways (waiting-ad)",
                 forest=estate.forest.name,
             )
-        if side.mode == "dac":
+        if out:
             yield from wait(
                 lists_on,
                 side.asked,
@@ -203,7 +206,7 @@ def members_awake(side: ReturningSide) -> Steps[list[Finding]]:
         yield instance_running.on(one.server, instance=one.server.instance)
         yield from wait(machine, one.server, until=_answers, settle=BOOT, what="Windows answers", names=NAMES)
         yield from machine.read(one.server, names=NAMES)  # here a plan ends: nobody can read a host that is off
-        yield cluster_kept_off.on(one.server, names=NAMES, wipe=side.mode == "nodac")
+        yield cluster_kept_off.on(one.server, names=NAMES, wipe=side.mode == "nodac" and not side.kept(one))
         there, here = yield from together(machine.read(server, names=NAMES) for server in (one.server, side.asked))
         if apart := skewed(there, here):
             said.append(Finding(check="P36", on=one.server.name, level="warn", says=apart))

@@ -24,9 +24,20 @@ from starover.steps.fence_hosts import HealthEvents, LostHost, health_events, lo
 from starover.steps.fencing import TAG
 from starover.steps.instances import OFF, instance_tagged
 from starover.steps.preferences import Policies, policies
+from starover.steps.subnet_rules import NetworkAcl, denies_all, subnet_acl, subnet_denied
 from starover.steps.unfencing import QUARANTINE, groups_of
 
-__all__ = ["NAMES", "Mode", "Returning", "ReturningSide", "asleep", "members_there", "returning_side", "skewed"]
+__all__ = [
+    "NAMES",
+    "Mode",
+    "Returning",
+    "ReturningSide",
+    "asleep",
+    "closed_by_us",
+    "members_there",
+    "returning_side",
+    "skewed",
+]
 
 Mode = Literal["auto", "dac", "nodac"]
 NAMES = (CLUSTER_SERVICE,)
@@ -46,8 +57,10 @@ class Returning:
     """A host of the side that comes back."""
 
     host: LostHost
-    fenced: bool
+    tagged: bool
     """It carries our tag."""
+    denied: bool
+    """Nothing passes its subnet: where EC2 could not be reached that day, it is fenced by this alone."""
     behind: bool
     """It is in the quarantine's security group and in no other, running or not."""
     awake: Machine | None
@@ -57,6 +70,11 @@ class Returning:
     def server(self) -> Server:
         """Which one."""
         return self.host.server
+
+    @property
+    def fenced(self) -> bool:
+        """A fence of ours is to be lifted."""
+        return self.tagged or self.denied
 
     @property
     def off(self) -> bool:
@@ -96,13 +114,15 @@ class ReturningSide:
 
     @property
     def away(self) -> tuple[Returning, ...]:
-        """Those of them that have not joined yet: stopped with DAC, evicted without."""
-        return tuple(one for one in self.coming if not self.joined(one.server.name))
+        """Those of them that are not in the cluster again."""
+        return tuple(
+            one for one in self.coming if listed(one.server.name, self.now.stopped) or not self.now.up(one.server.name)
+        )
 
-    def joined(self, name: str) -> bool:
-        """Whether a member is in the cluster of the survivors, and not kept out of it."""
-        node = self.now.cluster.node(name) if self.now.cluster is not None else None
-        return node is not None and not listed(name, self.now.stopped)
+    def kept(self, one: Returning) -> bool:
+        """Whether the cluster still counts it: nobody was forced on without it, it was only away."""
+        node = self.now.cluster.node(one.server.name) if self.now.cluster is not None else None
+        return node is not None and not listed(one.server.name, self.now.stopped)
 
     @property
     def fenced_witnesses(self) -> tuple[Returning, ...]:
@@ -207,16 +227,20 @@ def _mode(found: DagObject, wanted: Mode) -> Literal["dac", "nodac"]:
 def _returning(server: Server) -> Steps[Returning]:
     (host,) = yield from lost_hosts([server], ())
     known = host.instance.instance if host.instance is not None else None
-    behind = False
+    behind = denied = False
     awake: Machine | StaroverError | None = None
     if known is not None and known.vpc:
         quarantine = (yield from groups_of.read(server, vpc=known.vpc, name=QUARANTINE)).one
         behind = quarantine is not None and known.groups == (quarantine.id,)
+    if host.subnet:
+        acl = (yield from subnet_acl.read(server, subnet=host.subnet)).acl
+        denied = acl is not None and denies_all(acl.entries)
     if known is None or known.state not in OFF:
         awake = yield from attempt(machine.read(server, names=NAMES))
     return Returning(
         host=host,
-        fenced=known is not None and bool(known.tag(TAG)),
+        tagged=known is not None and bool(known.tag(TAG)),
+        denied=denied,
         behind=behind,
         awake=awake if isinstance(awake, Machine) else None,
     )
@@ -252,15 +276,27 @@ def _fence_known(side: ReturningSide) -> Steps:
     """A journal here tells of every fence that is to be lifted."""
     for one in (*side.coming, *side.fenced_witnesses):
         kept = yield from recall(one.server, instance_tagged, instance=one.server.instance, key=TAG)
-        if kept is None:
+        if kept is None and not (one.denied and (yield from closed_by_us(side, one.host.subnet))):
             raise NotSafe(
                 f"S-UNFENCE: {one.server.name} is fenced, and no journal here tells by whom and how",
-                certain=(f"its instance has the tag {TAG}", *UNTOUCHED),
+                certain=(
+                    f"its instance has the tag {TAG}" if one.tagged else f"nothing passes {one.host.subnet}",
+                    *UNTOUCHED,
+                ),
                 next=(
                     "type it where the fence was made: its journal knows what was before",
                     f"starover plan fence --lost-site {side.site}   after taking the tag away: makes one of ours",
                 ),
             )
+
+
+def closed_by_us(side: ReturningSide, subnet: str) -> Steps[NetworkAcl | None]:
+    """The network ACL of a subnet before a fence of ours closed it; None: no journal here tells."""
+    for one in (*side.members, *side.witnesses):
+        before = yield from recall(one.server, subnet_denied, subnet=subnet)
+        if before is not None and before.acl is not None:
+            return before.acl
+    return None
 
 
 def _builds_equal(side: ReturningSide) -> Steps[Policies]:

@@ -50,7 +50,7 @@ def laid_down(side: ReturningSide) -> Steps[list[Laid]]:
     known = (yield from databases.read(side.asked)).databases
     answer = yield from placements.read(side.asked, databases=tuple(one.name for one in known))
     found: list[Laid] = []
-    for one in side.coming:
+    for one in [each for each in side.coming if each not in side.away or not side.kept(each)]:
         for now in answer.databases:
             copy = CopyId(now.name, one.server.name)
             was = now if now.has(copy.server) else (yield from _remembered(side, copy))
@@ -75,20 +75,20 @@ def _remembered(side: ReturningSide, copy: CopyId) -> Steps[Placement | None]:
     return None
 
 
-def rejoined(side: ReturningSide, dag: str, laid: Sequence[Laid], witness: tuple[str, str]) -> Steps:
+def rejoined(
+    side: ReturningSide, away: Sequence[Server], dag: str, laid: Sequence[Laid], witness: tuple[str, str]
+) -> Steps:
     """They leave the DAG's object, where the cluster has forgotten them, and join both again, one after the other."""
     asked = side.asked
-    for one in side.away:
-        name = one.server.name
-        for copy in [each.copy for each in laid if each.there and same_host(each.copy.server, name)]:
+    for one in away:
+        for copy in [each.copy for each in laid if each.there and same_host(each.copy.server, one.name)]:
             yield lost_copy_removed.on(asked, identity=copy, database=copy.database)
-        yield member_dropped.on(asked, dag=dag, server=name)
-    present = [server.name for server in side.survivors]
-    for one in side.away:
-        yield feature_installed.on(one.server, feature=FAILOVER_CLUSTERING, management=True)
-        yield member_of.on(asked, dag=dag, server=one.server.name)
-        present.append(one.server.name)
-    if len(present) % 2 == 0:
+        yield member_dropped.on(asked, dag=dag, server=one.name)
+    for one in away:
+        yield feature_installed.on(one, feature=FAILOVER_CLUSTERING, management=True)
+        yield member_of.on(asked, dag=dag, server=one.name)
+    nodes = len(side.now.cluster.nodes) if side.now.cluster is not None else 0
+    if away and (nodes + len(away)) % 2 == 0:
         yield survivors_witness.on(asked, dag=dag, server=witness[0], directory=witness[1])
 
 
