@@ -189,8 +189,8 @@ def _broken_update(world: World) -> None:
 
 
 _OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
-_DRAINED = ("hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
-_BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored")
+_DRAINED = ("target_leaving", "hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
+_BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored", "target_registered")
 
 _SECONDARY: Mapping[str, Plain] = {"ip": ["EX1=10.0.0.101", "EX3=10.0.32.101"]}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from starover.errors import BadParameter
+from starover.errors import BadParameter, StaroverError
 from starover.estate import Balancer, Estate, Server
 from starover.runbook import Steps, recall, together
 from starover.step import Settle, Step, wait
@@ -27,7 +27,18 @@ from starover.steps.balancing import (
     target_registered,
 )
 
-__all__ = ["DRAINS", "TargetOf", "drain", "groups_named", "targets_of", "told_by_hand", "undrain", "were_targets"]
+__all__ = [
+    "DRAINS",
+    "TargetOf",
+    "balanced",
+    "drain",
+    "groups_named",
+    "targets_of",
+    "told_by_hand",
+    "undrain",
+    "were_balanced",
+    "were_targets",
+]
 
 DRAINS = (target_leaving, target_registered)
 """Kinds that draining or putting back may need."""
@@ -149,6 +160,25 @@ def were_targets(server: Server, groups: Sequence[GroupFact]) -> Steps[tuple[Tar
         was = before.of(_ids(server)) if before is not None else ()
         found += [TargetOf(group.arn, one.id, one.port) for one in was if not one.leaving]
     return tuple(found)
+
+
+def balanced(estate: Estate, server: Server) -> Steps[tuple[tuple[GroupFact, ...], tuple[TargetOf, ...]]]:
+    """The target groups of the estate's balancers, and what a server is in them. Raises what the calls raise."""
+    try:
+        groups = yield from groups_named(estate, server)
+        targets = (yield from targets_of(server, groups)) if groups else ()
+    except StaroverError as error:
+        error.next = (*error.next, "--lb false   leaves the balancers alone: tell them by hand")
+        raise
+    return groups, targets
+
+
+def were_balanced(estate: Estate, server: Server, before: Sequence[TargetOf] | None) -> Steps[tuple[TargetOf, ...]]:
+    """What a server is to be again: `before`, found by the same run; None: what an earlier one found, if any did."""
+    if before is not None:
+        return tuple(before)
+    groups, _ = yield from balanced(estate, server)
+    return (yield from were_targets(server, groups))
 
 
 def undrain(server: Server, targets: Sequence[TargetOf]) -> Steps:

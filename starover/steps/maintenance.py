@@ -17,6 +17,7 @@ from starover.runbook import Steps, recall, together
 from starover.step import Report, Settle, Step, wait
 from starover.steps.activation import move_now_set
 from starover.steps.around import AWAY, Around, Member, look_around, member_of
+from starover.steps.balancing import GroupFact
 from starover.steps.client_check import HEALTH, WEB_S, page
 from starover.steps.components import (
     HUB,
@@ -31,6 +32,7 @@ from starover.steps.components import (
 )
 from starover.steps.copies import GOOD_COPY_QUEUE, STALE_QUEUE, CopyStatus, DatabaseCopies, copies_on
 from starover.steps.dag import ClusterState, Node, cluster_state, short
+from starover.steps.drains import DRAINS, TargetOf, balanced, drain, told_by_hand, undrain, were_balanced
 from starover.steps.gate import admit, note_of
 from starover.steps.moves import LOSSLESS, evacuated, homeward, leaving, moved
 from starover.steps.nodes import CoreGroup, core_group, node_paused, node_resumed, owner_moved, owner_moved_off
@@ -48,7 +50,7 @@ from starover.steps.queues import (
 from starover.steps.seeding import barred
 from starover.steps.services import NEEDED, services_started
 
-__all__ = ["BACK", "OUT", "bring_back", "leftovers", "take_out"]
+__all__ = ["BACK", "OUT", "TakenOut", "bring_back", "leftovers", "take_out"]
 
 SERVED = 200
 """HTTP status of the health page while its component is Active."""
@@ -57,6 +59,7 @@ UM = "UMCallRouter"
 """Until Exchange 2016 only."""
 
 OUT = (
+    *DRAINS,
     hub_drained,
     component_set,
     policy_set,
@@ -70,6 +73,7 @@ OUT = (
 )
 """Kinds that taking a member out may need, for a plan that cannot foresee them."""
 BACK = (
+    *DRAINS,
     component_set,
     node_resumed,
     policy_set,
@@ -81,6 +85,13 @@ BACK = (
     moved,
 )
 """Kinds that bringing a member back may need."""
+
+
+class TakenOut(Snapshot):
+    """What was before, with what only AWS tells."""
+
+    targets: tuple[TargetOf, ...] = ()
+    """What it was behind the balancers."""
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------
@@ -127,12 +138,16 @@ def take_out(
             ],
             host=server.name,
         )
+    groups: tuple[GroupFact, ...] = ()
+    targets: tuple[TargetOf, ...] = ()
     if lb:
         warnings = (*warnings, *_untold(estate, f"take {server.name} out of it"))
+        groups, targets = yield from balanced(estate, server)
     target = _target(around, server, redirect_to)
     heir = _heir(around, server, target, core)
     undo: list[Step] = []
     try:
+        yield from drain(estate, server, groups, targets, undo)
         yield from _quieten(around, server, before, comment, note_of(warnings), heir, undo)
     except StaroverError as error:
         yield from _put_back(undo, error)
@@ -148,7 +163,7 @@ def take_out(
     except StaroverError as error:
         yield from _put_back(undo, error)
         raise
-    return before
+    return TakenOut(**msgspec.structs.asdict(before), targets=targets)
 
 
 def _quieten(
@@ -192,8 +207,8 @@ def _put_back(undo: Sequence[Step], error: StaroverError) -> Steps:
 
 
 def _untold(estate: Estate, what: str) -> tuple[str, ...]:
-    """There is no road to a balancer yet: a person has to tell it."""
-    names = ", ".join(one.name for one in estate.balancers)
+    """There is no road to a balancer: a person has to tell it."""
+    names = ", ".join(told_by_hand(estate))
     return (f"{names} is not told: {what} by hand",) if names else ()
 
 
@@ -313,6 +328,8 @@ def bring_back(
     prev = prev or (yield from recall(server, hub_drained, server=server.name))
     policy = yield from _policy_before(server, now, before)
     back = (yield from _homeward(dag, server, estate)) if rebalance else []
+    own = before.targets if isinstance(before, TakenOut) else None
+    targets = (yield from were_balanced(estate, server, own)) if lb else ()
     _ready(server, now, cluster)
     name = server.name
 
@@ -342,6 +359,7 @@ def bring_back(
     yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
     yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))
     yield from _served(server)
+    yield from undrain(server, targets)
     for database, target in back:
         yield moved.on(
             server, database=database, target=target, dial=LOSSLESS, comment="maintenance-stop", skip=(), note=""
