@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from starover.command_line import with_dag
 from starover.errors import Mistake, StaroverError
 from starover_cli.around import after_text
 from starover_cli.history import done_by
@@ -37,9 +38,10 @@ def heading(room: Room) -> Generator[None]:
     """Whatever ends what is within: the screen begins with where this was, as far as that is known without asking."""
     try:
         yield
-    except Mistake:
-        raise  # nothing was contacted: it is about the words that were typed, not about an estate
-    except StaroverError:
+    except StaroverError as error:
+        _name_dag(room, error)
+        if isinstance(error, Mistake):
+            raise  # nothing was contacted: it is about the words that were typed, not about an estate
         if not room.settings.json and not room.headed:
             now = None
             with suppress(StaroverError):
@@ -47,6 +49,15 @@ def heading(room: Room) -> Generator[None]:
             console = room.settings.console
             console.result(first_line(plain_where(room.estate, room.dag_of(), now), console.width))
         raise
+
+
+def _name_dag(room: Room, error: StaroverError, dag: str = "") -> None:
+    """Advice can be pasted where the inventory has several DAGs, too."""
+    with suppress(StaroverError):  # without an inventory there is no DAG to be named
+        if len(room.estate.dags) > 1:
+            known = room.dag_of([error.host])
+            name = dag or (known.name if known is not None else "")
+            error.next = tuple(with_dag(line, name) if name else line for line in error.next)
 
 
 def show_plan(
@@ -93,6 +104,7 @@ def show_plan(
                 done_by=done,
                 ticket=room.settings.ticket,
                 second=second,
+                several=len(room.estate.dags) > 1,
             )
         )
     if code:
@@ -171,6 +183,8 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None, *, 
     `after`: the DAG as it is now, where the run interrupted somebody.
     """
     console = room.settings.console
+    if ran.error is not None:
+        _name_dag(room, ran.error, str(ran.plan.parameters.get("dag") or ""))
     if room.settings.json:
         data = ran_data(ran) | {"approved": story.approved}
         if ran.error is not None:

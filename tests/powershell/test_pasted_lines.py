@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from powershell.scripts import output
 
-from starover.command_line import command_of, word
+from starover.command_line import command_of, with_dag, word
 
 TEXTS = st.text(st.sampled_from("aZ7 .,;&|<>()[]{}@#%^*?~/\\$`\"'!‘’‚‛“”„äя"), min_size=1, max_size=6)
 
@@ -44,3 +44,18 @@ def test_a_line_with_a_name_that_needs_quotes(name: str, line: str) -> None:
 def test_yes_no_and_several() -> None:
     line = command_of("force-quorum", {"now": True, "move_comment": False, "lost_server": ["EX1", "FSW 1"]})
     assert line == "starover plan force-quorum --now --move-comment false --lost-server EX1 --lost-server 'FSW 1'"
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("starover run health-report   says why", "starover run health-report --dag DAG2   says why"),
+        ("starover plan maintenance-stop --server EX1", "starover plan maintenance-stop --server EX1 --dag DAG2"),
+        ("starover assess", "starover assess --dag DAG2"),
+        ("starover watch --dag DAG1", "starover watch --dag DAG1"),
+        ("starover resume 5e1b.1   looks again", "starover resume 5e1b.1   looks again"),
+        ("--to another server", "--to another server"),
+    ],
+)
+def test_advice_names_the_dag_where_there_are_several(line: str, named: str) -> None:
+    assert with_dag(line, "DAG2") == named

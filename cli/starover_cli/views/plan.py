@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starover.approval import Second
+from starover.command_line import options, with_dag, word
 from starover.guard import needs_digest, needs_second
 from starover.loss import bounds
 from starover.loss import words as loss_words
 from starover.plan import Plan, PlannedStep
 from starover.step import Risk
-from starover.values import Plain
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
 
@@ -147,10 +147,12 @@ def plan_text(
     asking: bool = False,
     ticket: str = "",
     second: Second | None = None,
+    several: bool = False,
 ) -> str:
     """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it.
 
-    `ticket` is repeated in what to type next; `second` is the second person's approval.
+    `ticket` is repeated in what to type next; `second` is the second person's approval; `several`: the inventory has
+    more than one DAG, so that advice must name it.
     """
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
@@ -158,21 +160,23 @@ def plan_text(
         f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
-        "\n".join(label_block([*_remarks(plan), *plan_danger(plan, second)], width)),
+        "\n".join(label_block([*_remarks(plan, several=several), *plan_danger(plan, second)], width)),
         "" if asking else _count(plan),
         "" if asking else next_block(next_of_plan(plan, ticket)),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _remarks(plan: Plan) -> list[tuple[str, str]]:
+def _remarks(plan: Plan, *, several: bool) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
+    dag = str(plan.parameters.get("dag") or "") if several else ""
     for step in plan.blocked:
         assert step.blocked is not None
         label = step.blocked.guard or "blocked"
         pairs.append((label, f"step {step.number}: {step.blocked.why}"))
         pairs += [("", line) for line in step.blocked.certain]
-        pairs += [("" if position else "passes if", line) for position, line in enumerate(step.blocked.next)]
+        lines = [with_dag(line, dag) if dag else line for line in step.blocked.next]
+        pairs += [("" if position else "passes if", line) for position, line in enumerate(lines)]
     pairs += [("note", note) for note in plan.notes]
     if not plan.complete:
         kinds = ", ".join(dict.fromkeys(words(kind) for kind in plan.beyond.kinds)) or "nothing more than this"
@@ -227,7 +231,7 @@ def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
             lines.append((f"starover approve {plan.id}", "a second person runs this (export: plans show --to FILE)"))
         words = f" --ticket {ticket}" if ticket and needs_digest(plan.risk) else ""
         if loss := ",".join(str(one) for one in bounds(plan).values()):
-            words += f" --accept-data-loss {_quoted(loss)}"
+            words += f" --accept-data-loss {word(loss)}"
         lines.append((f"starover apply {plan.id}{words}", "exactly this, if the facts still hold"))
     if plan.changes:
         lines.append((f"starover plans show {plan.id} --step {plan.changes[0].number} --script", "what would be sent"))
@@ -247,17 +251,7 @@ def plans_text(rows: Sequence[tuple[Plan, int]], width: int = 100) -> str:
     """The list of saved plans, newest first, with how many runs each had."""
     body = [("plan", "runbook", "parameters", "changes", "risk", "facts of", "runs")]
     for plan, runs in rows:
-        given = " ".join(
-            f"--{name.replace('_', '-')} {_shown(value)}" for name, value in plan.parameters.items() if value
-        )
+        given = options({name: value for name, value in plan.parameters.items() if value})
         when = clock_time(plan.made, simulated=plan.lab)
         body.append((plan.id, plan.runbook, clip(given, 40), str(len(plan.changes)), plan.risk.value, when, str(runs)))
     return "\n".join(clip(line, width) for line in table(body))
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
-
-
-def _shown(value: Plain) -> str:
-    return ",".join(str(part) for part in value) if isinstance(value, list) else str(value)
