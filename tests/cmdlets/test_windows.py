@@ -213,7 +213,5 @@ def test_nodes_pause_and_the_core_group_moves(shell: Shell) -> None:
 def test_no_two_processes_have_one_number(estate: Estate) -> None:
     script = "Get-CimInstance -ClassName 'Win32_Process' | ForEach-Object { [string]$_.ProcessId }"
     for host in ("EX1", "EX2", "EX3", "EX4", "DC1", "FSW3"):
-        ids = estate.open(host).run(
-            "Get-CimInstance -ClassName 'Win32_Process' | ForEach-Object { [string]$_.ProcessId }"
-        )
-        assert len(set(ids.texts)) == len(ids.texts) > 1, host
+        ids = estate.open(host).run(script).texts
+        assert len(set(ids)) == len(ids) > 1, host
