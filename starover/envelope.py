@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from starover.errors import BadInventory, BadReport, BadTemplate, ErrorRecord, OutputTruncated
-from starover.estate import TICKET
+from starover.estate import ON_HOST, TICKET
 from starover.inventory import Server
 from starover.names import first_label
 from starover.render import Arg, Body, Renderer
@@ -243,7 +243,8 @@ class _Provider:
                 host=server.name,
             )
         roads = {road.kind for road in server.roads} - {"exchange"}
-        if roads and "psrp" not in roads:
+        on_host = "ssm" in roads and ON_HOST.fullmatch(exchange.credential or server.credential)
+        if roads and "psrp" not in roads and not on_host:
             raise BadInventory(
                 f"{server.name} is asked for Exchange cmdlets ({', '.join(wanted[0])}), and its only "
                 f"{'roads' if len(roads) > 1 else 'road'} {' and '.join(sorted(roads))} cannot carry the password that "
@@ -251,6 +252,7 @@ class _Provider:
                 certain=("nothing was sent",),
                 next=(
                     f"give {server.name} a road of the kind psrp, or run it with --transport psrp",
+                    "by ssm the host reads it itself where `credential:` is `secretsmanager:NAME` or `ssm:NAME`",
                     "or allow the snap-in there: `provider: snapin` with `allow_unsupported_snapin: true`",
                 ),
                 host=server.name,

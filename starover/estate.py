@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -28,13 +29,16 @@ Role = Literal["mailbox", "dc", "witness"]
 CredentialRef = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|command:\s*\S.*|keyring:\S+|lab:\S+|ticket)?(?![\s\S])",
+        pattern=r"^(?:env:[A-Za-z_][A-Za-z0-9_]*|command:\s*\S.*|keyring:\S+|secretsmanager:\S+|ssm:\S+|lab:\S+|ticket)?(?![\s\S])",
         title="CredentialRef",
         description="a reference: `env:NAME` (reads NAME_USER and NAME_PASSWORD), `command:PROGRAM ARGUMENTS` (prints "
-        "user and password on two lines), `keyring:SERVICE`, or `ticket` (the Kerberos ticket of whoever runs this); "
-        "never the secret itself",
+        "user and password on two lines), `keyring:SERVICE`, `secretsmanager:NAME` or `ssm:NAME` (JSON with username "
+        "and password in AWS's Secrets Manager or Parameter Store), or `ticket` (the Kerberos ticket of whoever runs "
+        "this); never the secret itself",
     ),
 ]
+ON_HOST = re.compile(r"(secretsmanager|ssm):([A-Za-z0-9/_+=.@:-]+)")
+"""References that a host can read by itself, with the rights of its instance: AWS's service, and the name there."""
 TICKET = "ticket"
 """The reference to no password at all: the Kerberos ticket of whoever runs this, on roads with `auth: kerberos`."""
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="a TCP port; 0: the usual one")]

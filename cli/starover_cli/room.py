@@ -44,14 +44,15 @@ class Parts:
 
     def transport(self, estate: Estate, file: Path, clock: Callable[[], Clock]) -> Transport:
         """The roads to the hosts; `clock` is asked for when somebody has to wait."""
+        from starover.transport.aws_secrets import aws_secrets
         from starover.transport.credentials import Credentials
         from starover.transport.psrp import PsrpTransport
         from starover.transport.route import RoutedTransport
         from starover.transport.ssm import SsmTransport
         from starover.transport.winrm import WinrmTransport
 
-        credentials = Credentials(folder=file.parent, lab=estate.lab)
         clients = self.aws(estate, file)
+        credentials = Credentials(folder=file.parent, lab=estate.lab, more=aws_secrets(clients))
         carriers: Mapping[str, Transport] = {
             "psrp": PsrpTransport(credentials),
             "winrm": WinrmTransport(credentials),
@@ -113,12 +114,14 @@ class Room:
     """For a machine: whether it gets lines, event by event, or one document."""
     headed: bool = False
     """The first line has been printed."""
+    given: tuple[Estate, Path] | None = None
+    """An estate that stands in no file yet, and the file it may become; None: the inventory's."""
     silent: Sequence[str] = ()
     """Hosts that gave no answer a moment ago: what only looks around a run does not wait for them again."""
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:
-        estate, file = self.parts.estate(self.settings)
+        estate, file = self.given or self.parts.estate(self.settings)
         return (estate.narrowed(self.settings.transport) if self.settings.transport else estate), file
 
     @property

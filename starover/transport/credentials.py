@@ -1,7 +1,8 @@
 """Turns a reference of the inventory into user and password, when a road needs them; knows no host and no script.
 
 References: `env:NAME` (NAME_USER and NAME_PASSWORD), `command:PROGRAM ARGUMENTS` (prints user and password on two
-lines), `keyring:SERVICE` (needs the extra `starover[keyring]`), and in a lab `lab:USER` (from the lab's own lab.json).
+lines), `keyring:SERVICE` (needs the extra `starover[keyring]`), `secretsmanager:NAME` and `ssm:NAME` (of AWS, see
+`aws_secrets`), and in a lab `lab:USER` (from the lab's own lab.json).
 `ticket` is no password: the roads with `auth: kerberos` then take the ticket of whoever runs this (docs/kerberos.md).
 """
 
@@ -51,9 +52,17 @@ class Credentials:
     """Resolves references, each once in a process. Safe to share between threads."""
 
     def __init__(
-        self, *, folder: Path | None = None, lab: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        folder: Path | None = None,
+        lab: bool = False,
+        environment: Mapping[str, str] | None = None,
+        more: Mapping[str, Callable[[str], Credential]] | None = None,
     ) -> None:
-        """`folder` is where the inventory lies (`command:` runs there); `lab`: `lab:` references are good."""
+        """`folder` is where the inventory lies (`command:` runs there); `lab`: `lab:` references are good; `more`:
+        other kinds of reference, such as `secretsmanager` (`aws_secrets`).
+        """
+        self._more = more or {}
         self._folder = folder
         self._lab = lab
         self._environment = os.environ if environment is None else environment
@@ -91,9 +100,13 @@ class Credentials:
             "command": self._from_command,
             "keyring": _from_keyring,
             "lab": self._from_lab,
+            **self._more,
         }
         if scheme not in ways:  # the text is not repeated: it may be a password in the wrong place
-            raise BadInventory("a credential is a reference: `env:NAME`, `command:...` or `keyring:SERVICE`")
+            raise BadInventory(
+                "a credential is a reference: `env:NAME`, `command:...`, `keyring:SERVICE`, `secretsmanager:NAME` "
+                "or `ssm:NAME`"
+            )
         return ways[scheme](rest.strip())
 
     def _from_environment(self, name: str) -> Credential:

@@ -1,5 +1,4 @@
-}
-$staroverText = @(Invoke-StaroverScript) -join "`n"
+$staroverText = @(Invoke-StaroverScript @staroverGiven) -join "`n"
 $staroverBytes = [Text.Encoding]::UTF8.GetBytes($staroverText)
 $staroverStore = New-Object -TypeName System.IO.MemoryStream
 $staroverZip = New-Object -TypeName System.IO.Compression.GZipStream -ArgumentList $staroverStore, ([System.IO.Compression.CompressionMode]::Compress)

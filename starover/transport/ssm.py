@@ -197,7 +197,7 @@ class _Errand:
             "MaxConcurrency": "50",
             "MaxErrors": "100%",
             "Parameters": {
-                "commands": framed(self.sending.text).split("\n"),
+                "commands": framed(self.sending.text, self.sending.scripts[0].arguments).split("\n"),
                 "executionTimeout": [str(max(LEAST_EXECUTION, seconds))],
             },
         }

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
-from starover.estate import Road
+from starover.estate import ON_HOST, Road
 from starover.transport import Script
 
 __all__ = ["LONGEST", "Sending", "framed", "grouped", "road_of", "unfit", "unpacked"]
@@ -53,23 +53,23 @@ def unfit(script: Script) -> str:
     `{{` is refused because the agent takes it for a parameter of its own and drops the message without a word
     (facts/ssm.md d).
     """
-    if script.arguments:
+    if not all(ON_HOST.fullmatch(reference) for _, reference in script.arguments):
         return "Run Command would keep the password that this script needs in its history"
     if script.way != "script":
         return "Run Command gives text back, and this template is answered with objects"
     if "{{" in script.text:
         return "the script has `{{` in it, which the agent takes for a parameter of its own"
-    if len(framed(script.text)) > LONGEST:
+    if len(framed(script.text, script.arguments)) > LONGEST:
         return f"the script has {len(script.text):,} characters, and Run Command takes {LONGEST:,}"
     return ""
 
 
 def grouped(scripts: Sequence[Script]) -> list[Sending]:
     """Scripts for different hosts as few sendings: equal texts go together, at most 50; a write goes by itself."""
-    found: dict[tuple[str, Road | None, int], list[Sending]] = {}
+    found: dict[tuple[str, object, Road | None, int], list[Sending]] = {}
     for number, script in enumerate(scripts):
         common = None if script.mutates else _common(script.text)
-        key = (common or script.text, road_of(script), -1 if common else number)
+        key = (common or script.text, script.arguments, road_of(script), -1 if common else number)
         of_key = found.setdefault(key, [])
         if not of_key or len(of_key[-1].scripts) >= MOST or _has(of_key[-1], script):
             of_key.append(Sending(script.text))
@@ -81,9 +81,15 @@ def grouped(scripts: Sequence[Script]) -> list[Sending]:
     return made
 
 
-def framed(text: str) -> str:
-    """A script within the frame."""
-    return f"{_HEAD}{text.rstrip()}\n{_tail()}"
+def framed(text: str, arguments: Sequence[tuple[str, str]] = ()) -> str:
+    """A script within the frame. Credentials among its arguments are read on the host; the text has their names."""
+    given: list[str] = []
+    for name, reference in arguments:
+        found = ON_HOST.fullmatch(reference)
+        assert found is not None
+        given.append(f"'{name}' = Get-StaroverCredential -Kind '{found[1]}' -Name '{found[2]}'")
+    secret = _part("ssm_secret.ps1") if given else ""
+    return f"{_HEAD}{text.rstrip()}\n}}\n{secret}$staroverGiven = @{{ {'; '.join(given)} }}\n{_part('ssm.ps1')}"
 
 
 def unpacked(output: str) -> str | None:
@@ -101,8 +107,8 @@ def unpacked(output: str) -> str | None:
 
 
 @cache
-def _tail() -> str:
-    return resources.files("starover.transport").joinpath("ssm.ps1").read_text("utf-8").replace("\r\n", "\n")
+def _part(name: str) -> str:
+    return resources.files("starover.transport").joinpath(name).read_text("utf-8").replace("\r\n", "\n")
 
 
 def _common(text: str) -> str | None:

@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from starover_lab.powershell import subset
+from starover_lab.powershell.parser import parse
 
 from starover import envelope
 from starover.errors import (
     AuthFailed,
+    BadInventory,
     ConnectFailed,
     OutcomeUnknown,
     OutputTruncated,
@@ -261,6 +263,32 @@ def test_what_cannot_be_carried_is_refused_before_anything_is_sent(aws: Aws, scr
     assert why in unfit(given)
     assert isinstance(one(aws, given).error, ConnectFailed)
     assert aws.calls == []
+
+
+def test_a_credential_that_aws_keeps_is_read_on_the_host_and_the_script_has_its_name_alone(aws: Aws) -> None:
+    import msgspec
+
+    from starover.estate import Exchange
+
+    body = Renderer({"t.ps1.j2": "# exchange: Get-MailboxServer\n[pscustomobject]@{ a = 1 }\n"}).body("t.ps1.j2", {})
+    for reference, kind in (("secretsmanager:exchange/ops", "secretsmanager"), ("ssm:/exchange/ops", "ssm")):
+        of = msgspec.structs.replace(server(), exchange=Exchange(), credential=reference)
+        composed = envelope.reads(of, [("q1", body)], "1" * 16)
+        script = Script(
+            id="1", server=of, text=composed.text, arguments=composed.arguments, deadline=9.0, mutates=False
+        )
+        assert unfit(script) == ""
+        assert one(aws, script).error is None
+        text = "\n".join(aws.commands[-1]["Parameters"]["commands"])
+        name = reference.partition(":")[2]
+        assert f"'ExchangeCredential' = Get-StaroverCredential -Kind '{kind}' -Name '{name}'" in text
+        parse(text)
+    by_password = msgspec.structs.replace(server(), exchange=Exchange(), credential="env:OPS")
+    with pytest.raises(BadInventory, match="cannot carry the password"):
+        envelope.reads(by_password, [("q1", body)], "1" * 16)
+    quoted = msgspec.structs.replace(server(), exchange=Exchange(), credential="ssm:it's")
+    with pytest.raises(BadInventory):
+        envelope.reads(quoted, [("q1", body)], "1" * 16)
 
 
 def test_the_frame_keeps_line_numbers_and_its_output_is_found_in_noise() -> None:
