@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 from inner_lab import InnerLab
+from starover_lab.cloud.api import Cloud
 from starover_lab.world.entities import ServiceStatus
 from starover_lab.world.world import World
 
@@ -33,6 +34,8 @@ class Before:
     """The number of a fault that ends."""
     act: Callable[[World], object] | None = None
     """What no fault and no runbook brings about."""
+    cloud: Callable[[Cloud], object] | None = None
+    """A call of AWS that no runbook makes."""
     seconds: float = 0.0
     """Simulated time that passes afterwards."""
 
@@ -48,6 +51,9 @@ class Before:
             lab.do(lambda world: world.mend(self.mend))
         if self.act is not None:
             lab.do(self.act)
+        if self.cloud is not None:
+            act = self.cloud
+            lab.do(lambda _: act(lab.transport.cloud))
         if self.seconds:
             lab.later(self.seconds)
 
@@ -189,6 +195,32 @@ def _broken_update(world: World) -> None:
 
 
 _OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
+_ZONE = str(
+    Cloud(World.from_topology("pa-4x2")).call("route53", "list_hosted_zones", {})["HostedZones"][0]["Id"]  # type: ignore[index]
+).rpartition("/")[2]
+
+
+def _weighted(cloud: Cloud) -> None:
+    """Two sides of a name, both in use."""
+    sides = {"site-a": "192.0.2.10", "site-b": "192.0.2.20"}
+    changes = [
+        {
+            "Action": "CREATE",
+            "ResourceRecordSet": {
+                "Name": "w.example.com",
+                "Type": "A",
+                "SetIdentifier": side,
+                "Weight": 10,
+                "TTL": 60,
+                "ResourceRecords": [{"Value": address}],
+            },
+        }
+        for side, address in sides.items()
+    ]
+    batch = {"HostedZoneId": _ZONE, "ChangeBatch": {"Changes": changes}}
+    cloud.call("route53", "change_resource_record_sets", batch)
+
+
 _DRAINED = ("target_leaving", "hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
 _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored", "target_registered")
 
@@ -444,6 +476,21 @@ CASES: tuple[Case, ...] = (
         parameters={"az": "euw1-az1", "action": "cancel"},
         before=(Before(book="zonal-shift", parameters={"az": "euw1-az1"}),),
         brings=("shift_cancelled",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="route53-weight",
+        parameters={"hosted_zone": _ZONE, "name": "w.example.com", "set_identifier": "site-a"},
+        before=(Before(cloud=_weighted),),
+        brings=("record_weighted",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="route53-weight",
+        parameters={"hosted_zone": _ZONE, "name": "w.example.com", "set_identifier": "site-a"},
+        before=(Before(cloud=_weighted),),
+        brings=("record_weighted",),
+        undone=True,
     ),
     Case(
         topology="pa-4x2",

@@ -56,6 +56,15 @@ SAMPLES: Mapping[str, Arg] = {
     "expires": "120m",
     "comment": "INC1",
     "shift": "0a1b2c3d",
+    "kind": "A",
+    "identifier": "site-a",
+    "weight": 0,
+    "ttl": 60,
+    "values": ({"Value": "192.0.2.10"},),
+    "alias": "",
+    "alias_zone": "",
+    "evaluate": False,
+    "check": "",
     "token": "eyJ2IjoiMiJ9",
 }
 """Values by the name of a template's variable."""
