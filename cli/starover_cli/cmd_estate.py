@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starover.errors import BadParameter
+from starover_cli import cmd_discover
 from starover_cli.settings import common, settings_of
 from starover_cli.views import json as machine
 from starover_cli.views.estate import estate_text, runbook_data, runbook_text, runbooks_text
@@ -63,7 +64,7 @@ def runbooks_show(ctx: click.Context, name: str) -> int:
 @click.group()
 @common()
 def inventory() -> None:
-    """The estate's file: check, schema."""
+    """The estate's file: discover, diff, check, schema."""
 
 
 @inventory.command("check")
@@ -103,5 +104,8 @@ def inventory_schema(ctx: click.Context, to: str) -> int:
     settings.console.note(f"schema written to {to}")
     return 0
 
+
+for _command in cmd_discover.COMMANDS:
+    inventory.add_command(_command)
 
 COMMANDS = (runbooks, inventory)

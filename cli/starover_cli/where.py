@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starover.render import Arg, Body
     from starover_cli.room import Room
 
-__all__ = ["Head", "read_head"]
+__all__ = ["Head", "OneMore", "read_head"]
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class _One:
+class OneMore:
     """Content that knows one runbook more; plans made with it are never kept."""
 
     content: Content
@@ -41,12 +41,15 @@ class _One:
 
     @property
     def sha256(self) -> str:
+        """As the content's own."""
         return self.content.sha256
 
     def runbook(self, name: str, /) -> AnyRunbook:
+        """The one, or one of the content's. Raises `BadParameter`."""
         return self.book if name == self.book.name else self.content.runbook(name)
 
     def body(self, template: str, arguments: Mapping[str, Arg], /) -> Body:
+        """As the content's own."""
         return self.content.body(template, arguments)
 
 
@@ -85,7 +88,7 @@ def _ask(room: Room, dag: Dag, asked: Sequence[Server]) -> tuple[ClusterState | 
         )
 
     with tempfile.TemporaryDirectory(prefix="starover-") as folder:
-        planned = room.local([], Path(folder), _One(room.content, first_line)).plan(first_line.name, {})
+        planned = room.local([], Path(folder), OneMore(room.content, first_line)).plan(first_line.name, {})
     value = planned.value
     assert isinstance(value, Head)
     return value.cluster, value.state, value.heard
