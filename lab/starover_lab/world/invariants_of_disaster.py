@@ -72,7 +72,8 @@ def _witness_left(state: State, event: Event) -> Iterator[Untrue]:
     for cluster in state.clusters:
         if not (same(cluster.name, event.subject) and cluster.quorate and cluster.recovering):
             continue
-        if cluster.votes.witness and not same(named, cluster.witness_server):
+        in_use = cluster.votes.witness and cluster.votes.witness_online  # a dead one may be replaced (S-QUORUM-FIX)
+        if in_use and not same(named, cluster.witness_server):
             yield "I17", event.subject, f"a Set-DAG during a recovery that does not name {cluster.witness_server}"
 
 
