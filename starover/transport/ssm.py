@@ -250,25 +250,31 @@ class _Errand:
         end = started + timedelta(seconds=self.deadline)
         for pause in pauses(self.command):
             now = self.clock.now()
-            if now >= end:
-                self._too_late()
-                return
-            self.clock.wait_until(min(now + timedelta(seconds=pause), end))
-            try:
-                found = self._look()
-            except (StaroverError, CallFailed) as error:
-                self._note(error, sent=True, pause=0.0)
-                continue
-            for one in found:
-                instance = one.get("InstanceId", "")
-                if instance in self.open:
-                    self.last[instance] = one
-                    if is_over(one):
-                        self._judge(instance, one)
+            last = now >= end
+            if not last:
+                self.clock.wait_until(min(now + timedelta(seconds=pause), end))
+            self._judge_all()
             if self.elsewhere and not self.mutates and now - started >= timedelta(seconds=PATIENCE):
                 self._not_taken(PATIENCE)
             if not self.open:
                 return
+            if last:  # also after a page whose long answers took their time
+                self._too_late()
+                return
+
+    def _judge_all(self) -> None:
+        """Look once, and answer for all that are over."""
+        try:
+            found = self._look()
+        except (StaroverError, CallFailed) as error:
+            self._note(error, sent=True, pause=0.0)
+            return
+        for one in found:
+            instance = one.get("InstanceId", "")
+            if instance in self.open:
+                self.last[instance] = one
+                if is_over(one):
+                    self._judge(instance, one)
 
     def _look(self) -> list[Invocation]:
         """One page: a command has at most 50 instances."""

@@ -192,7 +192,7 @@ def writing(number: int = 1, **more: Any) -> Script:
 
 
 def run(aws: Aws, *scripts: Script) -> dict[str, Answer]:
-    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000))  # type: ignore[arg-type]
+    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000, burst=1000))  # type: ignore[arg-type]
     answers = {answer.id: answer for answer in made.run(scripts)}
     assert len(answers) == len(scripts)
     made.close()
@@ -378,7 +378,7 @@ def test_a_silent_agent_is_left_out_and_asked_for_once_a_minute(aws: Aws) -> Non
         assert isinstance(answers[number].error, ConnectFailed)
         assert "nothing was sent" in (answers[number].error or StaroverError("")).certain
     assert aws.commands[0]["InstanceIds"] == ["i-0001"]
-    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000))  # type: ignore[arg-type]
+    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000, burst=1000))  # type: ignore[arg-type]
     before = aws.count("describe_instance_information")
     for _ in range(3):
         list(made.run([reading(1)]))
@@ -498,7 +498,7 @@ def test_the_looks_come_as_measured() -> None:
 def test_a_rate_is_kept_for_each_operation() -> None:
     import time
 
-    rate = Rate(50)
+    rate = Rate(50, burst=50)
     began = time.monotonic()
     for _ in range(60):
         rate.take("a")
