@@ -123,6 +123,10 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "excluded": (("DC1.example.com",), ()),
     "wipe": (False, True),
     "hold": (True, False),
+    "guid": ("8a6f9e2c-64a7-4e14-9a0e-0c5d4a6a5d11",),
+    "start": ("2026-11-20T13:59:10Z",),
+    "end": ("2026-11-20T15:02:00Z",),
+    "unresponsive": (("EX1.example.com", "EX2.example.com"),),
 }
 """Values by the name of a template's variable; the first ones make the snapshot."""
 

@@ -19,6 +19,7 @@ from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
 from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of, witness_after
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
+from starover.steps.mailflow import resubscribe
 from starover.steps.maintenance_types import MountDial
 from starover.steps.preferences import policy_set
 from starover.steps.recovery import all_up, dropped, mail_flows, mounts, planned, quorum_fixed
@@ -29,6 +30,7 @@ from starover.steps.recovery_cluster import (
     node_evicted,
     quorum_forced,
 )
+from starover.steps.resubmitting import offers
 from starover.steps.survivors import lost_controllers_left_out
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
@@ -120,7 +122,11 @@ def force_quorum(
             )
         ]
     )
-    return _report(dag, way, costs, warnings, break_glass, servers)
+    waiting = planning or brought or coming or leaving or moving
+    mail = [] if waiting else (yield from offers(estate, found.seen.databases or (), costs, way.lost))
+    site = way.survivors[0].site
+    mail += [resubscribe(one, site) for one in found.severed]
+    return _report(dag, way, costs, warnings, break_glass, servers, mail)
 
 
 def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: WitnessChoice, note: str) -> Steps[bool]:
@@ -174,9 +180,16 @@ def _stopped(server: Server) -> Steps:
 
 
 def _report(
-    dag: Dag, way: Way, costs: Sequence[Loss], warnings: Sequence[str], break_glass: str, servers: Sequence[str]
+    dag: Dag,
+    way: Way,
+    costs: Sequence[Loss],
+    warnings: Sequence[str],
+    break_glass: str,
+    servers: Sequence[str],
+    mail: Sequence[str],
 ) -> ForceReport:
     findings = [Finding(check="G-SURVIVE", on=dag.name, level="warn", says=one) for one in warnings]
+    findings += [Finding(check="mail flow", on=dag.name, level="warn", says=one) for one in mail]
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
     notice = (

@@ -16,7 +16,15 @@ from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, surve
 from starover.steps.fencing import TAG
 from starover.steps.instances import InstanceStatus, OneInstance
 from starover.steps.losses import LogSpace, Loss, log_space, losses
-from starover.steps.mailflow import SendConnectors, said, send_connectors
+from starover.steps.mailflow import (
+    EdgeSubscription,
+    EdgeSubscriptions,
+    SendConnectors,
+    edge_subscriptions,
+    said,
+    send_connectors,
+    severed,
+)
 from starover.steps.proof import proof
 from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
 
@@ -36,6 +44,8 @@ class Assessed:
     decision: Decision
     page: Assessment
     connectors: SendConnectors | None
+    severed: tuple[EdgeSubscription, ...] = ()
+    """Edge servers whose site is lost whole."""
 
 
 def named_lost(dag: Dag, estate: Estate, sites: Sequence[str], servers: Sequence[Server]) -> tuple[str, ...]:
@@ -72,7 +82,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     clouds = yield from _clouds(estate, silent)
     unseen = [name for name in silent if name not in clouds and not _answers(seen, name)]
     places = yield from _places(seen, estate, unseen)
-    connectors = yield from _connectors(seen, estate)
+    connectors, edges = yield from _connectors(seen, estate)
     now = situation(seen, dag, estate, clouds=clouds, places=places)
     decision = decide(now)
     missing = [one for one in seen.databases or () if one.name not in now.mounted]
@@ -80,7 +90,10 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     costs = losses(seen, here, missing)
     space = [one for host in here for one in log_space(host, seen)]
     gone = [one.name for one in now.lost if one.role == "member"]
-    mailflow = None if connectors is None else said(connectors.connectors, gone)
+    living = {one.site for one in estate.members(dag) if one.name not in gone}
+    sites = {one.site for one in estate.members(dag) if one.site and one.site not in living}
+    subscribed = None if edges is None else edges.edges
+    mailflow = None if connectors is None else said(connectors.connectors, gone, subscribed, sites)
     page = Assessment(
         dag=dag.name,
         answer=decision.answer,
@@ -88,7 +101,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         parameters=decision.parameters,
         verdict=decision.verdict,
         mail_down=None if seen.databases is None else bool(seen.databases) and not now.mounted,
-        since=last.isoformat() if (last := last_log(seen)) is not None and missing else "",
+        since=last.isoformat() if (last := last_log(seen, [one.name for one in missing])) else "",
         certain=(*_certain(seen, now), *decision.certain),
         uncertain=(*decision.uncertain, *_uncounted(costs)),
         cost=tuple(costs),
@@ -102,7 +115,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         facts=facts_of(seen),
         findings=tuple(_findings(seen, now, costs, space)),
     )
-    return Assessed(seen, now, decision, page, connectors)
+    return Assessed(seen, now, decision, page, connectors, tuple(severed(subscribed or (), sites)))
 
 
 def _answers(seen: Survey, name: str) -> bool:
@@ -160,13 +173,19 @@ def _looked(estate: Estate, asked: str, names: Sequence[str]) -> Steps[Place | N
     )
 
 
-def _connectors(seen: Survey, estate: Estate) -> Steps[SendConnectors | None]:
+def _connectors(seen: Survey, estate: Estate) -> Steps[tuple[SendConnectors | None, EdgeSubscriptions | None]]:
+    """Send connectors and Edge subscriptions, by the first survivor that can list the connectors."""
     for host in survivors(seen):
         if host.copies is not None or host.dag is not None:
-            answer = yield from attempt(send_connectors.read(estate.server(host.server)))
+            at = estate.server(host.server)
+            parts: list[Steps[SendConnectors | EdgeSubscriptions | StaroverError]] = [
+                attempt(send_connectors.read(at)),
+                attempt(edge_subscriptions.read(at)),
+            ]
+            answer, edges = yield from together(parts)
             if isinstance(answer, SendConnectors):
-                return answer
-    return None
+                return answer, edges if isinstance(edges, EdgeSubscriptions) else None
+    return None, None
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
