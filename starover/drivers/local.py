@@ -33,6 +33,7 @@ from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
 from starover.journal import (
+    Answered,
     Begun,
     Entry,
     Journal,
@@ -166,9 +167,22 @@ class Local:
         if result.error is not None:
             raise result.error
         assert result.plan is not None
-        plan = msgspec.structs.replace(result.plan, notes=notes)
+        plan = msgspec.structs.replace(result.plan, notes=(*notes, *self._other_roads(journal.entries)))
         self._save(plan)
         return Planned(plan=plan, run=run.id, value=result.value, exit=result.exit)
+
+    def _other_roads(self, entries: Sequence[Entry]) -> list[str]:
+        """Hosts that answered by another road than the inventory prefers, and why the last one was left."""
+        found: dict[str, str] = {}
+        for entry in entries:
+            if isinstance(entry.body, Answered) and entry.body.road and entry.body.tries:
+                host, road = entry.body.host, entry.body.road
+                server = self._servers.get(host)
+                first = server.roads[0].kind if server is not None and server.roads else ""
+                if first and not road.startswith(first):
+                    kind = road.partition("+")[0].partition(" ")[0]
+                    found[host] = f"{host} was read by {kind}: {entry.body.tries[-1].what}"
+        return list(found.values())
 
     def _save(self, plan: Plan) -> None:
         folder = self.folder / "plans"

@@ -104,6 +104,14 @@ def test_a_copy_is_suspended_and_resumed_over_the_command_shell(place: Place) ->
     assert requests(place, "Send") > sends, "only a command shell has a standard input"
 
 
+def test_a_plan_says_which_road_was_taken_and_why(place: Place, door: DyingDoor) -> None:
+    door.shut()
+    made = place.within("plan", *SUSPEND)
+    assert made.code == 0, made.err
+    said = " ".join(made.out.split())
+    assert "EX3 was read by winrm: psrp+http: EX3 cannot be reached" in said
+
+
 def test_what_needs_exchanges_own_session_is_refused_before_anything_is_sent(place: Place) -> None:
     def remote(server: dict[str, Any]) -> None:
         if "exchange" in server:
