@@ -22,7 +22,7 @@ READY = 30.0
 """Real seconds that a lab may take to begin; two or three are usual."""
 _PACKAGE = "starover_lab"
 _WINDOWS = 0x00000200 | 0x08000000  # CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW: named on Windows only
-_NEEDED = ("dns", "spnego", "greenlet", "cryptography")
+_NEEDED = ("dns", "spnego", "greenlet", "cryptography", "moto", "flask", "flask_cors")
 
 
 def running(folder: Path) -> Lab | None:
