@@ -84,10 +84,7 @@ def fence(
             f"{', '.join(one.host for one in missing)} is fenced at no level",
             certain=tuple(f"{one.host}: {fact}" for one in missing for fact in one.why),
             uncertain=tuple(f"whether {one.host} still runs, or comes back" for one in missing),
-            next=(
-                "wait, and type it again: EC2 may still get through",
-                "--certified-by NAME,NAME   two people who have seen it without power (F4)",
-            ),
+            next=tuple(dict.fromkeys(line for one in missing for line in one.further)),
         )
     return report
 

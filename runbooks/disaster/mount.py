@@ -51,6 +51,16 @@ def mount_databases(
         )
     names = _known(found, dag, db)
     costs = [one for one in found.page.cost if one.database in names]
+    if away := [name for name in names if name in found.situation.away]:
+        raise NotSafe(
+            f"no copy of {', '.join(away)} is on this side, so nothing here can mount what it holds",
+            certain=("nothing was changed",),
+            uncertain=tuple(f"how {name} stands where its copies are" for name in away),
+            next=(
+                "starover assess   says who does not answer",
+                *(("leave it out   to mount the others",) if len(names) > len(away) else ()),
+            ),
+        )
     survivors = [one for one in estate.members(dag) if one.name in found.situation.answering]
     asked = next((one for one in survivors if (host := found.seen.host(one.name)) and host.copies), None)
     if asked is None:

@@ -113,7 +113,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """The AD site whose members are exactly the lost ones; empty: there is none."""
     force_node: str = ""
     """Survivor with the newest configuration, then the least loss, then the lowest preferences."""
-    unmounted: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
+    """Databases of which no member that answers has a copy: nothing can mount them here."""
 
     @property
     def lost_members(self) -> tuple[str, ...]:
@@ -263,7 +264,7 @@ def _bits_zero(now: Situation) -> Decision | None:
         return Decision(
             answer="take-off-started-list",
             runbook="mount-databases",
-            parameters={"db": list(now.databases or ())},
+            parameters={"db": [name for name in now.databases or () if name not in now.away]},
             verdict=f"{now.dag} has quorum and mounts nothing: {names} is dead and on the Started list. Take it off.",
             certain=certain,
             uncertain=("if nothing mounts within five minutes after that: force-quorum --mode dac",),
@@ -313,14 +314,19 @@ def _quorate(now: Situation) -> Decision | None:
             certain=(votes, fatal),
             uncertain=_apart(now),
         )
+    here = [name for name in missing if name not in now.away]
+    away = [name for name in missing if name in now.away]
+    told = [f"{now.dag} has quorum, and {_names(missing)} {'is' if len(missing) == 1 else 'are'} not mounted."]
+    told += [f"No copy of {_names(away)} is on this side: a member that has one must come back."] if away else []
+    told += ["Find out why, then mount."] if here else []
     return Decision(
         answer="mount-databases",
-        runbook="mount-databases",
-        parameters={"db": [*missing]},
-        verdict=f"{now.dag} has quorum, and {_names(missing)} {'is' if len(missing) == 1 else 'are'} not mounted. "
-        "Find out why, then mount.",
+        runbook="mount-databases" if here else "",
+        parameters={"db": [*here]} if here else {},
+        verdict=" ".join(told),
         certain=(votes, f"{len(now.databases) - len(missing)} of {len(now.databases)} databases are mounted"),
-        uncertain=("why: dial, blocked policy, most active databases, failed copy", *_apart(now)),
+        uncertain=(*(("why: dial, blocked policy, most active databases, failed copy",) if here else ()), *_apart(now)),
+        wait="" if here else "starover assess   when they are back",
     )
 
 

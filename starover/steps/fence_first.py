@@ -74,7 +74,6 @@ def _proven(
         uncertain=tuple(f"whether {one.host} still runs, or comes back" for one, _ in missing),
         next=(
             f"starover plan fence --lost-server {','.join(lost)}   and then this again",
-            "wait until AWS says stopped, and type this again",
-            "--certified-by NAME,NAME   two people who have seen it without power (F4)",
+            *dict.fromkeys(line for one, _ in missing for line in one.further),
         ),
     )

@@ -6,7 +6,7 @@ or to come back (catalogue, G-FENCE and S-FENCE). Being unreachable proves nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -87,6 +87,8 @@ class Fenced(msgspec.Struct, frozen=True, kw_only=True):
     denied: bool
     """Nothing passes its subnet's network ACL."""
     serves: str = ""
+    further: tuple[str, ...] = ()
+    """What may bring it to a higher level: to wait for, or to type."""
 
 
 def level_of(facts: FenceFacts) -> Fenced:
@@ -101,11 +103,31 @@ def level_of(facts: FenceFacts) -> Fenced:
         level = "F2"
     elif denied and silent:
         level = "F3"
-    elif len({name.strip().casefold() for name in facts.certified_by} - {""}) >= PEOPLE and facts.power_event:
+    elif _certified(facts) and facts.power_event:
         level = "F4"
     return Fenced(
-        host=facts.host, level=level, why=tuple(_sentences(facts, denied, failing)), denied=denied, serves=facts.serves
+        host=facts.host,
+        level=level,
+        why=tuple(_sentences(facts, denied, failing)),
+        denied=denied,
+        serves=facts.serves,
+        further=() if level == "F1" else tuple(_further(facts)),
     )
+
+
+def _further(facts: FenceFacts) -> Iterator[str]:
+    if facts.instance:
+        yield "wait, and type this again: EC2 may still get through"
+    else:
+        yield f"the instance id of {facts.host} in the inventory   then EC2 can stop it"
+    if not _certified(facts):
+        yield "--certified-by NAME,NAME   two people who have seen it without power, where AWS Health shows that (F4)"
+    elif not facts.power_event:
+        yield "AWS Health shows no loss of power there: what people have seen counts only with it (F4)"
+
+
+def _certified(facts: FenceFacts) -> bool:
+    return len({name.strip().casefold() for name in facts.certified_by} - {""}) >= PEOPLE
 
 
 def _silent(facts: FenceFacts) -> bool:
@@ -151,7 +173,7 @@ def _sentences(facts: FenceFacts, denied: bool, failing: float | None) -> list[s
     if facts.power_event:
         said.append(f"AWS Health: {facts.power_event}")
     if facts.certified_by:
-        said.append(f"without power, says {' and '.join(facts.certified_by)}")
+        said.append(f"seen without power by {' and '.join(facts.certified_by)}")
     if facts.serves:
         said.append(f"IT SERVES: {facts.serves}")
     return said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -86,6 +86,7 @@ def situation(
         started=found.started if found is not None else (),
         databases=names,
         mounted=tuple(sorted(mounted)),
+        away=tuple(name for name in names or () if not any(_may_have(host, name) for host in here)),
         rebooted=_all_rebooted(seen),
         sick=tuple(_sick(here)) if clusters else (),
         lost=lost,
@@ -93,6 +94,10 @@ def situation(
         lost_site=_whole_site([one.name for one in lost if one.role == "member"], dag, estate),
         force_node=force_node(seen),
     )
+
+
+def _may_have(host: Heard, database: str) -> bool:
+    return host.copies is None or host.copies.copy(database) is not None
 
 
 # -- who is lost -------------------------------------------------------------------------------------------------------
@@ -214,13 +219,15 @@ def _elsewhere(seen: Survey, lost: Sequence[Lost]) -> str:
 # -- times -------------------------------------------------------------------------------------------------------------
 
 
-def last_log(seen: Survey) -> datetime | None:
-    """When the last log was written that anybody here knows of: mail was served until then."""
+def last_log(seen: Survey, of: Collection[str] | None = None) -> datetime | None:
+    """When the last log was written that anybody here knows of: mail was served until then. `of`: these databases."""
+    names = None if of is None else {name.casefold() for name in of}
     times = [
         time
         for host in seen.members
         if host.copies is not None
         for log in host.copies.logs
+        if names is None or log.database.casefold() in names
         for time in (at(log.notified_time), at(log.inspected_time))
     ]
     return max((one for one in times if one is not None), default=None)

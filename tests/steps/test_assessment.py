@@ -108,6 +108,18 @@ ROWS: dict[str, tuple[Situation, str, str, dict[str, Any]]] = {
         "mount-databases",
         {"db": ["DB02"]},
     ),
+    "quorum kept, one of two that are not mounted has no copy here": (
+        night(**QUORATE, away=("DB01",)),
+        "mount-databases",
+        "mount-databases",
+        {"db": ["DB02"]},
+    ),
+    "quorum kept, nothing here can mount what is down": (
+        night(**QUORATE, mounted=("DB01",), away=("DB02",)),
+        "mount-databases",
+        "",
+        {},
+    ),
     "quorum kept, nobody can list the databases": (night(**QUORATE, databases=None), "unknown", "", {}),
     "quorate elsewhere": (
         night(elsewhere="EX1 holds the witness lock"),

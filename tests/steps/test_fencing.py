@@ -162,3 +162,18 @@ def test_who_serves_must_be_stopped(level: Any) -> None:
 
 def test_the_order_of_levels() -> None:
     assert strength("F1") > strength("F2") > strength("F3") > strength("F4") > strength("") == 0
+
+
+def test_what_is_advised_may_help() -> None:
+    def advice(**more: Any) -> str:
+        return "\n".join(level_of(facts(**more)).further)
+
+    assert "EC2 may still" in advice()
+    assert "--certified-by" in advice(certified_by=("Ann", " ann"))
+    seen = advice(certified_by=("Ann", "Bob"))
+    assert "--certified-by" not in seen, "that has been given"
+    assert "AWS Health" in seen
+    blind = advice(instance="", state=None)
+    assert "EC2 may still" not in blind, "nobody can ask it to"
+    assert "in the inventory" in blind
+    assert advice(state="stopped") == ""
