@@ -25,9 +25,11 @@ __all__ = ["Directory", "Drawn", "Found", "drawn"]
 _GUESSES: tuple[tuple[Role, re.Pattern[str]], ...] = (
     ("dc", re.compile(r"(?:.*-)?(?:P|B|R)?DC-?\d*", re.IGNORECASE)),
     ("witness", re.compile(r"(?:.*-)?(?:FileServer|FSW|FS|WIT|Witness)-?\d*", re.IGNORECASE)),
-    ("mailbox", re.compile(r"(?:.*-)?(?:ExchangeNode|Exchange|EXCH?|MBX|MAIL)-?\d*", re.IGNORECASE)),
+    ("mailbox", re.compile(r"(?:.*-)?(?:ExchangeNode|Exchange|EX(?:CH)?|MBX|MAIL)-?\d*", re.IGNORECASE)),
 )
 """Names of the AWS Exchange template (catalogue 7.1) and the usual ones; only where nobody says what a server is."""
+_MAIL = re.compile(r"exch|mail|owa|smtp|imap|outlook", re.IGNORECASE)
+"""In the name of a target group or of its balancer: what is behind it serves mail clients."""
 _KINDS = {"network": "nlb", "application": "alb"}
 _MOST_MEMBERS = 16
 _VERSION = re.compile(r"(\d+)\.(\d+) \(Build (\d+)\.(\d+)\)")
@@ -161,20 +163,29 @@ def _hosts(found: Found, notes: list[str]) -> dict[str, _Host]:
 
 
 def _roles_of(host: _Host, found: Found) -> None:
-    """What nobody said: by what stands in front of it, then by its name. The directory knows every Exchange server."""
+    """What nobody said: by its name, then by what stands in front of it. The directory knows every Exchange server."""
     directory = found.directory
     if host.roles or host.instance is None:
         return
     known = {"mailbox"} if directory is not None else set[str]()
     known |= {"dc"} if directory is not None and directory.controllers else set[str]()
-    behind = {target for _, targets in found.targets for target in targets}
-    if "mailbox" not in known and behind & {host.instance.id, host.instance.address}:
-        host.roles.add("mailbox")
-        return
     for role, names in _GUESSES:
         if role not in known and names.fullmatch(host.name):
             host.roles.add(role)
             return
+    if "mailbox" not in known and _behind_mail(found) & {host.instance.id, host.instance.address}:
+        host.roles.add("mailbox")
+
+
+def _behind_mail(found: Found) -> set[str]:
+    """Targets of groups that are for mail, by their names."""
+    names = {balancer.arn: balancer.name for balancer in found.balancers}
+    groups = {
+        group.arn
+        for group in found.groups
+        if _MAIL.search(" ".join((group.name, *(names.get(arn, "") for arn in group.balancers))))
+    }
+    return {target for arn, targets in found.targets if arn in groups for target in targets}
 
 
 def _domain(hosts: Iterable[_Host]) -> str:

@@ -218,7 +218,10 @@ def _begun(new: _New) -> dict[str, Tree]:
         "credential": new.credential or _CREDENTIAL,
         "roads": [{"kind": "psrp", "scheme": "https"}],
     }
-    return {"name": new.name or "estate", "region": new.region, "defaults": defaults}
+    begun: dict[str, Tree] = {"name": new.name or "estate"}
+    if new.region:
+        begun["region"] = new.region
+    return {**begun, "defaults": defaults}
 
 
 def _head(written: _Written, result: _Result) -> list[str]:
