@@ -53,11 +53,13 @@ def quorum_report(dag: Dag, estate: Estate, lose: Sequence[str] = ()) -> Steps[Q
     elif len({node.name for node in votes.nodes}) > 1:
         findings.append(Finding(check="alternate witness", on=dag.name, level="info", says="none is named"))
     findings += yield from _out(found, estate)
-    lost = " and ".join(worst.lost) if worst is not None else ""
+    if asked:
+        says = f"losing {' and '.join(every[0].lost)} {'leaves it its quorum' if every[0].quorum else 'stops it'}."
+    else:
+        says = f"losing {' and '.join(worst.lost)} stops it." if worst else "no loss that was looked at stops it."
     return QuorumReport(
         dag=dag.name,
-        verdict=f"{dag.name} has {votes.present} of {votes.total} votes and needs {votes.needed}; "
-        + (f"losing {lost} stops it." if lost else "no loss that was looked at stops it."),
+        verdict=f"{dag.name} has {votes.present} of {votes.total} votes and needs {votes.needed}; {says}",
         votes=votes.present,
         total=votes.total,
         margin=votes.present - votes.needed,
@@ -94,8 +96,8 @@ def _asked(words: Sequence[str], votes: Votes, zones: dict[str, list[str]], dag:
         if word.casefold() == "witness":
             found.append(WITNESS)
         elif word.casefold().startswith("az:"):
-            zone = word[3:]
-            here = next((names for az, names in zones.items() if az == zone or az.endswith(zone)), None)
+            zone = word[3:].casefold()
+            here = next((names for az, names in zones.items() if az.casefold().endswith(zone)), None)
             if not zone or here is None:
                 raise BadParameter(
                     f"--lose {word}: no member of {dag} is there", next=(f"zones: {', '.join(zones) or 'none'}",)

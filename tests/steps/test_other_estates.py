@@ -74,3 +74,12 @@ def test_a_database_without_a_copy_here_is_not_said_to_be_mountable(lab: InnerLa
     assert page.since <= before.isoformat(), "logs of databases that serve say nothing of one that does not"
     with pytest.raises(NotSafe, match="no copy of alone"):
         lab.plan("mount-databases", dag="Trio", db=["Alone", "O’Brien DB"])
+
+
+def test_a_loss_that_was_asked_about_is_answered(lab: InnerLab) -> None:
+    def verdict(*lose: str) -> str:
+        return str(lab.plan("quorum-report", dag="trio", lose=[*lose]).value.verdict)
+
+    assert verdict("MBX-01").endswith("losing mbx-01 leaves it its quorum.")
+    assert "losing Mbx-02 and MBX-03" in (told := verdict("AZ:eu-north-1C", "mbx-02"))
+    assert told.endswith("stops it.")
