@@ -63,6 +63,10 @@ def _texts(source: str, text: str) -> Iterator[tuple[int, str]]:
         yield _line(source, len(source)), "the last line has no end"
 
 
+_OFFERED = frozenset({"$staroverStuck"})
+"""Names of the wrapper that a body may read."""
+
+
 def _flow(code: str) -> Iterator[tuple[int, str]]:
     """What would leave the function that a body becomes."""
     for match in re.finditer(r"(?<![\w$.\-])(exit|break|continue|param)\b(?!\s*=)", code, re.IGNORECASE):
@@ -76,7 +80,8 @@ def _flow(code: str) -> Iterator[tuple[int, str]]:
         ):
             yield line, f"`{word}` outside of a loop would end the whole script"
     for match in re.finditer(r"\$starover\w*", code, re.IGNORECASE):
-        yield _line(code, match.start()), f"`{match[0]}` is a name of the wrapper"
+        if match[0] not in _OFFERED:
+            yield _line(code, match.start()), f"`{match[0]}` is a name of the wrapper"
 
 
 def _enclosing(code: str, at: int) -> list[int]:

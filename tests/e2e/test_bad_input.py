@@ -125,7 +125,7 @@ def inventory(place: Place, tmp_path: Path, *, scheme: str, **road: str) -> tupl
     if credential:
         estate["defaults"]["credential"] = credential
     for server in estate["servers"]:
-        (kept,) = (one for one in server["roads"] if one["scheme"] == scheme)
+        (kept,) = (one for one in server["roads"] if one["scheme"] == scheme and one.get("kind", "psrp") == "psrp")
         if scheme == "https":
             kept["ca_file"] = str(folder / "ca.pem")
         kept |= road

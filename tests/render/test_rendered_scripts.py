@@ -59,5 +59,5 @@ def test_a_probe_and_the_closing_script_keep_to_it_too() -> None:
 
 
 def test_every_fragment_is_included_somewhere() -> None:
-    sources = "".join(CONTENT.templates[name] for name in TEMPLATES)
+    sources = "".join(CONTENT.templates[name] for name in (*TEMPLATES, *FRAGMENTS))
     assert [name for name in FRAGMENTS if f'"{name}"' not in sources] == []

@@ -74,6 +74,11 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "setup_running": ("EX3", {}),
     "proxies_inactive": ("EX3", {}),
     "self_heal": ("EX3", {"action": "RestartService"}),
+    "aws_error": ("put_object", {"code": "AccessDenied"}),
+    "ssm_agent_dead": ("EX3", {}),
+    "ssm_undeliverable": ("EX3", {}),
+    "ssm_output_truncated": ("EX3", {"characters": 1000}),
+    "ssm_late_to_see": ("", {"questions": 2}),
 }
 ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
 """Kinds that need another estate."""
