@@ -34,7 +34,7 @@ class Kdc:
     users: Mapping[str, str]
     """Name and password."""
     hosts: Iterable[str]
-    """FQDNs, whose HTTP/ goes into the keytab."""
+    """FQDNs, whose HTTP/ goes into the keytab; in small letters, as MIT's clients ask for them (AD ignores case)."""
     others: Iterable[str] = ()
     """FQDNs whose HTTP/ the realm knows and the keytab does not."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -67,8 +67,8 @@ class Kdc:
         )
         self._run("kdb5_util", "create", "-s", "-r", self.realm, "-P", "throw-away")
         lines = [f'addprinc -pw "{password}" "{name}"' for name, password in self.users.items()]
-        lines += [f"addprinc -randkey HTTP/{name}" for name in (*self.hosts, *self.others)]
-        lines += [f"ktadd -k {self.folder}/lab.keytab HTTP/{name}" for name in self.hosts]
+        lines += [f"addprinc -randkey HTTP/{name.lower()}" for name in (*self.hosts, *self.others)]
+        lines += [f"ktadd -k {self.folder}/lab.keytab HTTP/{name.lower()}" for name in self.hosts]
         self._run("kadmin.local", "-r", self.realm, given="\n".join(lines) + "\n")
         program = shutil.which("krb5kdc", path=_PATH)
         assert program is not None
