@@ -89,6 +89,13 @@ class Kdc:
         """A ticket for `user` into the cache."""
         self._run("kinit", f"{user}@{self.realm}", given=self.users[user] + "\n")
 
+    def keytab(self, user: str) -> Path:
+        """A keytab of a user's own, as jobs have it."""
+        file = self.folder / f"{user}.keytab"
+        if not file.exists():
+            self._run("kadmin.local", "-r", self.realm, given=f"ktadd -norandkey -k {file} {user}\n")
+        return file
+
     def forget(self) -> None:
         """An empty cache."""
         (self.folder / "tickets").unlink(missing_ok=True)

@@ -140,6 +140,13 @@ def test_without_a_ticket_nothing_is_sent(lab: EstateLab) -> None:
 
 @needs_kdc
 @pytest.mark.wire
+def test_a_job_has_a_keytab_and_nobody_types_kinit(kdc: Kdc, lab: EstateLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(kdc.keytab("operator")))
+    assert run(lab, credential="ticket").output == "2"
+
+
+@needs_kdc
+@pytest.mark.wire
 def test_a_clock_that_is_wrong_refuses_and_five_minutes_do_not(kdc: Kdc, lab: EstateLab) -> None:
     kdc.kinit("operator")
     fault = lab.now(lambda: lab.world.fault("kerberos_skew", "EX1", seconds=299))
