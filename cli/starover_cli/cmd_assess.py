@@ -58,14 +58,15 @@ def assess(
                 plan = plan_of(room, page, said)
             except StaroverError as error:
                 why = error
-        command = _command(room, page) if page.runbook else ""
+        named = page.dag if drawn.several else ""
+        command = _command(page, named) if page.runbook else ""
         if settings.json:
-            console.raw(machine.document(_data(page, drawn, plan, why, command, settings, code)))
+            console.raw(machine.document(_data(page, drawn, plan, why, command, settings, code, named)))
         elif plan is not None:
             minutes = good_for(plan, room.clock.now())
-            console.result("\n" + planned_text(plan, console.width, minutes, settings.ticket))
+            console.result("\n" + planned_text(plan, console.width, minutes, settings.ticket, named))
         else:
-            console.result("\n" + unplanned_text(page, why, command, console.width))
+            console.result("\n" + unplanned_text(page, why, command, console.width, named))
     if code:
         console.note(exit_line(code, Unreachable.word if code == Unreachable.exit else "findings"))
     return code
@@ -121,10 +122,10 @@ def plan_of(room: Room, page: Assessment, said: dict[str, Fault]) -> Plan:
         return room.local([teller]).plan(runbook.name, given).plan
 
 
-def _command(room: Room, page: Assessment) -> str:
+def _command(page: Assessment, dag: str) -> str:
     """The line that plans the answered runbook."""
-    dag: dict[str, Plain] = {"dag": page.dag} if len(room.estate.dags) > 1 else {}
-    return command_of(page.runbook, {**dag, **page.parameters})
+    named: dict[str, Plain] = {"dag": dag} if dag else {}
+    return command_of(page.runbook, {**named, **page.parameters})
 
 
 def _data(
@@ -135,10 +136,11 @@ def _data(
     command: str,
     settings: Settings,
     code: int,
+    dag: str,
 ) -> dict[str, object]:
     from starover_cli.views.assess import next_of_assessment, verdict_of
 
-    following = next_of_assessment(page, plan, settings.ticket, command)
+    following = next_of_assessment(page, plan, settings.ticket, command, dag)
     return {
         "where": drawn.where,
         "verdict": verdict_of(page, drawn),

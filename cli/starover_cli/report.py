@@ -173,7 +173,8 @@ def _drawn_text(value: object, drawn: DagMap, width: int) -> str:
     from starover_cli.views.assess import assess_text, next_of_assessment
 
     if isinstance(value, Assessment):
-        return f"{assess_text(value, drawn, width)}\n\n{next_block(next_of_assessment(value, None))}"
+        named = value.dag if drawn.several else ""
+        return f"{assess_text(value, drawn, width)}\n\n{next_block(next_of_assessment(value, None, dag=named))}"
     return map_view.render(drawn, width)
 
 

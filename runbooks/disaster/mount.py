@@ -17,6 +17,7 @@ class MountReport(Findings, frozen=True, kw_only=True):
     """What was down, and what mounting it cost."""
 
     dag: str
+    verdict: str
     cost: tuple[Loss, ...]
 
 
@@ -77,7 +78,9 @@ def mount_databases(
     findings = [Finding(check="G-LOSS", on=one.database, level="info", says=one.text) for one in costs]
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
-    return MountReport(dag=dag.name, cost=tuple(costs), findings=tuple(findings))
+    up = [name for name in names if name in found.situation.mounted]
+    verdict = f"{', '.join(up)} {'was' if len(up) == 1 else 'were'} mounted already." if up else ""
+    return MountReport(dag=dag.name, verdict=verdict, cost=tuple(costs), findings=tuple(findings))
 
 
 def _known(found: Assessed, dag: Dag, wanted: Sequence[str]) -> list[str]:

@@ -64,6 +64,7 @@ def test_a_service_is_restarted_on_each_version(lab: InnerLab) -> None:
 
 
 def test_a_database_without_a_copy_here_is_not_said_to_be_mountable(lab: InnerLab) -> None:
+    assert lab.plan("mount-databases", dag="Trio", db=["ALONE"]).value.verdict == "alone was mounted already."
     lab.do(lambda world: world.fault("az_loss", "1c"))
     before = lab.do(lambda world: world.now)
     lab.later(1800)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from starover.command_line import with_dag
 from starover.guard import needs_digest
 from starover_cli.views.approval import grave_pairs
 from starover_cli.views.dag_map import DagMap, judge, map_lines
@@ -107,8 +108,8 @@ def proof_lines(page: Assessment, width: int = 100) -> list[str]:
     return ["Proof: read it before anything is forced.", *label_block(pairs, width, label=4)]
 
 
-def planned_text(plan: Plan, width: int = 100, good_for: str = "", ticket: str = "") -> str:
-    """The plan of the answered runbook, in short."""
+def planned_text(plan: Plan, width: int = 100, good_for: str = "", ticket: str = "", dag: str = "") -> str:
+    """The plan of the answered runbook, in short. `dag`: as in `next_of_assessment`."""
     pairs = [*grave_pairs(plan), *plan_danger(plan)]
     if plan.blocked:
         pairs = [
@@ -116,11 +117,11 @@ def planned_text(plan: Plan, width: int = 100, good_for: str = "", ticket: str =
         ]
     verdict = wrap(plan_verdict(plan), width)
     parts = ["\n".join([plan_id_line(plan, good_for, width), *verdict]), "\n".join(label_block(pairs, width))]
-    parts.append(next_block(next_of_assessment(None, plan, ticket)))
+    parts.append(next_block(next_of_assessment(None, plan, ticket, dag=dag)))
     return "\n\n".join(part for part in parts if part)
 
 
-def unplanned_text(page: Assessment, why: StaroverError | None, command: str, width: int = 100) -> str:
+def unplanned_text(page: Assessment, why: StaroverError | None, command: str, width: int = 100, dag: str = "") -> str:
     """No plan could be made, or none is needed: why, and what to type."""
     parts: list[str] = []
     if why is not None:
@@ -128,14 +129,22 @@ def unplanned_text(page: Assessment, why: StaroverError | None, command: str, wi
         parts.append(
             "\n".join([*wrap(text, width, "  "), *label_block([("hint", line) for line in why.next[:3]], width)])
         )
-    parts.append(next_block(next_of_assessment(page, None, command=command)))
+    parts.append(next_block(next_of_assessment(page, None, command=command, dag=dag)))
     return "\n\n".join(part for part in parts if part)
 
 
 def next_of_assessment(
-    page: Assessment | None, plan: Plan | None, ticket: str = "", command: str = ""
+    page: Assessment | None, plan: Plan | None, ticket: str = "", command: str = "", dag: str = ""
 ) -> list[tuple[str, str]]:
-    """What to type next: the plan's own lines, or the command that plans it, or to go on looking."""
+    """What to type next: the plan's own lines, or the command that plans it, or to go on looking.
+
+    `dag` must be named, where it is given: the inventory has several.
+    """
+    lines = _lines(page, plan, ticket, command)
+    return [(with_dag(line, dag), meaning) for line, meaning in lines] if dag else lines
+
+
+def _lines(page: Assessment | None, plan: Plan | None, ticket: str, command: str) -> list[tuple[str, str]]:
     if plan is not None and not plan.nothing:
         lines = next_of_plan(plan, ticket)
         if needs_digest(plan.risk) and not plan.blocked:
