@@ -123,6 +123,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "excluded": (("DC1.example.com",), ()),
     "wipe": (False, True),
     "hold": (True, False),
+    "test_file": ("C:\\DAG2-starover-write-test.txt",),
     "guid": ("8a6f9e2c-64a7-4e14-9a0e-0c5d4a6a5d11",),
     "start": ("2026-11-20T13:59:10Z",),
     "end": ("2026-11-20T15:02:00Z",),

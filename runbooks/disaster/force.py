@@ -15,6 +15,7 @@ from starover import (
     together,
 )
 from starover.steps.assessing import Assessed, assessed, named_lost
+from starover.steps.dag_object import default_directory, directory_of
 from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
 from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of, witness_after
@@ -34,6 +35,7 @@ from starover.steps.resubmitting import offers
 from starover.steps.survivors import lost_controllers_left_out
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
+from starover.steps.witness_write import path_beside, written_to
 
 
 @runbook
@@ -141,7 +143,14 @@ def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: Witn
         return False
     if len(way.survivors) % 2 == 0 or len(way.survivors) == 1:
         name = witness_after(found, dag, estate, witness, way.lost)
-        yield from prepared(witness_host(name, estate), estate, seen_from=way.asked)
+        host = witness_host(name, estate)
+        yield from prepared(host, estate, seen_from=way.asked)
+        directory = (
+            witness.directory
+            or directory_of(found.seen.object, host.name)
+            or default_directory(dag.name, estate, way.asked.fqdn)
+        )
+        yield written_to.on(host, test_file=path_beside(directory))
     yield from together(_stopped(server) for server in way.survivors)
     outcome = yield dag_restored.on(
         way.asked,

@@ -10,7 +10,7 @@ from starover.estate import Dag, Estate, Server
 from starover.runbook import Finding, Steps, attempt, together
 from starover.step import Query, Report
 from starover.steps.assessment import Assessment, Decision, HostRoad, Situation, decide
-from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts
+from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts, short
 from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, survey
 from starover.steps.fencing import TAG
@@ -27,6 +27,7 @@ from starover.steps.mailflow import (
 )
 from starover.steps.proof import proof
 from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
+from starover.steps.witness_write import WitnessWrite, path_beside, tested, witness_write
 
 __all__ = ["Assessed", "assessed", "named_lost"]
 
@@ -83,6 +84,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     unseen = [name for name in silent if name not in clouds and not _answers(seen, name)]
     places = yield from _places(seen, estate, unseen)
     connectors, edges = yield from _connectors(seen, estate)
+    tried = yield from _witness_tried(seen, estate)
     now = situation(seen, dag, estate, clouds=clouds, places=places)
     decision = decide(now)
     missing = [one for one in seen.databases or () if one.name not in now.mounted]
@@ -106,7 +108,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         uncertain=(*decision.uncertain, *_uncounted(costs)),
         cost=tuple(costs),
         space=tuple(space),
-        proof=proof(seen, now, decision, dag, costs=costs, space=space, mailflow=mailflow),
+        proof=proof(seen, now, decision, dag, costs=costs, space=space, mailflow=mailflow, witness_tested=tried),
         hosts=tuple(_road(one, estate) for one in seen.hosts),
         recovery=_recovery(now, costs),
         wait=decision.wait,
@@ -186,6 +188,17 @@ def _connectors(seen: Survey, estate: Estate) -> Steps[tuple[SendConnectors | No
             if isinstance(answer, SendConnectors):
                 return answer, edges if isinstance(edges, EdgeSubscriptions) else None
     return None, None
+
+
+def _witness_tried(seen: Survey, estate: Estate) -> Steps[str]:
+    """What a write on the alternate witness gave, where one was made: looking writes nothing."""
+    found = seen.object
+    host = seen.host(short(found.alternate_server)) if found is not None and found.alternate_server else None
+    if found is None or host is None or not host.answers or not found.alternate_directory:
+        return ""
+    path = path_beside(found.alternate_directory)
+    answer = yield from attempt(witness_write.read(estate.server(host.server), test_file=path))
+    return tested(host.server, answer) if isinstance(answer, WitnessWrite) else ""
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

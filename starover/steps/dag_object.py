@@ -25,6 +25,7 @@ __all__ = [
     "dag_facts",
     "dag_named",
     "default_directory",
+    "directory_of",
     "existing",
     "listed",
     "seen",
@@ -162,6 +163,14 @@ def default_directory(dag: str, estate: Estate, fqdn: str) -> str:
     """
     domain = fqdn.partition(".")[2] or estate.forest.name
     return f"C:\\DAGFileShareWitnesses\\{dag}.{domain}"
+
+
+def directory_of(dag: DagObject | None, host: str) -> str:
+    """The directory that a DAG names on one of its two witnesses; empty: it names none there."""
+    if dag is None:
+        return ""
+    pairs = ((dag.alternate_server, dag.alternate_directory), (dag.witness_server, dag.witness_directory))
+    return next((directory for server, directory in pairs if server and same_host(server, host)), "")
 
 
 @dataclass(frozen=True)

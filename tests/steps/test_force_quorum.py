@@ -163,6 +163,9 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
         order = kinds(planned)
         assert order.index("instance_tagged") < order.index("side_stopped") < order.index("dag_restored")
         assert "quorum_forced" not in order
+        assert order.index("written_to") < order.index("dag_restored")
+        page: Any = lab.plan("az-loss-assess").value
+        assert "not tested yet by a write" in page.proof[6].says
         ran = lab.apply(planned.plan)
         assert ran.exit == 0, ran.error
         assert databases(lab) == {"DB01": "EX3", "DB02": "EX4", "DB03": "EX3", "DB04": "EX4"}
@@ -170,6 +173,8 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
         assert "Set-DatabaseAvailabilityGroup" not in sent
         assert broken(lab) == []
         assert lab.plan("force-quorum", FOUR).plan.nothing
+        page = lab.plan("az-loss-assess").value
+        assert "alternate witness FSW2: a file was written and read there at 2026-" in page.proof[6].says
 
 
 def test_without_an_alternate_witness_the_one_that_is_left_needs_another_one_named_first(tmp_path: Path) -> None:
