@@ -49,11 +49,11 @@ def merged(
             differences += _list(tree, key, value, meant.get(key, {}))
         elif key == "forest" and estate is not None and estate.forest.name:
             name = str(value.get("name", "")) if isinstance(value, dict) else ""
-            differences += _compared("forest", "name", estate.forest.name, name)
+            differences += _compared("forest name", estate.forest.name, name)
         elif key not in tree:
             tree[key] = value
         elif not isinstance(value, dict):
-            differences += _compared("", key, _shown(tree[key]), _shown(value))
+            differences += _compared(key, _shown(tree[key]), _shown(value))
     return tree, differences + list(_gone(meant, found, looked=looked))
 
 
@@ -157,9 +157,9 @@ def _place(key: str, one: _Branch) -> str:
     return f"{word} {one.get('cidr' if key == 'subnets' else 'name', '')}" if word else ""
 
 
-def _compared(place: str, name: str, written: str, found: str) -> Iterator[Difference]:
+def _compared(name: str, written: str, found: str) -> Iterator[Difference]:
     if found and not _same(name, written, found):
-        yield Difference(kind="differs", where=f"{place} {name}".strip(), written=written, found=found)
+        yield Difference(kind="differs", where=name, written=written, found=found)
 
 
 def _same(name: str, written: Tree, found: Tree) -> bool:
@@ -168,6 +168,8 @@ def _same(name: str, written: Tree, found: Tree) -> bool:
         return theirs <= mine if name == "roles" else theirs == mine  # a server may be more than can be seen
     if name in _HOSTS:
         return same_host(str(written), str(found))
+    if name == "forest name":  # hosts say their domain, which may be below it
+        return f".{found}".casefold().endswith(f".{written}".casefold())
     if name == "version":  # Active Directory may not know the last update: it counts by its fourth number
         return str(written).split(".")[:3] == str(found).split(".")[:3]
     left, right = (str(one).replace(" ", "").rstrip(".").casefold() for one in (written, found))

@@ -5,6 +5,7 @@ organization; decides nothing.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -129,11 +130,21 @@ def _one(content: Content, caller: Caller, template: str, kind: type[R], argumen
         raise BadReport(f"the answer of {what} is not what {kind.__name__} says: {error}") from error
 
 
+def _apart(servers: Sequence[Server]) -> list[Server]:
+    """The first of every zone, then the second of every zone: a zone may be what is lost."""
+    before: Counter[str] = Counter()
+    ranked: list[tuple[int, int, Server]] = []
+    for at, server in enumerate(servers):
+        ranked.append((before[server.az], at, server))
+        before[server.az] += 1
+    return [server for _, _, server in sorted(ranked, key=lambda one: one[:2])]
+
+
 def read_directory(room: Room) -> Asked:
     """Ask the estate's mailbox servers for the organization, one after the other until one answers, and whoever can
     for sites and domain controllers. Raises what `Local.plan` raises.
     """
-    servers = [server for server in room.estate.having("mailbox") if server.roads]
+    servers = _apart([server for server in room.estate.having("mailbox") if server.roads])
     helpers = [server for server in room.estate.having("dc") if server.roads]
 
     def first(asked: Sequence[Server], read: Callable[[Server], Steps[R]], failed: list[str]) -> Steps[R | None]:

@@ -270,6 +270,14 @@ def test_what_a_person_wrote_stays_and_every_difference_is_told() -> None:
     read(text_of(made))
 
 
+@pytest.mark.parametrize(("forest", "differ"), [("contoso.com", False), ("Corp.Contoso.com", False), ("x.com", True)])
+def test_a_domain_below_the_forest_is_no_difference(forest: str, differ: bool) -> None:
+    text = WRITTEN.replace("{name: corp.contoso.com}", f"{{name: {forest}}}")
+    made, told, _ = held(text, KNOWN, looked=True)
+    assert (("differs", "forest name") in told) is differ
+    assert made["forest"] == {"name": forest}
+
+
 def test_a_dag_is_gone_only_where_somebody_looked() -> None:
     _, told, _ = held(WRITTEN, FOUND, looked=False)
     assert ("gone", "DAG OTHER") not in told

@@ -82,6 +82,18 @@ def test_a_file_that_is_wrong_is_told_and_left_alone(place: Place, tmp_path: Pat
     assert (new.read_bytes(), wrong.read_bytes()) == (kept, before)
 
 
+def test_a_lost_zone_is_not_asked_twice_and_is_no_difference(place: Place) -> None:
+    """The instances are stopped, and are still there; somebody in another zone knows the rest."""
+    place.ok("lab", "break", "az", "1a")
+    told = place.within("--format", "json", "inventory", "diff", "--exit-code")
+    place.calm()
+    assert told.code == 0, told.words
+    own = load(place.folder / ".starover" / "lab" / "inventory.yaml")
+    zones = {one.name: one.az for one in own.servers}
+    assert zones[told.json["asked"]] != "eu-west-1a"
+    assert len([note for note in told.json["notes"] if note.startswith("asked in vain")]) == 1
+
+
 def test_from_nothing_as_the_first_screen_says(place: Place, tmp_path: Path) -> None:
     """`starover inventory discover > inventory.yaml`: the shell makes the empty file before we look."""
     here = Place(tmp_path)
