@@ -23,7 +23,7 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-base pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.stamp-lab
 
-demo: $(VENV)/.stamp-lab  ## the first five minutes of a new user, on a lab of Windows servers on loopback
+demo: $(VENV)/.stamp-lab  ## a DAG is built, a zone is lost, mail comes back: on a lab of Windows servers on loopback
 	$(BIN)/python -m starover_cli.demo
 
 test: lint types layers unit  ## everything that .ci/run calls
