@@ -19,7 +19,16 @@ from starover.steps.rolling import (
     in_order,
     pause_checked,
 )
-from starover.steps.rolling_updates import Run, Telling, of_order, offline_longest, witness_host, witness_patched
+from starover.steps.rolling_updates import (
+    Level,
+    PatchReport,
+    Run,
+    Telling,
+    of_order,
+    offline_longest,
+    witness_host,
+    witness_patched,
+)
 from starover.steps.update_care import brought_back, finished, nothing_wanted
 from starover.steps.update_task import scan, worker_ended
 from starover.steps.updates import DENIED, Category, Exclude, Kb, Method, Reboot, Rounds, Wish
@@ -75,18 +84,12 @@ def windows_update(
     done = yield from patched(server, wish, seen, comment=comment, member=True)
     verdict = yield from finished(server, done, before)
     yield from brought_back(dag, server, estate, before, verdict, return_on_failure=return_on_failure)
-    names = ", ".join(done.installed)
     rounds = f"{len(done.rounds)} round{'s' if len(done.rounds) > 1 else ''}"
-    return Findings(
-        findings=(
-            Finding(check="updates", on=server.name, level="ok", says=f"{names} installed in {rounds}"),
-            Finding(
-                check="updates",
-                on=server.name,
-                level="ok" if verdict.word == "patched" else "warn",
-                says=f"{verdict.says}; boot time {done.boot_before} -> {done.boot}",
-            ),
-        )
+    level: Level = "info" if verdict.word == "patched" else "warn"
+    says = f"{verdict.says}; boot time {done.boot_before} -> {done.boot}"
+    return PatchReport(
+        findings=(Finding(check="updates", on=server.name, level=level, says=says),),
+        verdict=f"{server.name}: {', '.join(done.installed)} installed in {rounds}.",
     )
 
 
@@ -182,4 +185,4 @@ def rolling_windows_update(
     failure = run.ended()
     if failure is not None:
         raise failure
-    return Findings(findings=telling.findings())
+    return PatchReport(findings=telling.findings(), verdict=telling.verdict)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from starover.errors import NotVerified, StaroverError
 from starover.estate import Dag, Estate, Server
-from starover.runbook import Finding, Steps, attempt, together
+from starover.runbook import Finding, Findings, Steps, attempt, together
 from starover.step import Blocked, Settle, wait
 from starover.steps import guards
 from starover.steps.around import Around, look_around
@@ -24,10 +24,19 @@ from starover.steps.update_care import doubted, finished
 from starover.steps.update_task import Scan
 from starover.steps.updates import Verdict, Wish
 
-__all__ = ["Run", "Telling", "of_order", "offline_longest", "witness_host", "witness_patched"]
+__all__ = ["Level", "PatchReport", "Run", "Telling", "of_order", "offline_longest", "witness_host", "witness_patched"]
 
 RETURNING = ("failing", "looping", "second-round")
 """Verdicts after which a server may be brought back by --return-on-failure: Windows itself is whole."""
+
+
+Level: TypeAlias = Literal["info", "warn"]
+
+
+class PatchReport(Findings, frozen=True, kw_only=True):
+    """What was patched, in a sentence and in detail."""
+
+    verdict: str
 
 
 @dataclass
@@ -52,7 +61,7 @@ class Telling:
             says = f"{', '.join(done.installed)} in {rounds}{boots}"
             if done.verdict.word != "patched":
                 says += f"; {done.verdict.says}"
-            level: Literal["ok", "warn"] = "ok" if done.verdict.word == "patched" else "warn"
+            level: Level = "info" if done.verdict.word == "patched" else "warn"
             found.append(Finding(check="patched", on=server, level=level, says=says))
         found += [
             Finding(check="patched", on=server, level="ok", says="nothing was wanted of what it is offered")
@@ -62,11 +71,23 @@ class Telling:
             Finding(check=verdict.word, on=server, level="fail", says=verdict.says) for server, verdict in self.failed
         ]
         if self.redundancy:
-            found.append(Finding(check="redundancy", on=self.dag, level="ok", says=self.redundancy))
+            found.append(Finding(check="redundancy", on=self.dag, level="info", says=self.redundancy))
         if self.offline:
             found.append(Finding(check="offline", on=self.dag, level="info", says=self.offline))
         found += [Finding(check="note", on=self.dag, level="warn", says=one) for one in self.notes]
         return tuple(found)
+
+    @property
+    def verdict(self) -> str:
+        """The whole run in one or two sentences."""
+        names = [server for server, _ in self.patched]
+        if not names:
+            return f"{self.dag} needs nothing: nothing is wanted of what its members are offered."
+        updates = sum(len(done.installed) for _, done in self.patched)
+        least = self.redundancy.partition(" (")[0]
+        told = [f"{self.dag} patched: {', '.join(names)}, {updates} updates", self.offline, least]
+        rest = "Nothing for you to do." if not self.notes else self.notes[0]
+        return f"{'; '.join(one for one in told if one)}. {rest}"
 
     @property
     def redundancy(self) -> str:
