@@ -169,9 +169,10 @@ def read_directory(room: Room) -> Asked:
         found = yield from first(servers, noted, silent)
         if found is None:
             return Asked(None, tuple(silent))
-        near = [*(server for server in servers if server.name in by), *helpers]
+        mine = next(server for server in servers if server.name in by)
+        near = [mine, *sorted(helpers, key=lambda one: one.az != mine.az)]  # a DC of a zone that is lost takes its time
         sites = yield from first(near, ad_subnets.read, [])
-        known = yield from first([*helpers[:1], *near], controllers.read, [])
+        known = yield from first(near, controllers.read, [])
         return Asked(
             Directory(
                 by=by[0],
