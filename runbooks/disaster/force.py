@@ -12,13 +12,14 @@ from starover import (
     SiteName,
     Steps,
     runbook,
+    same_host,
     together,
 )
 from starover.steps.assessing import Assessed, assessed, named_lost
 from starover.steps.dag_object import default_directory, directory_of
 from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
-from starover.steps.forcing import ForceReport, Way, survivor_warnings, way_of, witness_after
+from starover.steps.forcing import ForceReport, Way, pinned, survivor_warnings, way_of, witness_after
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import resubscribe
 from starover.steps.maintenance_types import MountDial
@@ -32,7 +33,7 @@ from starover.steps.recovery_cluster import (
     quorum_forced,
 )
 from starover.steps.resubmitting import offers
-from starover.steps.survivors import lost_controllers_left_out
+from starover.steps.survivors import lost_controllers_left_out, masters_lost
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
 from starover.steps.witness_write import path_beside, written_to
@@ -86,7 +87,11 @@ def force_quorum(
         )
     (found,) = yield from together([assessed(dag, estate, named)])
     way = way_of(found, dag, estate, mode=mode, lost=named, node=force_node, surviving_site=surviving_site or "")
+    estate, way = pinned(way, estate)
     warnings = survivor_warnings(found, way)
+    if way.lost_controllers:
+        living = next((one for one in estate.servers if same_host(one.fqdn, way.controller)), None)
+        warnings += yield from masters_lost(living, way.lost_controllers)
     costs = found.page.cost
     servers = tuple(one.name for one in way.survivors)
     planning = way.mode != "temporary" and (

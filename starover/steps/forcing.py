@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +23,7 @@ from starover.steps.losses import Loss, log_space
 from starover.steps.situation import force_node
 from starover.steps.witness_choice import WitnessChoice
 
-__all__ = ["ForceReport", "Mode", "Way", "survivor_warnings", "way_of", "witness_after"]
+__all__ = ["ForceReport", "Mode", "Way", "pinned", "survivor_warnings", "way_of", "witness_after"]
 
 Mode = Literal["dac", "nodac", "temporary"]
 UNTOUCHED = ("nothing was changed",)
@@ -111,6 +112,20 @@ def way_of(
         ),
         done=done,
     )
+
+
+def pinned(way: Way, estate: Estate) -> tuple[Estate, Way]:
+    """S-PREFDC: every Exchange session from here on with the domain controller of this side.
+
+    A person's own pin (`--dc`) stays; a session without a language (`direct`) cannot be pinned.
+    """
+    kinds = [one.exchange for one in way.survivors if one.exchange is not None]
+    if not way.controller or any(one.provider == "direct" or one.controller for one in kinds):
+        return estate, way
+    here = estate.pinned(way.controller)
+    survivors = tuple(here.server(one.name) for one in way.survivors)
+    asked, node = here.server(way.asked.name), here.server(way.node.name)
+    return here, dataclasses.replace(way, survivors=survivors, asked=asked, node=node)
 
 
 def _done(found: DagObject | None, seen: Assessed, survivors: Sequence[Server], lost: Sequence[str]) -> bool:

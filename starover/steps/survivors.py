@@ -6,11 +6,19 @@ from collections.abc import Sequence
 
 from starover.estate import Server
 from starover.names import same_host
-from starover.runbook import Steps
+from starover.runbook import Steps, attempt
 from starover.step import Blocked, Change, Query, Report, Risk, Step, step
 from starover.steps.dag import short
 
-__all__ = ["UsedControllers", "controllers_excluded", "lost_controllers_left_out", "used_controllers"]
+__all__ = [
+    "Masters",
+    "UsedControllers",
+    "controllers_excluded",
+    "lost_controllers_left_out",
+    "masters",
+    "masters_lost",
+    "used_controllers",
+]
 
 
 class UsedControllers(Report):
@@ -25,6 +33,41 @@ class UsedControllers(Report):
 
 used_controllers = Query("recovery/controllers.ps1.j2", UsedControllers)
 """Argument: `server`, its name."""
+
+
+class Master(Report):
+    """A role of which there is one, and the FQDN of the domain controller that has it."""
+
+    role: str
+    holder: str
+
+
+class Masters(Report):
+    """All five (`ad/masters.ps1.j2`)."""
+
+    masters: tuple[Master, ...]
+
+
+masters = Query("ad/masters.ps1.j2", Masters, deadline=30)
+"""Argument: `controller`, the FQDN of the domain controller that is asked."""
+
+
+def masters_lost(controller: Server | None, lost: Sequence[str]) -> Steps[list[str]]:
+    """Which roles are with domain controllers that are lost, in words; they are told, and never seized here."""
+    if controller is None or not lost:
+        return []
+    seen = yield from attempt(masters.read(controller, controller=controller.fqdn))
+    if not isinstance(seen, Masters):
+        return [f"who holds the domain's master roles could not be read on {controller.name}"]
+    held: dict[str, list[str]] = {}
+    for one in seen.masters:
+        if any(same_host(short(one.holder), short(name)) for name in lost):
+            held.setdefault(short(one.holder), []).append(one.role)
+    return [
+        f"{holder} is lost and holds {', '.join(roles)}: mail needs none of them for now; seizing is for a person, and"
+        f" then {holder} may never come back"
+        for holder, roles in held.items()
+    ]
 
 
 def _same(one: Sequence[str], other: Sequence[str]) -> bool:
