@@ -156,6 +156,7 @@ def _witness(side: ReturningSide, dag: Dag, estate: Estate, witnesses: Voters) -
         yield from prepared(host, estate, seen_from=side.asked)
     server, directory = witnesses.last
     yield witness_home.on(side.asked, dag=dag.name, server=server, directory=directory, hold=bool(side.now.frequency))
+    yield from failback_hosts.everywhere(side, estate, dag.name, server)
 
 
 def _report(side: ReturningSide, dag: Dag, estate: Estate, said: Sequence[Finding]) -> Steps[FailbackReport]:

@@ -89,8 +89,9 @@ class ComingBack(Report):
 
 
 class OnController(Report):
-    """The lists of a DAG as one domain controller has them (`failback/stopped_on.ps1.j2`)."""
+    """The lists of a DAG, and its witness, as one domain controller has them (`failback/stopped_on.ps1.j2`)."""
 
+    witness: str
     started: tuple[str, ...]
     stopped: tuple[str, ...]
 

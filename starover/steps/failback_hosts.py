@@ -7,6 +7,7 @@ from functools import partial
 
 from starover.errors import NotSafe
 from starover.estate import Estate, Server
+from starover.names import same_host
 from starover.runbook import Finding, Steps, recall, together
 from starover.step import Blocked, Change, Risk, Settle, step, wait
 from starover.steps import guards
@@ -34,6 +35,7 @@ __all__ = [
     "cluster_kept_off",
     "controllers_back",
     "controllers_started",
+    "everywhere",
     "fences_gone",
     "members_awake",
     "network_opened",
@@ -174,6 +176,22 @@ def controllers_back(side: ReturningSide, estate: Estate, dag: str) -> Steps:
                 dag=dag,
                 controller=server.fqdn,
             )
+
+
+def everywhere(side: ReturningSide, estate: Estate, dag: str, witness: str) -> Steps:
+    """Every domain controller of the DAG's sites names the witness: who asks the far one must not see the old one."""
+    sites = {one.site for one in (*(each.server for each in side.members), *side.survivors)}
+    for server in [one for one in estate.having("dc") if one.site in sites]:
+        yield from wait(
+            lists_on,
+            side.asked,
+            until=lambda now: same_host(short(now.witness), short(witness)),
+            settle=DIRECTORY,
+            what=f"AD: {server.name} names the witness {short(witness)} (waiting-ad)",
+            expected=True,
+            dag=dag,
+            controller=server.fqdn,
+        )
 
 
 def _an_hour(now: Machine) -> bool:

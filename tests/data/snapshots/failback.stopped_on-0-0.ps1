@@ -75,9 +75,10 @@ if ($null -eq $staroverClosed) {
 }
 function Invoke-StaroverPart {
 # exchange: Get-DatabaseAvailabilityGroup
-# Which members one domain controller has on the lists of a DAG by now.
+# Which members one domain controller has on the lists of a DAG by now, and which witness it names.
 $dag = Get-DatabaseAvailabilityGroup -Identity 'DAG1' -DomainController 'DC1.example.com' -ErrorAction Stop
 [pscustomobject]@{
+    witness = [string]$dag.WitnessServer
     started = @($dag.StartedMailboxServers | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ })
     stopped = @($dag.StoppedMailboxServers | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ })
 }
@@ -100,9 +101,10 @@ try {
 }
 function Invoke-StaroverPart {
 # exchange: Get-DatabaseAvailabilityGroup
-# Which members one domain controller has on the lists of a DAG by now.
+# Which members one domain controller has on the lists of a DAG by now, and which witness it names.
 $dag = Get-DatabaseAvailabilityGroup -Identity 'DAG1' -DomainController 'DC1.example.com' -ErrorAction Stop
 [pscustomobject]@{
+    witness = [string]$dag.WitnessServer
     started = @($dag.StartedMailboxServers | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ })
     stopped = @($dag.StoppedMailboxServers | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_ })
 }
