@@ -297,7 +297,9 @@ def resolve(text: str, known: Sequence[str], what: str) -> str:
         return text
     wanted = text.casefold()
     if not re.fullmatch(r"[0-9a-f]{4,64}(?:\.[0-9]*)?", wanted):
-        raise BadParameter(f"`{text}` is not the id of a {what}: give at least 4 of its digits")
+        raise BadParameter(
+            f"`{text}` is not the id of a {what}: give at least 4 of its digits", next=(f"starover {what}s",)
+        )
     found = [one for one in known if one.startswith(wanted)] or [one for one in known if wanted.startswith(one)]
     if len(found) == 1:
         return found[0]

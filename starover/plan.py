@@ -170,6 +170,6 @@ def read_plan(data: bytes) -> Plan:
         raise BadParameter(
             f"the plan {plan.id} was changed after it was made",
             certain=("nothing was sent",),
-            next=(f"{plan.command}   makes a new one",),
+            next=("ask for it anew: nothing in it can be believed, its parameters neither",),
         )
     return plan

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from starover.command_line import word
 from starover.errors import BadParameter, NotApproved, StaroverError
 from starover_cli.plan_files import approval_place, load_plan, write_file
 from starover_cli.prompt import NotConfirmed
@@ -47,14 +48,15 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str) -> int:
         raise NotApproved(
             f"{plan.by} asked for plan {plan.id} and cannot be its second person",
             certain=("nothing was approved",),
-            next=(f"starover approve {plan.id}   somebody else runs this, or names themself with --as",),
+            next=(f"starover approve {word(plan_id)} --as NAME   somebody else runs this",),
         )
     now = clock_of(settings, lab_time=plan.made if plan.lab else None)
     check_fresh(plan, now)
     console = settings.console
     if not settings.json:
         console.result(approval_text(plan, console.width))
-    _agree(settings, plan, name)
+    again = [f"starover approve {word(plan_id)}", *([f"--to {word(to)}"] if to else []), f"--as {word(name)}"]
+    _agree(settings, plan, name, " ".join(again))
     made = Second(
         digest=plan.digest,
         plan=plan.id,
@@ -74,8 +76,11 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str) -> int:
     return 0
 
 
-def _agree(settings: Settings, plan: Plan, name: str) -> None:
-    """Have the DAG's name typed (or the plan's id, where it is about no DAG). Raises `NotConfirmed`."""
+def _agree(settings: Settings, plan: Plan, name: str, command: str) -> None:
+    """Have the DAG's name typed (or the plan's id, where it is about no DAG). Raises `NotConfirmed`.
+
+    `command`: what was typed, so that it can be typed again.
+    """
     console = settings.console
     dag = str(plan.parameters.get("dag") or "")
     if dag and settings.dag and settings.dag.casefold() == dag.casefold():
@@ -84,7 +89,7 @@ def _agree(settings: Settings, plan: Plan, name: str) -> None:
         raise NotConfirmed(
             "nobody is here to be asked, and an approval is a person's.",
             certain=["nothing was approved."],
-            next=[f"starover approve {plan.id} --dag {dag or 'NAME'}   the DAG's name, typed, is the answer"],
+            next=[f"{command} --dag {dag or 'NAME'}   the DAG's name, typed, is the answer"],
         )
     wanted, what = (dag, "the DAG's name") if dag else (plan.id, "the plan's id")
     if console.ask(f"You are {name}. Type {what} to approve: ") != wanted:

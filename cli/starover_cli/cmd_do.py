@@ -147,6 +147,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
             accept=tuple(given.get("accept_data_loss") or ()),
             ticket=settings.ticket,
             second=second,
+            approval=str(given.get("approval") or ""),
             break_glass=str(given.get("break_glass") or ""),
             dag=settings.dag,
         )

@@ -43,6 +43,8 @@ class Answers:
     ticket: str = ""
     second: Second | None = None
     """The second person's approval, where one was found."""
+    approval: str = ""
+    """The file that it was read from, where that was named."""
     break_glass: str = ""
     """Why there is no second person."""
     dag: str = ""
@@ -143,6 +145,7 @@ def _ask_grave(
         flags += [f"--break-glass {word(approval.break_glass)}", f"--dag {dag}"]
     elif wants_name or answers.approve:
         flags += [f"--approve {plan.id}"]
+    flags += [f"--approval {word(answers.approval)}"] if answers.approval else []
     if not (wants_loss or wants_name or not approval.ticket):
         return approval
     if not console.interactive:

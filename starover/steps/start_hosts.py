@@ -44,12 +44,13 @@ def hosts_to_start(dag: Dag, estate: Estate, named: Sequence[Server], *, witness
             uncertain=("whether they are off",),
             next=("starover run access-check --aws true", f"starover run az-loss-assess --dag {dag.name}"),
         )
-    fenced = [host.server.name for host in found if _tag(host)]
+    fenced = [host.server for host in found if _tag(host)]
     if fenced:
         raise NotSafe(
-            f"G-FENCE: {', '.join(fenced)} was fenced, and a fence is lifted by failback only",
+            f"G-FENCE: {', '.join(one.name for one in fenced)} {'was' if len(fenced) == 1 else 'were'} fenced, and a "
+            "fence is lifted by failback only",
             certain=("nothing was changed",),
-            next=("starover plan failback --site SITE",),
+            next=tuple(f"starover plan failback --site {site}" for site in dict.fromkeys(one.site for one in fenced)),
         )
     return tuple(host for host in found if host.instance is not None and host.instance.state == "stopped")
 

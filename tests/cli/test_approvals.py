@@ -160,6 +160,18 @@ def test_a_changed_plan_cannot_be_approved(do: Do, plan: str, tmp_path: Path) ->
     result = approve(do, str(file))
     assert result.exit_code == 2
     assert "was changed after it was made" in words(result)
+    assert "starover plan" not in words(result), "a line made of what somebody changed is not for pasting"
+
+
+def test_what_is_advised_repeats_what_was_typed(do: Do, plan: str, tmp_path: Path) -> None:
+    file = tmp_path / "az 1.plan"
+    do("plans", "show", plan, "--to", str(file))
+    unasked = do("approve", str(file), "--as", "b", "--to", "b.sig")
+    assert f"starover approve '{file}' --to b.sig --as b --dag DAG1" in unasked.stderr
+    assert approve(do, str(file), "b", "--to", str(tmp_path / "b.sig")).exit_code == 0
+    unnamed = do("apply", plan, *TICKET, "--approval", str(tmp_path / "b.sig"))
+    assert unnamed.exit_code == 2
+    assert f"--approval {tmp_path / 'b.sig'}" in words(unnamed)
 
 
 def test_without_a_terminal_the_name_of_the_dag_is_the_answer(do: Do, plan: str) -> None:
