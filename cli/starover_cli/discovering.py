@@ -17,20 +17,13 @@ from starover.discovery import Directory, Found
 from starover.errors import BadReport, Mistake, StaroverError
 from starover.estate import Server
 from starover.runbook import Steps, attempt, runbook
-from starover.step import Report
-from starover.steps.balancing import GroupHealth
+from starover.step import Query, Report
+from starover.steps import whereabouts
+from starover.steps.balancing import group_health
 from starover.steps.preflight_reports import Controllers, controllers
 from starover.steps.preflight_reports import Subnets as AdSubnets
 from starover.steps.preflight_reports import subnets as ad_subnets
-from starover.steps.whereabouts import (
-    Agents,
-    Balancers,
-    Groups,
-    Instances,
-    Organization,
-    Subnets,
-    organization,
-)
+from starover.steps.whereabouts import Organization, organization
 from starover.transport.calls import CallFailed
 from starover_cli.where import OneMore
 
@@ -64,27 +57,27 @@ def read_cloud(content: Content, caller: Caller, told: Callable[[str], None]) ->
     nothing. `told` hears what is read now.
     """
     told("instances")
-    instances = _pages(content, caller, "ec2/all_instances.call.j2", Instances)
+    instances = _pages(content, caller, whereabouts.instances)
     missing: list[str] = []
 
-    def rest(what: str, template: str, kind: type[R]) -> list[R]:
+    def rest(what: str, query: Query[R]) -> list[R]:
         told(what)
         try:
-            return _pages(content, caller, template, kind)
+            return _pages(content, caller, query)
         except StaroverError as error:
             missing.append(f"AWS did not tell the {what}: {error.what}")
             return []
 
-    subnets = rest("subnets", "ec2/all_subnets.call.j2", Subnets)
-    agents = rest("agents", "ssm/agents.call.j2", Agents)
-    balancers = rest("balancers", "elbv2/all_balancers.call.j2", Balancers)
-    groups = [one for page in rest("target groups", "elbv2/all_groups.call.j2", Groups) for one in page.groups]
+    subnets = rest("subnets", whereabouts.subnets)
+    agents = rest("agents", whereabouts.agents)
+    balancers = rest("balancers", whereabouts.balancers)
+    groups = [one for page in rest("target groups", whereabouts.groups) for one in page.groups]
     targets: list[tuple[str, tuple[str, ...]]] = []
     for group in groups:
         if group.balancers:
             told(f"targets of {group.name}")
             try:
-                health = _one(content, caller, "elbv2/health.call.j2", GroupHealth, {"group": group.arn})
+                health = _one(content, caller, group_health, {"group": group.arn})
             except StaroverError as error:
                 missing.append(f"AWS did not tell the targets of {group.name}: {error.what}")
             else:
@@ -100,34 +93,30 @@ def read_cloud(content: Content, caller: Caller, told: Callable[[str], None]) ->
     return found, tuple(missing)
 
 
-def _pages(content: Content, caller: Caller, template: str, kind: type[R]) -> list[R]:
+def _pages(content: Content, caller: Caller, query: Query[R]) -> list[R]:
     """All pages of a call that takes a `token` and gives the `next`."""
     pages: list[R] = []
     token = ""
     while len(pages) < MOST_PAGES:
-        page = _one(content, caller, template, kind, {"token": token})
+        page = _one(content, caller, query, {"token": token})
         pages.append(page)
         following: object = getattr(page, "next", None)
         if not isinstance(following, str) or not following:
             return pages
         token = following
-    raise BadReport(f"{template} has more than {MOST_PAGES} pages", certain=("nothing was changed by reading",))
+    raise BadReport(f"{query.template} has more than {MOST_PAGES} pages", certain=("nothing was changed by reading",))
 
 
-def _one(content: Content, caller: Caller, template: str, kind: type[R], arguments: Mapping[str, Arg]) -> R:
-    call = read_call(content.body(template, arguments).text)
-    what = f"{call.service} {call.operation}"
+def _one(content: Content, caller: Caller, query: Query[R], arguments: Mapping[str, Arg]) -> R:
+    call = read_call(content.body(query.template, arguments).text)
     try:
-        said = projected(call, caller.call(call, _NOBODY, SECONDS))
-        return msgspec.convert(said, kind)
+        return query.decode(msgspec.json.encode(projected(call, caller.call(call, _NOBODY, SECONDS))))
     except CallFailed as failed:
         raise Mistake(
-            f"{what}: {failed.record.message}",
+            f"{call.service} {call.operation}: {failed.record.message}",
             certain=("nothing was changed",),
             next=("aws sts get-caller-identity   whose rights are these?",),
         ) from failed
-    except msgspec.ValidationError as error:
-        raise BadReport(f"the answer of {what} is not what {kind.__name__} says: {error}") from error
 
 
 def _apart(servers: Sequence[Server]) -> list[Server]:
@@ -156,7 +145,7 @@ def read_directory(room: Room) -> Asked:
         return None
 
     @runbook
-    def whereabouts() -> Steps[Asked]:
+    def look_around() -> Steps[Asked]:
         """What Active Directory says of the estate."""
         silent: list[str] = []
         by: list[str] = []
@@ -186,7 +175,7 @@ def read_directory(room: Room) -> Asked:
     if not servers:
         return Asked(None, ())
     with tempfile.TemporaryDirectory(prefix="starover-") as folder:
-        planned = room.local([], Path(folder), OneMore(room.content, whereabouts)).plan(whereabouts.name, {})
+        planned = room.local([], Path(folder), OneMore(room.content, look_around)).plan(look_around.name, {})
     value = planned.value
     assert isinstance(value, Asked)
     return value

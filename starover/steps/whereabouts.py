@@ -20,7 +20,12 @@ __all__ = [
     "Subnet",
     "Subnets",
     "Tag",
+    "agents",
+    "balancers",
+    "groups",
+    "instances",
     "organization",
+    "subnets",
 ]
 
 
@@ -163,5 +168,11 @@ class Organization(Report):
     databases: tuple[DatabaseInAd, ...]
 
 
+instances = Query("ec2/all_instances.call.j2", Instances)
+"""Argument: `token`, of the page; so for all the calls here."""
+subnets = Query("ec2/all_subnets.call.j2", Subnets)
+agents = Query("ssm/agents.call.j2", Agents)
+balancers = Query("elbv2/all_balancers.call.j2", Balancers)
+groups = Query("elbv2/all_groups.call.j2", Groups)
 organization = Query("dag/organization.ps1.j2", Organization)
 """Of the whole organization, by any server with Exchange."""
