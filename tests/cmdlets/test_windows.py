@@ -35,6 +35,16 @@ def test_services(estate: Estate, shell: Shell) -> None:
     ]
 
 
+def test_a_word_alone_is_a_service_not_an_object(shell: Shell) -> None:
+    for verb in ("Restart", "Stop", "Start"):
+        assert shell.run(f"{verb}-Service W3SVC -Confirm:$false").ids == []
+    assert shell.run("Restart-Service 'Nix'").ids == [
+        "NoServiceFoundForGivenName,Microsoft.PowerShell.Commands.RestartServiceCommand"
+    ]
+    wrong = shell.run("Restart-Service -InputObject 'W3SVC'")
+    assert wrong.ids == ["CannotConvertArgumentNoMessage,Microsoft.PowerShell.Commands.RestartServiceCommand"]
+
+
 def test_processes(shell: Shell) -> None:
     assert shell.run("@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count").texts == ["0"]
     assert shell.run("(Get-Process -Name 'clussvc').Name").texts == ["clussvc"]

@@ -74,6 +74,8 @@ def coerce(spec: CommandSpec, parameter: Parameter, value: Value, coercion: Coer
             return parameter.transform(value)
         return _converted(spec, parameter, value)
     except Terminated as error:
+        if coercion is Coercion.NONE:
+            return NOTHING  # another parameter at this position may take it
         raise _transformation(spec, parameter, error) from None
 
 
