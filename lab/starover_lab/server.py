@@ -84,9 +84,7 @@ class LabServer:
         for spec in self.topology.servers:
             fqdn = self.world.server(spec.name).fqdn
             tls = authority.server([fqdn, spec.name, "localhost"], [_ADDRESS])
-            host = Host(
-                spec.name, self.endpoint, self.pump, address=_ADDRESS, tls=tls, options=self.options, fqdn=fqdn
-            )
+            host = Host(spec.name, self.endpoint, self.pump, address=_ADDRESS, tls=tls, options=self.options, fqdn=fqdn)
             self._hosts[spec.name] = host
             await host.start()
             await host.follow()

@@ -211,7 +211,9 @@ def test_what_may_not_come_back_by_this_way(tmp_path: Path) -> None:
         for name in ("i-0ex1", "i-0ex2", "i-0fs1"):  # by hand, without failback (S22 b)
             lab.do(lambda _, name=name: lab.transport.cloud.instances.start(lab.transport.cloud.instances.get(name)))
         lab.later(1200)
-        with pytest.raises(NotSafe, match=r"EX1 runs (a cluster of its own|its cluster service) beside DAG1") as refusal:
+        with pytest.raises(
+            NotSafe, match=r"EX1 runs (a cluster of its own|its cluster service) beside DAG1"
+        ) as refusal:
             lab.plan("failback", BACK)
         assert any("starover plan fence --lost-site AZ1" in line for line in refusal.value.next)
         assert "I1" not in broken(lab)
