@@ -79,6 +79,10 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "ssm_undeliverable": ("EX3", {}),
     "ssm_output_truncated": ("EX3", {"characters": 1000}),
     "ssm_late_to_see": ("", {"questions": 2}),
+    "import_slow": ("", {"seconds": 60}),
+    "exchange_session_limit": ("", {"limit": 1}),
+    "audit_off": ("", {}),
+    "elb_target_unhealthy": ("EX3", {}),
 }
 ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
 """Kinds that need another estate."""

@@ -146,7 +146,7 @@ class TargetGroups:
         """One check."""
         server, probe = instance.server, group.probe
         asked = port if probe.port == "traffic-port" else int(probe.port)
-        if not self._state.answers(server) or server.cut_off:
+        if not self._state.answers(server) or server.cut_off or self._state.cloud.unhealthy.get(server.name):
             return "silent"
         if not self._state.runs(server, _SERVICES.get(asked, "")):
             return "refused"

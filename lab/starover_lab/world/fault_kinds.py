@@ -15,6 +15,7 @@ from starover_lab.world.faults_of_building import TABLE as BUILDING
 from starover_lab.world.faults_of_databases import TABLE as DATABASES
 from starover_lab.world.faults_of_disaster import TABLE as DISASTER
 from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
+from starover_lab.world.faults_of_sessions import TABLE as SESSIONS
 from starover_lab.world.names import Names
 
 __all__ = ["KINDS", "Broken", "FaultError", "Kind", "Tools", "Undo", "kind_name", "kind_names"]
@@ -259,6 +260,7 @@ _TABLE = {
     **DISASTER,
     **CLOUD,
     **OPERATIONS,
+    **SESSIONS,
     **DATABASES,
 }
 KINDS = _names()

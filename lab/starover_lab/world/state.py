@@ -54,6 +54,8 @@ class CloudFaults:
     """Server to the characters that are left of a command's output."""
     unseen: int = 0
     """How many questions about a new command find it not there yet."""
+    unhealthy: dict[str, int] = field(default_factory=dict[str, int])
+    """Server to the number of faults by which no balancer's check reaches it."""
     events: dict[str, dict[int, tuple[str, datetime]]] = field(
         default_factory=dict[str, dict[int, tuple[str, datetime]]]
     )
@@ -85,6 +87,8 @@ class State:
     clusters: Names[Cluster] = field(default_factory=Names[Cluster])
     """By name of their DAG."""
     audit: list[AuditRecord] = field(default_factory=list[AuditRecord])
+    audit_off: bool = False
+    """Fault: nothing is kept in it."""
     cut_links: dict[frozenset[str], int] = field(default_factory=dict[frozenset[str], int])
     """Two AZs to how many faults cut the links between them."""
     witness_marks: dict[tuple[str, str, str], int] = field(default_factory=dict[tuple[str, str, str], int])

@@ -365,7 +365,8 @@ class World(DatabaseDoor):
 
     def record_audit(self, record: AuditRecord) -> None:
         """Keep a mutating cmdlet in the admin audit log (also when it failed)."""
-        self.state.audit.append(record)
+        if not self.state.audit_off:
+            self.state.audit.append(record)
         host = self.state.servers.get(record.server)
         if host is not None and host.power != "on":
             self.invariants.record("I13", host.name, f"{record.cmdlet} ran on a host that is off")
