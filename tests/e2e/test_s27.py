@@ -32,7 +32,7 @@ databases:
 SHORT = """
 import starover.transport.line as line
 from starover_cli.main import main
-line.CONTACT_SECONDS = 1.5
+line.CONTACT_SECONDS, line.ANSWER_SECONDS, line.LOST_SECONDS = 1.5, 6.0, 3.0
 main()
 """
 """The command line; whoever is off swallows everything for a second and a half: loopback has no distance."""
