@@ -76,6 +76,9 @@ class Dice:
         passive = [copy.server for copy in database.copies if copy.server != database.active]
         return f"{database.name}/{self.of(*(passive or [database.active]))}"
 
+    def site(self) -> str:
+        return self.of(*sorted({server.site for server in self.world.state.servers if server.exchange is not None}))
+
     def az(self) -> str:
         return self.of(*[az.name for az in self.world.state.azs])
 
@@ -113,7 +116,18 @@ RUNBOOKS: Mapping[str, Draw] = {
         "service": dice.of("MSExchangeTransport", "MSExchangeRepl", "clussvc"),
     },
     "az-loss-assess": lambda _: {},
+    "fence": lambda dice: {"lost_site": [dice.site()]},
+    "start-nodes": lambda _: {},
+    "force-quorum": lambda dice: {"lost_site": [dice.site()], "hold_mount": dice.of("", "", "hold") == "hold"},
+    "mount-databases": lambda dice: {"db": [dice.database()]},
+    "failback": lambda dice: {"site": dice.site(), "when": "now"},
     "health-report": lambda _: {},
+    "patch-status": lambda _: {},
+    "mailflow-triage": lambda _: {},
+    "queue-relief": lambda dice: {"action": dice.of("retry", "resume"), "servers": [dice.member()]},
+    "windows-update": lambda dice: {"server": dice.member(), "return_on_failure": dice.of("", "back") == "back"},
+    "update-repair": lambda dice: {"server": dice.member()},
+    "host-event": lambda dice: {"server": dice.member()},
     "dag-status": lambda _: {},
 }
 """What stories may run, with parameters drawn from the estate."""
