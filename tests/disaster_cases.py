@@ -72,7 +72,7 @@ DISASTER: tuple[Case, ...] = (
         book="force-quorum",
         parameters=_RESTORE,
         before=(_LATE, _LOST),
-        brings=(*_FENCED, "controllers_excluded", "side_stopped", "feature_installed", "dag_restored"),
+        brings=(*_FENCED, "controllers_excluded", "side_stopped", "feature_installed", "written_to", "dag_restored"),
     ),
     Case(
         topology=_FOUR,
@@ -130,5 +130,26 @@ DISASTER: tuple[Case, ...] = (
         parameters={"copy": ["DB1/ExchangeNode2"]},
         before=(Before(fault=("divergence", "DB1/ExchangeNode2"), knobs={"logs": 4}, seconds=300),),
         brings=("snapshots_begun", "seeded"),
+    ),
+    Case(
+        topology=_BEHIND,
+        book="mail-resubmit",
+        parameters={
+            "db": "DB1",
+            "lost_server": ["ExchangeNode1"],
+            "since": "2026-11-20T13:30:00Z",
+            "until": "2026-11-20T15:00:00Z",
+        },
+        before=(
+            *(_LATE, _LOST),
+            Before(book="force-quorum", parameters={**_FORCE, "accept_data_loss": ["DB1=9"]}),
+        ),
+        brings=("resubmit_asked",),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="lagged-copy-activate",
+        parameters={"copy": ["DB01/EX4"], "variant": "all-logs"},
+        brings=("snapshots_begun", "suspended", "lagged_activated"),
     ),
 )
