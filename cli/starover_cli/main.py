@@ -16,6 +16,7 @@ from starover_cli import (
     cmd_assess,
     cmd_do,
     cmd_doctor,
+    cmd_drill,
     cmd_estate,
     cmd_lab,
     cmd_look,
@@ -116,6 +117,7 @@ for _family in (
     cmd_report,
     cmd_estate,
     cmd_doctor,
+    cmd_drill,
     cmd_lab,
 ):
     for _command in _family.COMMANDS:

@@ -48,6 +48,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("runbooks", "list, show NAME"),
             ("inventory", "check, schema"),
             ("doctor", "prove every road, right and credential before you need them"),
+            ("drill", "rehearse the loss of a zone in a lab made from your estate"),
         ),
     ),
     ("lab", (("lab", "up, down, status, state, events, clock, break, mend"),)),
