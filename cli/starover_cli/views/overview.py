@@ -46,7 +46,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         "estate",
         (
             ("runbooks", "list, show NAME"),
-            ("inventory", "check, schema"),
+            ("inventory", "discover, diff, check, schema"),
             ("doctor", "prove every road, right and credential before you need them"),
             ("drill", "rehearse the loss of a zone in a lab made from your estate"),
         ),
