@@ -253,9 +253,11 @@ class Control:
     def _lost(self, connection: Connection) -> None:
         if connection in self._announced:
             self._announced.discard(connection)
-            if not self._announced:
+            if self._announced:
+                self._lab.pump.scheduler.release()
+            else:
                 self._lab.pump.scheduler.dismiss()
-                self._lab.pump.kick()
+            self._lab.pump.kick()
 
     # -- looking -------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,6 @@ _LOG = logging.getLogger(__name__)
 _BEAT = 0.05
 PATIENCE = 2.0
 """Real seconds without a sign of a client after which its announced scripts are no longer waited for."""
-SILENCE = 8.0
-"""Real seconds without any sign after which a client that owes a word is taken for gone: it was answered too late."""
 
 
 class Pump:
@@ -82,7 +80,7 @@ class Pump:
             _LOG.exception("a script of the lab itself failed")
         for act in self.afterwards:
             act()
-        if self.scheduler.stands_for and self._giving_up is None:
+        if self.scheduler.missing and self._giving_up is None:
             self._giving_up = asyncio.get_running_loop().call_later(self.patience, self._give_up)
 
     def _give_up(self) -> None:
@@ -98,14 +96,6 @@ class Pump:
             _LOG.info("%d announced scripts did not come", missing)
             self.scheduler.withdraw(missing)
             self.run()
-        elif self.scheduler.stands_for:
-            left = self._last_sign + SILENCE - loop.time()
-            if left > 0:
-                self._giving_up = loop.call_later(left, self._give_up)
-            else:
-                _LOG.info("%s", self.scheduler.stands_for)
-                self.scheduler.expect(0)
-                self.run()
 
     def set_speed(self, speed: float) -> None:
         """Let the clock run by itself, for clients that announce nothing; 0 stops that."""

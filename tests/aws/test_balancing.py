@@ -18,6 +18,8 @@ def shared() -> Iterator[AwsLab]:
 
 @pytest.fixture
 def lab(shared: AwsLab) -> Iterator[AwsLab]:
+    attributes = shared.client("elbv2").describe_target_group_attributes(TargetGroupArn=group(shared))["Attributes"]
+    delays = [one for one in attributes if one["Key"] == "deregistration_delay.timeout_seconds"]
     yield shared
     shared.do(lambda world: [world.mend(fault["number"]) for fault in world.faults()])
     arn = group(shared)
@@ -26,6 +28,7 @@ def lab(shared: AwsLab) -> Iterator[AwsLab]:
     elb.deregister_targets(TargetGroupArn=arn, Targets=[one["Target"] for one in registered])
     elb.modify_target_group(TargetGroupArn=arn, HealthCheckProtocol="TCP")
     shared.later(1200)
+    elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=delays)
     elb.register_targets(TargetGroupArn=arn, Targets=[{"Id": f"i-0ex{n}"} for n in range(1, 5)])
     shared.later(200)
 

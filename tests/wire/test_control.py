@@ -239,6 +239,21 @@ def test_an_announcement_dies_with_its_client(lab: Process) -> None:
     assert lab.door().ask("GET", "/v1/clock")[1]["standsFor"] == ""
 
 
+def test_one_of_two_clients_that_goes_away_owing_a_word_holds_nobody(lab: Process) -> None:
+    going, staying = lab.door(), lab.door()
+    for door in (going, staying):
+        door.ask("POST", "/v1/clock/expect", {"scripts": 1, "answers": True})
+    began = staying.now()
+    with lab.pool("EX1") as quick, lab.pool("EX2") as slow:
+        shell = PowerShell(slow).add_script("60")
+        shell.begin_invoke()
+        assert PowerShell(quick).add_script("0").invoke()
+        assert "has not said" in staying.ask("GET", "/v1/clock")[1]["standsFor"]
+        going.line.close()
+        shell.end_invoke()
+    assert staying.now() == began + timedelta(seconds=60)
+
+
 def test_a_wait_ends_when_the_simulated_time_is_there(lab: Process) -> None:
     door = lab.door()
     until = door.now() + timedelta(hours=6)

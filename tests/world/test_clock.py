@@ -115,6 +115,20 @@ def test_a_client_that_is_gone_is_not_waited_for(clock: Scheduler) -> None:
     assert log[-1] == (1, "A")
 
 
+def test_one_of_several_clients_is_gone_and_owes_no_word_for_what_is_under_way(clock: Scheduler) -> None:
+    log: list[tuple[float, str]] = []
+    answered: list[Task] = []
+    for host, seconds in (("A", 0), ("B", 5), ("C", 9)):
+        clock.expect(1, answers=True)
+        clock.spawn(host, sleeper(clock, log, host, seconds), answered.append)
+    assert clock.pump() is True
+    assert passed(clock) == 0
+    clock.release()
+    assert clock.pump() is False
+    assert [task.host for task in answered] == ["A", "B", "C"]
+    assert passed(clock) == 9
+
+
 def test_opening_a_session_may_wait_before_the_announced_script_comes(clock: Scheduler) -> None:
     log: list[tuple[float, str]] = []
     clock.expect(1)

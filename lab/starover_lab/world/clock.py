@@ -287,7 +287,15 @@ class Scheduler:
         """The announcing client is gone: nothing is missing and nobody owes a word."""
         self._announced.clear()
         self._absent.clear()
+        self.release()
+
+    def release(self) -> None:
+        """One of several announcing clients is gone, and nobody knows which scripts are its own: neither the answers
+        given nor those under way hold up the clock until a word follows. Who is still there says it all the same.
+        """
         self._owed = 0
+        for due in (*self._ready, *self._waiting.values(), *self._paused.values()):
+            due.task.owes = False
 
     def hold_until(self, when: datetime, done: Callable[[], None], *, answers: bool = False) -> Callable[[], None]:
         """A client waits for an absolute time: `done` is called from within `pump` when the clock is there.
