@@ -7,11 +7,21 @@ from starover import BadParameter, CopyId, Dag, Estate, Finding, Findings, Serve
 from starover.steps.around import member_of
 from starover.steps.dag import databases
 from starover.steps.disaster import survey
-from starover.steps.disk_relief import circular_logging, grow, keepers, rest, resume_ours, space_of, why_kept
+from starover.steps.disk_relief import (
+    circular_logging,
+    grow,
+    keepers,
+    proven_lost,
+    rest,
+    resume_ours,
+    space_of,
+    why_kept,
+)
 from starover.steps.gate import admit
 from starover.steps.maintenance_types import Gib, QueueName
 from starover.steps.patch_state import of_members
 from starover.steps.queues import transport
+from starover.steps.recovery import lost_copy_removed
 from starover.steps.relief import (
     TRANSPORT,
     chosen,
@@ -21,7 +31,6 @@ from starover.steps.relief import (
     started,
     transport_answers,
 )
-from starover.steps.seeding import copy_removed
 from starover.steps.services import service_restarted
 
 
@@ -101,7 +110,11 @@ def disk_relief(
         yield from resume_ours(estate, spaces, seen)
     if option == "grow":
         yield from grow(server, spaces, size)
-    for name in [name for one in spaces for name in one.databases]:
+    names = [name for one in spaces for name in one.databases]
+    if option == "remove-lost":
+        gone = yield from proven_lost(dag, estate, names, seen)
+        found += [Finding(check="lost", on=name, level="info", says=why) for name, why in gone.items()]
+    for name in names:
         if option == "crcl":
             missing = [keeper for keeper, _ in keepers(name, seen)]
             note = "breaks the chain of log backups"
@@ -111,7 +124,7 @@ def disk_relief(
         if option == "remove-lost":
             for keeper, copy in keepers(name, seen):
                 if copy is None:
-                    yield copy_removed.on(server, identity=CopyId(name, keeper), database=name)
+                    yield lost_copy_removed.on(server, identity=CopyId(name, keeper), database=name)
         if option == "dismount":
             yield from rest(server, name, host, seen)
     return Findings(findings=tuple(found))

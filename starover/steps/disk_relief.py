@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from starover.errors import NotSafe
-from starover.estate import Estate, Server
+from starover.estate import Dag, Estate, Server
 from starover.names import DbName, same_host
-from starover.runbook import Finding, Steps
+from starover.runbook import Finding, Steps, attempt, together
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step
 from starover.steps.copies import CopyStatus, Tag, resumed
 from starover.steps.dag import DatabaseInfo, Databases, databases
 from starover.steps.disaster import Heard, MemberCopies, Survey, member_copies
+from starover.steps.instances import OneInstance, instance_of, is_off
 from starover.steps.losses import LogSpace, log_space
+from starover.steps.out_on_purpose import fenced_since, out_by_dag
 
 __all__ = [
     "Disks",
@@ -23,6 +25,7 @@ __all__ = [
     "growth",
     "keepers",
     "partition_grown",
+    "proven_lost",
     "rest",
     "resume_ours",
     "space_of",
@@ -107,7 +110,7 @@ def why_kept(space: LogSpace, seen: Survey, known: Sequence[DatabaseInfo]) -> It
         info = next((one for one in known if one.name.casefold() == name.casefold()), None)
         for server, copy in keepers(name, seen):
             if copy is None:
-                says = f"{server} does not answer: its copy keeps every log; lost for good: --option remove-lost"
+                says = f"{server} does not say how its copy is, which keeps every log; {_if_lost(server, seen)}"
             elif copy.replication_suspended:
                 ours = "by us: --option resume" if Tag(copy.suspend_comment).ours else "not by us: ask who did"
                 says = f"{copy.id} is {copy.status} ({ours})"
@@ -117,6 +120,62 @@ def why_kept(space: LogSpace, seen: Survey, known: Sequence[DatabaseInfo]) -> It
         if info is not None and not info.circular_logging:
             says = "logs go with a backup only (circular logging is off): run one, or --option crcl"
             yield Finding(check="keeps logs", on=name, level="info", says=says)
+
+
+def _if_lost(server: str, seen: Survey) -> str:
+    host = seen.host(server)
+    if host is not None and host.answers:
+        return "look why: Windows on it answers"
+    return "lost for good and proven so: --option remove-lost"
+
+
+def proven_lost(dag: Dag, estate: Estate, databases: Sequence[str], seen: Survey) -> Steps[Mapping[str, str]]:
+    """The servers whose copies may be removed as lost, each with what proves that it is: silence alone never does.
+
+    Proof is what the DAG and its cluster have (stopped, evicted), or EC2 (the instance is off, or fenced). Raises
+    `NotSafe` for a server that keeps logs, says nothing of its copies and is not proven to be gone.
+    """
+    silent = list(dict.fromkeys(name for one in databases for name, copy in keepers(one, seen) if copy is None))
+    known = [one for one in estate.members(dag) if any(same_host(one.name, name) for name in silent)]
+    off = yield from _off(known)
+    fenced = yield from fenced_since(known)
+    proof: dict[str, str] = {}
+    for name in silent:
+        host = seen.host(name)
+        server = next((one.name for one in known if same_host(one.name, name)), name)
+        if host is not None and host.answers:
+            raise NotSafe(
+                f"{name} is not lost: Windows on it answers, only its copies could not be read",
+                certain=(*host.errors, "nothing was changed"),
+                next=("starover run health-report",),
+                host=name,
+            )
+        listed = out_by_dag(name, seen.object) if seen.object is not None else ""
+        why = off.get(server, "") or listed or fenced.get(server, "")
+        if not why:
+            raise NotSafe(
+                f"{name} does not answer, and nothing proves that it is lost: silence is not down",
+                certain=(
+                    "neither stopped nor evicted as the DAG has it, and EC2 does not say that its instance is off",
+                    "nothing was changed",
+                ),
+                uncertain=(f"whether {name} runs; its copy may be well, and removed it would need a whole seed",),
+                next=(f"starover plan fence --lost-server {name}", "starover assess"),
+                host=name,
+            )
+        proof[name] = why
+    return proof
+
+
+def _off(servers: Sequence[Server]) -> Steps[dict[str, str]]:
+    """Of these, those whose instance EC2 says is off."""
+    asked = [one for one in servers if one.instance]
+    found = yield from together(attempt(instance_of.read(one, instance=one.instance)) for one in asked)
+    return {
+        server.name: f"EC2: {server.instance} is {one.state}"
+        for server, one in zip(asked, found, strict=True)
+        if isinstance(one, OneInstance) and is_off(one)
+    }
 
 
 def growth(size: int, asked: int | None) -> int:
