@@ -12,9 +12,11 @@ import difflib
 import functools
 import hashlib
 import os
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from starover import rights
@@ -23,7 +25,7 @@ from starover.errors import BadParameter, Mistake
 from starover.render import Arg, Body, Renderer, make_body
 from starover.runbook import AnyRunbook, Runbook
 
-__all__ = ["HOME_VARIABLE", "Content", "check_runbook", "find"]
+__all__ = ["HOME_VARIABLE", "Broken", "Content", "check_runbook", "find"]
 
 HOME_VARIABLE = "STAROVER_HOME"
 RUNBOOKS = "runbooks"
@@ -60,6 +62,17 @@ def _files(folder: Path) -> dict[str, bytes]:
     return found
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A file under `runbooks/` that is no runbook as it stands: it is refused, and the others work."""
+
+    file: str
+    why: str
+    """A sentence a line, with the line in the file."""
+    names: tuple[str, ...]
+    """The runbooks that stand in it, as far as that can be seen."""
+
+
 class Content:
     """Runbooks and templates as bytes, loaded when they are asked for."""
 
@@ -92,25 +105,62 @@ class Content:
             digest.update(f"{name}\n{len(data)}\n".encode() + data)
         return digest.hexdigest()
 
-    @functools.cached_property
+    @property
     def runbooks(self) -> Mapping[str, AnyRunbook]:
-        """Every runbook by name, in order. Raises `Mistake` for a file that breaks the rules or does not load."""
+        """Every runbook by name, in order; without those of files that break the rules or do not load (`broken`)."""
+        return self._loaded[0]
+
+    @property
+    def broken(self) -> tuple[Broken, ...]:
+        """The files that are refused, and why."""
+        return self._loaded[1]
+
+    def folder_of(self, name: str, /) -> str:
+        """The folder below `runbooks/` that a runbook stands in, such as `operate`; empty: in none."""
+        return self._places[name].removeprefix(f"{RUNBOOKS}/").rpartition("/")[0]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, str]:
+        """The file of each runbook."""
+        return self._loaded[2]
+
+    @functools.cached_property
+    def _loaded(self) -> tuple[Mapping[str, AnyRunbook], tuple[Broken, ...], dict[str, str]]:
         found: dict[str, AnyRunbook] = {}
         place: dict[str, str] = {}
+        broken: list[Broken] = []
         for name, data in self.files.items():
             if not name.startswith(f"{RUNBOOKS}/"):
                 continue
-            for runbook in self._load(name, _utf8(name, data)):
-                if runbook.name in found:
-                    raise Mistake(f"the runbook {runbook.name} stands in both {place[runbook.name]} and {name}")
+            try:
+                here = list(self._load(name, _utf8(name, data)))
+            except Mistake as error:
+                broken.append(Broken(name, error.what, _named(data)))
+                continue
+            for runbook in here:
+                if runbook.name in place:
+                    why = f"the runbook {runbook.name} stands in both {place[runbook.name]} and {name}"
+                    broken.append(Broken(name, why, (runbook.name,)))
+                    found.pop(runbook.name, None)
+                    continue
                 found[runbook.name] = runbook
                 place[runbook.name] = name
-        return dict(sorted(found.items()))
+        return dict(sorted(found.items())), tuple(broken), place
 
     def runbook(self, name: str, /) -> AnyRunbook:
-        """The runbook of that name. Raises `BadParameter` with the nearest names."""
+        """The runbook of that name.
+
+        Raises `BadParameter`, with the nearest names, or with the reason where it stands in a file that is refused.
+        """
         if name in self.runbooks:
             return self.runbooks[name]
+        for one in self.broken:
+            if name in one.names:
+                raise BadParameter(
+                    f"the runbook {name} cannot be used: {one.why}",
+                    certain=("nothing was run, and nothing was contacted",),
+                    next=(f"mend {self.folder / one.file if self.folder else one.file}", "starover runbooks"),
+                )
         near = difflib.get_close_matches(name, self.runbooks, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(self.runbooks) or 'none'}"
         raise BadParameter(f"there is no runbook `{name}`", next=(hint, "starover runbooks"))
@@ -148,6 +198,13 @@ class Content:
         for thing in list(vars(module).values()):
             if isinstance(thing, Runbook) and thing.__module__ == module.__name__:
                 yield thing
+
+
+def _named(data: bytes) -> tuple[str, ...]:
+    """The runbooks that a file would have, by its text alone: it may not even be Python."""
+    text = data.decode("utf-8", "replace")
+    marked = re.findall(r"^@(?:\w+\.)?runbook\b.*?^def\s+(\w+)", text, re.MULTILINE | re.DOTALL)
+    return tuple(dict.fromkeys(name.replace("_", "-") for name in marked))
 
 
 def _utf8(name: str, data: bytes) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Generic, Literal, Protocol, TypeAlias, get_type_hints, overload
+from types import CodeType, FunctionType, ModuleType
+from typing import Annotated, Generic, Literal, Protocol, TypeAlias, cast, get_type_hints, overload
 
 import msgspec
 from typing_extensions import ParamSpec, TypeVar
@@ -144,6 +146,14 @@ class Runbook(Generic[P, T_co]):
             return self.doc
         return re.sub(rf"^`?(?:{names})`?:.*\n?(?: +\S.*\n?)*", "", self.doc, flags=re.MULTILINE).strip()
 
+    @functools.cached_property
+    def risk(self) -> Risk:
+        """The highest risk of any step that it or what it calls may ask for: what a list of runbooks shows.
+
+        By names alone, so what only some parameters do counts too; a plan knows better.
+        """
+        return Risk.highest(*_risks(self.function, set()))
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Steps[T_co]:
         """The steps themselves, to be used by another runbook with `yield from`, or in a test."""
         return self.function(*args, **kwargs)
@@ -189,6 +199,30 @@ class Runbook(Generic[P, T_co]):
 
 
 AnyRunbook: TypeAlias = Runbook[..., object]
+
+
+def _risks(function: object, seen: set[object]) -> Iterator[Risk]:
+    """The risks of the step kinds that a function names, and of those that the functions it names do."""
+    if not isinstance(function, FunctionType) or function in seen:
+        return
+    seen.add(function)
+    codes, names = [function.__code__], set[str]()
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+    named: list[object] = [function.__globals__.get(name) for name in names]
+    modules = [one for one in named if isinstance(one, ModuleType) and one.__name__.startswith("starover.")]
+    named += [getattr(module, name, None) for module in modules for name in names]
+    for one in named:
+        things: Sequence[object] = cast("Sequence[object]", one) if isinstance(one, tuple | list) else (one,)
+        for thing in things:
+            if isinstance(thing, Kind):
+                yield thing.risk
+            elif isinstance(thing, Runbook):
+                yield from _risks(thing.function, seen)
+            elif isinstance(thing, FunctionType) and thing.__module__.startswith("starover"):
+                yield from _risks(thing, seen)
 
 
 @overload

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +10,7 @@ from starover.errors import BadParameter
 from starover_cli import cmd_discover
 from starover_cli.settings import common, settings_of
 from starover_cli.views import json as machine
-from starover_cli.views.estate import estate_text, runbook_data, runbook_text, runbooks_text
-
-if TYPE_CHECKING:
-    from starover.runbook import AnyRunbook
+from starover_cli.views.estate import broken_data, estate_text, runbook_data, runbook_text, runbooks_text
 
 __all__ = ["COMMANDS"]
 
@@ -31,18 +27,18 @@ def runbooks(ctx: click.Context) -> int:
 @common()
 @click.pass_context
 def runbooks_list(ctx: click.Context) -> int:
-    """Every runbook with its first sentence."""
+    """Every runbook by folder, with its danger and its first sentence."""
     return _list(ctx)
 
 
 def _list(ctx: click.Context) -> int:
     settings = settings_of(ctx)
     content = settings.parts.content(settings)
-    found: list[AnyRunbook] = list(content.runbooks.values())
     if settings.json:
-        settings.console.raw(machine.document([runbook_data(one) for one in found]))
+        books = [{**runbook_data(one), "folder": content.folder_of(name)} for name, one in content.runbooks.items()]
+        settings.console.raw(machine.document([*books, *(broken_data(one) for one in content.broken)]))
     else:
-        settings.console.result(runbooks_text(found, settings.console.width))
+        settings.console.result(runbooks_text(content, settings.console.width))
     return 0
 
 

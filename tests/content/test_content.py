@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from starover import content
+from starover.changes import Risk
 from starover.content import Content, check_runbook, find
-from starover.errors import BadParameter, BadTemplate, Mistake
+from starover.errors import BadParameter, BadTemplate
 
 REPO = Path(__file__).parents[2]
 
@@ -96,15 +97,48 @@ def test_two_versions_of_a_file_live_side_by_side() -> None:
 
 
 def test_a_name_that_stands_twice_is_told() -> None:
-    with pytest.raises(Mistake, match="stands in both"):
-        _ = made(**{"runbooks/other.py": RUNBOOK}).runbooks
+    got = made(**{"runbooks/other.py": RUNBOOK})
+    with pytest.raises(BadParameter, match="stands in both"):
+        got.runbook("thing-look")
+    assert not got.runbooks
 
 
-def test_a_file_that_does_not_load_is_told_and_forgotten() -> None:
+OTHER = RUNBOOK.replace("thing_look", "other_look")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (OTHER + "\nx = 1 / 0\n", "cannot be loaded: ZeroDivisionError"),
+        (OTHER + "\nx = (\n", "not Python"),
+        ("import os\n" + OTHER, "not `os`"),
+        (OTHER.replace("server: Server", "server: Server, dc: str"), "which every runbook has already"),
+        (OTHER.replace("@runbook\n", "@runbook(\n    beyond=[nothing],\n)\n"), "NameError"),
+    ],
+)
+def test_a_file_that_is_refused_takes_only_its_own_runbooks_with_it(text: str, why: str) -> None:
     before = set(sys.modules)
-    with pytest.raises(Mistake, match=r"thing\.py cannot be loaded: ZeroDivisionError"):
-        _ = made(RUNBOOK + "\nx = 1 / 0\n").runbooks
-    assert not [name for name in set(sys.modules) - before if name.startswith("starover_content")]
+    got = made(**{"runbooks/operate/other.py": text})
+    assert list(got.runbooks) == ["thing-look"]
+    assert got.folder_of("thing-look") == "look"
+    (broken,) = got.broken
+    assert broken.file == "runbooks/operate/other.py"
+    assert broken.names == ("other-look",)
+    assert why in broken.why
+    with pytest.raises(BadParameter) as refused:
+        got.runbook("other-look")
+    assert why in refused.value.what
+    assert any(broken.file in line for line in refused.value.next)
+    left = [name for name in set(sys.modules) - before if name.startswith("starover_content")]
+    assert not [name for name in left if "other" in name]
+
+
+def test_a_file_that_is_not_text_is_refused_alone() -> None:
+    files = {"runbooks/look/thing.py": RUNBOOK.encode(), "runbooks/look/bad.py": OTHER.encode() + b"# \xff"}
+    got = Content({**files, "ps_templates/thing.ps1.j2": TEMPLATE.encode()})
+    assert list(got.runbooks) == ["thing-look"]
+    with pytest.raises(BadParameter, match="not UTF-8"):
+        got.runbook("other-look")
 
 
 BODY = "from starover import runbook, together\n@runbook\ndef f(server):\n    {}\n"
@@ -163,6 +197,26 @@ def test_our_own_content_loads() -> None:
     for path in (REPO / "runbooks").rglob("*.py"):
         assert check_runbook(path.read_text(encoding="utf-8"), path.name) == []
     assert got.runbooks
+    assert got.broken == ()
+
+
+def test_what_only_looks_changes_nothing_and_the_danger_of_a_runbook_is_that_of_its_worst_step() -> None:
+    got = find(REPO)
+    looks = {name for name in got.runbooks if got.folder_of(name) == "look"}
+    assert {got.runbooks[name].risk for name in looks} == {Risk.READ}
+    # the classes of the catalogue, section 6
+    for name, risk in (
+        ("copies-suspend", Risk.LOW),
+        ("pam-move", Risk.LOW),
+        ("maintenance-start", Risk.SERVICE),
+        ("rolling-windows-update", Risk.SERVICE),
+        ("disk-relief", Risk.DATA),
+        ("az-loss-assess", Risk.READ),
+        ("force-quorum", Risk.SPLIT),
+    ):
+        assert got.runbooks[name].risk is risk, name
+    for one in got.runbooks.values():
+        assert one.risk.rank >= max((kind.risk.rank for kind in one.beyond), default=0), one.name
 
 
 def test_content_and_inventory_load_nothing_heavy() -> None:

@@ -5,29 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from starover.changes import Risk
 from starover_cli.views.head import next_block
 from starover_cli.views.text import label_block, plural, table, wrap
 
 if TYPE_CHECKING:
+    from starover.content import Broken, Content
     from starover.estate import Estate
     from starover.runbook import AnyRunbook
 
-__all__ = ["estate_text", "runbook_data", "runbook_text", "runbooks_text"]
+__all__ = ["broken_data", "estate_text", "runbook_data", "runbook_text", "runbooks_text"]
 
 
-def runbooks_text(found: Sequence[AnyRunbook], width: int = 100) -> str:
-    """The list: name and first sentence."""
+GROUPS = ("look", "build", "operate", "disaster")
+"""Folders of the tool's own runbooks, in the order of a person's need; others follow."""
+_DANGERS = {
+    Risk.READ: "R reads only",
+    Risk.LOW: "L low",
+    Risk.SERVICE: "S interrupts the service",
+    Risk.DATA: "D may lose data",
+    Risk.SPLIT: "X may split the brain",
+}
+
+
+def runbooks_text(content: Content, width: int = 100) -> str:
+    """The list by folder: name, highest danger, first sentence; at the end the files that are refused, and why."""
+    found = content.runbooks
+    folders = {content.folder_of(name) for name in found}
+    order = [*(one for one in GROUPS if one in folders), *sorted(folders - set(GROUPS))]
+    widest = max((len(name) for name in found), default=0)
+    blocks = [wrap(f"danger, at most: {'  '.join(_DANGERS.values())}", width)] if found else []
+    for folder in order:
+        lines = [folder] if folder else []
+        for name, one in found.items():
+            if content.folder_of(name) == folder:
+                row = f"  {name.ljust(widest)}  {one.risk.value}  {one.summary}"
+                lines += wrap(row, width, " " * (widest + 7))
+        blocks.append(lines)
+    refused = [line for one in content.broken for line in _broken(one, width)]
+    if refused:
+        blocks.append(["refused; everything else works:", *refused])
     if not found:
-        return "There is no runbook in this home."
-    widest = max(len(one.name) for one in found)
-    lines: list[str] = []
-    for one in found:
-        lines += wrap(f"{one.name.ljust(widest)}   {one.summary}", width, " " * (widest + 3))
+        return "\n\n".join(["There is no runbook in this home.", *("\n".join(block) for block in blocks)])
+    first = next(name for name in found if content.folder_of(name) == order[0])
     following = [
-        (f"starover runbooks show {found[0].name}", "what it takes"),
-        (f"starover plan {found[0].name} --help", "the same, as options"),
+        (f"starover runbooks show {first}", "what it takes"),
+        (f"starover plan {first} --help", "the same, as options"),
     ]
-    return "\n".join(lines) + "\n\n" + next_block(following)
+    return "\n\n".join([*("\n".join(block) for block in blocks), next_block(following)])
+
+
+def _broken(one: Broken, width: int) -> list[str]:
+    names = f" ({', '.join(one.names)})" if one.names else ""
+    return [
+        line for text in (f"! {one.file}{names}", *one.why.splitlines()) for line in wrap(f"  {text}", width, "    ")
+    ]
 
 
 def runbook_text(one: AnyRunbook, width: int = 100) -> str:
@@ -44,7 +76,10 @@ def runbook_text(one: AnyRunbook, width: int = 100) -> str:
         rows.append((f"{parameter.option} {parameter.kind}".rstrip(), text))
     label = max((len(name) for name, _ in rows), default=0) + 1
     paragraphs = [" ".join(part.split()) for part in one.about.split("\n\n") if part.strip()]
-    parts = [one.name, *("\n".join(wrap(paragraph, width)) for paragraph in paragraphs)]
+    parts = [
+        f"{one.name}   danger, at most: {_DANGERS[one.risk]}",
+        *("\n".join(wrap(paragraph, width)) for paragraph in paragraphs),
+    ]
     if rows:
         parts.append("\n".join(label_block(rows, width, label)))
     needed = " ".join(f"{each.option} {each.kind}" for each in one.parameters if each.required)
@@ -57,6 +92,7 @@ def runbook_data(one: AnyRunbook) -> dict[str, object]:
     return {
         "name": one.name,
         "summary": one.summary,
+        "risk": one.risk.value,
         "doc": one.doc,
         "parameters": [
             {
@@ -73,6 +109,11 @@ def runbook_data(one: AnyRunbook) -> dict[str, object]:
             for each in one.parameters
         ],
     }
+
+
+def broken_data(one: Broken) -> dict[str, object]:
+    """A file that is refused, for a machine."""
+    return {"file": one.file, "names": list(one.names), "refused": one.why}
 
 
 def estate_text(estate: Estate, file: str, width: int = 100) -> str:
