@@ -62,7 +62,7 @@ class SsmTransport:
         """Contacts nobody yet. `clock` gives the time that the hosts have."""
         self.clients = clients
         self.clock = clock
-        self.rate = rate or Rate()
+        self.rate = rate or Rate(simulated=lambda: clock().now().timestamp())
         self.agents = Agents(self._describe, lambda: clock().now())
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:

@@ -507,6 +507,18 @@ def test_a_rate_is_kept_for_each_operation() -> None:
     assert 0.15 <= time.monotonic() - began < 2
 
 
+def test_a_lab_that_is_quicker_than_time_is_not_waited_for() -> None:
+    """Polls are a simulated second apart: a bucket that fills by real time alone made a plan three times as long."""
+    import time
+
+    seconds = iter(range(1000))
+    rate = Rate(1, burst=1, simulated=lambda: float(next(seconds)))
+    began = time.monotonic()
+    for _ in range(200):
+        rate.take("a")
+    assert time.monotonic() - began < 10
+
+
 def test_nonces_find_their_hosts() -> None:
     (sending,) = grouped([reading(number) for number in (1, 2)])
     assert len(re.findall(r"\$staroverNonces = @\{'ex1' = '0{15}1'; 'ex2' = '0{15}2'\}", sending.text)) == 1
