@@ -281,7 +281,7 @@ def test_a_script_that_does_not_parse_or_is_not_simulated(estate: Estate) -> Non
     told = estate.open().run("if (")
     assert told.ended is not None
     assert told.ended.category == "ParserError"
-    told = estate.open().run("Get-WinEvent -ListLog System")
+    told = estate.open().run("Get-WinEvent -ListProvider System")
     assert told.ids == ["NotSimulated"]
 
 

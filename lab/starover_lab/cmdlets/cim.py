@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
+from starover_lab.cmdlets.cim_machine import ABOVE, Row, computer_system, processor
 from starover_lab.cmdlets.cim_objects import cim
 from starover_lab.cmdlets.local_groups import group_sid, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, moment, text_of
 from starover_lab.cmdlets.releases import release
 from starover_lab.powershell.command import Body, Invocation
-from starover_lab.powershell.values import PSObject, UInt16, UInt32, UInt64, Unsupported, Value
+from starover_lab.powershell.values import PSObject, UInt32, UInt64, Unsupported, Value
 from starover_lab.world.entities import Service
 from starover_lab.world.names import same
 from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
-Row = list[tuple[str, Value]]
 T = TypeVar("T", int, str)
 
 
@@ -55,37 +55,6 @@ def _operating_system(here: Machine) -> list[Row]:
             ("TotalVisibleMemorySize", UInt64(memory)),
             ("Version", system.version),
             ("WindowsDirectory", "C:\\Windows"),
-        ]
-    ]
-
-
-def _computer_system(here: Machine) -> list[Row]:
-    server = here.server
-    return [
-        [
-            ("DNSHostName", server.name),
-            ("Domain", server.domain),
-            ("DomainRole", UInt16(5 if server.is_dc else 3)),
-            ("Manufacturer", "Amazon EC2"),
-            ("Model", server.instance_type),
-            ("Name", server.name),
-            ("NumberOfLogicalProcessors", UInt32(server.cores)),
-            ("NumberOfProcessors", UInt32(1)),
-            ("PartOfDomain", True),
-            ("Status", "OK"),
-            ("TotalPhysicalMemory", UInt64(server.memory_gb * 1024**3)),
-            ("Workgroup", None),
-        ]
-    ]
-
-
-def _processor(here: Machine) -> list[Row]:
-    cores = here.server.cores
-    return [
-        [
-            ("DeviceID", "CPU0"),
-            ("NumberOfCores", UInt32(max(cores // 2, 1))),
-            ("NumberOfLogicalProcessors", UInt32(cores)),
         ]
     ]
 
@@ -145,7 +114,7 @@ def _process_id(here: Machine, service: Service) -> int:
     """Of the service's process; 0: it has none. Another start is another process, and no two have one number."""
     if service.status in ("Stopped", "StopPending"):
         return 0
-    place = [one.name for one in here.server.services].index(service.name)
+    place = next(at for at, one in enumerate(here.server.services) if one is service)
     start = int(guid_of("service", here.host, service.name, f"{_began(here, service)}").text[:3], 16)
     return 4 * (300 + start * len(here.server.services) + place)
 
@@ -201,8 +170,8 @@ def _groups(here: Machine) -> list[Row]:
 
 _CLASSES: dict[str, Callable[[Machine], list[Row]]] = {
     "Win32_OperatingSystem": _operating_system,
-    "Win32_ComputerSystem": _computer_system,
-    "Win32_Processor": _processor,
+    "Win32_ComputerSystem": computer_system,
+    "Win32_Processor": processor,
     "Win32_Volume": _volumes,
     "Win32_LogicalDisk": _logical_disks,
     "Win32_Service": _services,
@@ -340,7 +309,7 @@ def get_instance(call: Invocation) -> Iterator[Value]:
 def _matching(name: str, rows: list[Row], where: str) -> list[PSObject]:
     test = _where(where) if where else None
     return [
-        cim(name, row, namespace="root/cimv2")
+        cim(name, row, namespace="root/cimv2", above=ABOVE.get(name, ()))
         for row in rows
         if test is None or test({column.casefold(): value for column, value in row})
     ]

@@ -7,7 +7,7 @@ property, several of them together one that shows the query.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from starover_lab.cmdlets.machine import given_list
 from starover_lab.cmdlets.objects import product, text_of
@@ -28,12 +28,19 @@ def cim(
     *,
     namespace: str = "root/StandardCimv2",
     text: str | None = None,
+    above: Sequence[str] = (),
 ) -> PSObject:
-    """An instance of a CIM class; `.Clone()` and `[ciminstance]::new()` copy it."""
+    """An instance of a CIM class, which comes of those `above`; `.Clone()` and `[ciminstance]::new()` copy it."""
     own = list(columns)
+    classes = (class_name, *above)
     made = product(
-        # As CIM sessions make them: the class with its namespace, then by its name alone (exports of real servers).
-        [f"{CIM}#{namespace}/{class_name}", f"{CIM}#{class_name}", CIM, "System.Object"],
+        # As CIM sessions make them: classes with their namespace, then by name alone (exports of real servers).
+        [
+            *(f"{CIM}#{namespace}/{name}" for name in classes),
+            *(f"{CIM}#{name}" for name in classes),
+            CIM,
+            "System.Object",
+        ],
         [*own, ("PSComputerName", None), *_about(class_name, namespace, [name for name, _ in own])],
         text=class_name if text is None else text,
     )

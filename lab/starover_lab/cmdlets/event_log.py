@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from starover_lab.cmdlets.machine import Machine, reading, switch
+from starover_lab.cmdlets.machine import Machine, given_list, reading, switch
+from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import list_of, moment, product
+from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import (
     Byte,
     DateTime,
+    Guid,
+    Int16,
     Long,
     PSArray,
     PSHashtable,
@@ -22,13 +26,24 @@ from starover_lab.powershell.values import (
     Value,
     enumerate_,
 )
-from starover_lab.world.host_events import LOGS, Logged, host_events
+from starover_lab.world.host_events import CLASSIC, LOGS, Logged, host_events
 from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
 _PROVIDER = "Microsoft-Windows-FailoverClustering"
 _READER = "System.Diagnostics.Eventing.Reader."
+_NAMES = "System.Collections.ObjectModel.ReadOnlyCollection`1[[System.String]]"
+_PROVIDER_IDS = {
+    "Microsoft-Windows-FailoverClustering": "baf908ea-3421-4ca9-9b84-6689b8c6f85f",
+    "Microsoft-Windows-Kernel-Power": "331c3b3a-2005-44c2-ac5e-77220c37d6b4",
+    "Microsoft-Windows-WindowsUpdateClient": "945a8954-c147-4acd-925f-40c45405a658",
+    "Service Control Manager": "555908d1-a6d7-4695-8e1e-26931d2012f4",
+    "User32": "b0aa8734-56f7-41cc-b2f4-de228e98b946",
+}
+"""Providers with a manifest; the others are classic sources, whose events have qualifiers and no version."""
+_CLASSIC_KEYWORD, _SYSTEM_KEYWORD = 36028797018963968, -9223372036854775808
+"""As shape-e993d686eb and shape-fefdf5936f have them."""
 _KEYS = {"logname", "providername", "id", "level", "starttime", "endtime"}
 _LEVELS = {1: "Critical", 2: "Error", 3: "Warning", 4: "Information"}
 _TEXTS = {
@@ -71,7 +86,7 @@ def _of_cluster(time: datetime, number: int, about: str) -> Logged:
 
 def _wanted(call: Invocation) -> dict[str, Value]:
     """What is asked for, by the keys of a filter table."""
-    for other in ("FilterXml", "FilterXPath", "Path", "ComputerName", "ListLog", "ListProvider"):
+    for other in ("FilterXml", "FilterXPath", "Path", "ComputerName", "ListProvider"):
         if call.bound.get(other) is not None:
             raise Unsupported(f"Get-WinEvent -{other}: the lab does not simulate it")
     given = call.bound.get("FilterHashtable")
@@ -92,9 +107,12 @@ def _missing(call: Invocation, message: str, error_id: str = "NoMatchingEventsFo
 
 
 def get_win_event(call: Invocation) -> Iterator[Value]:
-    """Get-WinEvent by log, provider, number, level and time; the newest first."""
+    """Get-WinEvent by log, provider, number, level and time, the newest first; with -ListLog what logs there are."""
     wanted = _wanted(call)
     here = reading(call)
+    if call.bound.get("ListLog") is not None:
+        yield from _logs(call, here, given_list(call.bound.get("ListLog")))
+        return
     logs = {str(one).casefold() for one in _list(wanted.get("logname"))}
     providers = {str(one).casefold() for one in _list(wanted.get("providername"))}
     known = {name.casefold() for name in LOGS}
@@ -107,7 +125,7 @@ def get_win_event(call: Invocation) -> Iterator[Value]:
     ids = {int(one) for one in _list(wanted.get("id")) if isinstance(one, int)}
     levels = {int(one) for one in _list(wanted.get("level")) if isinstance(one, int)}
     first, last = _moment(wanted.get("starttime")), _moment(wanted.get("endtime"))
-    every = sorted([*_cluster_events(here), *host_events(here.world.state, here.host)], key=lambda one: one.time)
+    every = _every(here)
     found = [
         one
         for one in every
@@ -146,25 +164,90 @@ def _ticks(one: Logged) -> int:
     return found.ticks
 
 
+def _every(here: Machine) -> list[Logged]:
+    """All that a host's logs hold, the oldest first."""
+    return sorted([*_cluster_events(here), *host_events(here.world.state, here.host)], key=lambda one: one.time)
+
+
+def _logs(call: Invocation, here: Machine, patterns: list[str]) -> Iterator[Value]:
+    """Logs by name (shape-17523cc7a9); how large their files are is unverified."""
+    every = _every(here)
+    for pattern in patterns:
+        found = [name for name in LOGS if fits(name, pattern)]
+        if not found and not is_pattern(pattern):
+            text = f'There is not an event log on the localhost computer that matches "{pattern}".'
+            _missing(call, text, "NoMatchingLogsFound")
+        for name in found:
+            yield _log(name, [one for one in every if one.log == name])
+
+
+def _log(name: str, entries: list[Logged]) -> PSObject:
+    classic = name in CLASSIC
+    first, last = (entries[0], entries[-1]) if entries else (None, None)
+    return product(
+        [f"{_READER}EventLogConfiguration", "System.Object"],
+        [
+            ("LogName", name),
+            ("LogType", net_enum("EventLogType", "Administrative" if classic else "Operational")),
+            ("LogIsolation", net_enum("EventLogIsolation", "System" if name == "System" else "Application")),
+            ("IsEnabled", True),
+            ("IsClassicLog", classic),
+            ("SecurityDescriptor", "O:BAG:SYD:(A;;0xf0007;;;SY)(A;;0x7;;;BA)(A;;0x5;;;SO)(A;;0x1;;;S-1-5-32-573)"),
+            ("LogFilePath", f"%SystemRoot%\\System32\\Winevt\\Logs\\{name.replace('/', '%4')}.evtx"),
+            ("MaximumSizeInBytes", Long(20971520)),
+            ("LogMode", net_enum("EventLogMode", "Circular")),
+            ("OwningProviderName", "" if classic else LOGS[name][0]),
+            ("ProviderNames", PSArray([*LOGS[name]], "System.String[]")),
+            ("ProviderLevel", None),
+            ("ProviderKeywords", None),
+            ("ProviderBufferSize", 64),
+            ("ProviderMinimumNumberOfBuffers", 0),
+            ("ProviderMaximumNumberOfBuffers", 16 if name == "System" else 64),
+            ("ProviderLatency", 1000),
+            ("ProviderControlGuid", None),
+            ("FileSize", Long(1118208)),
+            ("IsLogFull", False),
+            ("LastAccessTime", moment(last.time if last is not None else None)),
+            ("LastWriteTime", moment(last.time if last is not None else None)),
+            ("OldestRecordNumber", Long(1) if first is not None else None),
+            ("RecordCount", Long(len(entries))),
+        ],
+        text=f"{_READER}EventLogConfiguration",
+    )
+
+
 def _record(here: Machine, one: Logged, number: int) -> PSObject:
     values = [product([f"{_READER}EventProperty", "System.Object"], [("Value", value)]) for value in one.values]
+    own = _PROVIDER_IDS.get(one.provider)
     return product(
         [f"{_READER}EventLogRecord", f"{_READER}EventRecord", "System.Object"],
         [
             ("Message", one.text),
             ("Id", one.id),
-            ("Version", None),
+            ("Version", None if own is None else Byte(0)),
+            ("Qualifiers", 0 if own is None else None),
             ("Level", Byte(one.level)),
             ("Task", 0),
-            ("Opcode", None),
+            ("Opcode", None if own is None else Int16(0)),
+            ("Keywords", Long(_CLASSIC_KEYWORD if own is None else _SYSTEM_KEYWORD)),
             ("RecordId", Long(number)),
             ("ProviderName", one.provider),
+            ("ProviderId", None if own is None else Guid(own)),
             ("LogName", one.log),
+            ("ProcessId", None),
+            ("ThreadId", None),
             ("MachineName", here.world.server(here.host).fqdn),
             ("UserId", None),
             ("TimeCreated", moment(one.time)),
+            ("ActivityId", None),
+            ("RelatedActivityId", None),
             ("ContainerLog", one.log),
+            ("MatchedQueryIds", PSArray([], "System.UInt32[]")),
+            ("Bookmark", product([f"{_READER}EventBookmark", "System.Object"], [])),
             ("LevelDisplayName", _LEVELS[one.level]),
+            ("OpcodeDisplayName", None if own is None else "Info"),
+            ("TaskDisplayName", None),
+            ("KeywordsDisplayNames", list_of(["Classic"] if own is None else [], _NAMES)),
             ("Properties", list_of(values, f"System.Collections.Generic.List`1[[{_READER}EventProperty]]")),
         ],
         text=f"{_READER}EventLogRecord",

@@ -84,6 +84,7 @@ def application(server: Server, spec: CommandSpec) -> PSObject:
             ("CommandType", net_enum("CommandTypes", "Application")),
             ("ModuleName", ""),
             ("Module", None),
+            ("RemotingCapability", net_enum("RemotingCapability", "PowerShell")),
             ("Namespace", ""),
             ("HelpUri", ""),
             ("FileVersionInfo", info),

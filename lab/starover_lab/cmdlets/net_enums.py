@@ -37,6 +37,15 @@ _ENUMS: dict[str, dict[str, int]] = {
     },
     f"{_SMA}.ModuleType": {"Script": 0, "Binary": 1, "Manifest": 2, "Cim": 3, "Workflow": 4},
     f"{_SMA}.SessionStateEntryVisibility": {"Public": 0, "Private": 1},
+    f"{_SMA}.RemotingCapability": {"None": 0, "PowerShell": 1, "SupportedByCommand": 2, "OwnedByCommand": 3},
+    "System.Diagnostics.Eventing.Reader.EventLogType": {
+        "Administrative": 0,
+        "Operational": 1,
+        "Analytical": 2,
+        "Debug": 3,
+    },
+    "System.Diagnostics.Eventing.Reader.EventLogIsolation": {"Application": 0, "System": 1, "Custom": 2},
+    "System.Diagnostics.Eventing.Reader.EventLogMode": {"Circular": 0, "AutoBackup": 1, "Retain": 2},
     f"{_SMA}.Runspaces.RunspaceAvailability": {
         "None": 0,
         "Available": 1,

@@ -246,7 +246,7 @@ def _meters(pressures: list[Pressure]) -> str:
 
 
 def get_diagnostic_info(call: Invocation) -> Iterator[Value]:
-    """Get-ExchangeDiagnosticInfo -Process EdgeTransport -Component ResourceThrottling: back pressure, as XML text."""
+    """Get-ExchangeDiagnosticInfo -Process EdgeTransport -Component ResourceThrottling: back pressure as XML."""
     for bound in call.records():
         here = reading(call)
         process, component = text_of(bound.get("Process")), text_of(bound.get("Component"))
@@ -257,11 +257,13 @@ def get_diagnostic_info(call: Invocation) -> Iterator[Value]:
         if found is None:
             continue
         name, pressures = found
-        yield (
+        told = (
             f"<Diagnostics><ProcessInfo><id>5120</id><serverName>{name}</serverName></ProcessInfo>"
             "<ProcessLocator><count>1</count></ProcessLocator><Components><ResourceThrottling><ResourceTracker>"
             f"{_meters(pressures)}</ResourceTracker></ResourceThrottling></Components></Diagnostics>"
         )
+        # The documented `[xml](Get-ExchangeDiagnosticInfo ...)` reads the object's text; exports have it as `Result`.
+        yield make("Get-ExchangeDiagnosticInfo", {"Result": told}, text=told)
 
 
 BODIES: dict[str, Body] = {

@@ -13,7 +13,7 @@ from datetime import datetime
 from starover_lab.world.events import Event
 from starover_lab.world.state import State
 
-__all__ = ["LOGS", "Logged", "host_events"]
+__all__ = ["CLASSIC", "LOGS", "Logged", "host_events"]
 
 SYSTEM = "System"
 APPLICATION = "Application"
@@ -33,6 +33,8 @@ LOGS: dict[str, tuple[str, ...]] = {
     AVAILABILITY: ("Microsoft-Exchange-HighAvailability",),
 }
 """Log to the providers that write into it here."""
+CLASSIC = (SYSTEM, APPLICATION)
+"""Windows' own logs; the others are channels of an application."""
 CRITICAL, ERROR, WARNING, INFORMATION = 1, 2, 3, 4
 
 
