@@ -280,17 +280,22 @@ def _parameter(name: str, given: _Parameter, owner: _Cmdlet, *, reads: bool) -> 
     )
 
 
+@cache
+def _parameters(name: str, year: str) -> tuple[Parameter, ...]:
+    found = _file()[name]
+    reads = name.startswith(("Get-", "Test-"))
+    return tuple(
+        _parameter(parameter, given, found, reads=reads)
+        for parameter, given in found.parameters.items()
+        if not year or not given.versions or year in given.versions
+    )
+
+
 def spec(name: str, body: Body, year: str = "") -> CommandSpec | None:
     """The command `name` with this body, as that version of Exchange has it; None where it does not exist there."""
     if not documented(name, year):
         return None
     found = _file()[name]
-    reads = name.startswith(("Get-", "Test-"))
-    parameters = tuple(
-        _parameter(parameter, given, found, reads=reads)
-        for parameter, given in found.parameters.items()
-        if not year or not given.versions or year in given.versions
-    )
     default = found.default or (
         "Identity" if "Identity" in found.sets else "FullParams" if "FullParams" in found.sets else ""
     )
@@ -299,7 +304,7 @@ def spec(name: str, body: Body, year: str = "") -> CommandSpec | None:
         body=body,
         module=found.module,
         class_name=_class_name(name, found),
-        parameters=parameters,
+        parameters=_parameters(name, year),
         default_set=default,
         should_process=found.whatif,
         confirm_impact="High" if found.prompts else "Medium",

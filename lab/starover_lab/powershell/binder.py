@@ -103,7 +103,7 @@ def bind(
 
     What a simple function cannot bind is left in `Invocation.rest`.
     """
-    binding = _Binding(spec, frozenset(spec.set_names()))
+    binding = _Binding(spec, frozenset(spec.set_names))
     unbound = _named(binding, list(arguments))
     unbound = _positional(binding, unbound)
     _remaining(binding, unbound)
@@ -127,6 +127,8 @@ def bind(
 def _find(spec: CommandSpec, name: str) -> Parameter | None:
     """The parameter that a name, an alias or an unambiguous beginning means."""
     wanted = name.casefold()
+    if wanted in spec.parameters_by_name:
+        return spec.parameters_by_name[wanted]
     candidates = [*spec.parameters, *(_COMMON[common] for common in spec.common_names())]
     found: list[Parameter] = []
     for parameter in candidates:
@@ -201,10 +203,13 @@ def _positional(binding: _Binding, arguments: list[Argument]) -> list[Argument]:
 def _bind_at(binding: _Binding, place: int, value: Value, *, alone: bool) -> bool:
     default = binding.spec.default_set
     first = frozenset({default}) & binding.sets
+    there = [
+        parameter
+        for parameter in binding.spec.parameters
+        if parameter.name not in binding.bound and any(how.position == place for how in parameter.sets.values())
+    ]
     for sets, converts in ((first, False), (binding.sets, False), (first, True), (binding.sets, True)):
-        for parameter in binding.spec.parameters:
-            if parameter.name in binding.bound:
-                continue
+        for parameter in there:
             at = [how for name in sets if (how := binding.in_set(parameter, name)) is not None]
             if not any(how.position == place for how in at):
                 continue
@@ -272,7 +277,7 @@ def _settle(binding: _Binding, *, piped: bool) -> str:
     spec = binding.spec
     sets = binding.sets
     complete = [
-        name for name in spec.set_names() if name in sets and not _missing(binding, name, binding.bound, piped=piped)
+        name for name in spec.set_names if name in sets and not _missing(binding, name, binding.bound, piped=piped)
     ]
     if not complete:
         chosen = spec.default_set if spec.default_set in sets else next(iter(sets)) if len(sets) == 1 else None

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol, TypeAlias
 
 from starover_lab.powershell.errors import ErrorRecord, InvocationInfo, PSException, Terminated, Unsupported
@@ -344,12 +345,22 @@ class CommandSpec:
     kind: Literal["Cmdlet", "Function"] = "Cmdlet"
     version: str = ""
 
+    @cached_property
     def set_names(self) -> tuple[str, ...]:
         """The named parameter sets in order of first mention; `ALL_SETS` alone when there are none."""
         names = dict.fromkeys(s for p in self.parameters for s in p.sets if s != ALL_SETS)
         if self.default_set and self.default_set not in names:
             names[self.default_set] = None
         return tuple(names) or (ALL_SETS,)
+
+    @cached_property
+    def parameters_by_name(self) -> Mapping[str, Parameter]:
+        """Its own parameters by name and alias in lower case; the first of a name is meant."""
+        found: dict[str, Parameter] = {}
+        for parameter in self.parameters:
+            for name in (parameter.name, *parameter.aliases):
+                found.setdefault(name.casefold(), parameter)
+        return found
 
     def common_names(self) -> dict[str, str]:
         """The common parameters this command has, with their aliases."""

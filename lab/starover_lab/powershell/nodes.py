@@ -464,19 +464,23 @@ class Using(Statement):
     keyword: str
 
 
-_fields: dict[str, tuple[str, ...]] = {}
-# By the name of a node's class: asking a dataclass is slow, and every script is walked.
+_fields: dict[type[Node], tuple[str, ...]] = {}
+# By a node's class: asking a dataclass is slow, and every script is walked.
 
 
 def children(node: Node) -> list[Node]:
     """The nodes right below one, in the order in which they were written."""
     found: list[Node] = []
-    kind = type(node).__name__
-    names = _fields.get(kind)
+    names = _fields.get(type(node))
     if names is None:
-        names = _fields[kind] = tuple(one.name for one in fields(node))
+        placed = {one.name for one in fields(Node)}
+        names = _fields[type(node)] = tuple(one.name for one in fields(node) if one.name not in placed)
     for name in names:
-        _gather(getattr(node, name), found)
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            found.append(value)
+        elif type(value) is tuple:
+            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType]
     return found
 
 
@@ -497,9 +501,9 @@ def walk_with_parents(node: Node) -> Iterator[tuple[Node, tuple[Node, ...]]]:
         waiting.extend((child, inner) for child in reversed(children(here)))
 
 
-def _gather(value: object, found: list[Node]) -> None:
-    if isinstance(value, Node):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]
-            _gather(item, found)  # pyright: ignore[reportUnknownArgumentType]
+def _gather(values: tuple[object, ...], found: list[Node]) -> None:
+    for value in values:
+        if isinstance(value, Node):
+            found.append(value)
+        elif type(value) is tuple:
+            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType]

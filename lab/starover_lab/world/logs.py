@@ -44,8 +44,8 @@ class Rate:
         return (1 - self.quiet) / 2
 
     def _angle(self, when: datetime) -> float:
-        midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
-        return 2 * math.pi * ((when - midnight).total_seconds() - self.busy_hour * 3600) / _DAY
+        seconds = when.hour * 3600 + when.minute * 60 + when.second + when.microsecond / 1_000_000
+        return 2 * math.pi * (seconds - self.busy_hour * 3600) / _DAY
 
 
 @dataclass
