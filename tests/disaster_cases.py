@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from starover_lab.world.dags import DagChanges
 from starover_lab.world.world import World
 from three_ways import Before, Case
 
@@ -46,7 +49,33 @@ def _forced_by_hand(world: World) -> None:
     world.cluster_tasks.start("ExchangeNode2", "ExchangeNode2", force=True)
 
 
+def _dac_off(world: World) -> None:
+    world.dags.change("DAG1", "EX1", DagChanges(dac_mode="Off"))
+
+
+def _forced_on(server: str) -> Callable[[World], None]:
+    def act(world: World) -> None:
+        world.cluster_tasks.start(server, server, force=True)
+
+    return act
+
+
+_TWO_CLUSTERS = (
+    *(_LATE, Before(act=_dac_off, seconds=600), Before(fault=("witness_down", "DAG1"), seconds=60)),
+    Before(fault=("partition", "EX1,EX2,DC1|EX3,EX4,DC2"), seconds=420),
+    *(Before(act=_forced_on("EX1"), seconds=60), Before(act=_forced_on("EX3"), seconds=600)),
+)
+"""A person forced quorum on both sides of a cut: each mounts the databases for its own."""
+
+
 DISASTER: tuple[Case, ...] = (
+    Case(
+        topology="pa-4x2-fsw1",
+        book="split-brain-check",
+        parameters={"db": ["DB01", "DB03"], "dismount": True},
+        before=_TWO_CLUSTERS,
+        brings=("dismounted",),
+    ),
     Case(
         topology=_BEHIND,
         book="force-quorum",

@@ -9,12 +9,11 @@ from starover import (
     Estate,
     Finding,
     Findings,
-    NotSafe,
     Steps,
     runbook,
 )
 from starover.steps.disaster import survey
-from starover.steps.split import Side, dismounted, doubles, sides_of
+from starover.steps.split import Side, dismounted, doubles, giving_way, sides_of
 
 
 class SplitReport(Findings, frozen=True, kw_only=True):
@@ -36,7 +35,7 @@ def split_brain_check(dag: Dag, estate: Estate, db: Sequence[DbName], dismount: 
 
     dag: the DAG; need not be named where the inventory has one
     db: databases; repeat it for several
-    dismount: dismount them on the side without quorum
+    dismount: dismount them on the side without quorum; where both have it, on the one whose configuration is older
     """
     seen = yield from survey(dag, estate)
     sides = sides_of(seen)
@@ -49,18 +48,11 @@ def split_brain_check(dag: Dag, estate: Estate, db: Sequence[DbName], dismount: 
         )
     doubled = doubles(sides, db)
     if dismount and doubled:
-        holding = [one for one in sides if any(here.database in doubled for here in one.mounted)]
-        weak = [one for one in holding if not one.quorate]
-        if len(weak) != 1 or len(holding) != 2:
-            raise NotSafe(
-                "nobody can tell which side is to give way: "
-                + ("both have quorum" if not weak else "neither has quorum"),
-                certain=(*(one.text for one in sides), "nothing was changed"),
-                next=("decide who serves, then: starover plan fence --lost-server ... for the other side",),
-            )
+        weak = yield from giving_way(estate, sides, doubled)
         for name in doubled:
-            server = next(one.server for one in weak[0].mounted if one.database.casefold() == name.casefold())
-            yield dismounted.on(estate.server(server), name=server, database=name)
+            for here in weak.mounted:
+                if here.database.casefold() == name.casefold():
+                    yield dismounted.on(estate.server(here.server), name=here.server, database=name)
     silent = [host.server for host in seen.members if not host.answers]
     says = f"{', '.join(doubled)} mounted on both sides" if doubled else "nothing is mounted twice, as far as was seen"
     findings = [

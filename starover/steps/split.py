@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
+from starover.errors import NotSafe
+from starover.estate import Estate
 from starover.names import DbName
-from starover.step import Blocked, Change, Risk, Settle, step
+from starover.runbook import Steps, attempt, together
+from starover.step import Blocked, Change, Query, Report, Risk, Settle, step
 from starover.steps.dag import short
 from starover.steps.disaster import Heard, MemberCopies, Survey, member_copies
 
-__all__ = ["MountedHere", "Side", "dismounted", "doubles", "sides_of"]
+__all__ = [
+    "ClusterVersion",
+    "MountedHere",
+    "Side",
+    "cluster_version",
+    "dismounted",
+    "doubles",
+    "giving_way",
+    "sides_of",
+]
+
+
+class ClusterVersion(Report):
+    """Which configuration a node of a cluster goes by (`disaster/tag.ps1.j2`)."""
+
+    tag: str
+    """`3:3:276`: next epoch, epoch of the last update, updates since. Once quorum was forced each epoch begins with
+    when that was: `2026/11/20-02`51`07.000_4` (KB 947713). Empty: no cluster service runs."""
+
+    @property
+    def rank(self) -> tuple[str, int, int] | None:
+        """Of two the greater is newer: forced before not forced, later before earlier; None: it cannot be read."""
+        found = _TAG.fullmatch(self.tag)
+        return None if found is None else (found["when"] or "", int(found["epoch"]), int(found["updates"]))
+
+
+_TIME = r"\d{4}/\d\d/\d\d-\d\d\D\d\d\D\d\d\.\d+"
+_TAG = re.compile(rf"(?:{_TIME}_)?\d+:(?:(?P<when>{_TIME})_)?(?P<epoch>\d+):(?P<updates>\d+)")
+cluster_version = Query("disaster/tag.ps1.j2", ClusterVersion)
+"""Of the node that is asked."""
 
 
 class MountedHere(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +124,33 @@ def doubles(sides: Sequence[Side], databases: Sequence[str]) -> tuple[str, ...]:
         if len(places) > 1:
             found.append(places[0].database)
     return tuple(found)
+
+
+def giving_way(estate: Estate, sides: Sequence[Side], doubled: Sequence[str]) -> Steps[Side]:
+    """The side that is to dismount: the one without quorum; of two that have it, the one with the older configuration.
+
+    Raises `NotSafe` where that cannot be told.
+    """
+    holding = [one for one in sides if any(here.database in doubled for here in one.mounted)]
+    weak = [one for one in holding if not one.quorate]
+    if len(holding) == 2 and len(weak) == 1:
+        return weak[0]
+    why = "neither has quorum" if weak else "more than two have them mounted"
+    if len(holding) == 2 and not weak:
+        asked = [estate.server(one.servers[0]) for one in holding]
+        answers = yield from together(attempt(cluster_version.read(server)) for server in asked)
+        ranks = [one.rank if isinstance(one, ClusterVersion) else None for one in answers]
+        known = [one for one in ranks if one is not None]
+        if len(set(known)) == 2:
+            return holding[ranks.index(min(known))]
+        why = "both have quorum, and " + (
+            "their configurations are equally new" if len(known) == 2 else "the version of a configuration is unknown"
+        )
+    raise NotSafe(
+        f"nobody can tell which side is to give way: {why}",
+        certain=(*(one.text for one in sides), "nothing was changed"),
+        next=("decide who serves, then: starover plan fence --lost-server ... for the other side",),
+    )
 
 
 @step(check=member_copies, apply="recovery/dismount.ps1.j2", risk=Risk.DATA, settle=Settle(every=5, limit=120))

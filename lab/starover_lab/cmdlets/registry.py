@@ -16,6 +16,7 @@ from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.errors import ErrorRecord
 from starover_lab.powershell.values import PSArray, PSObject, Value
+from starover_lab.world.cluster import CLUSSVC
 from starover_lab.world.names import same
 
 __all__ = ["children", "exists", "item", "property_of"]
@@ -79,6 +80,9 @@ def _keys(here: Machine) -> dict[str, Values]:
             # What setup leaves where it broke off (powershell.md section 2).
             keys[f"{_EXCHANGE}\\HubTransportRole"] |= {"Action": "BuildToBuildUpgrade", "Watermark": "Transport"}
         keys[_UNINSTALL] = {"DisplayName": "Microsoft Exchange Server", "VersionMajor": major, "VersionMinor": minor}
+    cluster = here.world.state.cluster_on(server)
+    if cluster is not None and here.world.state.runs(server, CLUSSVC):  # its service loads the hive
+        keys["Cluster"] = {"ClusterName": cluster.name, "PaxosTag": cluster.paxos_tag}
     for path in list(keys):
         above = path.rpartition("\\")[0]
         while above and above not in keys:

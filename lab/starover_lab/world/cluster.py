@@ -343,7 +343,9 @@ class Clusters:
         held = self._state.cluster_on(self._state.servers[node.server])
         if held is None or held.origin != cluster.origin or node.quarantined_until is not None:
             return False
-        return held is cluster or (not held.quorate and held.epoch <= cluster.epoch)
+        own = held.nodes.get(node.server)
+        apart = own is not None and own.state in ("Up", "Paused")
+        return held is cluster or (not apart and held.version <= cluster.version)
 
     def _watch_witness_return(self, cluster: Cluster) -> None:
         state = self._state

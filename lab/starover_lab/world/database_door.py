@@ -19,6 +19,7 @@ from starover_lab.world.reading import Reading
 from starover_lab.world.replication import REPL, Replication
 from starover_lab.world.seeding import Seeding
 from starover_lab.world.server_settings import ServerSettings
+from starover_lab.world.split_brain import SplitBrain, rival_of
 from starover_lab.world.state import State, first_label
 from starover_lab.world.views import CopyView, DatabaseView
 
@@ -38,6 +39,7 @@ class DatabaseDoor:
     _seeding: Seeding
     _replication: Replication
     _active_manager: ActiveManager
+    _split_brain: SplitBrain
 
     def database(self, name: str) -> Database:
         """A database. Raises `not_found`."""
@@ -150,9 +152,13 @@ class DatabaseDoor:
         return self._active_manager.mount(self.database(database), decision=decision)
 
     def dismount(self, database: str, asked: str) -> datetime:
-        """Dismount-Database; returns when it is dismounted."""
+        """Dismount-Database: in a split brain what the side of `asked` has; returns when it is dismounted."""
         self._dc(asked)
-        return self._active_manager.dismount(self.database(database))
+        found = self.database(database)
+        rival = rival_of(self.state, found, self.state.server(asked))
+        if rival is not None:
+            return self._split_brain.dismount(found, rival)
+        return self._active_manager.dismount(found)
 
     def move_active(
         self, database: str, asked: str, *, target: str | None = None, dial: str = "Lossless", **how: Unpack[MoveWish]

@@ -123,10 +123,10 @@ class Rival:
     """A database mounted a second time, by another cluster of the same DAG: split brain."""
 
     server: str
-    state: Literal["Mounting", "Mounted"]
+    state: Literal["Mounting", "Mounted", "Dismounting", "Dismounted"]
     since: datetime
     until: datetime | None
-    """End of `Mounting`."""
+    """End of `Mounting` or `Dismounting`."""
     first: int
     """Newest log that it began with."""
 

@@ -369,6 +369,8 @@ class Cluster:
     """What all configurations of one cluster have in common, since it was made."""
     epoch: int = 0
     """Version of the configuration; forcing quorum adds a thousand."""
+    forced_at: datetime | None = None
+    """When quorum was forced last in the history of this configuration; of two the later leads."""
     forced: bool = False
     recovering: bool = False
     """Quorum was forced and not every member is back: the witness in use may be taken away by a bare Set-DAG."""
@@ -379,6 +381,18 @@ class Cluster:
     def quorum_type(self) -> str:
         """`NodeMajority` or `NodeAndFileShareMajority`."""
         return "NodeAndFileShareMajority" if self.votes.witness else "NodeMajority"
+
+    @property
+    def version(self) -> tuple[float, int]:
+        """How new its configuration is: a forced one leads those that were not, a later one an earlier one."""
+        return (self.forced_at.timestamp() if self.forced_at is not None else 0.0, self.epoch)
+
+    @property
+    def paxos_tag(self) -> str:
+        """The same as the cluster database has it (KB 947713): `3:3:276`, with a time once quorum was forced."""
+        formed, changes = divmod(self.epoch, 1000)
+        when = f"{self.forced_at:%Y/%m/%d-%H`%M`%S}.{self.forced_at.microsecond // 1000:03d}_" if self.forced_at else ""
+        return f"{when}{formed + 1}:{when}{formed + 1}:{changes + 1}"
 
 
 @dataclass(frozen=True, kw_only=True)

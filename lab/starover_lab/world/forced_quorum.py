@@ -43,10 +43,10 @@ def newer(state: State, cluster: Cluster) -> list[Cluster]:
     ]
 
 
-def _rank(cluster: Cluster) -> tuple[int, bool, int, str]:
+def _rank(cluster: Cluster) -> tuple[tuple[float, int], bool, int, str]:
     """Of two configurations the later one leads; of equal ones that with quorum, then with more nodes."""
     ups = sum(node.state in ("Up", "Paused") for node in cluster.nodes)
-    return (cluster.epoch, cluster.quorate, ups, cluster.key)
+    return (cluster.version, cluster.quorate, ups, cluster.key)
 
 
 def split_off(state: State, cluster: Cluster, node: ClusterNode) -> Cluster:
@@ -65,6 +65,7 @@ def split_off(state: State, cluster: Cluster, node: ClusterNode) -> Cluster:
         discovered=set(cluster.discovered),
         origin=cluster.origin,
         epoch=cluster.epoch + _FORCED,
+        forced_at=state.now,
         forced=True,
         recovering=True,
         actives=remembered_actives(state, cluster),

@@ -141,7 +141,7 @@ class Members:
         names = {name.casefold() for name in view.members}
         clusters = sorted(
             (one for one in state.clusters if any(node.server.casefold() in names for node in one.nodes)),
-            key=lambda one: (not one.quorate, -one.epoch),
+            key=lambda one: (not one.quorate, *(-part for part in one.version)),
         )
         if not clusters or not clusters[0].quorate:
             raise WorldError("no_quorum", f"the cluster {view.name} has no quorum", cluster=view.name)
@@ -262,7 +262,7 @@ class Members:
     def _with(self, host: Server) -> Cluster | None:
         """The cluster that has a host for a node, one with quorum before others."""
         found = [one for one in self._state.clusters if host.name in one.nodes]
-        return max(found, key=lambda one: (one.quorate, one.epoch), default=None)
+        return max(found, key=lambda one: (one.quorate, one.version), default=None)
 
     def _forget(self, known: DagObject, host: Server, dc: DomainController) -> None:
         state = self._state

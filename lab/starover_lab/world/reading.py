@@ -11,6 +11,7 @@ from starover_lab.world.entities import Cluster, Component, DagObject, Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import REPL, Replication, is_active
 from starover_lab.world.seeding import Seeding
+from starover_lab.world.split_brain import rival_of
 from starover_lab.world.state import State, first_label
 from starover_lab.world.storage import counters, last_backup, space
 from starover_lab.world.views import STALE_QUEUE, CopyView, DagStatus, DatabaseView, NodeView
@@ -120,11 +121,8 @@ class Reading:
 
     def _active_for(self, database: Database, asked: Server) -> str:
         """The server with the active copy as the cluster of `asked` has it: in a split brain each side has its own."""
-        for rival in database.rivals:
-            side = self._state.cluster_of(database.dag, self._state.servers[rival.server])
-            if side is self._state.cluster_of(database.dag, asked):
-                return rival.server
-        return database.active
+        rival = rival_of(self._state, database, asked)
+        return rival.server if rival is not None else database.active
 
     def dag_status(self, dag: DagObject, dc: str, asked: Server) -> DagStatus:
         """A DAG with what its cluster knows. Raises `no_quorum`, `server_down`."""

@@ -7,13 +7,23 @@ is its own: the copy has diverged when the rival ends. Knows no cmdlet.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starover_lab.world.activation import Activation
 from starover_lab.world.database_parts import Database, Rival
 from starover_lab.world.entities import Cluster, Server
+from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import Replication
 from starover_lab.world.state import State
 
-__all__ = ["SplitBrain"]
+__all__ = ["SplitBrain", "rival_of"]
+
+
+def rival_of(state: State, database: Database, asked: Server) -> Rival | None:
+    """The second mount of a database that the cluster of `asked` has for its own; None: it has the first, or none."""
+    mine = state.cluster_of(database.dag, asked)
+    sides = ((one, state.cluster_of(database.dag, state.servers[one.server])) for one in database.rivals)
+    return next((one for one, side in sides if side is mine), None)
 
 
 class SplitBrain:
@@ -40,6 +50,17 @@ class SplitBrain:
                 beside = cluster is not own and cluster.name.casefold() == database.dag.casefold()
                 if beside and cluster.quorate and cluster.core_owner:
                     self._mount(database, cluster)
+
+    def dismount(self, database: Database, rival: Rival) -> datetime:
+        """An administrator dismounts what his side has mounted; it stays so. Returns when it is dismounted."""
+        state = self._state
+        if rival.state not in ("Mounting", "Mounted"):
+            raise WorldError("not_mounted", f"{database.name} is not mounted", database=database.name)
+        self._keep(database, rival)
+        rival.state, rival.until = "Dismounting", state.poke_after(state.tuning.dismount_s)
+        state.log.add("rival_dismounting", database.name, server=rival.server, beside=database.active)
+        state.review()
+        return rival.until
 
     def _mount(self, database: Database, cluster: Cluster) -> None:
         state = self._state
@@ -71,13 +92,21 @@ class SplitBrain:
         if cluster is own or not self._able(database, server):
             self._end(database, rival)
         elif rival.until is not None and state.now >= rival.until:
-            rival.state, rival.until = "Mounted", None
-            state.log.add("rival_mounted", database.name, server=rival.server, beside=database.active)
+            mounting = rival.state == "Mounting"
+            rival.state, rival.until = "Mounted" if mounting else "Dismounted", None
+            kind = "rival_mounted" if mounting else "rival_dismounted"
+            state.log.add(kind, database.name, server=rival.server, beside=database.active)
 
     def _end(self, database: Database, rival: Rival) -> None:
+        """The other side has it no more."""
+        database.rivals.discard(rival.server)
+        if rival.state in ("Mounting", "Mounted"):
+            self._keep(database, rival)
+        self._state.again()
+
+    def _keep(self, database: Database, rival: Rival) -> None:
         """The rival is mounted no more: what it wrote is its own."""
         state = self._state
-        database.rivals.discard(rival.server)
         written = int(database.stream.rate.logs(rival.since, state.now)) if rival.state == "Mounted" else 0
         copy = database.copies.get(rival.server)
         if copy is None:
@@ -88,4 +117,3 @@ class SplitBrain:
             copy.diverged += written
             copy.diverged_at = state.now
         state.log.add("rival_ended", database.name, server=rival.server, logs=written)
-        state.again()

@@ -178,7 +178,7 @@ class State:
     def leading_cluster(self, dag: str) -> Cluster | None:
         """Of a DAG's clusters the one with quorum, or with the newest configuration."""
         own = [one for one in self.clusters if one.name.casefold() == dag.casefold()]
-        return max(own, key=lambda one: (one.quorate, one.epoch), default=None)
+        return max(own, key=lambda one: (one.quorate, one.version), default=None)
 
     def acting_cluster(self, dag: str, active: Server) -> Cluster | None:
         """The cluster whose Active Manager has a database: that of its active server while it has quorum."""

@@ -134,7 +134,7 @@ class World(DatabaseDoor):
         """Windows updates."""
         self.queues = Queues(state)
         """Transport queues and send connectors."""
-        split_brain = SplitBrain(state, self._replication, activation)
+        self._split_brain = SplitBrain(state, self._replication, activation)
         state.directory.arrived.append(self._replicated)
         state.reviewers += [
             self._hosts.review,
@@ -144,7 +144,7 @@ class World(DatabaseDoor):
             Dacp(state).review,
             self._active_manager.review,
             Rebalance(state, activation, self._active_manager).review,
-            split_brain.review,
+            self._split_brain.review,
             self._seeding.review,
             self._replication.review,
             self.lag.review,
