@@ -159,6 +159,24 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses: tuple[str, ...] = ()
     """Its own virtual addresses, where names point to them; empty: those of its DNS name."""
     target_group: str = ""
+    api: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^(?:https://[^\s/@]+)?(?![\s\S])",
+            title="Api",
+            description="where its API answers, such as https://lb.example.com:444",
+        ),
+    ] = ""
+    """Of a `zevenet`: where its API (ZAPI) answers, such as https://lb.example.com:444; empty: a person tells it."""
+    ca_file: str = ""
+    """PEM file of the authority that its API is trusted by, relative to the inventory file; empty: the system's."""
+    credential: CredentialRef = ""
+    """Reference to the key of its API: the password is the key, the user's name does not matter."""
+
+    @property
+    def farms(self) -> bool:
+        """Whether it keeps farms that the tool can change."""
+        return self.kind == "zevenet" and bool(self.api)
 
 
 class ClientName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

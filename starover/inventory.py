@@ -239,16 +239,25 @@ def _resolve_authorities(parts: dict[str, tuple[msgspec.Struct, ...]], text: Tex
     for at, server in enumerate(servers):
         roads: list[Road] = []
         for number, road in enumerate(server.roads):
-            if road.ca_file and folder is not None:
-                file = (folder / road.ca_file).absolute()
-                if not file.is_file():
-                    line = text.line(("servers", at, "roads", number, "ca_file"))
-                    text.problems.append(Problem(line, f"`ca_file`: there is no file {file}"))
-                road = msgspec.structs.replace(road, ca_file=str(file))
-            roads.append(road)
+            place = ("servers", at, "roads", number, "ca_file")
+            roads.append(msgspec.structs.replace(road, ca_file=_authority(road.ca_file, folder, text, place)))
         resolved.append(msgspec.structs.replace(server, roads=tuple(roads)))
     if resolved:
         parts["servers"] = tuple(resolved)
+    parts["balancers"] = tuple(
+        msgspec.structs.replace(one, ca_file=_authority(one.ca_file, folder, text, ("balancers", at, "ca_file")))
+        for at, one in enumerate(parts.get("balancers", ()))
+        if isinstance(one, Balancer)
+    )
+
+
+def _authority(file: str, folder: Path | None, text: Text, place: Place) -> str:
+    if not file or folder is None:
+        return file
+    found = (folder / file).absolute()
+    if not found.is_file():
+        text.problems.append(Problem(text.line(place), f"`ca_file`: there is no file {found}"))
+    return str(found)
 
 
 def _located(server: Server, estate: Estate) -> Server:
@@ -296,12 +305,23 @@ def _contradictions(estate: Estate, text: Text) -> Iterator[Problem]:
     taken: dict[str, str] = {}
     for at, dag in enumerate(estate.dags):
         yield from _dag(dag, estate, taken, text, ("dags", at))
+    for at, balancer in enumerate(estate.balancers):
+        yield from _balancer(balancer, text, ("balancers", at))
     balancers = {balancer.name for balancer in estate.balancers}
     for at, name in enumerate(estate.client_names):
         if name.balancer and name.balancer not in balancers:
             yield Problem(text.line(("client_names", at, "balancer")), f"there is no balancer `{name.balancer}`")
         if name.dag and name.dag not in {dag.name for dag in estate.dags}:
             yield Problem(text.line(("client_names", at, "dag")), f"there is no DAG `{name.dag}`")
+
+
+def _balancer(balancer: Balancer, text: Text, place: Place) -> Iterator[Problem]:
+    given = [key for key in ("api", "ca_file", "credential") if getattr(balancer, key)]
+    if given and balancer.kind != "zevenet":
+        yield Problem(text.line((*place, given[0])), f"`{given[0]}` is for balancers of the kind zevenet")
+    elif given and not (balancer.api and balancer.credential):
+        missing = "credential" if balancer.api else "api"
+        yield Problem(text.line(place), f"{balancer.name} has `{given[0]}`, so it needs `{missing}:` too")
 
 
 def _twice(text: Text, key: str, names: list[str], what: str) -> Iterator[Problem]:

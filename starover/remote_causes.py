@@ -56,6 +56,7 @@ CAUSES: dict[str, Cause] = {
     "timed-out": Cause("it took too long: look whether it still goes on before trying again", retryable=True),
     "connection-lost": Cause("the connection broke: look what became of it, then try again", retryable=True),
     "throttled": Cause("the other side asks for patience: close idle sessions or wait", retryable=True, after=60.0),
+    "balancer-failed": Cause("the balancer failed at it: its own log (zapi.log) says why", retryable=True),
     "busy": Cause("the same is under way already: wait for it", retryable=True),
     "transient": Cause("Exchange calls it transient: try again", retryable=True),
     # -- AWS

@@ -22,9 +22,11 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from approving import approved
+from inner_roads import Roads, with_roads
 from starover_lab import written
 from starover_lab.cloud.api import Cloud
 from starover_lab.cmdlets.sessions import Sessions
+from starover_lab.farm.zapi import Zapi
 from starover_lab.powershell import session
 from starover_lab.powershell.errors import ErrorRecord as LabError
 from starover_lab.powershell.errors import Terminated
@@ -46,6 +48,7 @@ from starover.estate import Estate
 from starover.plan import Plan
 from starover.runbook import Content
 from starover.transport import Answer, Script
+from starover.transport.farm import request_of
 from starover.values import Plain
 
 T = TypeVar("T")
@@ -56,6 +59,10 @@ Accident = Callable[[Script], str | None]
 
 _PARSED = lru_cache(maxsize=4000)(parse)
 """A story reads the same things again and again; nothing changes a tree once it is made."""
+
+
+_CONTENT = lru_cache(maxsize=1)(find)
+"""Our own content, read once: it is never changed."""
 
 
 class Keys:
@@ -244,6 +251,8 @@ class InnerTransport:
                 self.ran[script.operation] += 1
             if call.service == "probe":
                 answer = self._look(str(call.parameters["address"]))
+            elif call.service == "zevenet":
+                answer = self._farm(call)
             else:
                 answer = self.cloud.answer(call.service, call.operation, call.parameters)
             said.append(msgspec.json.decode(msgspec.json.encode(answer)))
@@ -254,6 +263,15 @@ class InnerTransport:
             put(_answer_of(script, call, said, lost=accident is not None))
 
         world.scheduler.spawn(f"aws {script.text}", body, done)
+
+    def _farm(self, call: Call) -> dict[str, object]:
+        """A balancer's answer, as the tool's own requests get it."""
+        asked = request_of(call)
+        body = msgspec.json.encode(asked.body) if asked.body is not None else b""
+        status, reply = Zapi(self._simulation.world, asked.balancer).perform(asked.method, asked.path, body)
+        if status < 400:
+            return {"reply": dict(reply)}
+        return {"error": {"code": f"zapi-{status}", "message": str(reply["message"])}}
 
     def _look(self, address: str) -> dict[str, object]:
         """A health page: that of the server with this address, else of any."""
@@ -330,19 +348,36 @@ def estate_of(world: World) -> Estate:
 
 
 class InnerLab:
-    """A world, and the product at work on it: `InnerLab("pa-4x2", folder)`; close it, or use it in `with`."""
+    """A world, and the product at work on it: `InnerLab("pa-4x2", folder)`; close it, or use it in `with`.
 
-    def __init__(self, topology: str | Path, folder: Path, content: Content | None = None, **options: bool) -> None:
+    `roads`: the kinds of road to every host, in this order, `ssm` being the product's own on the lab's Run Command;
+    `snapin`: Exchange is asked by its snap-in, which Run Command needs. Without roads: one of the lab's own.
+    """
+
+    def __init__(
+        self,
+        topology: str | Path,
+        folder: Path,
+        content: Content | None = None,
+        *,
+        roads: Sequence[str] = (),
+        snapin: bool = True,
+        **options: bool,
+    ) -> None:
         self.world = World.from_topology(topology, **options)
         self.estate = estate_of(self.world)
         self.simulation = Simulation(self.world)
         self.transport = InnerTransport(self.simulation)
         self.clock = SimulatedClock(self.simulation)
+        self.carrier: Transport = self.transport
+        if roads:
+            self.estate = with_roads(self.estate, roads, snapin=snapin)
+            self.carrier = Roads(self.transport, self.simulation, self._absent, self.clock)
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(local, "uuid4", Keys())
         self._patch.setattr(session, "parse", _PARSED)
         self.folder = folder
-        self.content = content if content is not None else find()
+        self.content = content if content is not None else _CONTENT()
 
     def __enter__(self) -> InnerLab:
         return self
@@ -358,11 +393,14 @@ class InnerLab:
         return Local(
             estate=self.estate,
             content=self.content,
-            transport=self.transport,
+            transport=self.carrier,
             clock=self.clock,
             folder=self.folder,
             why=Why(who=who),
         )
+
+    def _absent(self, host: str) -> None:
+        self.simulation.now(lambda: self.world.scheduler.absent(host))
 
     def plan(self, book: str, parameters: Mapping[str, Plain] | None = None, **more: Plain) -> Planned:
         return self.local().plan(book, {**(parameters or {}), **more})

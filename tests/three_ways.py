@@ -221,6 +221,13 @@ def _weighted(cloud: Cloud) -> None:
     cloud.call("route53", "change_resource_record_sets", batch)
 
 
+_SIDES: Mapping[str, Plain] = {
+    "hosted_zone": _ZONE,
+    "name": "mail.example.com",
+    "member": ["eu-west-1a=203.0.113.10", "eu-west-1b=203.0.113.20"],
+}
+
+
 _DRAINED = ("target_leaving", "hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
 _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored", "target_registered")
 
@@ -437,6 +444,34 @@ CASES: tuple[Case, ...] = (
         brings=("snapshots_begun", "seeded"),
     ),
     Case(
+        topology="pa-4x2-farm",
+        book="farm-maintenance",
+        parameters={"server": "EX1", "action": "maintenance"},
+        brings=("backend_in_maintenance",),
+    ),
+    Case(
+        topology="pa-4x2-farm",
+        book="farm-maintenance",
+        parameters={"backend": ["Web:2"], "action": "up"},
+        before=(Before(book="farm-maintenance", parameters={"server": "EX2", "action": "maintenance"}),),
+        brings=("backend_up",),
+    ),
+    Case(
+        topology="pa-4x2-farm",
+        book="farm-maintenance",
+        parameters={"server": "EX1", "action": "maintenance"},
+        brings=("backend_up",),
+        undone=True,
+    ),
+    Case(
+        topology="pa-4x2-farm",
+        book="farm-maintenance",
+        parameters={"server": "EX2", "action": "up"},
+        before=(Before(book="farm-maintenance", parameters={"server": "EX2", "action": "maintenance"}),),
+        brings=("backend_in_maintenance",),
+        undone=True,
+    ),
+    Case(
         topology="pa-4x2",
         book="elb-drain",
         parameters={"server": "EX1"},
@@ -490,6 +525,20 @@ CASES: tuple[Case, ...] = (
         parameters={"hosted_zone": _ZONE, "name": "w.example.com", "set_identifier": "site-a"},
         before=(Before(cloud=_weighted),),
         brings=("record_weighted",),
+        undone=True,
+    ),
+    Case(
+        topology="pa-4x2",
+        book="route53-failover",
+        parameters=_SIDES,
+        brings=("endpoint_watched", "records_set"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="route53-failover",
+        parameters={**_SIDES, "member": ["eu-west-1a=exch-nlb-4x2", "eu-west-1b=203.0.113.20"]},
+        before=(Before(book="route53-failover", parameters=_SIDES),),
+        brings=("records_set",),
         undone=True,
     ),
     Case(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starover.runbook import Content as AnyContent
     from starover.transport import Transport
     from starover.transport.aws import Clients
+    from starover.transport.credentials import Resolver
     from starover_cli.settings import Settings
 
 __all__ = ["Parts", "Room", "who"]
@@ -58,22 +59,27 @@ class Parts:
             "winrm": WinrmTransport(credentials),
             "ssm": SsmTransport(clients, clock),
         }
-        return self.with_calls(RoutedTransport(carriers, clock), estate, file, clients)
+        return self.with_calls(RoutedTransport(carriers, clock), estate, file, clients, credentials)
 
-    def with_calls(self, scripts: Transport, estate: Estate, file: Path, clients: Clients) -> Transport:
-        """The same, with somebody to perform calls: boto3, which finds the lab's AWS in a lab."""
+    def with_calls(
+        self, scripts: Transport, estate: Estate, file: Path, clients: Clients, credentials: Resolver
+    ) -> Transport:
+        """The same, with somebody to perform calls: boto3, which finds the lab's AWS in a lab, and balancers' APIs."""
         from starover.transport.aws import AwsCalls
         from starover.transport.calls import WithCalls
+        from starover.transport.farm import FarmCalls
 
+        patience = float("inf")
         if estate.lab:
-            from starover_cli.lab_cloud import lab_probes
+            from starover_cli.lab_cloud import PATIENCE, lab_probes
 
-            probes = lab_probes(file.parent)
+            probes, patience = lab_probes(file.parent), PATIENCE
         else:
             from starover.transport.probe import Probes
 
             probes = Probes()
-        return WithCalls(scripts, {"probe": probes}, AwsCalls(clients))
+        farms = FarmCalls(estate.balancers, credentials, patience=patience)
+        return WithCalls(scripts, {"probe": probes, "zevenet": farms}, AwsCalls(clients))
 
     def aws(self, estate: Estate, file: Path) -> Clients:
         """boto3's clients for the estate's region; nothing is contacted by making it."""

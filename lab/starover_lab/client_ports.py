@@ -15,6 +15,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from starover_lab.client_services import KINDS, ClientService, inactive, reached
 from starover_lab.tls import Authority
 from starover_lab.world.entities import Server
 from starover_lab.world.world import World
@@ -30,30 +31,6 @@ class Place:
 
     address: str
     port: int
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What stands on a port."""
-
-    speaks: str
-    service: str
-    tls: bool = False
-    component: str = ""
-    """Without which it does not serve; empty: it does not matter."""
-
-
-_KINDS: Mapping[int, _Kind] = {
-    80: _Kind("http", "W3SVC"),
-    443: _Kind("http", "W3SVC", tls=True),
-    25: _Kind("smtp", "MSExchangeFrontEndTransport", component="FrontendTransport"),
-    465: _Kind("smtp", "MSExchangeFrontEndTransport", tls=True, component="FrontendTransport"),
-    587: _Kind("smtp", "MSExchangeFrontEndTransport", component="FrontendTransport"),
-    143: _Kind("imap", "MSExchangeImap4", component="ImapProxy"),
-    993: _Kind("imap", "MSExchangeImap4", tls=True, component="ImapProxy"),
-    110: _Kind("pop", "MSExchangePop3", component="PopProxy"),
-    995: _Kind("pop", "MSExchangePop3", tls=True, component="PopProxy"),
-}
 
 
 class _Reset(Exception):
@@ -83,7 +60,7 @@ class ClientPorts:
     async def serve(self) -> None:
         """Listen everywhere. Raises `OSError`."""
         for address in self._addresses():
-            for port in _KINDS:
+            for port in KINDS:
                 place = Place(address, port)
                 server = await asyncio.start_server(self._meets(place), _LOOPBACK, 0)
                 self._servers.append(server)
@@ -125,7 +102,7 @@ class ClientPorts:
         return met
 
     async def _meet(self, place: Place, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        kind = _KINDS[place.port]
+        kind = KINDS[place.port]
         server = self._behind(place, kind)
         if server is None:
             await reader.read()  # silence: until the other one has had enough
@@ -136,11 +113,11 @@ class ClientPorts:
             await writer.start_tls(self._context(server))
         await _SPEAKS[kind.speaks](self, server, kind, reader, writer)
 
-    def _behind(self, place: Place, kind: _Kind) -> Server | None:
+    def _behind(self, place: Place, kind: ClientService) -> Server | None:
         """The server that a connection reaches; None: packets go nowhere."""
         own = next((one for one in self._state.servers if one.address == place.address), None)
         if own is not None:
-            return own if self._reached(own) else None
+            return own if reached(self._state, own) else None
         subnet = next(
             (
                 one
@@ -154,22 +131,12 @@ class ClientPorts:
             return None
         chosen = self._targets(place.address, place.port)
         every = [one for one in self._state.servers if one.exchange is not None] if chosen is None else chosen
-        behind = [one for one in every if self._reached(one)]
+        behind = [one for one in every if reached(self._state, one)]
         able = [one for one in behind if self._state.runs(one, kind.service)] or behind
         near = [one for one in able if zone is not None and one.az == zone.name]
         if not able:
             raise _Reset
         return (near or able)[0]
-
-    def _reached(self, server: Server) -> bool:
-        """Whether packets from outside reach a host that is alive."""
-        az = self._state.azs.get(server.az)
-        return (
-            self._state.answers(server)
-            and not server.cut_off
-            and (az is None or az.state != "isolated")
-            and all(passes(server, None) for passes in self._state.filters)
-        )
 
     def _context(self, server: Server) -> ssl.SSLContext:
         """With a certificate for the names that the server's certificate for IIS has."""
@@ -181,15 +148,10 @@ class ClientPorts:
             self._tls[server.name] = self._authority.server(names, [server.address])[0]
         return self._tls[server.name]
 
-    def inactive(self, server: Server, component: str) -> bool:
-        """Whether a component of a server serves nobody."""
-        found = {one.name: state for one, state in self._world.components(server.name, server.name)}
-        return bool(component) and found.get(component, "Active") != "Active"
-
     # -- what they say -------------------------------------------------------------------------------------------
 
     async def _http(
-        self, server: Server, kind: _Kind, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, server: Server, kind: ClientService, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, _, rest = head[0].partition(" ")
@@ -219,9 +181,9 @@ class ClientPorts:
         await writer.drain()
 
     async def _smtp(
-        self, server: Server, kind: _Kind, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, server: Server, kind: ClientService, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self.inactive(server, kind.component):
+        if inactive(self._world, server, kind.component):
             await _say(writer, "421 4.3.2 Service not active")
             return
         await _say(writer, f"220 {server.fqdn} Microsoft ESMTP MAIL Service ready")
@@ -238,9 +200,9 @@ class ClientPorts:
                 await _say(writer, "502 5.3.3 Command not implemented")
 
     async def _imap(
-        self, server: Server, kind: _Kind, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, server: Server, kind: ClientService, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self.inactive(server, kind.component):
+        if inactive(self._world, server, kind.component):
             raise _Reset
         await _say(writer, "* OK The Microsoft Exchange IMAP4 service is ready.")
         while line := await reader.readline():
@@ -251,9 +213,9 @@ class ClientPorts:
             await _say(writer, f"{tag} BAD Command received in Invalid state.")
 
     async def _pop(
-        self, server: Server, kind: _Kind, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, server: Server, kind: ClientService, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self.inactive(server, kind.component):
+        if inactive(self._world, server, kind.component):
             raise _Reset
         await _say(writer, "+OK The Microsoft Exchange POP3 service is ready.")
         while line := await reader.readline():
@@ -279,7 +241,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 _SPEAKS: Mapping[
     str,
-    Callable[[ClientPorts, Server, _Kind, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    Callable[[ClientPorts, Server, ClientService, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ] = {
     "http": ClientPorts._http,  # pyright: ignore[reportPrivateUsage]
     "smtp": ClientPorts._smtp,  # pyright: ignore[reportPrivateUsage]

@@ -21,11 +21,14 @@ from starover_lab.client_ports import ClientPorts
 from starover_lab.cloud.api import Cloud
 from starover_lab.control import Control
 from starover_lab.dns_server import DnsListener
+from starover_lab.farm.port import FarmPort
+from starover_lab.farm.zapi import Zapi, key_of
 from starover_lab.pump import PATIENCE, Pump
 from starover_lab.tls import Authority
 from starover_lab.wire import auth
 from starover_lab.wire.endpoint import Endpoint
 from starover_lab.wire.host import Host, Options
+from starover_lab.world.entities import Server
 from starover_lab.world.events import Event
 from starover_lab.world.world import World
 
@@ -65,6 +68,9 @@ class LabServer:
         self._token = secrets.token_urlsafe(24)
         self._control = Control(self, self._token)
         self._client_ports: ClientPorts | None = None
+        names = dict.fromkeys(one.balancer for one in self.world.state.farms)
+        self._zapis = [Zapi(self.world, name) for name in names]
+        self._farm_ports: list[FarmPort] = []
         self._stop = asyncio.Event()
         self._following: set[asyncio.Task[None]] = set()
 
@@ -90,8 +96,13 @@ class LabServer:
             await host.follow()
         for dns in self._dns:
             await dns.serve()
-        self._client_ports = ClientPorts(self.world, authority, self.aws.cloud.balancing.behind)
+        self._client_ports = ClientPorts(self.world, authority, self._behind)
         await self._client_ports.serve()
+        for zapi in self._zapis:
+            known = [one.fqdn for one in self.topology.balancers if one.name == zapi.name and one.fqdn]
+            port = FarmPort(zapi, self.pump, authority, known or [zapi.name], self.world.state.tuning.aws_call_s)
+            self._farm_ports.append(port)
+            await port.serve()
         await self._control.listener.serve()
         self.aws.serve()
         self.pump.afterwards.append(self._follow)
@@ -105,7 +116,9 @@ class LabServer:
             {"address": place.address, "port": place.port, "at": at} for place, at in self._client_ports.at.items()
         ]
         lab["aws"] = {"url": self.aws.url, "region": self.topology.region}
-        estate = written.estate(self.world, self._hosts)
+        apis = {port.zapi.name: port.url for port in self._farm_ports}
+        lab["keys"] = [{"name": name, "key": key_of(self.world, name)} for name in apis]
+        estate = written.estate(self.world, self._hosts, apis)
         written.write(self.folder, estate, f"lab:{users[0].down_level}", authority.pem, lab)
         return Ready(self.name, len(self._hosts), self.folder, url)
 
@@ -129,9 +142,18 @@ class LabServer:
             dns.close()
         if self._client_ports is not None:
             self._client_ports.close()
+        for port in self._farm_ports:
+            port.close()
         self._control.listener.close()
         self.aws.close()
         auth.forget()
+
+    def _behind(self, address: str, port: int) -> Sequence[Server] | None:
+        """The hosts that get connections to an address of any balancer; None: none has a listener there."""
+        found = (
+            one(address, port) for one in (self.aws.cloud.balancing.behind, *(zapi.behind for zapi in self._zapis))
+        )
+        return next((one for one in found if one is not None), None)
 
     def _on_event(self, event: Event) -> None:
         """A host that goes off takes its shells and what runs in them along, at that very moment."""

@@ -58,17 +58,29 @@ def _server(spec: ServerSpec, roads: tuple[Road, ...], world: World) -> Server:
     )
 
 
-def estate(world: World, hosts: Mapping[str, Host]) -> Estate:
-    """What the lab's inventory says. `hosts` by server name."""
+def estate(world: World, hosts: Mapping[str, Host], apis: Mapping[str, str]) -> Estate:
+    """What the lab's inventory says. `hosts` by server name; `apis`: where a balancer's API answers, by its name."""
     specs = world.topology.servers
-    return _estate(world, {one.name: _roads(hosts[one.name], exchange=one.exchange is not None) for one in specs})
+    made = _estate(world, {one.name: _roads(hosts[one.name], exchange=one.exchange is not None) for one in specs})
+    return _with_apis(made, apis)
+
+
+def _with_apis(made: Estate, apis: Mapping[str, str]) -> Estate:
+    balancers = (
+        msgspec.structs.replace(one, api=apis[one.name], ca_file=_CA, credential=f"lab:{one.name}")
+        if one.name in apis
+        else one
+        for one in made.balancers
+    )
+    return msgspec.structs.replace(made, balancers=tuple(balancers))
 
 
 def estate_without_roads(world: World, credential: str) -> Estate:
     """The same for whoever runs scripts in the lab's own process; `credential` is the reference of every server."""
     made = _estate(world, {})
     servers = (msgspec.structs.replace(one, credential=credential) for one in made.servers)
-    return msgspec.structs.replace(made, servers=tuple(servers))
+    made = msgspec.structs.replace(made, servers=tuple(servers))
+    return _with_apis(made, {one.balancer: "https://127.0.0.1" for one in world.state.farms})
 
 
 def _estate(world: World, roads: Mapping[str, tuple[Road, ...]]) -> Estate:

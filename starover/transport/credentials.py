@@ -142,10 +142,10 @@ class Credentials:
         if not self._lab:
             raise BadInventory("the credential `lab:...` is for an inventory that says `lab: true`")
         try:
-            users = msgspec.json.decode(file.read_bytes(), type=_Lab).users
+            known = msgspec.json.decode(file.read_bytes(), type=_Lab)
         except (OSError, msgspec.MsgspecError) as error:
             raise AuthFailed(f"the lab's users cannot be read from {file}: {error}") from None
-        for one in users:
+        for one in (*known.users, *(_User(key.name, key.key) for key in known.keys)):
             if one.name.casefold() == user.casefold():
                 return Credential(one.name, one.password)
         raise AuthFailed(f"the lab has no user `{user}`", next=(f"{file} lists them",))
@@ -159,8 +159,18 @@ class _User(msgspec.Struct):
         return f"_User({self.name!r})"
 
 
+class _Key(msgspec.Struct):
+    name: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"_Key({self.name!r})"
+
+
 class _Lab(msgspec.Struct):
     users: list[_User]
+    keys: list[_Key] = []
+    """Of balancers' APIs."""
 
 
 def _from_keyring(service: str) -> Credential:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from starover_lab.client_services import KINDS
 from starover_lab.cloud.given import Reply
 from starover_lab.cloud.instances import Instance
 from starover_lab.world.world import World
@@ -20,16 +21,6 @@ Key = tuple[str, int]
 """Instance and port: one instance may stand in a group twice."""
 Found = Literal["up", "silent", "refused", "other"]
 """What a check finds; `other`: an answer with another code than those wanted."""
-_SERVICES = {
-    80: "W3SVC",
-    443: "W3SVC",
-    25: "MSExchangeFrontEndTransport",
-    587: "MSExchangeFrontEndTransport",
-    143: "MSExchangeImap4",
-    993: "MSExchangeImap4",
-    110: "MSExchangePop3",
-    995: "MSExchangePop3",
-}
 _SAYS = {
     "silent": ("Target.Timeout", "Request timed out"),
     "refused": ("Target.FailedHealthChecks", "Health checks failed"),
@@ -148,7 +139,7 @@ class TargetGroups:
         asked = port if probe.port == "traffic-port" else int(probe.port)
         if not self._state.answers(server) or server.cut_off or self._state.cloud.unhealthy.get(server.name):
             return "silent"
-        if not self._state.runs(server, _SERVICES.get(asked, "")):
+        if asked not in KINDS or not self._state.runs(server, KINDS[asked].service):
             return "refused"
         if probe.protocol in ("HTTP", "HTTPS") and server.exchange is not None:
             page = self._world.health_page(server.name, probe.path.strip("/").removesuffix("/healthcheck.htm"))

@@ -1,7 +1,8 @@
-"""What clients meet when the lab begins: virtual directories, certificates, providers; makes no transition."""
+"""What clients meet when the lab begins: virtual directories, certificates, providers, farms; makes no transition."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from starover_lab.world.client_settings import (
@@ -14,8 +15,9 @@ from starover_lab.world.client_settings import (
     VirtualDirectory,
 )
 from starover_lab.world.entities import ExchangeServer, Server
+from starover_lab.world.farm_parts import Farm, FarmBackend
 from starover_lab.world.state import State, first_label
-from starover_lab.world.topology_specs import CertificateSpec, ExchangeSpec, Topology
+from starover_lab.world.topology_specs import CertificateSpec, ExchangeSpec, FarmSpec, Topology
 
 __all__ = ["settle_client_access"]
 
@@ -60,6 +62,25 @@ def settle_client_access(state: State, topology: Topology) -> None:
         spec = by_name.get(server.name.casefold())
         if server.exchange is not None and spec is not None:
             server.exchange.client_access = _settings(state, server, server.exchange, spec, specs, auth)
+    for farm in topology.farms:
+        state.farms.add(farm.name, _farm(state, farm, topology))
+
+
+def _farm(state: State, spec: FarmSpec, topology: Topology) -> Farm:
+    able = [one for one in topology.balancers if one.kind == "zevenet" and spec.balancer in ("", one.name)]
+    names = _names(spec.backends)
+    behind = [one for one in state.servers if one.exchange is not None and (not names or one.name.casefold() in names)]
+    port = spec.port or spec.vport
+    first = 0 if spec.profile == "l4xnat" else 1
+    return Farm(
+        spec.name,
+        able[0].name,
+        spec.profile,
+        spec.vip or able[0].addresses[0],
+        spec.vport,
+        spec.service if spec.profile == "http" else "",
+        [FarmBackend(first + at, one.name, one.address, port) for at, one in enumerate(behind)],
+    )
 
 
 def _default(names: list[str]) -> CertificateSpec:
@@ -119,7 +140,7 @@ def protected_by_setup(exchange: ExchangeServer) -> bool:
 
 def _certificates(state: State, server: Server, specs: tuple[CertificateSpec, ...], auth: str) -> list[Certificate]:
     fqdn = server.fqdn.casefold()
-    mine = [spec for spec in specs if not spec.servers or server.name.casefold() in _names(spec)]
+    mine = [spec for spec in specs if not spec.servers or server.name.casefold() in _names(spec.servers)]
     iis_taken = any("IIS" in spec.services for spec in mine)
     found = [
         Certificate(
@@ -162,5 +183,5 @@ def _certificates(state: State, server: Server, specs: tuple[CertificateSpec, ..
     return found
 
 
-def _names(spec: CertificateSpec) -> set[str]:
-    return {first_label(name).casefold() for name in spec.servers}
+def _names(servers: Iterable[str]) -> set[str]:
+    return {first_label(name).casefold() for name in servers}

@@ -14,6 +14,7 @@ from starover_lab.world.fault_tools import Broken, FaultError, Kind, Tools, Undo
 from starover_lab.world.faults_of_building import TABLE as BUILDING
 from starover_lab.world.faults_of_databases import TABLE as DATABASES
 from starover_lab.world.faults_of_disaster import TABLE as DISASTER
+from starover_lab.world.faults_of_farms import TABLE as FARMS
 from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
 from starover_lab.world.faults_of_sessions import TABLE as SESSIONS
 from starover_lab.world.names import Names
@@ -260,6 +261,7 @@ _TABLE = {
     **DISASTER,
     **CLOUD,
     **OPERATIONS,
+    **FARMS,
     **SESSIONS,
     **DATABASES,
 }

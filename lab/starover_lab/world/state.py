@@ -20,6 +20,7 @@ from starover_lab.world.dns_zones import Zone
 from starover_lab.world.entities import Account, AdSite, AuditRecord, Az, Cluster, Server, Service, Subnet
 from starover_lab.world.errors import WorldError
 from starover_lab.world.events import EventLog
+from starover_lab.world.farm_parts import Farm
 from starover_lab.world.names import Names
 from starover_lab.world.principals import Principals
 from starover_lab.world.tuning import Tuning
@@ -102,9 +103,12 @@ class State:
     ui_culture: str = "en-US"
     zones: Names[Zone] = field(default_factory=Names[Zone])
     balancer_addresses: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """DNS name of a balancer (case-folded) to its addresses; the world outside knows these names."""
+    farms: Names[Farm] = field(default_factory=Names[Farm])
+    failing_apis: dict[str, int] = field(default_factory=dict[str, int])
+    """Fault `zapi_fails`: balancer (case-folded) to how many answers of its API are failures yet."""
     shifted: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """DNS name of a balancer, and an AZ whose addresses are taken out of it."""
-    """DNS name of a balancer (case-folded) to its addresses; the world outside knows these names."""
     client_names: tuple[str, ...] = ()
     cno_creation: bool = False
     """Whether a cluster may create its computer account itself."""

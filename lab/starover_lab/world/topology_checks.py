@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from starover.names import first_label
-from starover_lab.world.topology_specs import DagSpec, DatabaseSpec, ServerSpec, Topology, UpdateSpec
+from starover_lab.world.topology_specs import DagSpec, DatabaseSpec, FarmSpec, ServerSpec, Topology, UpdateSpec
 
 __all__ = ["contradictions"]
 
@@ -42,12 +42,30 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
         yield from _dag(dag, servers, taken)
     for database in topology.databases:
         yield from _database(database, servers, taken)
+    for farm in topology.farms:
+        yield from _farm(farm, topology, servers)
     for section, named in (("send_connectors", topology.send_connectors), ("updates", topology.updates)):
         for entry in named:
             given = entry.servers if isinstance(entry, UpdateSpec) else entry.source_servers
             for name in given:
                 if first_label(name) not in servers:
                     yield section, entry.name, f"`{name}` is no server of this topology"
+
+
+def _farm(farm: FarmSpec, topology: Topology, servers: dict[str, ServerSpec]) -> Iterator[Problem]:
+    able = [one for one in topology.balancers if one.kind == "zevenet"]
+    chosen = [one for one in able if farm.balancer in ("", one.name)]
+    if len(chosen) != 1:
+        known = ", ".join(one.name for one in able) or "none"
+        yield "farms", farm.name, f"`balancer` is one of the kind zevenet: {known}"
+    elif not chosen[0].addresses:
+        yield "farms", farm.name, f"its balancer {chosen[0].name} needs `addresses:`"
+    elif farm.vip and farm.vip not in chosen[0].addresses:
+        yield "farms", farm.name, f"`vip` is one of {', '.join(chosen[0].addresses)}"
+    for name in farm.backends:
+        found = servers.get(first_label(name))
+        if found is None or found.exchange is None:
+            yield "farms", farm.name, f"the backend `{name}` is no Exchange server of this topology"
 
 
 def _server(server: ServerSpec, topology: Topology) -> Iterator[Problem]:

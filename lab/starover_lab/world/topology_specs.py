@@ -24,6 +24,7 @@ __all__ = [
     "DatabaseSpec",
     "Duration",
     "ExchangeSpec",
+    "FarmSpec",
     "FaultSpec",
     "File",
     "NicSpec",
@@ -283,6 +284,24 @@ class DagSpec(Spec, frozen=True, kw_only=True):
     """Empty: the first member."""
 
 
+class FarmSpec(Spec, frozen=True, kw_only=True):
+    """A farm of a balancer of the kind `zevenet`."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{1,64}(?![\s\S])")]
+    balancer: str = ""
+    """Empty: the only one of that kind."""
+    profile: Literal["http", "l4xnat"] = "l4xnat"
+    vip: str = ""
+    """Empty: its balancer's first address."""
+    vport: Annotated[int, msgspec.Meta(ge=1, le=65535)]
+    service: str = "exchange"
+    """Of an http farm."""
+    backends: tuple[ServerName, ...] = ()
+    """Empty: all Exchange servers."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Of its backends; 0: `vport`."""
+
+
 class AccountSpec(Spec, frozen=True, kw_only=True):
     """Somebody who may log on."""
 
@@ -323,6 +342,7 @@ class Part(Spec, frozen=True, kw_only=True):
     databases: tuple[DatabaseSpec, ...] = ()
     accounts: tuple[AccountSpec, ...] = ()
     balancers: tuple[Balancer, ...] = ()
+    farms: tuple[FarmSpec, ...] = ()
     client_names: tuple[ClientName, ...] = ()
     certificates: tuple[CertificateSpec, ...] = ()
     """Empty: one for the client names on all Exchange servers."""
@@ -374,6 +394,7 @@ class Topology:
     databases: tuple[DatabaseSpec, ...]
     accounts: tuple[AccountSpec, ...]
     balancers: tuple[Balancer, ...]
+    farms: tuple[FarmSpec, ...]
     client_names: tuple[ClientName, ...]
     certificates: tuple[CertificateSpec, ...]
     computers: tuple[ComputerSpec, ...]
