@@ -65,6 +65,19 @@ def test_a_command_that_never_arrived_is_known_not_to_run(lab: WireLab, client: 
     assert lab.endpoint.executed == []
 
 
+@pytest.mark.parametrize(("mode", "ran"), [("drops-before", 0), ("drops-after", 1)])
+def test_a_line_that_drops_every_script(lab: WireLab, client: MakeClient, mode: str, ran: int) -> None:
+    """The fault `winrm_drop`: the pool opens, and what is sent in it has run or not."""
+    lab.endpoint.says("hello", "x")
+    with RunspacePool(client()) as pool:
+        lab.set(mode)
+        with pytest.raises(requests.exceptions.ConnectionError):
+            PowerShell(pool).add_script("hello").begin_invoke()
+        lab.set()
+        reset_transport(pool)
+    lab.until(lambda: len(lab.endpoint.executed) == ran)
+
+
 def test_a_cut_answer_is_seen_as_cut(lab: WireLab, client: MakeClient) -> None:
     lab.endpoint.says("hello", "x" * 1000)
     with RunspacePool(client("basic", ssl=True)) as pool:

@@ -71,8 +71,13 @@ def refused_kind(act: Callable[[], object]) -> str:
 
 
 @pytest.fixture
-def lab() -> Callable[..., Lab]:
+def lab(tmp_path: Path) -> Callable[..., Lab]:
     def make(topology: str = "pa-4x2", **how: object) -> Lab:
+        """A topology by name, or as YAML."""
+        if "\n" in topology:
+            file = tmp_path / "topology.yaml"
+            file.write_text(topology, encoding="utf-8")
+            topology = str(file)
         return Lab(World.from_topology(topology, **how))  # type: ignore[arg-type]
 
     return make

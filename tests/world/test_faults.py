@@ -83,8 +83,27 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "exchange_session_limit": ("", {"limit": 1}),
     "audit_off": ("", {}),
     "elb_target_unhealthy": ("EX3", {}),
+    "anchor_database_down": ("", {}),
+    "winrm_drop": ("EX3", {"effect": "not_applied"}),
 }
-ELSEWHERE = {"replication_nic_down": "rep-net-2013"}
+CU11 = """
+name: cu11
+start: 2026-03-01T02:00:00Z
+servers:
+  - {name: DC2, roles: [dc], az: z1, address: 192.168.1.1}
+  - {name: FS1, roles: [witness], az: z1, address: 192.168.1.20}
+  - {name: MBX1, roles: [mailbox], az: z1, address: 192.168.1.11, os: 2012R2, exchange: {year: "2013", build: 15.0.1156.6}}
+  - {name: MBX2, roles: [mailbox], az: z1, address: 192.168.1.12, os: 2012R2, exchange: {year: "2013", build: 15.0.1156.6}}
+sites:
+  - {name: North, az: z1}
+dags:
+  - {name: DAG2, members: [MBX1, MBX2], witness: FS1, witness_directory: 'C:\\DAG2', dac_mode: DagOnly}
+databases:
+  - {name: DB21, size_gb: 80, copies: [{server: MBX1}, {server: MBX2}]}
+accounts:
+  - {name: operator, role_groups: [Organization Management]}
+"""
+ELSEWHERE = {"replication_nic_down": "rep-net-2013", "anchor_database_down": CU11}
 """Kinds that need another estate."""
 
 
@@ -235,6 +254,18 @@ def test_what_cannot_be_broken(
     assert refused.value.exit == 2
     assert world.faults() == []
     assert [event.kind for event in world.events] == ["lab_started"]
+
+
+def test_sessions_of_2013_cu11_need_the_database_they_are_anchored_to(lab: Callable[..., Lab]) -> None:
+    world = lab(CU11).world
+    assert world.exchange_answers("MBX1")
+    number = world.fault("anchor_database_down")
+    assert not world.exchange_answers("MBX1")
+    assert not world.exchange_answers("MBX2"), "wherever one asks"
+    assert world.state.runs(world.server("MBX1"), "WinRM"), "the plain session is there"
+    with pytest.raises(FaultError, match="2013 CU11"):
+        lab("rep-net-2013").world.fault("anchor_database_down")
+    world.mend(number)
 
 
 def test_mending_what_is_not_broken(lab: Callable[..., Lab]) -> None:

@@ -150,7 +150,11 @@ class Endpoint(Protocol):
         ...
 
     def modes(self, host: str, /) -> Sequence[str]:
-        """Faults of this host's listener now: any of `off`, `refused`, `silent`, `slow` (`simulator.md` section 8)."""
+        """Faults of this host's listener now (`simulator.md` section 8).
+
+        Any of `off`, `refused`, `silent`, `slow`, and of `drops-before`, `drops-after`: the connection of every script
+        is reset before it runs, or when it has run.
+        """
         ...
 
 

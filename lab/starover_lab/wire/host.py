@@ -237,12 +237,17 @@ class Host:
             return HttpResponse(400)
         return await self._do(caller, document, state, sealing.protocol_of(kind))
 
+    def _dropped(self, action: str) -> Kind | None:
+        """What the fault `winrm_drop` does to a script."""
+        modes = self._endpoint.modes(self.name) if action == "Command" else ()
+        return "reset-before" if "drops-before" in modes else "reset-after" if "drops-after" in modes else None
+
     async def _do(self, caller: Caller, document: bytes, state: Authentication | None, protocol: str) -> HttpResponse:
         found = _ACTION.search(document)
         action = found[1].decode() if found else ""
         self.requests[action] += 1
         await self._begin(action, document)
-        accident = self.plans.strike(action)
+        accident = self.plans.strike(action) or self._dropped(action)
         if accident in ("reset-before", "silent-before"):
             return HttpResponse(200, fate="reset" if accident == "reset-before" else "never")
         if accident is not None and accident.startswith("http-"):

@@ -46,6 +46,8 @@ class Activation:
             node = cluster.nodes.get(server.name)
             if node is None or not node.serves:
                 return "the cluster node is down"
+        if database.kept_down:
+            return "the database cannot be mounted"
         copy = database.copies.get(server.name)
         return copy_storage_fails(state, database, copy) if copy is not None else "no copy"
 

@@ -168,6 +168,8 @@ class Database:
     """Moves of the last hour, whoever wanted them."""
     stale_log_info: bool = False
     """Fault `lastlog_stale`."""
+    kept_down: bool = False
+    """Fault `anchor_database_down`: no copy of it can be mounted."""
     rivals: Names[Rival] = field(default_factory=Names[Rival])
     """By name of their server."""
     lost: int = 0

@@ -194,6 +194,11 @@ class ExchangeServer:
     client_access: ClientAccessSettings = field(default_factory=ClientAccessSettings)
     mail: Mail = field(default_factory=Mail)
 
+    @property
+    def anchors_sessions(self) -> bool:
+        """Exchange 2013 CU11, and no other: a session goes to where its mailbox is (powershell.md section 2)."""
+        return self.build.startswith("15.0.1156.")
+
 
 @dataclass(eq=False)
 class Server:

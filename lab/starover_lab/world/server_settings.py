@@ -63,7 +63,15 @@ class ServerSettings:
     def exchange_answers(self, server: Server) -> bool:
         """Whether `/PowerShell` takes connections."""
         exchange = server.exchange
-        return exchange is not None and not exchange.vdir_broken and self._state.runs(server, "W3SVC")
+        up = exchange is not None and not exchange.vdir_broken and self._state.runs(server, "W3SVC")
+        return up and not self._anchor_down(server)
+
+    def _anchor_down(self, server: Server) -> bool:
+        """2013 CU11 alone opens a session where the organization's mailbox is, and none while that database is down."""
+        if server.exchange is None or not server.exchange.anchors_sessions:
+            return False
+        anchor = next(iter(self._state.databases), None)
+        return anchor is not None and anchor.state != "Mounted"
 
     def dc_of(self, asked: Server, name: str | None) -> DomainController:
         """The DC that a cmdlet uses."""

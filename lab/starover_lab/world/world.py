@@ -190,7 +190,7 @@ class World(DatabaseDoor):
         return self.state.server(name)
 
     def listener(self, host: str) -> tuple[str, ...]:
-        """Faults of a host's WinRM listener now: of `off`, `refused`, `silent`, `slow`."""
+        """Faults of a host's WinRM listener now, as `wire.endpoint` has them."""
         return self._servers.listener(self.server(host))
 
     def account(self, user: str) -> Account | None:
