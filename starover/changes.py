@@ -69,10 +69,26 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """Shown behind the line: a comment, a bound on what may be lost."""
     action: Literal["add", "change", "remove"] = "change"
     """Which mark a plan shows: `+`, `~` or `-`."""
+    warning: str = ""
+    """What a person should know and what moves with the facts, such as who else is well: shown, and binds nothing."""
 
     def __post_init__(self) -> None:
         """A copy's id becomes text."""
         msgspec.structs.force_setattr(self, "what", str(self.what))
+
+    @property
+    def bound(self) -> Change:
+        """The part of it that a plan binds."""
+        return msgspec.structs.replace(self, warning="") if self.warning else self
+
+    @property
+    def shown(self) -> str:
+        """Note and warning, as a line shows them."""
+        return "; ".join(part for part in (self.note, self.warning) if part)
+
+    def warned(self, text: str) -> Change:
+        """The same with a warning more."""
+        return msgspec.structs.replace(self, warning="; ".join(part for part in (self.warning, text) if part))
 
 
 class Blocked(msgspec.Struct, frozen=True, omit_defaults=True):

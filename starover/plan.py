@@ -145,7 +145,15 @@ def digest_of(plan: Plan) -> str:
         "estate": plan.estate,
         "parameters": plan.parameters,
         "steps": [
-            [step.kind, step.host, step.risk, step.change, step.blocked, step.arguments, step.sha256]
+            [
+                step.kind,
+                step.host,
+                step.risk,
+                step.change.bound if step.change is not None else None,
+                step.blocked,
+                step.arguments,
+                step.sha256,
+            ]
             for step in plan.steps
         ],
         "complete": plan.complete,

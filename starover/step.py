@@ -105,6 +105,16 @@ class Step:
         """The same step with another limit for the fact to come about, where the kind alone cannot know it."""
         return replace(self, settle=msgspec.structs.replace(self.settle, limit=seconds))
 
+    def warned(self, *warnings: str) -> Step:
+        """The same step with what a person should know of it, such as what guards let pass; it binds no plan."""
+        text = "; ".join(one for one in warnings if one)
+
+        def change(payload: bytes) -> Change | Blocked | None:
+            found = self.change(payload)
+            return found.warned(text) if isinstance(found, Change) else found
+
+        return replace(self, change=change) if text else self
+
     @property
     def check(self) -> Read:
         """The reading that tells whether the step is done."""

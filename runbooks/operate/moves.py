@@ -23,7 +23,7 @@ from starover import (
 from starover.steps import guards
 from starover.steps.around import Around, look_around, member_of
 from starover.steps.components import offline
-from starover.steps.gate import Judged, admit, judged, note_of
+from starover.steps.gate import Judged, admit, judged
 from starover.steps.maintenance_types import AUTO, WHOLE_DAG, Check, MountDial, Scope, Seconds, Target
 from starover.steps.moves import LOSSLESS, best_copies, home, homeward, moved, moved_with_loss, paused
 from starover.steps.nodes import core_group, owner_moved
@@ -87,8 +87,8 @@ def db_switchover(
             dial=dial,
             comment=comment,
             skip=tuple(dict.fromkeys(skip)),
-            note=note_of([*notes, *([warning] if warning else [])]),
-        )
+            note=warning,
+        ).warned(*notes)
     if hold == "freeze":
         yield rebalancing_set.on(around.seen_by, dag=dag.name, frequency=None)
 
@@ -136,8 +136,8 @@ def server_switchover(
             dial=LOSSLESS,
             comment=comment,
             skip=(),
-            note=note_of([*notes, *([warning] if warning else [])]),
-        )
+            note=warning,
+        ).warned(*notes)
 
 
 @runbook
@@ -219,8 +219,8 @@ def redistribute(
             dial=LOSSLESS,
             comment="redistribute",
             skip=(),
-            note=note_of(notes),
-        )
+            note="",
+        ).warned(*notes)
     return Findings(findings=staying) if staying else None
 
 

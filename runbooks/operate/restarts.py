@@ -3,7 +3,7 @@
 from starover import Blocked, Comment, Dag, Estate, NotSafe, Server, Settle, Steps, runbook, same_host, wait
 from starover.steps.around import Around, look_around, member_of
 from starover.steps.dag import cluster_state, hello
-from starover.steps.gate import Judged, admit, judged, note_of
+from starover.steps.gate import Judged, admit, judged
 from starover.steps.maintenance import BACK, bring_back, take_out
 from starover.steps.maintenance_types import Copies, Queued, ServiceName
 from starover.steps.moves import LOSSLESS, best_copies, moved
@@ -122,8 +122,8 @@ def service_restart(
         service=one.name,
         names=(one.name,),
         after=one.since,
-        note=note_of([*notes, *([says] if says else [])]),
-    )
+        note=says,
+    ).warned(*notes)
 
 
 def _no_single(server: str, alone: list[str]) -> Judged:

@@ -4,7 +4,6 @@ from starover import Comment, Dag, Estate, Server, Steps, runbook
 from starover.steps.around import member_of
 from starover.steps.components import component_set, component_states
 from starover.steps.dag import members_of
-from starover.steps.gate import note_of
 from starover.steps.maintenance import BACK, bring_back
 from starover.steps.patches import PATCHING, restarted
 from starover.steps.update_repair import (
@@ -42,8 +41,8 @@ def update_repair(
     if worker.hung or (worker.task and not worker.running):
         yield worker_removed.on(server, server=server.name, hung=worker.hung)
     if starts.types:
-        yield start_types_restored.on(
-            server, server=server.name, starts=starts.types, note=note_of([*notes, starts.source])
+        yield start_types_restored.on(server, server=server.name, starts=starts.types, note=starts.source).warned(
+            *notes
         )
         yield from restarted(server, boot, comment=comment, member=True, note="after the repair")
         setup = yield from setup_of.read(server)

@@ -211,7 +211,7 @@ class Applying:
                 host=self.host,
             ) from error
         alone = not self.group.ends and not self.state.is_quiet
-        if change is None or (alone and (passing or (earlier and change == self.change))):
+        if change is None or (alone and (passing or (earlier and self._as_before(change)))):
             return change
         raise CmdletFailed(
             what,
@@ -374,6 +374,10 @@ class Applying:
             parts=(part,),
         )
 
+    def _as_before(self, change: Change | Blocked) -> bool:
+        """Whether a reading asks for the very change that was begun."""
+        return isinstance(change, Change) and self.change is not None and change.bound == self.change.bound
+
     def _began(self, body: Body, before: bytes, attempt: int) -> StepBegan:
         assert self.change is not None
         return StepBegan(
@@ -386,7 +390,7 @@ class Applying:
             what=str(self.change.what),
             now=self.change.now,
             wanted=self.change.wanted,
-            note=self.change.note,
+            note=self.change.shown,
             operation=self.operation,
             attempt=attempt,
             sha256=body.sha256,

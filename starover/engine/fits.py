@@ -66,7 +66,7 @@ def check_change(plan: Plan, change: Change | Blocked, was: Change | None, host:
             next=change.next,
             host=host,
         )
-    if change == was or not known:
+    if not known or (was is not None and change.bound == was.bound):
         return
     if was is None:
         raise _stale(plan, host, f"{change.what} was right when the plan was made; now it is {change.now}")

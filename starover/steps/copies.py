@@ -275,8 +275,7 @@ def suspended(
             ),
         )
     blocked, warning = redundancy(now.copies, identity)
-    note = "; ".join(part for part in (_said(comment), warning) if part)
-    return blocked or Change(identity, one.status, "Suspended", note=note)
+    return blocked or Change(identity, one.status, "Suspended", note=_said(comment), warning=warning)
 
 
 def _resume_undo(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starover.errors import NotSafe, OutsideWindow
 from starover.step import Blocked
 
-__all__ = ["WINDOW", "Judged", "admit", "judged", "note_of"]
+__all__ = ["WINDOW", "Judged", "admit", "judged"]
 
 WINDOW = "G-WINDOW"
 """The one guard whose refusal passes by itself: exit 75, so that a job tries again."""
@@ -57,8 +57,3 @@ def admit(what: str, every: Sequence[Judged], *, host: str = "") -> tuple[str, .
         next=tuple(dict.fromkeys(following)),
         host=host,
     )
-
-
-def note_of(warnings: Sequence[str]) -> str:
-    """Warnings as the note behind a plan's line."""
-    return "; ".join(warnings)

@@ -17,7 +17,7 @@ from starover.runbook import Steps, recall, together
 from starover.step import Report, Settle, Step, wait
 from starover.steps.activation import move_now_set
 from starover.steps.around import AWAY, Around, Member, look_around, member_of
-from starover.steps.balancing import GroupFact
+from starover.steps.behind import BALANCING, NOWHERE, Behind, behind, out_of_balancers, to_balancers, untold, was_behind
 from starover.steps.client_check import HEALTH, WEB_S, page
 from starover.steps.components import (
     HUB,
@@ -32,8 +32,7 @@ from starover.steps.components import (
 )
 from starover.steps.copies import GOOD_COPY_QUEUE, STALE_QUEUE, CopyStatus, DatabaseCopies, copies_on
 from starover.steps.dag import ClusterState, Node, cluster_state, short
-from starover.steps.drains import DRAINS, TargetOf, balanced, drain, told_by_hand, undrain, were_balanced
-from starover.steps.gate import admit, note_of
+from starover.steps.gate import admit
 from starover.steps.moves import LOSSLESS, evacuated, homeward, leaving, moved
 from starover.steps.nodes import CoreGroup, core_group, node_paused, node_resumed, owner_moved, owner_moved_off
 from starover.steps.preferences import policy_set
@@ -59,7 +58,7 @@ UM = "UMCallRouter"
 """Until Exchange 2016 only."""
 
 OUT = (
-    *DRAINS,
+    *BALANCING,
     hub_drained,
     component_set,
     policy_set,
@@ -73,7 +72,7 @@ OUT = (
 )
 """Kinds that taking a member out may need, for a plan that cannot foresee them."""
 BACK = (
-    *DRAINS,
+    *BALANCING,
     component_set,
     node_resumed,
     policy_set,
@@ -88,10 +87,9 @@ BACK = (
 
 
 class TakenOut(Snapshot):
-    """What was before, with what only AWS tells."""
+    """What was before, with what only balancers tell."""
 
-    targets: tuple[TargetOf, ...] = ()
-    """What it was behind the balancers."""
+    where: Behind = NOWHERE
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------
@@ -138,17 +136,16 @@ def take_out(
             ],
             host=server.name,
         )
-    groups: tuple[GroupFact, ...] = ()
-    targets: tuple[TargetOf, ...] = ()
+    where = NOWHERE
     if lb:
-        warnings = (*warnings, *_untold(estate, f"take {server.name} out of it"))
-        groups, targets = yield from balanced(estate, server)
+        warnings = (*warnings, *untold(estate, f"take {server.name} out of it"))
+        where = yield from behind(estate, server)
     target = _target(around, server, redirect_to)
     heir = _heir(around, server, target, core)
     undo: list[Step] = []
     try:
-        yield from drain(estate, server, groups, targets, undo)
-        yield from _quieten(around, server, before, comment, note_of(warnings), heir, undo)
+        yield from out_of_balancers(estate, server, where, undo)
+        yield from _quieten(around, server, before, comment, warnings, heir, undo)
     except StaroverError as error:
         yield from _put_back(undo, error)
         raise
@@ -163,17 +160,23 @@ def take_out(
     except StaroverError as error:
         yield from _put_back(undo, error)
         raise
-    return TakenOut(**msgspec.structs.asdict(before), targets=targets)
+    return TakenOut(**msgspec.structs.asdict(before), where=where)
 
 
 def _quieten(
-    around: Around, server: Server, before: Snapshot, comment: str, note: str, heir: Server | None, undo: list[Step]
+    around: Around,
+    server: Server,
+    before: Snapshot,
+    comment: str,
+    warnings: Sequence[str],
+    heir: Server | None,
+    undo: list[Step],
 ) -> Steps:
     """No new mail, no active database, no role in the cluster; `undo` gets what would set each back."""
     name, dag = server.name, around.dag.name
-    yield hub_drained.on(server, server=name, note=note)
+    yield hub_drained.on(server, server=name).warned(*warnings)
     if hub_held(before.components) == "Active":
-        undo.append(hub_restored.on(server, server=name, note=""))
+        undo.append(hub_restored.on(server, server=name))
     if find(before.components, UM) is not None:
         yield component_set.on(server, server=name, component=UM, state="Draining", requester=MAINTENANCE)
         undo.append(_component(server, UM, "Active"))
@@ -204,12 +207,6 @@ def _put_back(undo: Sequence[Step], error: StaroverError) -> Steps:
         return
     for step in reversed(undo):  # noqa: UP028 - a list takes no answers
         yield step
-
-
-def _untold(estate: Estate, what: str) -> tuple[str, ...]:
-    """There is no road to a balancer: a person has to tell it."""
-    names = ", ".join(told_by_hand(estate))
-    return (f"{names} is not told: {what} by hand",) if names else ()
 
 
 def _is_out(around: Around, server: Server, before: Snapshot) -> bool:
@@ -328,8 +325,8 @@ def bring_back(
     prev = prev or (yield from recall(server, hub_drained, server=server.name))
     policy = yield from _policy_before(server, now, before)
     back = (yield from _homeward(dag, server, estate)) if rebalance else []
-    own = before.targets if isinstance(before, TakenOut) else None
-    targets = (yield from were_balanced(estate, server, own)) if lb else ()
+    own = before.where if isinstance(before, TakenOut) else None
+    where = (yield from was_behind(estate, server, own)) if lb else NOWHERE
     _ready(server, now, cluster)
     name = server.name
 
@@ -355,11 +352,12 @@ def bring_back(
             )
     if stopped := _stopped(prev, now):
         yield services_started.on(server, server=name, names=stopped)
-    yield hub_restored.on(server, server=name, note=note_of(_untold(estate, f"put {name} into it") if lb else ()))
+    by_hand = untold(estate, f"put {name} into it") if lb else ()
+    yield hub_restored.on(server, server=name).warned(*by_hand)
     yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
     yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))
     yield from _served(server)
-    yield from undrain(server, targets)
+    yield from to_balancers(server, where)
     for database, target in back:
         yield moved.on(
             server, database=database, target=target, dial=LOSSLESS, comment="maintenance-stop", skip=(), note=""

@@ -100,9 +100,8 @@ def messages_in(queues: Sequence[Queue]) -> int:
     return sum(one.messages for one in queues if one.counts)
 
 
-def _drain_back(prev: Snapshot, at: Server, /, *, server: str, note: str) -> Step | None:
-    del note
-    return hub_restored.on(at, server=server, note="") if hub_held(prev.components) == "Active" else None
+def _drain_back(prev: Snapshot, at: Server, /, *, server: str) -> Step | None:
+    return hub_restored.on(at, server=server) if hub_held(prev.components) == "Active" else None
 
 
 @step(
@@ -112,22 +111,18 @@ def _drain_back(prev: Snapshot, at: Server, /, *, server: str, note: str) -> Ste
     settle=Settle(every=10, limit=300),
     undo=_drain_back,
 )
-def hub_drained(now: Snapshot, /, *, server: str, note: str) -> Change | Blocked | None:
-    """A server takes no new mail for transport (S-HUB-DRAIN). Its first reading is what maintenance restores.
-
-    `note` is shown behind the line: what the guards had to say.
-    """
+def hub_drained(now: Snapshot, /, *, server: str) -> Change | Blocked | None:
+    """A server takes no new mail for transport (S-HUB-DRAIN). Its first reading is what maintenance restores."""
     if find(now.components, HUB) is None:
         return Blocked(f"{server} has no component {HUB}", certain=("nothing was changed",))
     was = hub_held(now.components)
     if was != "Active" and now.answers:
         return None
-    return Change(f"{HUB} of {server}", was, "Draining", note=note)
+    return Change(f"{HUB} of {server}", was, "Draining")
 
 
-def _restore_back(prev: Transport, at: Server, /, *, server: str, note: str) -> Step | None:
-    del note
-    return hub_drained.on(at, server=server, note="") if hub_held(prev.components) != "Active" else None
+def _restore_back(prev: Transport, at: Server, /, *, server: str) -> Step | None:
+    return hub_drained.on(at, server=server) if hub_held(prev.components) != "Active" else None
 
 
 @step(
@@ -137,7 +132,7 @@ def _restore_back(prev: Transport, at: Server, /, *, server: str, note: str) -> 
     settle=Settle(every=10, limit=300),
     undo=_restore_back,
 )
-def hub_restored(now: Transport, /, *, server: str, note: str) -> Change | Blocked | None:
+def hub_restored(now: Transport, /, *, server: str) -> Change | Blocked | None:
     """A server takes mail for transport again, and its transport answers (S-ONLINE, part hub)."""
     if find(now.components, HUB) is None:
         return Blocked(f"{server} has no component {HUB}", certain=("nothing was changed",))
@@ -145,7 +140,7 @@ def hub_restored(now: Transport, /, *, server: str, note: str) -> Change | Block
     if was == "Active" and now.answers:
         return None
     seen = was if was != "Active" else "Active, transport does not answer"
-    return Change(f"{HUB} of {server}", seen, "Active", note=note)
+    return Change(f"{HUB} of {server}", seen, "Active")
 
 
 def _gone(now: Transport, allowed: int) -> bool:

@@ -18,7 +18,7 @@ from starover.steps.around import Around, look_around
 from starover.steps.components import hub_held
 from starover.steps.copies import copies_on
 from starover.steps.dag import members_of, short
-from starover.steps.gate import admit, note_of
+from starover.steps.gate import admit
 from starover.steps.health import findings, verdict
 from starover.steps.moves import LOSSLESS, homeward, moved, paused
 from starover.steps.out_on_purpose import look_whole
@@ -188,6 +188,6 @@ def balanced(dag: Dag, estate: Estate, *, comment: str) -> Steps[list[str]]:
                 dial=LOSSLESS,
                 comment=comment,
                 skip=(),
-                note=note_of(notes),
-            )
+                note="",
+            ).warned(*notes)
     return [f"{name} stays away from {target}: {why}" for name, target, why in astray if why]

@@ -58,7 +58,8 @@ def test_what_may_not_be_suspended(copies: tuple[CopyStatus, ...], why: str) -> 
 def test_the_last_second_copy_is_suspended_with_a_warning() -> None:
     change = suspend(database(status("EX1", "Mounted"), status("EX3"), LAGGED))
     assert isinstance(change, Change)
-    assert "without a second healthy copy" in change.note
+    assert "without a second healthy copy" in change.warning
+    assert "without" not in change.bound.note, "who else is well moves by itself, so it binds no plan"
     plenty = suspend(database(status("EX1", "Mounted"), status("EX2"), status("EX3"), LAGGED))
     assert isinstance(plenty, Change)
     assert "without" not in plenty.note

@@ -73,7 +73,7 @@ def _line(step: PlannedStep) -> str:
     assert change is not None
     what = subject(step)
     on = "" if step.host in what else f" on {step.host}"
-    note = f" ({change.note})" if change.note and step.risk in (Risk.SPLIT, Risk.DATA) else ""
+    note = f" ({change.shown})" if change.shown and step.risk in (Risk.SPLIT, Risk.DATA) else ""
     return f"{what}{on}: {change.now or 'nothing'} -> {change.wanted}{note}"
 
 

@@ -104,7 +104,7 @@ def plan_lines(plan: Plan, width: int = 100) -> list[str]:
             rows.append((str(step.number), step.mark, step.host, subject(step), change.now, change.wanted))
     if not rows:
         return []
-    notes = ["", *(step.change.note if step.change is not None else "" for step in plan.steps)]
+    notes = ["", *(step.change.shown if step.change is not None else "" for step in plan.steps)]
     flat = [
         (*row[:-1], f"{row[-1]}   {note}" if note else row[-1]) for row, note in zip([head, *rows], notes, strict=True)
     ]
