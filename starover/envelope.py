@@ -408,15 +408,20 @@ def answered(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
 
 
 def called(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
-    """What a call said, by the id of its part: its facts, or its error. Raises `BadReport` for what is no JSON."""
+    """What a call said, by the id of its part: its facts, or its error; of a write what its report made of the reply.
+
+    Raises `BadReport` for a reading that is no JSON.
+    """
     result: bytes | ErrorRecord
     if answer.failed or answer.errors:
         result = answer.errors[-1] if answer.errors else ErrorRecord(message="the call failed without a word")
     else:
         try:
-            result = b"null" if write else msgspec.json.format(answer.output.encode(), indent=-1)
+            result = msgspec.json.format(answer.output.encode(), indent=-1)
         except msgspec.DecodeError as error:
-            raise _bad(f"the answer is not JSON: {error}", answer.output) from error
+            if not write:
+                raise _bad(f"the answer is not JSON: {error}", answer.output) from error
+            result = b"null"  # it was done all the same, and the fact is read anyway
     return Decoded(host=host, results={part: result}, receipts={part: Receipt(state="ran")} if write else {})
 
 

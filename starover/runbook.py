@@ -180,6 +180,8 @@ class Runbook(Generic[P, T_co]):
             filled = fill(self.name, one, given.get(one.name), estate)
             values[one.name], normal[one.name] = filled.value, filled.plain
             targets.update(filled.targets)
+        if not targets and self.estates:
+            targets = {one.name for one in estate.servers[:1]}  # whom calls to AWS are about when they are about nobody
         beyond = Beyond(
             kinds=tuple(sorted(kind.name for kind in self.beyond)),
             targets=tuple(sorted(targets)) if self.beyond else (),

@@ -175,6 +175,17 @@ class Outcome:
     state: Literal["right", "changed", "planned"]
     """`right`: nothing had to be done. `planned`: this is a plan, and the step would change something."""
     change: Change | None = None
+    said: bytes = b""
+    """What the report of a call that changed something says, as JSON; empty: nothing, or the answer was lost."""
+
+    def told(self, report: type[R]) -> R | None:
+        """The same as a report; None: there is none. Raises `BadReport`."""
+        if not self.said:
+            return None
+        try:
+            return msgspec.json.decode(self.said, type=report)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise BadReport(f"the answer of the call is not what {report.__name__} says: {error}") from error
 
 
 @dataclass(frozen=True)

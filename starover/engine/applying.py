@@ -63,6 +63,8 @@ class _Result:
     """PowerShell's error, when it ran and failed."""
     earlier: bool = False
     """It was an earlier leg of the run that sent it."""
+    said: bytes = b""
+    """As `Outcome.said`."""
 
 
 class Applying:
@@ -141,7 +143,7 @@ class Applying:
             else:
                 change = None if result.holds else (yield from self._verify(attempt))
             if change is None:
-                return Outcome(state="changed", change=self.change)
+                return Outcome(state="changed", change=self.change, said=result.said)
             attempt += 1
 
     def _write(self, body: Body, before: bytes, attempt: int) -> Process[_Result]:
@@ -161,7 +163,7 @@ class Applying:
                 known = self._known(answer)
                 if known is not None and known.done:
                     self.warnings = answer.warnings
-                    return known
+                    return replace(known, said=_said(answer, self.operation))
                 if known is not None:
                     raise self._never_began(answer.errors.get(self.operation))
                 fault, earlier = Fault.of(ReplyLost(f"an earlier sending still runs on {self.host}")), False
@@ -447,6 +449,12 @@ class Applying:
             next=advice(records),
             host=self.host,
         )
+
+
+def _said(answer: Facts, operation: str) -> bytes:
+    """What a call said of what it did; a script says nothing."""
+    said = bytes(answer.results.get(operation, b"null"))
+    return b"" if said == b"null" else said
 
 
 def _state_of(error: StaroverError, *, sent: bool) -> StepState:

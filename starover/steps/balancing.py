@@ -124,6 +124,8 @@ class BalancerFact(Report):
     fqdn: str
     zone: str | None
     """The hosted zone that an alias to it names."""
+    scheme: str | None
+    """`internal`, or `internet-facing`."""
 
 
 class Balancers(Report):

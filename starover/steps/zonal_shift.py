@@ -109,7 +109,10 @@ def expiry(span: timedelta) -> str:
 
 
 def about(estate: Estate, zone: str) -> Server:
-    """The server whom calls about a zone are about: one of that zone. It is not contacted. Raises `BadParameter`."""
+    """The server whom calls about a zone are about: one of that zone, else the first one; it is not contacted.
+
+    Raises `BadParameter`.
+    """
     if not estate.servers:
         raise BadParameter("the inventory has no server", certain=("nothing was contacted",))
     return next((one for one in estate.servers if one.az == zone), estate.servers[0])

@@ -131,7 +131,7 @@ def test_a_read_makes_a_report_and_a_write_may(template: str) -> None:
     _, call = call_of(template)
     writes = template in {kind.apply for kind in kinds()}
     assert bool(call.report) or writes
-    reads = bool(re.match(r"(describe|list|get)_", call.operation)) or call.parameters.get("DryRun") is True
+    reads = bool(re.match(r"(describe|list|get|test)_", call.operation)) or call.parameters.get("DryRun") is True
     assert writes is not reads or call.service in PROBES
 
 

@@ -10,7 +10,8 @@ from inner_lab import InnerLab
 from starover.errors import BadParameter, NotSafe
 from starover.step import Blocked, Change
 from starover.steps.balancing import GroupHealth, TargetFact, target_leaving
-from starover.steps.route53 import Record, Records, record_weighted
+from starover.steps.route53 import Record, Records, shape
+from starover.steps.route53_weights import record_weighted
 
 GROUP = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/ExchangeNodes/0a1b"
 
@@ -45,6 +46,9 @@ def weighted(side: str, weight: int) -> Record:
         identifier=side,
         weight=weight,
         failover=None,
+        region=None,
+        multivalue=None,
+        special=None,
         ttl=60,
         values=("192.0.2.1",),
         check=None,
@@ -61,15 +65,9 @@ def test_weights_that_are_all_zero_are_refused(other: int, weight: int, expected
         now,
         zone="Z1",
         name="W.example.com",
-        kind="A",
         identifier="a",
         weight=weight,
-        ttl=60,
-        values=(),
-        alias="",
-        alias_zone="",
-        evaluate=False,
-        check="",
+        record=shape(weighted("a", weight)),
     )
     assert type(found) is expected
 

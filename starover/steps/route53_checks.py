@@ -1,0 +1,107 @@
+"""Health checks of Route 53, whose checkers stand in the Internet (S-R53HC); knows no record and no DAG."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+
+from starover.errors import NotSafe
+from starover.estate import Server
+from starover.runbook import Steps
+from starover.step import Blocked, Change, Query, Report, Risk, Settle, step, wait
+from starover.steps.route53 import Checked, health_of
+
+__all__ = ["CheckFact", "CheckFacts", "check_known", "endpoint_watched", "health_checks", "reachable", "reference_of"]
+
+_PRIVATE = tuple(
+    ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+"""Networks that no checker reaches."""
+_SEEN = Settle(every=10, limit=180)
+"""Three checks at 30 s each, and what it takes to be told."""
+
+
+class CheckFact(Report):
+    """A health check."""
+
+    id: str
+    reference: str
+    """What whoever made it called it; here: `reference_of` what it watches."""
+    type: str
+    address: str | None
+    host: str | None
+    path: str | None
+    inverted: bool | None
+    disabled: bool | None
+
+
+class CheckFacts(Report):
+    """Every health check of the account (`route53/checks.call.j2`)."""
+
+    checks: tuple[CheckFact, ...]
+
+    def find(self, reference: str) -> CheckFact | None:
+        """The one that was made with this reference."""
+        return next((one for one in self.checks if one.reference == reference), None)
+
+
+health_checks = Query("route53/checks.call.j2", CheckFacts)
+
+
+def reference_of(host: str, address: str, path: str) -> str:
+    """The caller reference of a check of ours: the same for the same thing, at most 64 characters."""
+    what = "|".join((host.rstrip(".").casefold(), address, path))
+    return f"starover-{hashlib.sha256(what.encode()).hexdigest()[:40]}"
+
+
+def reachable(address: str) -> bool:
+    """Whether a checker in the Internet could reach an address."""
+    found = ipaddress.ip_address(address)
+    return not any(found in network for network in _PRIVATE) and not found.is_loopback and not found.is_link_local
+
+
+@step(check=health_checks, apply="route53/make_check.call.j2", risk=Risk.LOW, settle=Settle(every=5, limit=60))
+def endpoint_watched(
+    now: CheckFacts, /, *, reference: str, host: str, address: str, path: str
+) -> Change | Blocked | None:
+    """A page of health that Route 53's checkers ask for: HTTPS 443, every 30 s, three failures in a row (S-R53HC).
+
+    `address` empty: of whatever the host's name gives. A check of ours that a drill has turned round is not used.
+    """
+    found = now.find(reference)
+    if found is None:
+        return Change(f"health check of {address or host}", "none", f"https {host}{path}", action="add")
+    turned = "inverted" if found.inverted else "disabled" if found.disabled else ""
+    if turned:
+        return Blocked(
+            f"the health check {found.id} of {address or host} is {turned}: left by a drill?",
+            guard="S-R53HC",
+            certain=("nothing was changed",),
+            next=(f"aws route53 update-health-check --health-check-id {found.id} --no-inverted --no-disabled",),
+        )
+    return None
+
+
+def check_known(server: Server, reference: str, what: str) -> Steps[tuple[str, bool]]:
+    """A check's id, and whether its checkers find it healthy; they are given the time that they need.
+
+    Raises `NotSafe` where it is gone.
+    """
+    found = (yield from health_checks.read(server)).find(reference)
+    if found is None:
+        raise NotSafe(f"S-R53HC: the health check of {what} is gone again", next=("make the plan again",))
+    yield from wait(
+        health_of,
+        server,
+        until=_good,
+        settle=_SEEN,
+        what=f"Route 53's checkers find {what} healthy",
+        expected=True,
+        lenient=True,
+        check=found.id,
+    )
+    return found.id, (yield from health_of.read(server, check=found.id)).good
+
+
+def _good(now: Checked) -> bool:
+    return now.good
