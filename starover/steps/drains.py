@@ -1,6 +1,6 @@
 """Which targets a server is behind the estate's balancers, taken out and put back; knows no DAG (S-LB-DRAIN, -RESTORE).
 
-Balancers are those of the inventory that have a `target_group:`. Of the others a person has to be told.
+Balancers are those of the inventory that have a `target_group:`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from starover.errors import BadParameter, StaroverError
+from starover.errors import BadParameter
 from starover.estate import Balancer, Estate, Server
 from starover.runbook import Steps, recall, together
 from starover.step import Settle, Step, wait
@@ -30,13 +30,11 @@ from starover.steps.balancing import (
 __all__ = [
     "DRAINS",
     "TargetOf",
-    "balanced",
     "drain",
     "groups_named",
+    "road_to",
     "targets_of",
-    "told_by_hand",
     "undrain",
-    "were_balanced",
     "were_targets",
 ]
 
@@ -60,19 +58,14 @@ def _ids(server: Server) -> tuple[str, ...]:
     return tuple(one for one in (server.instance, server.address) if one)
 
 
-def _known(estate: Estate) -> list[Balancer]:
-    return [one for one in estate.balancers if one.kind in _KINDS and one.target_group]
-
-
-def told_by_hand(estate: Estate) -> tuple[str, ...]:
-    """Balancers to which there is no road: their names."""
-    known = _known(estate)
-    return tuple(one.name for one in estate.balancers if one not in known)
+def road_to(balancer: Balancer) -> bool:
+    """Whether AWS's API reaches a balancer and its target group is known."""
+    return balancer.kind in _KINDS and bool(balancer.target_group)
 
 
 def groups_named(estate: Estate, server: Server, named: Sequence[str] = ()) -> Steps[tuple[GroupFact, ...]]:
     """The target groups that are named, by name or ARN, else those of the inventory. `server`: whom it is about."""
-    wanted = list(dict.fromkeys(named or [one.target_group for one in _known(estate)]))
+    wanted = list(dict.fromkeys(named or [one.target_group for one in estate.balancers if road_to(one)]))
     arns = [one for one in wanted if one.startswith("arn:")]
     names = [one for one in wanted if not one.startswith("arn:")]
     found: list[GroupFact] = []
@@ -160,25 +153,6 @@ def were_targets(server: Server, groups: Sequence[GroupFact]) -> Steps[tuple[Tar
         was = before.of(_ids(server)) if before is not None else ()
         found += [TargetOf(group.arn, one.id, one.port) for one in was if not one.leaving]
     return tuple(found)
-
-
-def balanced(estate: Estate, server: Server) -> Steps[tuple[tuple[GroupFact, ...], tuple[TargetOf, ...]]]:
-    """The target groups of the estate's balancers, and what a server is in them. Raises what the calls raise."""
-    try:
-        groups = yield from groups_named(estate, server)
-        targets = (yield from targets_of(server, groups)) if groups else ()
-    except StaroverError as error:
-        error.next = (*error.next, "--lb false   leaves the balancers alone: tell them by hand")
-        raise
-    return groups, targets
-
-
-def were_balanced(estate: Estate, server: Server, before: Sequence[TargetOf] | None) -> Steps[tuple[TargetOf, ...]]:
-    """What a server is to be again: `before`, found by the same run; None: what an earlier one found, if any did."""
-    if before is not None:
-        return tuple(before)
-    groups, _ = yield from balanced(estate, server)
-    return (yield from were_targets(server, groups))
 
 
 def undrain(server: Server, targets: Sequence[TargetOf]) -> Steps:

@@ -49,6 +49,11 @@ class BackendOf(msgspec.Struct, frozen=True):
         """For a person."""
         return f"{self.farm}:{self.backend}"
 
+    @property
+    def served(self) -> bool:
+        """It was not in maintenance."""
+        return self.status != MAINTENANCE
+
 
 def every_farm(estate: Estate, server: Server) -> Steps[tuple[BackendOf, ...]]:
     """Every backend of every farm of the estate's balancers. `server`: whom the calls are about."""
@@ -96,7 +101,7 @@ def take_out(server: Server, backends: Sequence[BackendOf], undo: list[Step]) ->
         yield backend_in_maintenance.on(
             server, balancer=one.balancer, farm=one.farm, service=one.service, backend=one.backend
         )
-        if one.status != MAINTENANCE:
+        if one.served:
             undo.append(_up(server, one))
 
 
@@ -142,5 +147,5 @@ def were_up(server: Server, now: Sequence[BackendOf]) -> Steps[tuple[BackendOf, 
         )
         was = before.find(one.service, one.backend) if before is not None else None
         if was is not None and was.status != MAINTENANCE:
-            found.append(one)
+            found.append(msgspec.structs.replace(one, status=was.status))
     return tuple(found)
