@@ -251,6 +251,7 @@ class Kind:
         deadline: float,
         tries: int = 1,
         lenient: bool = False,
+        repeatable: bool = False,
     ) -> None:
         """`check` and `apply` are template names, deadlines seconds."""
         self.name = name
@@ -266,6 +267,8 @@ class Kind:
         """How often it is done at most, when what it began is seen to have broken off."""
         self.lenient = lenient
         """When `settle` is over the run goes on all the same: what follows looks at what is left."""
+        self.repeatable = repeatable
+        """Done twice is as done once: what leaves no receipt may be sent again once its fact was read as not there."""
 
     def __repr__(self) -> str:
         return f"<step kind {self.name}>"
@@ -288,6 +291,7 @@ class StepKind(Kind, Generic[R, P]):
         broken: Callable[[R], Blocked | None] | None = None,
         tries: int = 1,
         lenient: bool = False,
+        repeatable: bool = False,
     ) -> None:
         """Made by `step`."""
         super().__init__(
@@ -301,6 +305,7 @@ class StepKind(Kind, Generic[R, P]):
             deadline=deadline,
             tries=tries,
             lenient=lenient,
+            repeatable=repeatable,
         )
         self.query = check
         self.function = function
@@ -356,6 +361,7 @@ def step(
     broken: Callable[[R], Blocked | None] | None = ...,
     tries: int = ...,
     lenient: bool = ...,
+    repeatable: bool = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 @overload
 def step(
@@ -370,6 +376,7 @@ def step(
     broken: Callable[[R], Blocked | None] | None = ...,
     tries: int = ...,
     lenient: bool = ...,
+    repeatable: bool = ...,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]: ...
 def step(
     *,
@@ -383,6 +390,7 @@ def step(
     broken: Callable[[R], Blocked | None] | None = None,
     tries: int = 1,
     lenient: bool = False,
+    repeatable: bool = False,
 ) -> Callable[[Callable[Concatenate[R, P], Change | Blocked | None]], StepKind[R, P]]:
     """Make a step kind of a pure function `change(now, /, *, ...)`: None when the state holds, else what would change.
 
@@ -393,6 +401,9 @@ def step(
     `broken(now)` looks at readings after the change only: why what was begun cannot come to its end any
     more. It is then done again, `tries` times in all; the function is asked anew first.
     `lenient`: that the fact has not come about when `settle` is over does not end the run; it says so and goes on.
+    `repeatable`: doing it twice is as doing it once, by the service's own word (a call that sets what it names). After
+    a lost answer, or the loss of the process that sent it, it is sent again when it leaves no receipt and a whole
+    deadline later the fact still does not hold; without the word it stays unknown, and a person decides.
     """
 
     def make(function: Callable[Concatenate[R, P], Change | Blocked | None]) -> StepKind[R, P]:
@@ -408,6 +419,7 @@ def step(
             broken=broken,
             tries=tries,
             lenient=lenient,
+            repeatable=repeatable,
         )
 
     return make

@@ -94,6 +94,8 @@ class Applying:
         self.stuck = False
         """What the last try began stood still."""
         """How often nobody knew what became of the write."""
+        self.repeated = False
+        """What leaves no receipt was sent again, because its fact had not come about."""
         self.sent_at = 0
         """Number of the last sending of the write."""
         self.resume = 0
@@ -263,7 +265,7 @@ class Applying:
         """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown.
 
         What went straight to /PowerShell, and a call, has no receipt: only the fact can tell that it was done, nothing
-        that it was not.
+        that it was not. Where doing it twice is as doing it once, the fact is enough: it has had a whole deadline.
         """
         body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
         traced = envelope.leaves_receipt(self.step.server, body)
@@ -295,6 +297,10 @@ class Applying:
                 return _Result(done=True, note="answer lost, receipt found")
             if receipt is not None:
                 self._check_change(now)
+                return _Result(done=False)
+            if waited >= limit and not traced and self.step.kind.repeatable and not self.repeated:
+                self._check_change(now)
+                self.repeated = True
                 return _Result(done=False)
             if waited >= limit:
                 raise self._unknown(fault, f"{self.host} has begun it and not ended it")
@@ -425,9 +431,10 @@ class Applying:
         change = (
             f"{self.change.what}: {self.change.now} -> {self.change.wanted}" if self.change else self.step.kind.name
         )
+        times = "twice" if self.repeated else "once"
         return OutcomeUnknown(
-            f"step {self.number} was sent once to {self.host} and may have been applied: {fault.what}",
-            certain=("it was sent once and will not be sent again before its receipt and the fact were read",),
+            f"step {self.number} was sent {times} to {self.host} and may have been applied: {fault.what}",
+            certain=(f"it was sent {times} and will not be sent again before its receipt and the fact were read",),
             uncertain=(f"whether it was done ({change}); {why}",),
             next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
             host=self.host,

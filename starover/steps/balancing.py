@@ -177,7 +177,7 @@ def _put_back(
     )
 
 
-@step(check=group_health, apply="elbv2/deregister.call.j2", risk=Risk.SERVICE, undo=_put_back)
+@step(check=group_health, apply="elbv2/deregister.call.j2", risk=Risk.SERVICE, undo=_put_back, repeatable=True)
 def target_leaving(
     now: GroupHealth, /, *, group: str, target: str, port: int, note: str = ""
 ) -> Change | Blocked | None:
@@ -205,7 +205,7 @@ def _take_out(prev: GroupHealth, server: Server, /, *, group: str, target: str, 
     return target_leaving.on(server, group=group, target=target, port=port) if gone else None
 
 
-@step(check=group_health, apply="elbv2/register.call.j2", risk=Risk.SERVICE, undo=_take_out)
+@step(check=group_health, apply="elbv2/register.call.j2", risk=Risk.SERVICE, undo=_take_out, repeatable=True)
 def target_registered(now: GroupHealth, /, *, group: str, target: str, port: int) -> Change | Blocked | None:
     """A target of the group (S-LB-RESTORE). That the checks find it healthy is another fact."""
     found = now.find(target, port)
@@ -214,7 +214,7 @@ def target_registered(now: GroupHealth, /, *, group: str, target: str, port: int
     return Change(f"{arn_name(group)} {target}:{port}", found.state if found is not None else "out", "registered")
 
 
-@step(check=one_group, apply="elbv2/check_page.call.j2", risk=Risk.LOW)
+@step(check=one_group, apply="elbv2/check_page.call.j2", risk=Risk.LOW, repeatable=True)
 def page_checked(now: Groups, /, *, group: str, path: str) -> Change | Blocked | None:
     """A target group whose check asks for a page of the server's health, so that maintenance is seen."""
     if len(now.groups) != 1:

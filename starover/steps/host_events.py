@@ -159,7 +159,7 @@ def _no_instance(instance: str) -> Blocked:
     return Blocked(f"EC2 has no instance {instance} any more", guard="G-INV")
 
 
-@step(check=launched_of, apply="ec2/stop.call.j2", risk=Risk.SERVICE, settle=STOPPED)
+@step(check=launched_of, apply="ec2/stop.call.j2", risk=Risk.SERVICE, settle=STOPPED, repeatable=True)
 def instance_halted(now: Launched, /, *, instance: str, since: str, note: str) -> Change | Blocked | None:
     """An instance has left the host that it was launched on at `since`: it is stopped (host-event)."""
     if now.state in (None, GONE):
@@ -169,7 +169,13 @@ def instance_halted(now: Launched, /, *, instance: str, since: str, note: str) -
     return Change(instance, "running on its host", "stopped", note=note)
 
 
-@step(check=launched_of, apply="ec2/start.call.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=600))
+@step(
+    check=launched_of,
+    apply="ec2/start.call.j2",
+    risk=Risk.SERVICE,
+    settle=Settle(every=10, limit=600),
+    repeatable=True,
+)
 def instance_relaunched(now: Launched, /, *, instance: str, since: str) -> Change | Blocked | None:
     """An instance runs, and not on the host that it was launched on at `since` (host-event)."""
     if now.state in (None, GONE):

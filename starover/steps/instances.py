@@ -159,7 +159,7 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@step(check=scaling_group, apply="autoscaling/suspend.call.j2", risk=Risk.SERVICE)
+@step(check=scaling_group, apply="autoscaling/suspend.call.j2", risk=Risk.SERVICE, repeatable=True)
 def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str, ...] = SUSPENDED) -> Change | None:
     """An Auto Scaling group that neither replaces nor starts anything."""
     missing = [name for name in processes if name not in now.suspended]
@@ -168,7 +168,7 @@ def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str,
     )
 
 
-@step(check=api_stop, apply="ec2/allow_api_stop.call.j2", risk=Risk.SERVICE)
+@step(check=api_stop, apply="ec2/allow_api_stop.call.j2", risk=Risk.SERVICE, repeatable=True)
 def api_stop_allowed(now: ApiStop, /, *, instance: str) -> Change | None:
     """An instance that EC2 lets be stopped."""
     return Change(f"{instance} DisableApiStop", "true", "false") if now.refused else None
@@ -183,7 +183,7 @@ def _unknown(instance: str) -> Blocked:
     return Blocked(f"EC2 knows no instance {instance}", guard="G-INV", next=("the inventory's `instance:`",))
 
 
-@step(check=instance_of, apply="ec2/stop.call.j2", risk=Risk.SPLIT)
+@step(check=instance_of, apply="ec2/stop.call.j2", risk=Risk.SPLIT, repeatable=True)
 def instance_stopping(now: OneInstance, /, *, instance: str, note: str = "") -> Change | Blocked | None:
     """An instance whose stop EC2 has accepted; Windows gets time to shut down.
 
@@ -200,6 +200,7 @@ def instance_stopping(now: OneInstance, /, *, instance: str, note: str = "") -> 
     risk=Risk.SPLIT,
     settle=Settle(every=10, limit=360),
     lenient=True,
+    repeatable=True,
 )
 def instance_force_stopped(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
     """An instance that is stopped, if need be by force: the stop stays requested until it is possible.
@@ -213,7 +214,13 @@ def instance_force_stopped(now: OneInstance, /, *, instance: str) -> Change | Bl
     )
 
 
-@step(check=instance_of, apply="ec2/start.call.j2", risk=Risk.SERVICE, settle=Settle(every=10, limit=600))
+@step(
+    check=instance_of,
+    apply="ec2/start.call.j2",
+    risk=Risk.SERVICE,
+    settle=Settle(every=10, limit=600),
+    repeatable=True,
+)
 def instance_running(now: OneInstance, /, *, instance: str) -> Change | Blocked | None:
     """An instance that runs. Whether it may be started is for whoever asks."""
     if now.instance is None or now.state == GONE:
@@ -221,7 +228,7 @@ def instance_running(now: OneInstance, /, *, instance: str) -> Change | Blocked 
     return None if now.state == "running" else Change(instance, "stopped", "running")
 
 
-@step(check=instance_of, apply="ec2/tag.call.j2", risk=Risk.LOW)
+@step(check=instance_of, apply="ec2/tag.call.j2", risk=Risk.LOW, repeatable=True)
 def instance_tagged(now: OneInstance, /, *, instance: str, key: str, value: str) -> Change | Blocked | None:
     """An instance with a tag."""
     if now.instance is None:

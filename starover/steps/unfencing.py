@@ -97,7 +97,7 @@ def winrm_let_in(now: Groups, /, *, vpc: str, name: str, group: str, cidr: str) 
     return Change(f"security group {name}", "lets nothing in", f"WinRM from {cidr}", action="add")
 
 
-@step(check=instance_of, apply="ec2/set_groups.call.j2", risk=Risk.SERVICE)
+@step(check=instance_of, apply="ec2/set_groups.call.j2", risk=Risk.SERVICE, repeatable=True)
 def groups_set(now: OneInstance, /, *, instance: str, groups: tuple[str, ...]) -> Change | Blocked | None:
     """An instance in exactly these security groups: the quarantine, or those it had before."""
     if now.instance is None:
@@ -119,7 +119,7 @@ def subnet_reopened(now: SubnetAcl, /, *, subnet: str, association: str, acl: st
     return Change(f"subnet {subnet}", f"network ACL {now.acl.id}", acl)
 
 
-@step(check=instance_of, apply="ec2/untag.call.j2", risk=Risk.SERVICE)
+@step(check=instance_of, apply="ec2/untag.call.j2", risk=Risk.SERVICE, repeatable=True)
 def fence_tag_gone(now: OneInstance, /, *, instance: str, value: str, key: str = TAG) -> Change | Blocked | None:
     """An instance that is fenced no more: the last step of lifting a fence."""
     if now.instance is None:

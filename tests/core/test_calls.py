@@ -65,6 +65,18 @@ def off_if_possible(now: States, /, *, instance: str) -> Change | None:
     return None if now.states == ("stopped",) else Change(instance, *now.states, "stopped")
 
 
+@step(check=states, apply="ec2/stop.call.j2", risk=Risk.LOW, settle=Settle(5, 30), deadline=20, repeatable=True)
+def off_whoever_asks_twice(now: States, /, *, instance: str) -> Change | None:
+    """An instance that is stopped; asking twice is as asking once."""
+    return None if now.states == ("stopped",) else Change(instance, *now.states, "stopped")
+
+
+@runbook
+def stop_again(server: Server) -> Steps:
+    """Stop it, if need be twice."""
+    yield off_whoever_asks_twice.on(server, instance="i-1")
+
+
 @runbook
 def stop_some(server: Server) -> Steps:
     """Stop it, and go on."""
@@ -202,16 +214,16 @@ class Cloud:
     def local(self, folder: Path) -> Local:
         return Local(
             estate=ESTATE,
-            content=FakeContent([stop_one, stop_some, look]),
+            content=FakeContent([stop_one, stop_some, stop_again, look]),
             transport=self.transport,
             clock=ManualClock(),
             folder=folder,
             why=Why(who="oncall"),
         )
 
-    def go(self, folder: Path, *faults: FakeFault) -> Any:
+    def go(self, folder: Path, *faults: FakeFault, book: str = "stop-one") -> Any:
         local = self.local(folder)
-        plan = local.plan("stop-one", {"server": "EX1"}).plan
+        plan = local.plan(book, {"server": "EX1"}).plan
         self.transport.fail(*faults)
         return local.apply(plan, approve=approval_of)
 
@@ -249,6 +261,27 @@ def test_a_lost_answer_whose_fact_does_not_come_stays_unknown_and_is_not_sent_ag
     ran = cloud.go(tmp_path, FakeFault(kind, what="write"))
     assert isinstance(ran.error, OutcomeUnknown)
     assert sum(script.mutates for script in cloud.transport.asked) == 1
+
+
+@pytest.mark.parametrize(("times", "stops"), [(1, 1), (2, 0)])
+def test_what_may_be_done_twice_is_sent_once_more_when_its_fact_has_had_its_time(
+    tmp_path: Path, times: int, stops: int
+) -> None:
+    cloud = Cloud()
+    ran = cloud.go(tmp_path, FakeFault("lost-before", what="write", times=times), book="stop-again")
+    assert cloud.stops == stops
+    assert sum(script.mutates for script in cloud.transport.asked) == 2, "and never a third time"
+    if stops:
+        assert ran.exit == 0
+    else:
+        assert isinstance(ran.error, OutcomeUnknown)
+        assert "sent twice" in ran.error.what
+
+
+def test_what_may_be_done_twice_is_not_when_its_fact_holds(tmp_path: Path) -> None:
+    cloud = Cloud()
+    assert cloud.go(tmp_path, FakeFault("lost-after", what="write"), book="stop-again").exit == 0
+    assert cloud.stops == 1
 
 
 def test_an_error_of_the_service_is_told_in_its_words(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""S1, S12, S14 and S21 killed at journal writes (before, within, after) and moved to other machines end as ever."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from crash_points import SAMPLED, WHOLE, Key, Points, Scenario, Stage, Story, key_of
+from reliability_page import leave
+
+ALL = "STAROVER_STORIES" in os.environ
+"""`make test-all` kills at every point; every day a few are enough, others in each scenario."""
+SEED = 20261120
+DAILY = 5
+
+
+def whole(scenario: Scenario, folder: Path) -> tuple[Points, Story]:
+    """The run of a process that lives: what it writes, and what comes of it."""
+    keys: list[Key] = []
+    with Stage(scenario, folder) as stage:
+        story = stage.play(lambda bodies: keys.append(key_of(bodies)))
+    assert story.faults(story) == []
+    return Points(keys), story
+
+
+@pytest.mark.parametrize("scenario", WHOLE if ALL else SAMPLED, ids=lambda one: one.name)
+def test_a_run_killed_at_its_journal_writes_comes_to_the_same_end(scenario: Scenario, tmp_path: Path) -> None:
+    points, lived = whole(scenario, tmp_path / "whole")
+    chance = random.Random(SEED)
+    chosen = set(points.all) if ALL else set(chance.sample(points.all, DAILY))
+    stories = 0
+    while True:
+        before = points.tried
+        with Stage(scenario, tmp_path / f"killed{stories}" / "home") as stage:
+            strike = points.strike(chance.randrange(4, 12), lambda key, when: (key, when) in chosen)
+            story = stage.play(strike, move=stories % 2 == 0)
+        assert story.faults(lived) == [], f"story {stories} of seed {SEED}, {story.legs} legs"
+        stories += 1
+        if points.tried == before or not ALL:
+            break
+    missed = len(points.all) - points.tried
+    assert points.tried > 0
+    assert not ALL or missed == 0, [point for point, left in points.left.items() if left]
+    leave(
+        f"crash-{scenario.name}",
+        {
+            "scenario": scenario.name,
+            "runbook": scenario.book,
+            "points": len(points.all),
+            "tried": points.tried,
+            "stories": stories,
+            "seed": SEED,
+            "whole": ALL,
+        },
+    )
