@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STORIES ?= 3400
+SEED ?= 20261120
+PROCESSES ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all lint types layers unit fix clean
+.PHONY: help demo test test-all lint types layers unit shuffled coverage fix clean
 help:                ## these lines
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 22
 
@@ -39,8 +41,15 @@ types: $(VENV)/.stamp-dev  ## mypy --strict and pyright strict
 layers: $(VENV)/.stamp-dev  ## import-linter
 	$(BIN)/lint-imports --no-cache
 
-unit: $(VENV)/.stamp-dev  ## pytest in two processes, with branch coverage of starover/
-	$(BIN)/python -m pytest --cov --cov-report=term -q -n 2 --dist loadfile
+# One order for everybody, so that what one machine sees another sees too; `make shuffled` looks for others.
+unit: $(VENV)/.stamp-dev  ## pytest in a few processes: some tests wait for silent hosts while others calculate
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)
+
+shuffled: $(VENV)/.stamp-dev  ## the tests in an order of today
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile
+
+coverage: $(VENV)/.stamp-dev  ## the tests with branch coverage of starover/, a fifth slower
+	$(BIN)/python -m pytest --cov --cov-report=term -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)
 
 test-all: test  ## what takes too long for every day: ten thousand stories and every guard removed; writes docs/reliability.md; takes hours
 	STAROVER_FIGURES=build/reliability STAROVER_STORIES=$(STORIES) $(BIN)/python -m pytest -q -n 2 tests/stories tests/reliability

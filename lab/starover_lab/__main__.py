@@ -62,6 +62,7 @@ def _up(topology: str, folder: Path, flags: list[str], seed: int | None, speed: 
         # Everything that was made until now stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         print(f"{told.name}: {told.servers} hosts up, {told.folder / 'inventory.yaml'}", flush=True)  # noqa: T201
 
     asyncio.run(run(make, ready, signals=(signal.SIGINT, signal.SIGTERM)))
