@@ -8,6 +8,7 @@ and whatever it asks for it yields.
 from __future__ import annotations
 
 import ast
+import contextlib
 import difflib
 import functools
 import hashlib
@@ -80,6 +81,7 @@ class Content:
         """`files`: contents by path such as `runbooks/operate/copies.py`; `folder` is where they lie, for messages."""
         self.files = {name: data.replace(b"\r\n", b"\n") for name, data in sorted(files.items())}
         self.folder = folder
+        self._files: dict[str, tuple[AnyRunbook, ...]] = {}
         self.templates: Mapping[str, str] = {
             name.removeprefix(f"{TEMPLATES}/"): _utf8(name, data)
             for name, data in self.files.items()
@@ -133,7 +135,7 @@ class Content:
             if not name.startswith(f"{RUNBOOKS}/"):
                 continue
             try:
-                here = list(self._load(name, _utf8(name, data)))
+                here = self._within(name)
             except Mistake as error:
                 broken.append(Broken(name, error.what, _named(data)))
                 continue
@@ -152,6 +154,13 @@ class Content:
 
         Raises `BadParameter`, with the nearest names, or with the reason where it stands in a file that is refused.
         """
+        # A command is about one runbook: the file that says it has it is read, and the others when that is in doubt.
+        files = [file for file, names in self._texts.items() if name in names]
+        if len(files) == 1:
+            with contextlib.suppress(Mistake):
+                for runbook in self._within(files[0]):
+                    if runbook.name == name:
+                        return runbook
         if name in self.runbooks:
             return self.runbooks[name]
         for one in self.broken:
@@ -177,6 +186,17 @@ class Content:
     def _rights(self) -> Body:
         """What looks for every cmdlet that the templates here need. Raises `BadTemplate`."""
         return make_body(rights.TEMPLATE, rights.rights_template(self.templates))
+
+    @functools.cached_property
+    def _texts(self) -> dict[str, tuple[str, ...]]:
+        """The runbooks of each file, by its text alone."""
+        return {name: _named(data) for name, data in self.files.items() if name.startswith(f"{RUNBOOKS}/")}
+
+    def _within(self, name: str) -> tuple[AnyRunbook, ...]:
+        """The runbooks of a file, loaded once. Raises `Mistake`."""
+        if name not in self._files:
+            self._files[name] = tuple(self._load(name, _utf8(name, self.files[name])))
+        return self._files[name]
 
     def _load(self, name: str, source: str) -> Iterator[AnyRunbook]:
         shown = str(self.folder / name) if self.folder else name
