@@ -177,6 +177,14 @@ dns_records:
 _VIP: Mapping[str, Plain] = {"name": "mail.example.com", "vip": "10.0.0.50"}
 
 
+def _clustering_waits(world: World) -> None:
+    """The feature was installed on a server that waits for a restart, and nothing is mounted there."""
+    server = world.state.server("ExchangeNode2")
+    server.pending_reboot.add("cbs")
+    server.features["Failover-Clustering"] = "InstallPending"
+    world.dismount("DB2", "ExchangeNode2")
+
+
 def _lazy(world: World) -> None:
     """Active Manager moves nothing away by itself."""
     world.state.tuning = msgspec.structs.replace(world.state.tuning, move_now_s=1e9)
@@ -281,6 +289,13 @@ CASES: tuple[Case, ...] = (
         book="dag-add-members",
         parameters={"members": ["ExchangeNode2"]},
         brings=("feature_installed", "member_of"),
+    ),
+    Case(
+        topology=_extended("aws-2az", "dags:\n  - {name: DAG, members: [ExchangeNode1], witness: FileServer3}\n"),
+        book="dag-add-members",
+        parameters={"members": ["ExchangeNode2"]},
+        before=(Before(act=_clustering_waits),),
+        brings=("feature_complete", "member_of"),
     ),
     Case(
         topology=_BUILT,

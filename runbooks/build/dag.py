@@ -23,6 +23,7 @@ from starover.steps.cluster_name import controllers_near, master_of, staged
 from starover.steps.dag import short
 from starover.steps.dag_object import Seen, askable, dag_named, default_directory, existing, seen
 from starover.steps.dag_settings import activation_mode_set, dag_created
+from starover.steps.feature_restarts import clustering_waits
 from starover.steps.membership import joined
 from starover.steps.new_member import notes_of
 from starover.steps.out_on_purpose import not_out
@@ -97,6 +98,7 @@ def dag_create(
     controllers = yield from controllers_of(members or [asked], estate, asked)
 
     lacking = (yield from unprepared(hosts, estate)) if skip_witness_prepare else []
+    waiting = yield from clustering_waits(asked, members, now.members)
     yield from together(prepared(host, estate, seen_from=asked) for host in dict.fromkeys(witnesses))
     if aap != "none" and not now.members:  # needed on 2012 and 2012 R2, and wherever few may create computers
         yield from staged(dag, near, master_of("ets", estate, None), used=False)
@@ -125,6 +127,7 @@ def dag_create(
             controllers,
             dac=dac and len(every) > 1,
             access_point=aap != "none",
+            waiting=waiting,
         )
 
 
@@ -133,7 +136,8 @@ def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | No
     """Add members to a DAG, one after the other, each only when its domain controllers know those before it.
 
     What clients would meet on a new member and not on the others (certificate, names, Extended Protection) is said with
-    its step. A second run goes on at the first one that is missing. Typically five minutes a server.
+    its step. A second run goes on at the first one that is missing. Typically five minutes a server. Where the feature
+    waits for a restart the plan holds that restart too; while a database is mounted there it is refused.
 
     members: servers to bring in, in this order
     dag: the DAG; need not be named where the inventory has one
@@ -149,6 +153,7 @@ def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | No
     coming = [server for server in members if not now.has(server.name)]
     peer = next((server for server in estate.servers if now.has(server.name)), None)
     notes = (yield from notes_of(coming, peer)) if coming and peer is not None else {}
+    waiting = yield from clustering_waits(found.server, members, now.members)
     yield from joined(
         found.server,
         name,
@@ -157,6 +162,7 @@ def dag_add_members(estate: Estate, members: Sequence[Server], dag: DagName | No
         controllers,
         access_point=now.access_point != "none",
         notes=notes,
+        waiting=waiting,
     )
 
 

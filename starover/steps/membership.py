@@ -13,7 +13,8 @@ from starover.steps.ad_wait import replicated, those_of
 from starover.steps.dag import Check, replication_health, short
 from starover.steps.dag_object import DagObject, dag_facts, listed
 from starover.steps.dag_settings import activation_mode_set, quorum_model_right
-from starover.steps.features import FAILOVER_CLUSTERING, feature_installed
+from starover.steps.feature_restarts import completed
+from starover.steps.features import FAILOVER_CLUSTERING, feature_complete, feature_installed
 from starover.steps.witness_setting import witness_broken
 
 __all__ = ["Resolved", "healthy", "joined", "member_of", "no_member_of", "resolved"]
@@ -145,15 +146,19 @@ def joined(
     dac: bool = False,
     access_point: bool = False,
     notes: Mapping[str, str] | None = None,
+    waiting: Sequence[Server] = (),
 ) -> Steps:
     """Bring servers into a DAG, one after the other, each only when its domain controllers know those before it.
 
     `present` are the members that are there; `asked` is the host whose Exchange session does it, a member already or
     the first of `servers`. `controllers` is what `controllers_of` found for each of `servers`. `dac`: DagOnly when all
     have joined. `access_point`: the DAG has a name that DNS must know.
-    `notes`: what is said with a server's joining, by its name.
+    `notes`: what is said with a server's joining, by its name. `waiting`: those that must restart
+    first (`clustering_waits`); one after the other, so that mail keeps a way.
     """
-    yield from together(_feature(server) for server in servers)
+    yield from together(_feature(server, dag) for server in servers if server not in waiting)
+    for server in waiting:
+        yield from completed(server, comment=f"joins {dag}")
     before = [short(name) for name in present]
     for server in servers:
         yield from replicated(asked, dag, those_of(controllers, [server]), members=tuple(before), settle=JOINING)
@@ -198,5 +203,6 @@ def _failed(check: Check) -> bool:
     return not of_copies and "fail" in check.result.casefold()
 
 
-def _feature(server: Server) -> Steps:
-    yield feature_installed.on(server, feature=FAILOVER_CLUSTERING, management=True)
+def _feature(server: Server, dag: str) -> Steps:
+    yield feature_installed.on(server, feature=FAILOVER_CLUSTERING, management=True, restarts=True)
+    yield feature_complete.on(server, feature=FAILOVER_CLUSTERING, server=server.name, comment=f"joins {dag}")

@@ -21,8 +21,11 @@ Phase = Literal["plan", "build", "operate"]
 CHECKS: tuple[ModuleType, ...] = (preflight_machines, preflight_estate)
 """Whose checks stand in the table."""
 EVERY = tuple(f"P{number:02}" for number in range(1, 59))
-JOINING = ("P03", "P04", "P05", "P06", "P07", "P08", "P09", "P10", "P11", "P12", "P13", "P14", "P15", "P36", "P51")
-"""What must hold of servers before one of them joins a DAG."""
+JOINING = ("P03", "P04", "P05", "P06", "P07", "P08", "P10", "P11", "P12", "P13", "P14", "P15", "P36", "P51")
+"""What must hold of servers before one of them joins a DAG.
+
+P09, the feature, is not among them: who lacks it gets it, and who waits for a restart is restarted (S-FEATURE).
+"""
 CREATING = (*JOINING, "P29", "P32", "P34", "P35")
 """What must hold before a DAG is made of them."""
 
