@@ -45,8 +45,8 @@ layers: $(VENV)/.stamp-dev  ## import-linter
 unit: $(VENV)/.stamp-dev  ## pytest in a few processes: some tests wait for silent hosts while others calculate
 	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)
 
-shuffled: $(VENV)/.stamp-dev  ## the tests in an order of today
-	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile
+shuffled: $(VENV)/.stamp-dev  ## the tests in an order and with examples of today
+	STAROVER_SHUFFLED=1 $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile
 
 coverage: $(VENV)/.stamp-dev  ## the tests with branch coverage of starover/, a fifth slower
 	$(BIN)/python -m pytest --cov --cov-report=term -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)

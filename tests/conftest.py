@@ -1,11 +1,21 @@
-"""What a run of the tests says at its end: what could not be tested on this machine, so that nobody overlooks it."""
+"""How every run of the tests goes (the collector, the examples) and what it says at its end: what could not be tested
+on this machine, so that nobody overlooks it.
+"""
 
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
+from hypothesis import settings
 from kdc import missing
+
+# Everybody plays the same examples, so that a change is judged by what it changed; `make shuffled` and `make test-all`
+# look for others.
+settings.register_profile("same", derandomize=True)
+if not {"STAROVER_SHUFFLED", "STAROVER_STORIES"} & set(os.environ):
+    settings.load_profile("same")
 
 
 def pytest_collection_finish() -> None:
