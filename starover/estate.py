@@ -13,6 +13,7 @@ from starover.windows import WindowText
 
 __all__ = [
     "TICKET",
+    "ApiUrl",
     "Balancer",
     "ClientName",
     "Dag",
@@ -41,6 +42,14 @@ ON_HOST = re.compile(r"(secretsmanager|ssm):([A-Za-z0-9/_+=.@:-]+)")
 """References that a host can read by itself, with the rights of its instance: AWS's service, and the name there."""
 TICKET = "ticket"
 """The reference to no password at all: the Kerberos ticket of whoever runs this, on roads with `auth: kerberos`."""
+ApiUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(?:https://[^\s/@]+)?(?![\s\S])",
+        title="ApiUrl",
+        description="where its API answers, such as https://lb.example.com:444",
+    ),
+]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="a TCP port; 0: the usual one")]
 
 
@@ -159,14 +168,7 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     addresses: tuple[str, ...] = ()
     """Its own virtual addresses, where names point to them; empty: those of its DNS name."""
     target_group: str = ""
-    api: Annotated[
-        str,
-        msgspec.Meta(
-            pattern=r"^(?:https://[^\s/@]+)?(?![\s\S])",
-            title="Api",
-            description="where its API answers, such as https://lb.example.com:444",
-        ),
-    ] = ""
+    api: ApiUrl = ""
     """Of a `zevenet`: where its API (ZAPI) answers, such as https://lb.example.com:444; empty: a person tells it."""
     ca_file: str = ""
     """PEM file of the authority that its API is trusted by, relative to the inventory file; empty: the system's."""

@@ -16,6 +16,7 @@ import msgspec
 
 from starover.errors import BadInventory, BadParameter
 from starover.estate import (
+    ApiUrl,
     Balancer,
     ClientName,
     CredentialRef,
@@ -204,7 +205,9 @@ def _sentence(said: str, inner: Place, tree: Tree, kind: type[msgspec.Struct]) -
         return f"the key `{unknown[1]}` is not known here: {hint}"
     if missing := re.fullmatch(r"Object missing required field `(.*)`", said):
         return f"the key `{missing[1]}` is missing"
-    wish = next((text for pattern, text in wishes(CredentialRef, WindowText).items() if repr(pattern) in said), "")
+    wish = next(
+        (text for pattern, text in wishes(ApiUrl, CredentialRef, WindowText).items() if repr(pattern) in said), ""
+    )
     if "credential" in key:  # not repeated: what stands there may be a secret in the wrong place
         return f"`{key}` must be {wish or 'a reference'}"
     value = ascii(_at(tree, inner))
