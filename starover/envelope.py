@@ -239,7 +239,11 @@ class _Provider:
                 f"{server.name} has `exchange.provider: direct`, which carries single commands, and this is a script "
                 f"({', '.join(wanted[0])})",
                 certain=("nothing was sent",),
-                next=(f"give {server.name} `provider: remote`", "a template of one command may be marked `# single`"),
+                next=(
+                    f"give {server.name} `provider: remote`, and a credential: what starover brings goes that way",
+                    "what needs no Exchange cmdlets comes as it is: cluster, services, Windows updates, AD, DNS",
+                    "a template of your own that is one command may be marked `# single`",
+                ),
                 host=server.name,
             )
         roads = {road.kind for road in server.roads} - {"exchange"}

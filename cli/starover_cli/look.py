@@ -91,7 +91,15 @@ def dag_map(facts: DagFacts, estate: Estate, dag: Dag, at: datetime) -> DagMap:
         several=len(estate.dags) != 1,
         out=tuple(Silent(server=host.server, why=host.out) for host in facts.members if host.out),
         silent=tuple(Silent(server=host.server, why=_why(host.server, host.errors)) for host in silent),
+        unlisted=_unlisted(facts),
     )
+
+
+def _unlisted(facts: DagFacts) -> str:
+    """What a member that answers said instead of listing the databases; empty: one did, or none answers at all."""
+    if facts.databases is not None:
+        return ""
+    return next((error for host in facts.members if host.answers for error in host.errors), "")
 
 
 def _why(server: str, errors: tuple[str, ...]) -> str:

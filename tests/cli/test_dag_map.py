@@ -57,6 +57,13 @@ def test_one_dismounted_database_is_named() -> None:
     assert verdict[0] == "MAIL IS PARTLY DOWN. 1 of 2 databases mounted: DB1 is not."
 
 
+def test_databases_that_nobody_could_list_are_not_none() -> None:
+    why = "EX1 may not use Get-MailboxDatabase"
+    verdict = dag_map.judge(maps.two_zones(databases=(), unlisted=why))
+    assert verdict[0] == f"Mail: not known, no member could list the databases: {why}."
+    assert dag_map.judge(maps.two_zones(databases=()))[0] == "No database is in this DAG."
+
+
 def test_a_suspended_copy_is_named_and_the_way_back_offered() -> None:
     rows = (maps.two_copies("DB1", "ExchangeNode1", passive="Suspended"), maps.two_copies("DB2", "ExchangeNode2"))
     suspended = maps.two_zones(databases=rows)

@@ -14,6 +14,7 @@ from pypsrp.complex_objects import GenericComplexObject
 from wire_lab import EstateLab
 
 from starover import envelope
+from starover.content import find
 from starover.errors import AuthFailed, BadInventory, BadReport, BadTemplate, ErrorRecord
 from starover.inventory import Exchange, Road, Server
 from starover.render import Renderer, literal
@@ -123,6 +124,7 @@ def test_direct_carries_no_script_and_no_merged_readings() -> None:
     with pytest.raises(BadInventory, match="single commands") as caught:
         envelope.reads(server("direct"), [("q1", body("script"))], NONCE)
     assert any("remote" in line for line in caught.value.next)
+    assert any("comes as it is: cluster" in line for line in caught.value.next)
     with pytest.raises(BadTemplate, match="by itself"):
         envelope.reads(server("remote"), [("q1", body("read")), ("q2", body("script"))], NONCE)
 
@@ -252,3 +254,9 @@ def test_what_a_role_does_not_have_is_an_error_of_the_command(lab: EstateLab, tr
     assert answer.error is None
     assert answer.failed
     assert "Get-Process" in answer.errors[-1].message
+
+
+def test_none_of_our_own_templates_is_single_as_the_refusal_says() -> None:
+    templates = find().templates
+    assert len(templates) > 100
+    assert [name for name, text in templates.items() if "# single" in text.splitlines()] == []

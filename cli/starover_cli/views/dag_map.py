@@ -125,6 +125,8 @@ class DagMap(msgspec.Struct, frozen=True, kw_only=True):
     """The inventory has other DAGs, or does not know this one, so that commands must name it."""
     silent: tuple[Silent, ...] = ()
     """Hosts that did not answer: the verdict says what it lacks."""
+    unlisted: str = ""
+    """Why nobody could list the databases, where hosts answer and none of them could; empty: they are listed."""
     out: tuple[Silent, ...] = ()
     """Members that are out on purpose, and why: nobody waits for their answer."""
 
@@ -148,6 +150,8 @@ def judge(dag: DagMap) -> list[str]:
 
 def _mail(dag: DagMap) -> list[str]:
     if not dag.databases:
+        if dag.unlisted:
+            return [f"Mail: not known, no member could list the databases: {dag.unlisted}."]
         return ["Mail: not known, no database was seen." if dag.silent else "No database is in this DAG."]
     total = len(dag.databases)
     mounted = sum(row.mounted is True for row in dag.databases)
