@@ -179,6 +179,8 @@ def joined(
     if dac:
         yield activation_mode_set.on(asked, dag=dag, mode="DagOnly", members=tuple(before))
         yield from replicated(asked, dag, those_of(controllers, servers), members=tuple(before), mode="DagOnly")
+    else:  # whoever comes next, with copies say, asks these controllers: the last member is known there too (S-AD-WAIT)
+        yield from replicated(asked, dag, those_of(controllers, servers), members=tuple(before), settle=JOINING)
     yield from healthy(servers)
 
 

@@ -55,6 +55,13 @@ def test_the_next_member_waits_until_its_controller_knows_those_before_it(place:
     assert place.run("dag-create", **CREATE).exit == 0
 
 
+@pytest.mark.parametrize("dac", [True, False])
+def test_a_run_ends_when_the_controllers_know_the_last_member_too(place: Place, dac: bool) -> None:
+    place.world.lag = 800
+    assert place.run("dag-create", **CREATE | {"dac": dac}).exit == 0
+    assert place.world.late["dag"]["members"] == ("EX1", "EX2")
+
+
 def test_ad_that_never_hears_of_it_stops_the_run_and_resume_goes_on(place: Place) -> None:
     place.world.lag = 3000
     ran = place.run("dag-create", **CREATE)
