@@ -92,8 +92,18 @@ start: 2026-03-01T02:00:00Z
 servers:
   - {name: DC2, roles: [dc], az: z1, address: 192.168.1.1}
   - {name: FS1, roles: [witness], az: z1, address: 192.168.1.20}
-  - {name: MBX1, roles: [mailbox], az: z1, address: 192.168.1.11, os: 2012R2, exchange: {year: "2013", build: 15.0.1156.6}}
-  - {name: MBX2, roles: [mailbox], az: z1, address: 192.168.1.12, os: 2012R2, exchange: {year: "2013", build: 15.0.1156.6}}
+  - name: MBX1
+    roles: [mailbox]
+    az: z1
+    address: 192.168.1.11
+    os: 2012R2
+    exchange: {year: "2013", build: 15.0.1156.6}
+  - name: MBX2
+    roles: [mailbox]
+    az: z1
+    address: 192.168.1.12
+    os: 2012R2
+    exchange: {year: "2013", build: 15.0.1156.6}
 sites:
   - {name: North, az: z1}
 dags:

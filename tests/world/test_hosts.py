@@ -90,7 +90,7 @@ def test_a_host_without_its_card_is_silent(lab: Callable[..., Lab]) -> None:
     assert {node.name: node.information for node in one.world.nodes("EX1")}["EX3"] == "Isolated"
     one.later(minutes=3)
     assert {node.name: node.state for node in one.world.nodes("EX1")}["EX3"] == "Down"
-    assert one.world.database("DB03").active == "EX1"
+    assert one.world.database("DB03").state == "Dismounted"
 
 
 def test_who_answers_ping(lab: Callable[..., Lab]) -> None:

@@ -55,9 +55,28 @@ def mounted_with_bit_zero(world: World) -> None:
     world.state.log.add("database_mounting", "DB01", server="EX1")
 
 
+def script_on_a_fenced_host(world: World) -> None:
+    world.state.filters.append(lambda server, _: server.name != "EX3")
+    world.record_audit(AuditRecord(cmdlet="X", parameters={}, caller="operator", server="EX3", time=world.now))
+
+
+def two_in_maintenance(world: World) -> None:
+    for name in ("EX1", "EX2"):
+        world.set_component(name, name, "ServerWideOffline", "Inactive", "Maintenance")
+
+
+def witness_against_the_parity(world: World) -> None:
+    cluster = world.state.clusters["DAG1"]
+    cluster.votes = replace(cluster.votes, witness=False, witness_online=False)
+    world.state.log.add("quorum_type", "DAG1")
+
+
 @pytest.mark.parametrize(
     ("breaks", "id_"),
     [
+        (witness_against_the_parity, "I7"),
+        (two_in_maintenance, "I9"),
+        (script_on_a_fenced_host, "I13"),
         (stranger_in_the_cluster, "I6"),
         (lagged_copy_activated, "I10"),
         (witness_among_the_members, "I11"),

@@ -29,8 +29,12 @@ class Activation:
 
     # -- servers -------------------------------------------------------------------------------------------------
 
-    def trouble(self, database: Database, server: Server) -> str:
-        """Why a database cannot be mounted on that server; empty when it can."""
+    def trouble(self, database: Database, server: Server, *, mounted: bool = False) -> str:
+        """Why a database cannot be mounted on that server; empty when it can.
+
+        `mounted`: why it cannot stay so. An isolated node is up for its roles until the cluster gives it up
+        (simulator.md section 3).
+        """
         state = self._state
         if server.power != "on":
             return "server is down"
@@ -44,7 +48,8 @@ class Activation:
             if cluster is None or not cluster.quorate:
                 return "the cluster has no quorum"
             node = cluster.nodes.get(server.name)
-            if node is None or not node.serves:
+            isolated = mounted and node is not None and node.isolated_since is not None
+            if node is None or not (node.serves or isolated):
                 return "the cluster node is down"
         if database.kept_down:
             return "the database cannot be mounted"

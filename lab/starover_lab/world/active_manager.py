@@ -226,7 +226,7 @@ class ActiveManager:
         """A mounted database whose server, services, storage or cluster are gone is mounted no more."""
         if database.state == "Dismounted":
             return
-        trouble = self._activation.trouble(database, self._state.servers[database.active])
+        trouble = self._activation.trouble(database, self._state.servers[database.active], mounted=True)
         if not trouble:
             return
         now = self._state.now

@@ -322,14 +322,14 @@ class ClusterNode:
     prevent_quorum: bool = False
     """It was started to join only: it waits and never forms a cluster."""
     isolated_since: datetime | None = None
-    """Heartbeats lost, cluster service alive: Up with its vote for a while, and nothing is active on it."""
+    """Heartbeats lost, cluster service alive: for a while Up with its vote, and what is mounted on it stays so."""
     exits: list[datetime] = field(default_factory=list[datetime])
     """When it left unexpectedly."""
     quarantined_until: datetime | None = None
 
     @property
     def serves(self) -> bool:
-        """Whether databases may be active on it: up, and heard by the others."""
+        """Whether databases may be mounted on it now: up, and heard by the others."""
         return self.state in ("Up", "Paused") and self.isolated_since is None
 
     @property

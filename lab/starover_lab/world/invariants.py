@@ -1,7 +1,8 @@
 """What may never be untrue in the estate, checked after every event (simulator.md section 9); changes nothing.
 
-A violation is recorded once, when it begins. I1, I3, I4 and I5 are checked here, the others in
-`invariants_of_building` and `invariants_of_disaster`.
+A violation is recorded once, when it begins. I1, I4 and I5 are checked here, the others in
+`invariants_of_building`, `..._databases`, `..._disaster` and `..._operations`. I12 compares with the tool's journal, so
+tests do that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starover_lab.world.events import Event
 from starover_lab.world.invariants_of_building import untrue
 from starover_lab.world.invariants_of_databases import untrue as untrue_of_databases
 from starover_lab.world.invariants_of_disaster import untrue_in_disaster
+from starover_lab.world.invariants_of_operations import untrue_in_operations
 from starover_lab.world.replication import is_active
 from starover_lab.world.state import State
 from starover_lab.world.storage import counters
@@ -65,6 +67,7 @@ class Invariants:
                 yield from self._counters(database, copy)
         yield from untrue(self._state, event, self._standing)
         yield from untrue_in_disaster(self._state, event, self._standing)
+        yield from untrue_in_operations(self._state, event)
 
     def _one_active(self, database: Database) -> Iterator[tuple[str, str, str]]:
         mounted = [copy.server for copy in database.copies if copy.status in ("Mounted", "Mounting")]

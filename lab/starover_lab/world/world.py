@@ -47,6 +47,7 @@ from starover_lab.world.events import Event
 from starover_lab.world.faults import Faults
 from starover_lab.world.hosts import Hosts
 from starover_lab.world.invariants import Invariants
+from starover_lab.world.invariants_of_operations import runs_nothing
 from starover_lab.world.lag import ReplayLag
 from starover_lab.world.members import Members
 from starover_lab.world.network_cards import NetworkCards
@@ -368,8 +369,8 @@ class World(DatabaseDoor):
         if not self.state.audit_off:
             self.state.audit.append(record)
         host = self.state.servers.get(record.server)
-        if host is not None and host.power != "on":
-            self.invariants.record("I13", host.name, f"{record.cmdlet} ran on a host that is off")
+        if host is not None and (why := runs_nothing(self.state, host)):
+            self.invariants.record("I13", host.name, f"{record.cmdlet} ran on a host that {why}")
 
     def fault(self, kind: str, target: str = "", **params: Data) -> int:
         """Break something; returns the fault's number. Raises `FaultError` with what is known."""
