@@ -32,6 +32,7 @@ __all__ = [
     "Failed",
     "Find",
     "Found",
+    "Keep",
     "Machine",
     "Ok",
     "Poll",
@@ -68,7 +69,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send", tag_field="effect"):
     """Run a script once. Answered by `Facts` or `Failed`."""
 
-    what: Literal["read", "write", "probe"]
+    what: Literal["read", "write", "probe", "lease"]
     script: Script
     operation: str = ""
     """UUID of a write; a write is sent at most once, whatever happens. Empty for others."""
@@ -89,6 +90,17 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True, tag="poll", tag_field="eff
     step: int
     script: Script
     settle: Settle
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True, tag="keep", tag_field="effect"):
+    """Renew the lease on one host every so often, until the run ends. Answered by `Facts` when it is ours no more.
+
+    One effect however long the run is; a renewal without an answer is no news, since the host counts the time itself.
+    """
+
+    script: Script
+    every: float
+    """Seconds, by the clock handed in; when nothing else happens it may be later."""
 
 
 class Until(msgspec.Struct, frozen=True, kw_only=True, tag="until", tag_field="effect"):
@@ -118,7 +130,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record", tag_field=
     event: Event
 
 
-Effect: TypeAlias = Send | Poll | Until | Approve | Find | Record
+Effect: TypeAlias = Send | Poll | Keep | Until | Approve | Find | Record
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, tag="facts", tag_field="answer"):

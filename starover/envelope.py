@@ -31,8 +31,11 @@ __all__ = [
     "Lease",
     "Receipt",
     "answered",
+    "ascii_json",
+    "bare",
     "called",
     "decode",
+    "lease_stem",
     "leaves_receipt",
     "probe",
     "reads",
@@ -43,6 +46,9 @@ _FOLDER = "C:\\ProgramData\\Starover"
 _CREDENTIAL = "ExchangeCredential"
 _NONCE = re.compile(r"[0-9a-f]{16}")
 _OPERATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+LEASE_TTL = 1800
+"""Seconds after which a lease that nobody renewed is over, by the clock of the host that keeps it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,21 +154,27 @@ def write(
         return Composed(text=body.text, way="command")
     provider = _Provider(server, [body.exchange] if body.exchange else [])
     opening = _json_opening(operation)
-    kept = f'{{"operation":"{operation}","prev":{_ascii_json(prev)}'
+    kept = f'{{"operation":"{operation}","prev":{ascii_json(prev)}'
     text = _wrap(
         "write",
         body=body,
         stuck=stuck,
         allowed=provider.allowed(body),
         opening=opening,
-        lease=None if lease is None else f"{_FOLDER}\\lease\\dag-{lease.dag}.token",
+        lease=None if lease is None else f"{lease_stem(lease.dag)}.token",
         token=0 if lease is None else lease.token,
+        ttl=LEASE_TTL,
         begun=kept + "}",
         ended=kept + ',"result":',
         **_receipt_paths(operation),
     )
     pieces = [provider.prologue(nonce), text, _wrap("receipt", opening=opening), _wrap("epilogue")]
     return Composed(text="".join(pieces), arguments=provider.arguments)
+
+
+def lease_stem(dag: str) -> str:
+    """Where a host keeps what it knows of a DAG's lease: `.token`, and one `.N.claim` for each time it was taken."""
+    return f"{_FOLDER}\\lease\\dag-{dag}"
 
 
 def leaves_receipt(server: Server, body: Body) -> bool:
@@ -209,6 +221,12 @@ def probe(server: Server, operations: Sequence[str], nonce: str) -> Composed:
         pieces.append(_wrap("probe", **_receipt_paths(operation)))
         pieces.append(_wrap("receipt", opening=_json_opening(operation)))
     return Composed(text="".join([*pieces, _wrap("epilogue")]))
+
+
+def bare(server: Server, fragment: str, nonce: str, **arguments: Arg) -> Composed:
+    """A script that is one fragment of `wrapper/`, without Exchange, parts and receipt."""
+    pieces = [_Provider(server, []).prologue(nonce), _wrap(fragment, **arguments), _wrap("epilogue")]
+    return Composed(text="".join(pieces))
 
 
 class _Provider:
@@ -312,7 +330,7 @@ def _json_opening(part: str) -> str:
     return '{"id":' + msgspec.json.encode(part).decode()
 
 
-def _ascii_json(document: bytes | None) -> str:
+def ascii_json(document: bytes | None) -> str:
     """A JSON document in ASCII, so that it fits a literal whatever its strings hold."""
     text = msgspec.json.format(document or b"null", indent=-1).decode()
     units = re.compile(r"[^\x20-\x7e]")

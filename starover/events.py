@@ -18,6 +18,7 @@ __all__ = [
     "Approved",
     "Asked",
     "Event",
+    "Leased",
     "Looked",
     "Progress",
     "Retrying",
@@ -83,6 +84,18 @@ class Approved(_Event, frozen=True, kw_only=True, tag="approved"):
     """Why there was no second person."""
     accepted: tuple[str, ...] = ()
     """What may be lost: `DB1=3`."""
+
+
+class Leased(_Event, frozen=True, kw_only=True, tag="leased"):
+    """The run holds the lease of a DAG: nobody else changes it."""
+
+    dag: str
+    tokens: dict[str, int]
+    """The number that each host keeps for it; scripts with a lower one are refused there."""
+    silent: tuple[str, ...] = ()
+    """Hosts that were asked and did not grant it."""
+    lost: tuple[str, ...] = ()
+    """Members that are given up, and were not asked."""
 
 
 class Asked(_Event, frozen=True, kw_only=True, tag="asked"):
@@ -253,6 +266,7 @@ Event: TypeAlias = (
     RunBegan
     | RunResumed
     | Approved
+    | Leased
     | Asked
     | Answered
     | Retrying

@@ -22,6 +22,7 @@ import msgspec
 from starover.effects import Reaction
 from starover.errors import BadParameter, Locked, Mistake, StaroverError
 from starover.events import Event
+from starover.lease import Scope
 from starover.plan import Plan
 from starover.transport import Part
 from starover.values import Plain
@@ -69,6 +70,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", tag_field="e
     reason: str = ""
     plan: Plan | None = None
     """The plan that is applied; None: this is a planning."""
+    lease: Scope | None = None
+    """Who must grant the DAG's lease; None: it needs none."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="sent", tag_field="entry"):
@@ -131,6 +134,10 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     """Operations that were sent and whose beginning is put aside, with what was before each (`engine.Run.earlier`)."""
     settled: dict[str, str] = {}
     """What people have decided in between (`engine.Run.settled`)."""
+    leg: str = ""
+    """UUID of what begins here: it takes the DAG's lease anew."""
+    asked: int = 0
+    """Number of the last effect that was asked for before."""
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="settled", tag_field="entry"):

@@ -122,6 +122,10 @@ class FakeTransport:
         self.asked: list[Script] = []
         """Every script that was handed over."""
         self.closed = False
+        self.leases: dict[str, tuple[int, str, str]] = {}
+        """Number, holder and note of the lease, by host and DAG."""
+        self.lease_scripts: list[Script] = []
+        """Those that ask for it: they are neither in `asked` nor in `sent`, and no fault hits them."""
         self.carried: list[str] = []
         """Secrets that a real transport would have sent along."""
         self._lock = threading.Lock()
@@ -155,6 +159,8 @@ class FakeTransport:
         self.closed = True
 
     def _answer(self, script: Script) -> Answer:
+        if script.parts and script.parts[0].template.startswith("lease/"):
+            return self._leased(script)
         self.asked.append(script)
         fault = next((one for one in self.faults if one.hits(script)), None)
         if fault is not None and fault.times > 0:
@@ -185,6 +191,27 @@ class FakeTransport:
         if (error := errors.get(kind)) is not None:
             return Answer(id=script.id, error=error, road="fake")
         return Answer(id=script.id, output=output[: len(output) // 2] if kind == "cut" else output, road="fake")
+
+    def _leased(self, script: Script) -> Answer:
+        """The lease, as a host keeps it whose clock stands still: it is never over."""
+        self.lease_scripts.append(script)
+        part = script.parts[0]
+        asked = msgspec.json.decode(part.arguments, type=dict[str, str])
+        key = f"{script.server.name} {asked['dag']}"
+        token, holder, note = self.leases.get(key, (0, "", ""))
+        family = holder.partition("/")[0] == asked["holder"].partition("/")[0]
+        state = "mine" if holder == asked["holder"] else "free" if family or holder in ("", "-") else "held"
+        match part.template, state:
+            case "lease/take", "free":
+                state, token = "mine", token + 1
+                self.leases[key] = (token, asked["holder"], note)
+            case "lease/release", "mine":
+                self.leases[key] = (token, "-", note)
+            case _:
+                pass
+        facts = {"state": state, "token": token, "holder": holder, "note": note, "age": 0}
+        parts = [{"id": part.id, "ok": True, "facts": facts}]
+        return Answer(id=script.id, output=report(script.server.name, script.nonce, parts=parts), road="fake")
 
     def _called(self, script: Script, kind: str, error: StaroverError | None) -> Answer:
         """A call: facts as JSON, and no receipt."""

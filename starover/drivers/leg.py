@@ -10,6 +10,8 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+import msgspec
+
 from starover import journal as kept
 from starover.clock import Clock
 from starover.drivers.hosts import Came, Hosts, Job, Woke
@@ -22,6 +24,7 @@ from starover.effects import (
     Failed,
     Find,
     Found,
+    Keep,
     Ok,
     Poll,
     Reaction,
@@ -48,6 +51,7 @@ from starover.events import (
     Told,
 )
 from starover.journal import Entry, Journal
+from starover.lease import Said
 from starover.redact import Redactor
 from starover.remote_errors import advice
 from starover.settling import Holds, Over, Settling
@@ -106,6 +110,10 @@ class Leg:
         self.ended: list[StepEnded] = []
         self.result: Result | None = None
         self.stops = 0
+        self.asked = 0
+        """Number of the last effect that the engine has asked for."""
+        self._kept: dict[int, datetime] = {}
+        """When the lease was renewed last, by the number of the `Keep`."""
         self._watches: dict[int, _Watch] = {}
         self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put)
         self._engine = machine(self.run, self.steps)
@@ -145,6 +153,7 @@ class Leg:
 
     def _open(self, new: tuple[tuple[int, Effect], ...]) -> New:
         self.open.update(new)
+        self.asked = max([self.asked, *(number for number, _ in new)])
         return list(new)
 
     def _send(self, done: Done) -> New:
@@ -168,7 +177,7 @@ class Leg:
             digest=digest,
             answer=reaction,
             operation=effect.operation if isinstance(effect, Send) and effect.mutates else "",
-            host=effect.script.host if isinstance(effect, Send | Poll) else "",
+            host=effect.script.host if isinstance(effect, Send | Poll | Keep) else "",
             road=answer.road if answer else "",
             seconds=round(answer.seconds, 3) if answer else 0.0,
             tries=tuple(
@@ -179,7 +188,7 @@ class Leg:
         )
         at = self.clock.now()
         self.journal.append(at, entry)
-        if isinstance(effect, Send) and answer is not None:
+        if isinstance(effect, Send) and effect.what != "lease" and answer is not None:
             for one in entry.tries:
                 self._tell(Retrying(host=entry.host, why=one.what, wait=one.waited), at)
             fault = reaction.fault if isinstance(reaction, Failed) else None
@@ -211,6 +220,8 @@ class Leg:
                 work.extend(self._answer(number, self.find(effect)))
             elif isinstance(effect, Until):
                 self._hosts.wake_after(number, effect.seconds)
+            elif isinstance(effect, Keep):
+                self._kept[number] = self.clock.now()
             elif isinstance(effect, Poll):
                 self._hosts.put(Job(number, effect.script))
             elif effect.operation in self.unanswered and effect.mutates:
@@ -244,6 +255,8 @@ class Leg:
 
         The announcement comes after every mail, be it of nothing: so whoever simulates time knows what follows.
         """
+        if self._kept:
+            self._renew()
         jobs = [] if self.result is not None or self._must_stop() else self._hosts.ready()
         first = [job for job in jobs if job.number not in self._watches]
         if first:
@@ -262,12 +275,21 @@ class Leg:
         self.clock.expect(len(jobs))
         self._hosts.start(jobs)
 
+    def _renew(self) -> None:
+        """Put in the renewals that are due."""
+        now = self.clock.now()
+        for number, last in self._kept.items():
+            keep = self.open[number]
+            if isinstance(keep, Keep) and (now - last).total_seconds() >= keep.every:
+                self._kept[number] = now
+                self._hosts.put(Job(number, keep.script))
+
     def _sent(self, job: Job) -> kept.Sent:
         effect = self.open[job.number]
         return kept.Sent(
             number=job.number,
             digest=digest_of(effect),
-            what=effect.what if isinstance(effect, Send) else "poll",
+            what=effect.what if isinstance(effect, Send) else "lease" if isinstance(effect, Keep) else "poll",
             host=job.script.host,
             script=job.script.text,
             sha256=hashlib.sha256(job.script.text.encode()).hexdigest(),
@@ -291,7 +313,9 @@ class Leg:
             self._tell(Stopping(when="after-step" if after else "now", under_way=self.words()))
         elif isinstance(mail, Came):
             self._hosts.free(mail.job)
-            if (watching := self._watches.get(mail.job.number)) is not None:
+            if mail.job.number in self._kept:
+                self._perform(self._renewed(mail))
+            elif (watching := self._watches.get(mail.job.number)) is not None:
                 self._perform(self._read(mail.job.number, watching, mail))
             else:
                 self._perform(self._answer(mail.job.number, mail.reaction, mail.answer))
@@ -302,6 +326,16 @@ class Leg:
             self._perform([])
         else:
             self._perform(self._answer(mail.number, Ok()))
+
+    def _renewed(self, came: Came) -> New:
+        """A renewal of the lease: told only when it is not ours any more."""
+        reaction = came.reaction
+        if not isinstance(reaction, Facts) or "lease" not in reaction.results:
+            return []
+        if msgspec.json.decode(reaction.results["lease"], type=Said).state == "mine":
+            return []
+        del self._kept[came.job.number]
+        return self._answer(came.job.number, reaction, came.answer)
 
     def _read(self, number: int, watch: _Watch, came: Came) -> New:
         """One reading of a poll: the last one is its answer."""

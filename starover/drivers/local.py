@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 
 import starover
+from starover.calls import ENDING
 from starover.clock import Clock
 from starover.drivers.leg import Leg, Mail, Stop
 from starover.drivers.past import (
@@ -45,9 +46,11 @@ from starover.journal import (
     resolve,
     run_ids,
 )
+from starover.lease import Scope, scope_of
 from starover.plan import Plan, read_plan, write_plan
 from starover.redact import Redactor
 from starover.runbook import Bound, Content
+from starover.step import Risk
 from starover.transport import Transport
 from starover.values import Plain
 
@@ -114,10 +117,11 @@ class Local:
         folder: Path,
         why: Why,
         sinks: Sequence[Sink] = (),
+        leased: bool = True,
     ) -> None:
         """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked.
 
-        The transport stays the caller's: it is not closed here.
+        The transport stays the caller's: it is not closed here. `leased`: what changes a DAG takes its lease first.
         """
         self.estate = estate
         self.content = content
@@ -126,6 +130,7 @@ class Local:
         self.folder = folder
         self.why = why
         self.sinks = tuple(sinks)
+        self.leased = leased
         self._redact = Redactor(transport.secrets)
         self._servers = {server.name: server for server in estate.servers}
         self._inbox: SimpleQueue[Mail] = SimpleQueue()
@@ -230,6 +235,8 @@ class Local:
             if leg.result is not None:
                 raise BadParameter(f"run {past.run} has ended: there is nothing to resume", next=("starover runs",))
             why = self.why
+            begins = str(uuid4())
+            again.legs = (*again.legs, (leg.asked, begins))
             journal.append(
                 self.clock.now(),
                 Resumed(
@@ -239,6 +246,8 @@ class Local:
                     reason=why.reason,
                     earlier={name: msgspec.Raw(prev) for name, prev in earlier.items()},
                     settled=settled,
+                    leg=begins,
+                    asked=leg.asked,
                 ),
             )
             event = RunResumed(who=why.who, replayed=len(entries), under_way=tuple(sent))
@@ -303,7 +312,7 @@ class Local:
         begun = entries[0].body
         assert isinstance(begun, Begun)
         bound = self._bound(begun.runbook, begun.parameters)
-        return Past(run=run, begun=begun, entries=entries, bound=bound, content=self.content)
+        return Past(run=run, begun=begun, entries=entries, bound=bound, content=self.content, servers=self._servers)
 
     def _check_same(self, what: str, name: str, content: str, version: str, estate: str) -> None:
         """Raises `PlanIsStale` and `BadParameter`."""
@@ -335,7 +344,14 @@ class Local:
             who=self.why.who,
             ticket=self.why.ticket,
             reason=self.why.reason,
+            lease=self._scope(plan) if plan is not None and self.leased else None,
+            servers=self._servers,
         )
+
+    def _scope(self, plan: Plan) -> Scope | None:
+        """Who must grant the DAG's lease."""
+        hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
+        return scope_of(self.estate, plan.runbook, plan.parameters, hosts, split=plan.risk is Risk.SPLIT)
 
     def _leg(self, run: Run, journal: Journal, approve: Approver | None) -> Leg:
         self._inbox = SimpleQueue()
@@ -374,6 +390,7 @@ class Local:
             ticket=run.ticket,
             reason=run.reason,
             plan=run.plan,
+            lease=run.lease,
         )
         leg.journal.append(run.started, begun)
         leg.replay(())

@@ -12,6 +12,7 @@ from starover.command_line import command_of
 from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
 from starover.engine import Run, machine
 from starover.errors import BadParameter, NotSafe, PlanIsStale
+from starover.estate import Server
 from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
 from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent, Settled
 from starover.plan import Position
@@ -34,6 +35,7 @@ class Past:
     """Those that count."""
     bound: Bound[object]
     content: Content
+    servers: Mapping[str, Server]
 
     @property
     def started(self) -> datetime:
@@ -173,6 +175,9 @@ def run_of(past: Past, entries: Sequence[Entry]) -> Run:
         reason=begun.reason,
         earlier={name: bytes(prev) for one in resumed for name, prev in one.earlier.items()},
         settled={name: outcome for one in resumed for name, outcome in one.settled.items()},
+        lease=begun.lease,
+        servers=past.servers,
+        legs=tuple((one.asked, one.leg) for one in resumed if one.leg),
     )
 
 

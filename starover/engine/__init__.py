@@ -10,10 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from starover.effects import Approval, Approve, Failed, Machine, Result
+from starover.engine.leasing import Leasing
 from starover.engine.state import Failure, Run, State
 from starover.engine.strand import Parked, Strand, gravest
 from starover.engine.tasks import Process, Scheduler, perform
-from starover.errors import Fault, Refused, StaroverError, Unreachable
+from starover.errors import Fault, OutcomeUnknown, Refused, StaroverError, Unreachable
 from starover.events import Approved, Looked, RunBegan, RunEnded, RunState
 from starover.guard import check_applicable, check_approval, check_fresh
 from starover.plan import Plan, digest_of
@@ -60,6 +61,7 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
     try:
         if run.plan is not None:
             yield from _approve(state, run.plan)
+            yield from _lease(state, run.plan)
         value = yield from Strand(state, runbook).run()
     except Parked:
         pass
@@ -71,6 +73,8 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
     counted = [failure for failure in state.failures if failure.counts and (failed is not None or not failure.reading)]
     errors = [*([failed] if failed is not None else []), *(failure.error for failure in counted)]
     result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
+    if state.leasing is not None and result.exit != OutcomeUnknown.exit:  # else nobody begins before it is found out
+        yield from state.leasing.give_back()
     yield from state.record(
         RunEnded(
             state=result.state,
@@ -112,6 +116,18 @@ def _approve(state: State, plan: Plan) -> Process:
                 accepted=answer.accepted,
             )
         )
+
+
+def _lease(state: State, plan: Plan) -> Process:
+    """Before anything is read that decides: what was read without the lease may be old already. Raises `Refused`."""
+    if state.run.lease is None or plan.risk is Risk.READ or not (plan.changes or plan.stops):
+        return
+    state.leasing = Leasing(state, state.run.lease)
+    try:
+        yield from state.leasing.take()
+    except StaroverError as error:
+        state.note_failure(error, 0)
+        raise
 
 
 def _resume(counted: list[Failure]) -> int:

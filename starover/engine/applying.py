@@ -158,9 +158,17 @@ class Applying:
         yield from self.state.record(self._began(body, before, attempt))
         tries, resent = 1, False
         while True:
-            script = self._script(body, before)
+            lease: envelope.Lease | None = None
+            if self.state.leasing is not None:
+                traced = envelope.leaves_receipt(self.step.server, body)
+                lease = yield from self.state.leasing.ready(self.step.server, traced=traced)
+            script = self._script(body, before, lease)
             answer = yield from perform(Send(what="write", operation=self.operation, script=script))
             self.sent_at = self.resume = self.state.scheduler.answered
+            if isinstance(answer, Facts) and (expired := self._lease_refused(answer)) is not None:
+                if (found := (yield from self._leased_again(expired=expired))) is not None:
+                    return found
+                continue
             if isinstance(answer, Facts):
                 known = self._known(answer)
                 if known is not None and known.done:
@@ -368,9 +376,26 @@ class Applying:
         what = f"{self.step.kind.name} {self.host} {bytes(self._json).decode()}"
         return self.state.run.operation(self.position, attempt, what)
 
-    def _script(self, body: Body, before: bytes) -> Script:
+    def _lease_refused(self, facts: Facts) -> bool | None:
+        """The host did not take our number of the lease: whether it is merely over. None: nothing of the kind."""
+        held, record = facts.receipts.get(self.operation), facts.errors.get(self.operation)
+        if self.state.leasing is None or held is None or held.state != "refused":
+            return None
+        return record is not None and record.message.startswith("lease-expired")
+
+    def _leased_again(self, *, expired: bool) -> Process[_Result | None]:
+        """The script was refused and not begun: take the lease anew where that may be, look again. None: send it."""
+        assert self.state.leasing is not None
+        yield from self.state.leasing.regain(self.host, expired=expired)
+        now = self.step.change((yield from read(self.step.check)))
+        if now is None:
+            return _Result(done=True, holds=True, note="done already, not by this step")
+        self._check_change(now)
+        return None
+
+    def _script(self, body: Body, before: bytes, lease: envelope.Lease | None) -> Script:
         nonce = self.state.scheduler.nonce()
-        composed = envelope.write(self.step.server, body, self.operation, nonce, before, stuck=self.stuck)
+        composed = envelope.write(self.step.server, body, self.operation, nonce, before, lease=lease, stuck=self.stuck)
         part = Part(id=self.operation, template=self.step.kind.apply, sha256=body.sha256, arguments=self._json)
         return Script(
             host=self.host,

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from starover.effects import Ok, Record
 from starover.engine.tasks import Process, Scheduler, perform
 from starover.errors import NotSafe, OutcomeUnknown, StaroverError, Unreachable
+from starover.estate import Server
 from starover.events import Event, StepEnded
+from starover.lease import Scope
 from starover.plan import Plan, PlannedStep, Position
 from starover.runbook import Bound, Content
 from starover.step import Step, Verdict
+
+if TYPE_CHECKING:
+    from starover.engine.leasing import Leasing
 
 __all__ = ["Failure", "Group", "Run", "State"]
 
@@ -45,6 +51,12 @@ class Run:
     """What a person has decided of outcomes that nobody could find out: `applied` or `not-applied`, by operation and
     how often it had been unsure (`OPERATION#2`).
     """
+    lease: Scope | None = None
+    """Who must grant the DAG's lease; None: the plan needs none."""
+    legs: tuple[tuple[int, str], ...] = ()
+    """Of each resume: the number of the last effect before it, and a UUID drawn for it. Each takes the lease anew."""
+    servers: Mapping[str, Server] = field(default_factory=dict[str, Server])
+    """Those of the estate, by name: the lease is asked for on hosts that no step names."""
     judges: dict[int, Callable[[bytes], Verdict]] = field(default_factory=dict[int, Callable[[bytes], Verdict]])
     """Filled by the machine: what the readings of a poll mean, by the poll's number."""
     steps: dict[Position, Step] = field(default_factory=dict[Position, Step])
@@ -97,6 +109,8 @@ class State:
         self.failures: list[Failure] = []
         self.quiet: list[Failure] = []
         """Hosts that did not answer and outcomes that are unknown: after one of them nothing more is changed."""
+        self.leasing: Leasing | None = None
+        """The DAG's lease; None: none is needed."""
         self._beyond = 0
 
     def record(self, event: Event) -> Process:

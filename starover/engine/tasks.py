@@ -161,6 +161,11 @@ class Scheduler:
         self.answered = done.number
         self._ready.append((task, done.answer, None))
 
+    @property
+    def asked(self) -> int:
+        """Number of the last effect that was asked for."""
+        return self._count
+
     def nonce(self) -> str:
         """The next 16 hex digits that mark a report."""
         self._nonces += 1

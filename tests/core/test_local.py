@@ -151,7 +151,7 @@ def test_scripts_sent_side_by_side_are_announced_together(site: Site) -> None:
     site.run("lamps-together", "EX1", "EX2", "EX3", names=["a"])
     announced = site.clock.announced
     assert announced.count(3) == 2  # the readings of the plan, and those of the run
-    assert sum(announced) == len(site.hosts.asked)  # every script, those of waits too
+    assert sum(announced) == len(site.hosts.asked) + len(site.hosts.lease_scripts)  # every script, those of waits too
     assert 0 in announced  # after an answer that nothing follows, that is said as well
 
 

@@ -313,6 +313,8 @@ def test_the_journal_says_everything_in_order(site: Site) -> None:
         elif isinstance(body, Answered):
             words.append("answer")
     step = ["read EX1", "answer", "StepBegan", "write EX1", "answer", "poll EX1", "answer", "StepEnded"]
-    assert words == ["RunBegan", "answer", "Approved", "read EX1", "answer", *step, "RunEnded"]
+    lease = [*(f"lease EX{n}" for n in range(1, 5)), *["answer"] * 4]
+    begins = ["RunBegan", "answer", "Approved", *lease, "Leased", "read EX1", "answer"]
+    assert words == [*begins, *step, *lease, "RunEnded"]
     assert {StepBegan, StepEnded} <= {type(told.event) for told in site.told}
     assert lit.name == "lit"
