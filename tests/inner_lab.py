@@ -277,7 +277,9 @@ class InnerTransport:
         """A health page: that of the server with this address, else of any."""
         world = self._simulation.world
         servers = [one for one in world.state.servers if one.exchange is not None]
-        behind = [one for one in servers if one.address == address] or servers
+        lost = [az.name for az in world.state.azs if az.state != "up"]
+        behind = [one for one in servers if one.address == address]
+        behind = behind or ([] if world.state.zone_of(address) in lost else servers)
         pages = [world.health_page(one.name, "owa") for one in behind]
         status = next((int(page) for page in sorted(pages) if page.isdigit()), 0)
         seen = {"answers": status > 0, "status": status, "error": "" if status else "silent", "location": ""}

@@ -163,7 +163,7 @@ servers:
 """
 """An instance that a group would replace, and that EC2 does not let be stopped."""
 
-_TWO_VIPS = """
+TWO_VIPS = """
 name: two-vips
 extends: pa-4x2
 balancers:
@@ -174,7 +174,8 @@ dns_records:
   - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
   - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
 """
-_VIP: Mapping[str, Plain] = {"name": "mail.example.com", "vip": "10.0.0.50"}
+ONE_VIP = TWO_VIPS.replace("  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}\n", "")
+VIP: Mapping[str, Plain] = {"name": "mail.example.com", "vip": "10.0.0.50"}
 
 
 def _clustering_waits(world: World) -> None:
@@ -203,12 +204,12 @@ def _broken_update(world: World) -> None:
 
 
 _OUT = Before(book="maintenance-start", parameters={"server": "EX1"})
-_ZONE = str(
+ZONE = str(
     Cloud(World.from_topology("pa-4x2")).call("route53", "list_hosted_zones", {})["HostedZones"][0]["Id"]  # type: ignore[index]
 ).rpartition("/")[2]
 
 
-def _weighted(cloud: Cloud) -> None:
+def weighted(cloud: Cloud) -> None:
     """Two sides of a name, both in use."""
     sides = {"site-a": "192.0.2.10", "site-b": "192.0.2.20"}
     changes = [
@@ -225,12 +226,12 @@ def _weighted(cloud: Cloud) -> None:
         }
         for side, address in sides.items()
     ]
-    batch = {"HostedZoneId": _ZONE, "ChangeBatch": {"Changes": changes}}
+    batch = {"HostedZoneId": ZONE, "ChangeBatch": {"Changes": changes}}
     cloud.call("route53", "change_resource_record_sets", batch)
 
 
 _SIDES: Mapping[str, Plain] = {
-    "hosted_zone": _ZONE,
+    "hosted_zone": ZONE,
     "name": "mail.example.com",
     "member": ["eu-west-1a=203.0.113.10", "eu-west-1b=203.0.113.20"],
 }
@@ -530,15 +531,15 @@ CASES: tuple[Case, ...] = (
     Case(
         topology="pa-4x2",
         book="route53-weight",
-        parameters={"hosted_zone": _ZONE, "name": "w.example.com", "set_identifier": "site-a"},
-        before=(Before(cloud=_weighted),),
+        parameters={"hosted_zone": ZONE, "name": "w.example.com", "set_identifier": "site-a"},
+        before=(Before(cloud=weighted),),
         brings=("record_weighted",),
     ),
     Case(
         topology="pa-4x2",
         book="route53-weight",
-        parameters={"hosted_zone": _ZONE, "name": "w.example.com", "set_identifier": "site-a"},
-        before=(Before(cloud=_weighted),),
+        parameters={"hosted_zone": ZONE, "name": "w.example.com", "set_identifier": "site-a"},
+        before=(Before(cloud=weighted),),
         brings=("record_weighted",),
         undone=True,
     ),
@@ -588,17 +589,36 @@ CASES: tuple[Case, ...] = (
         brings=("instance_running",),
     ),
     Case(
-        topology=_TWO_VIPS,
+        topology=TWO_VIPS,
         book="namespace-switchover",
-        parameters={**_VIP, "action": "remove"},
+        parameters={**VIP, "action": "remove"},
         brings=("address_removed",),
     ),
     Case(
-        topology=_TWO_VIPS,
+        topology=TWO_VIPS,
         book="namespace-switchover",
-        parameters={**_VIP, "action": "return"},
-        before=(Before(book="namespace-switchover", parameters={**_VIP, "action": "remove"}),),
+        parameters={**VIP, "action": "return"},
+        before=(Before(book="namespace-switchover", parameters={**VIP, "action": "remove"}),),
         brings=("address_added",),
+    ),
+    Case(
+        topology=TWO_VIPS,
+        book="namespace-move",
+        parameters=VIP,
+        brings=("address_removed",),
+    ),
+    Case(
+        topology=ONE_VIP,
+        book="namespace-move",
+        parameters=VIP,
+        brings=("addresses_led",),
+    ),
+    Case(
+        topology=ONE_VIP,
+        book="namespace-move",
+        parameters=VIP,
+        brings=("addresses_led",),
+        undone=True,
     ),
     # -- maintenance, moves, restarts
     Case(

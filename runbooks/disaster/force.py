@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from starover import (
-    BadParameter,
     Dag,
     Estate,
     Finding,
@@ -23,6 +22,7 @@ from starover.steps.forcing import ForceReport, Way, pinned, survivor_warnings, 
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import resubscribe
 from starover.steps.maintenance_types import MountDial
+from starover.steps.names_after_loss import Leads, names_led, names_to_lead
 from starover.steps.preferences import policy_set
 from starover.steps.recovery import all_up, dropped, mail_flows, mounts, planned, quorum_fixed
 from starover.steps.recovery_cluster import (
@@ -79,12 +79,6 @@ def force_quorum(
     break_glass: why there is nobody else
     """
     named = named_lost(dag, estate, lost_site, lost_server)
-    if namespace == "move":
-        raise BadParameter(
-            "--namespace move: moving the client names is a run of its own here",
-            certain=("nothing was contacted",),
-            next=("leave it out, then: starover plan namespace-switchover --action remove ...",),
-        )
     (found,) = yield from together([assessed(dag, estate, named)])
     way = way_of(found, dag, estate, mode=mode, lost=named, node=force_node, surviving_site=surviving_site or "")
     estate, way = pinned(way, estate)
@@ -92,6 +86,7 @@ def force_quorum(
     if way.lost_controllers:
         living = next((one for one in estate.servers if same_host(one.fqdn, way.controller)), None)
         warnings += yield from masters_lost(living, way.lost_controllers)
+    names = (yield from names_to_lead(dag, estate, way.lost)) if namespace == "move" else Leads()
     costs = found.page.cost
     servers = tuple(one.name for one in way.survivors)
     planning = way.mode != "temporary" and (
@@ -116,6 +111,7 @@ def force_quorum(
         warnings.append(f"{', '.join(way.lost)} stay in the DAG: {', '.join(needed)} may need what is there")
     elif remove_from_dag and way.mode == "nodac":
         leaving = yield from dropped(way.asked, dag.name, way.lost, found.seen.databases or ())
+    led, leading = yield from names_led(names)
     moving = yield from mail_flows(way.asked, way.survivors, found.connectors, way.lost)
     yield from together(
         [
@@ -125,15 +121,15 @@ def force_quorum(
                 costs,
                 accept_data_loss,
                 "force-quorum",
-                planning=planning or brought or coming or leaving or moving,
+                planning=planning or brought or coming or leaving or leading or moving,
             )
         ]
     )
-    waiting = planning or brought or coming or leaving or moving
+    waiting = planning or brought or coming or leaving or leading or moving
     mail = [] if waiting else (yield from offers(estate, found.seen.databases or (), costs, way.lost))
     site = way.survivors[0].site
     mail += [resubscribe(one, site) for one in found.severed]
-    return _report(dag, way, costs, warnings, break_glass, servers, mail)
+    return _report(dag, way, costs, warnings, break_glass, servers, mail, led)
 
 
 def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: WitnessChoice, note: str) -> Steps[bool]:
@@ -201,9 +197,11 @@ def _report(
     break_glass: str,
     servers: Sequence[str],
     mail: Sequence[str],
+    led: Sequence[Finding],
 ) -> ForceReport:
     findings = [Finding(check="G-SURVIVE", on=dag.name, level="warn", says=one) for one in warnings]
     findings += [Finding(check="mail flow", on=dag.name, level="warn", says=one) for one in mail]
+    findings += led
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
     notice = (

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from starover import Estate, IPv4, NotSafe, Server, Steps, runbook
+from starover import Estate, Finding, Findings, IPv4, NotSafe, Server, Steps, runbook
 from starover.steps.client_check import Target, look_at_all, serves
 from starover.steps.dns import ALL, DnsServers, Fqdn, answering, records, seconds, servers_of, zone_of, zones
 from starover.steps.dns_addresses import (
@@ -12,6 +12,7 @@ from starover.steps.dns_addresses import (
     answered_everywhere,
     caches_over,
 )
+from starover.steps.name_moves import leading_of, led_away, living, name_now
 
 QUICK = 300
 """Seconds: clients that keep an answer longer stay away longer."""
@@ -69,6 +70,31 @@ def namespace_switchover(
     changes = (vip in every) is (action == "remove")
     if wait_ttl and changes:
         yield from caches_over(asked.writer, ttl)
+
+
+@runbook
+def namespace_move(
+    estate: Estate, name: Fqdn, vip: IPv4, wait_ttl: bool = True, dns_servers: DnsServers = ALL
+) -> Steps[Findings]:
+    """Lead the clients of a name away from a virtual address that is dead, in Active Directory's DNS and in Route 53.
+
+    A name with other addresses that serve only loses this one. Where it has no other, the addresses that the inventory
+    gives its balancers elsewhere take its place, if they serve. Weights become 0, and what follows a health check is
+    left to it. Undo puts back what was there.
+
+    name: the client name, such as mail.example.com
+    vip: the address that is dead
+    wait_ttl: wait one time to live at the end, until no cache has the old answer
+    dns_servers: all, or some, such as DC1,DC2; they are looked at, one is written
+    """
+    now = yield from name_now(estate, name, dns_servers)
+    if vip not in now.everywhere:
+        says = f"{name} does not lead to {vip}: {', '.join(now.everywhere) or 'it leads nowhere'}"
+        return Findings(findings=(Finding(check="namespace", on=name, level="ok", says=says),))
+    alive, spare = yield from living(estate, now, {vip})
+    others = [one for one in estate.balancers if one.fqdn and set(one.addresses) & alive]
+    findings, _ = yield from led_away(leading_of(now, vip, alive, spare, others), wait_ttl=wait_ttl)
+    return Findings(findings=findings)
 
 
 def _serving(anybody: Server, name: str, addresses: tuple[str, ...], *, some: bool) -> Steps:

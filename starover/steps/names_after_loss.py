@@ -1,0 +1,90 @@
+"""The client names of a DAG after a side was lost: which of their addresses are dead, and where they are led instead.
+
+Everything is read before anything is changed, so that the plan of a recovery shows it. A name for which there is no
+place is told of, and holds up no recovery.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from starover.errors import StaroverError
+from starover.estate import Dag, Estate
+from starover.names import same_host
+from starover.runbook import Finding, Steps, attempt
+from starover.steps.dns import ALL
+from starover.steps.name_moves import Leading, NameNow, known_names, leading_of, led_away, living, name_now
+
+__all__ = ["Leads", "dead_of", "names_led", "names_to_lead"]
+
+
+@dataclass(frozen=True)
+class Leads:
+    """What is to be done about the names."""
+
+    leads: tuple[Leading, ...] = ()
+    said: tuple[Finding, ...] = ()
+
+
+def dead_of(estate: Estate, lost: Collection[str], addresses: Sequence[str], alive: Collection[str]) -> list[str]:
+    """Addresses that are dead: those in a lost zone's subnets that do not serve, and those that alone do not serve.
+
+    `lost`: names of lost servers; a zone in which a member lives is not lost.
+    """
+    gone = {one.az for one in estate.servers if one.az and any(same_host(one.name, name) for name in lost)}
+    gone -= {
+        one.az
+        for one in estate.servers
+        if "mailbox" in one.roles and not any(same_host(one.name, name) for name in lost)
+    }
+    silent = [one for one in addresses if one not in alive]
+    return [one for one in silent if _zone(estate, one) in gone or (alive and not _zone(estate, one))]
+
+
+def _zone(estate: Estate, address: str) -> str:
+    """The zone in which an address of the estate lies; empty: nobody knows."""
+    found = ipaddress.ip_address(address)
+    subnets = [(ipaddress.ip_network(one.cidr), one.az) for one in estate.subnets]
+    return next((az for network, az in subnets if found in network), "")
+
+
+def names_to_lead(dag: Dag, estate: Estate, lost: Collection[str]) -> Steps[Leads]:
+    """Read every client name of the DAG, and decide where each is led."""
+    leads: list[Leading] = []
+    said: list[Finding] = []
+    for name in known_names(estate, dag.name):
+        now = yield from attempt(name_now(estate, name, ALL))
+        if not isinstance(now, NameNow):
+            said.append(_told(name, f"stays as it is: {now.what}"))
+            continue
+        alive, spare = yield from living(estate, now, ())
+        dead = dead_of(estate, lost, now.everywhere, alive)
+        others = [one for one in estate.balancers if one.fqdn and set(one.addresses) & alive]
+        for away in dead:
+            try:
+                leads.append(leading_of(now, away, alive, spare, others))
+            except StaroverError as error:
+                said.append(_told(name, error.what))
+        if not dead:
+            says = f"every address of it that is known serves: {', '.join(now.everywhere) or 'it leads nowhere'}"
+            said.append(Finding(check="namespace", on=name, level="info", says=says))
+    return Leads(tuple(leads), tuple(said))
+
+
+def names_led(found: Leads) -> Steps[tuple[list[Finding], bool]]:
+    """Lead them. True: this is a plan, and something is still to be changed."""
+    said, coming = list(found.said), False
+    for one in found.leads:
+        more, planned = yield from led_away(one, wait_ttl=False)
+        said += more
+        coming = coming or planned
+        if not planned:
+            says = f"away from {one.away}; clients follow within {one.now.ttl} s"
+            said.append(Finding(check="namespace", on=one.now.name, level="info", says=says))
+    return said, coming
+
+
+def _told(name: str, says: str) -> Finding:
+    return Finding(check="namespace", on=name, level="warn", says=says)

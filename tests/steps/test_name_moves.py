@@ -1,0 +1,130 @@
+"""Client names led away from what is dead: what is decided, what is never done, and the end of a force-quorum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from inner_lab import InnerLab
+from three_ways import ONE_VIP, TWO_VIPS, VIP, ZONE, weighted
+
+from starover.errors import NotSafe
+from starover.steps.names_after_loss import dead_of
+from starover.steps.public_names import shapes_without
+from starover.steps.route53 import AliasTo, Record
+
+DEAD, ALIVE = "192.0.2.10", "192.0.2.20"
+
+
+def record(*values: str, identifier: str | None = None, **more: object) -> Record:
+    given: dict[str, object] = {
+        "name": "mail.example.com.",
+        "type": "A",
+        "identifier": identifier,
+        "weight": None,
+        "failover": None,
+        "region": None,
+        "multivalue": None,
+        "ttl": 60,
+        "values": values,
+        "check": None,
+        "special": None,
+        "alias": None,
+    }
+    return Record(**(given | more))  # type: ignore[arg-type] # a fact with what differs
+
+
+SIDE = record(ALIVE, identifier="b", weight=10)
+
+
+@pytest.mark.parametrize(
+    ("there", "to", "leads"),
+    [
+        ((record(DEAD, ALIVE),), (), [(ALIVE,)]),
+        ((record(DEAD),), (ALIVE,), [(ALIVE,)]),
+        ((record(DEAD),), (), [(DEAD,)]),
+        ((record(DEAD, identifier="a", weight=10), SIDE), (), [(DEAD, 0), (ALIVE, 10)]),
+        (
+            (record(DEAD, identifier="a", weight=10), record(ALIVE, identifier="b", weight=0)),
+            (ALIVE,),
+            [(ALIVE, 10), (ALIVE, 0)],
+        ),
+        (
+            (record(DEAD, identifier="a", multivalue=True), record(ALIVE, identifier="b", multivalue=True)),
+            (),
+            [(ALIVE,)],
+        ),
+        (
+            (
+                record(DEAD, identifier="a", failover="PRIMARY", check="c"),
+                record(ALIVE, identifier="b", failover="SECONDARY"),
+            ),
+            (),
+            [(DEAD,), (ALIVE,)],
+        ),
+        ((record(alias=AliasTo(zone="Z1", name="nlb.example.", evaluate=True)),), (), [()]),
+    ],
+)
+def test_what_a_public_name_leads_to_without_an_address(
+    there: tuple[Record, ...], to: tuple[str, ...], leads: list[tuple[object, ...]]
+) -> None:
+    made, said = shapes_without(there, DEAD, to)
+    found = []
+    for one in made:
+        values = tuple(value["Value"] for value in one.get("ResourceRecords", ()))  # type: ignore[union-attr,index,call-overload]
+        found.append((*values, one["Weight"]) if "Weight" in one else values)
+    assert found == leads
+    assert bool(said) == any(DEAD in one and 0 not in one for one in leads)
+
+
+def test_a_zone_in_which_a_member_lives_is_not_lost(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        vips = ["10.0.0.50", "10.0.32.50", "203.0.113.9"]
+        assert dead_of(lab.estate, ["EX1", "EX2"], vips, ["10.0.32.50"]) == ["10.0.0.50", "203.0.113.9"]
+        assert dead_of(lab.estate, ["EX1"], vips, ["10.0.32.50"]) == ["203.0.113.9"]
+        assert dead_of(lab.estate, ["EX1", "EX2"], vips, []) == ["10.0.0.50"], "nobody serves: only its place tells"
+        assert dead_of(lab.estate, ["EX1", "EX2"], vips, vips) == []
+
+
+def topology(folder: Path, text: str) -> Path:
+    path = folder / "vips.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_the_last_address_is_never_taken_out(tmp_path: Path) -> None:
+    with InnerLab(topology(tmp_path, ONE_VIP), tmp_path) as lab:
+        lab.do(lambda world: world.fault("az_loss", "1b"))
+        lab.later(60)
+        with pytest.raises(NotSafe, match="G-LASTVIP"):
+            lab.plan("namespace-move", VIP)
+
+
+def test_a_public_name_gets_weight_0_and_is_waited_for(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        cloud = lab.transport.cloud
+        weighted(cloud)
+        began = lab.do(lambda world: world.now)
+        ran = lab.run("namespace-move", name="w.example.com", vip=DEAD)
+        assert ran.exit == 0
+        changed = [event for event in lab.do(lambda world: list(world.events)) if event.kind == "route53"]
+        assert (lab.do(lambda world: world.now) - began).total_seconds() >= 30, "INSYNC is waited for"
+        assert changed
+        ask = {"HostedZoneId": ZONE, "RecordName": "w.example.com", "RecordType": "A"}
+        assert cloud.call("route53", "test_dns_answer", ask)["RecordData"] == [ALIVE]
+        assert lab.plan("namespace-move", name="w.example.com", vip=DEAD).plan.changes == ()
+
+
+def test_force_quorum_moves_the_names_at_its_end(tmp_path: Path) -> None:
+    text = TWO_VIPS.replace("extends: pa-4x2", "extends: pa-4x2-fsw1")
+    with InnerLab(topology(tmp_path, text), tmp_path) as lab:
+        lab.later(600)
+        lab.do(lambda world: world.fault("az_loss", "1a"))
+        lab.later(200)
+        what = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate", "namespace": "move"}
+        planned = lab.plan("force-quorum", what).plan
+        assert planned.complete
+        assert "address_removed" in [one.kind for one in planned.changes]
+        ran = lab.apply(planned)
+        records = lab.do(lambda world: world.dns.query("DC2", "mail.example.com", "A")).answers
+        assert [one.data for one in records] == ["10.0.32.50"], ran.error
