@@ -47,7 +47,7 @@ from starover.errors import ConnectFailed, ErrorRecord, ReplyLost, StaroverError
 from starover.estate import Estate
 from starover.plan import Plan
 from starover.runbook import Content
-from starover.transport import Answer, Script
+from starover.transport import Answer, Script, Transport
 from starover.transport.farm import request_of
 from starover.values import Plain
 
@@ -283,7 +283,9 @@ class InnerTransport:
         pages = [world.health_page(one.name, "owa") for one in behind]
         status = next((int(page) for page in sorted(pages) if page.isdigit()), 0)
         seen = {"answers": status > 0, "status": status, "error": "" if status else "silent", "location": ""}
-        return {"reply": {**seen, "said": [], "names": [], "days": None, "milliseconds": 1}}
+        held = [one for host in behind if host.exchange for one in host.exchange.client_access.certificates]
+        serial = next((f"{one.serial:X}" for one in held if "IIS" in one.services), "")
+        return {"reply": {**seen, "said": [], "names": [], "serial": serial, "days": None, "milliseconds": 1}}
 
     def _session(self, host: str) -> Runspace:
         boot = self.sessions.boot(host)
