@@ -17,10 +17,12 @@ from starover import (
     NotSafe,
     Server,
     Steps,
+    recall,
     runbook,
     same_host,
 )
 from starover.steps import guards
+from starover.steps.after_move import already_there, moved_and_well
 from starover.steps.around import Around, look_around, member_of
 from starover.steps.components import offline
 from starover.steps.gate import Judged, admit, judged
@@ -44,10 +46,11 @@ def db_switchover(
     hold: Literal["none", "freeze", "swap"] = "none",
     comment: Comment = "db-switchover",
     now: bool = False,
-) -> Steps:
+) -> Steps[Findings | None]:
     """Make databases active on another server; their users notice a few seconds.
 
     From Exchange 2016 on a database goes back to its first preference within an hour by itself, unless it is held.
+    With auto a database that a run of ours has moved stays where that put it: --to SERVER moves it on.
 
     dag: the DAG; need not be named where the inventory has one
     db: databases; repeat it for several
@@ -62,9 +65,19 @@ def db_switchover(
     frequency = (yield from rebalancing.read(around.seen_by, dag=dag.name)).frequency
     if hold == "freeze" and guards.frequency_of(frequency) is not None:
         admit(f"freezing {dag.name}", [judged("G-SETDAG", guards.set_dag_allowed(around.seen))])
+    stays: list[Finding] = []
+    kind = moved if dial == LOSSLESS else moved_with_loss
     for name in _known(around, db):
         database = next(one for one in around.databases if one.name == name)
-        target = _target(around, estate, name, to)
+        active = next((one.server for one in around.copies[name] if one.mounted), "")
+        earlier = None
+        if active and not to.server:
+            earlier = yield from recall(around.seen_by, kind, database=name, target=active, comment=comment)
+        put = already_there(around.copies[name], earlier)
+        if put is not None:
+            says = f"an earlier run has moved it to {put.server}; --to SERVER moves it on"
+            stays.append(Finding(check="auto", on=name, level="info", says=says))
+        target = put.server if put is not None else _target(around, estate, name, to)
         order = list(places_of(database.preferences))
         first = home(database)
         warning = guards.rebalanced(frequency, name, target, first) if hold == "none" else ""
@@ -79,8 +92,7 @@ def db_switchover(
         if hold == "swap" and at:
             order[0], order[at] = order[at], order[0]
             yield ordered.on(around.seen_by, database=name, order=tuple(CopyId(name, one) for one in order), coming=())
-        kind = moved if dial == LOSSLESS else moved_with_loss
-        yield kind.on(
+        step = kind.on(
             around.seen_by,
             database=name,
             target=target,
@@ -89,8 +101,10 @@ def db_switchover(
             skip=tuple(dict.fromkeys(skip)),
             note=warning,
         ).warned(*notes)
+        yield from moved_and_well(around.seen_by, step, name, around.copies[name])
     if hold == "freeze":
         yield rebalancing_set.on(around.seen_by, dag=dag.name, frequency=None)
+    return Findings(findings=tuple(stays)) if stays else None
 
 
 @runbook
@@ -129,7 +143,7 @@ def server_switchover(
         target = _target(around, estate, name, to)
         database = next(one for one in around.databases if one.name == name)
         warning = guards.rebalanced(frequency, name, target, home(database))
-        yield moved.on(
+        step = moved.on(
             around.seen_by,
             database=name,
             target=target,
@@ -138,20 +152,30 @@ def server_switchover(
             skip=(),
             note=warning,
         ).warned(*notes)
+        yield from moved_and_well(around.seen_by, step, name, around.copies[name])
 
 
 @runbook
-def pam_move(dag: Dag, estate: Estate, to: Target = AUTO) -> Steps:
+def pam_move(dag: Dag, estate: Estate, to: Target = AUTO) -> Steps[Findings | None]:
     """Make another member Primary Active Manager; no database moves.
+
+    With auto the role stays where a run of ours has put it: --to SERVER moves it on.
 
     dag: the DAG; need not be named where the inventory has one
     to: the server, or auto: another node that is up
     """
     around = yield from look_around(dag, estate)
     core = yield from core_group.read(around.seen_by, dag=dag.name)
+    owner = next((one.server for one in around.members if same_host(one.server.name, core.owner)), None)
+    earlier = None
+    if owner is not None and not to.server:
+        earlier = yield from recall(around.seen_by, owner_moved, dag=dag.name, target=owner.name)
+    stays = owner is not None and earlier is not None and not same_host(earlier.owner, owner.name)
     if to.server:
         target = estate.server(to.server)
         member_of(dag, target)
+    elif owner is not None and stays:
+        target = owner
     else:
         up = [
             one.server
@@ -168,6 +192,10 @@ def pam_move(dag: Dag, estate: Estate, to: Target = AUTO) -> Steps:
             )
         target = up[0]
     yield owner_moved.on(around.seen_by, dag=dag.name, target=target.name)
+    if not stays:
+        return None
+    says = f"an earlier run has made {target.name} Primary Active Manager; --to SERVER moves it on"
+    return Findings(findings=(Finding(check="auto", on=dag.name, level="info", says=says),))
 
 
 @runbook
@@ -212,7 +240,7 @@ def redistribute(
     for number, (name, target) in enumerate(going):
         if number:
             yield from paused(around.seen_by, pause)
-        yield moved.on(
+        step = moved.on(
             around.seen_by,
             database=name,
             target=target,
@@ -221,6 +249,7 @@ def redistribute(
             skip=(),
             note="",
         ).warned(*notes)
+        yield from moved_and_well(around.seen_by, step, name, around.copies[name])
     return Findings(findings=staying) if staying else None
 
 

@@ -1,6 +1,7 @@
 """A member, or one of its services, restarted."""
 
 from starover import Blocked, Comment, Dag, Estate, NotSafe, Server, Settle, Steps, runbook, same_host, wait
+from starover.steps.after_move import moved_and_well
 from starover.steps.around import Around, look_around, member_of
 from starover.steps.dag import cluster_state, hello
 from starover.steps.gate import Judged, admit, judged
@@ -102,7 +103,7 @@ def service_restart(
     notes = admit(f"restarting {one.name} on {server.name}", every, host=server.name)
     if kind == "msexchangeis":
         for name in around.active_on(server):
-            yield moved.on(
+            step = moved.on(
                 server,
                 database=name,
                 target=_elsewhere(around, name),
@@ -111,6 +112,7 @@ def service_restart(
                 skip=(),
                 note="",
             )
+            yield from moved_and_well(server, step, name, around.copies[name])
     says = {
         "msexchangerepl": "no log is copied to or from it for a moment",
         "msexchangetransport": "mail waits for a moment",

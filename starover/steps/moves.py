@@ -182,7 +182,8 @@ def _back(
     was = next((one for one in prev.copies if one.active), None)
     if was is None or same_host(was.server, target):
         return None
-    return moved.on(at, database=database, target=was.server, dial=LOSSLESS, comment=comment, skip=(), note="")
+    back = f"undo of {comment}"[:512]  # so that nobody takes it for a move that was wished for
+    return moved.on(at, database=database, target=was.server, dial=LOSSLESS, comment=back, skip=(), note="")
 
 
 @step(

@@ -14,6 +14,7 @@ from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Steps, together
 from starover.steps import guards
+from starover.steps.after_move import moved_and_well
 from starover.steps.around import Around, look_around
 from starover.steps.components import hub_held
 from starover.steps.copies import copies_on
@@ -181,7 +182,7 @@ def balanced(dag: Dag, estate: Estate, *, comment: str) -> Steps[list[str]]:
         for number, (name, target) in enumerate(going):
             if number:
                 yield from paused(around.seen_by, 10)
-            yield moved.on(
+            step = moved.on(
                 around.seen_by,
                 database=name,
                 target=target,
@@ -190,4 +191,5 @@ def balanced(dag: Dag, estate: Estate, *, comment: str) -> Steps[list[str]]:
                 skip=(),
                 note="",
             ).warned(*notes)
+            yield from moved_and_well(around.seen_by, step, name, around.copies[name])
     return [f"{name} stays away from {target}: {why}" for name, target, why in astray if why]
