@@ -85,7 +85,7 @@ def failback(
         for host in witnesses.living(estate, side.site):
             yield from prepared(host, estate, seen_from=side.asked)
         if side.away:
-            yield from failback_hosts.quarantined(side)
+            yield from failback_hosts.quarantined(side, estate)
             yield from failback_hosts.controllers_back(side, estate, dag.name)
             findings += yield from failback_hosts.members_awake(side)
             yield from failback_hosts.network_opened(side)

@@ -25,6 +25,7 @@ from starover.steps.unfencing import (
     fence_tag_gone,
     groups_of,
     groups_set,
+    own_networks,
     quarantine_made,
     subnet_reopened,
     winrm_let_in,
@@ -50,8 +51,6 @@ STABLE = 3600.0
 """Seconds for which the domain controller of that side must have run (AD, DNS and the way there with it)."""
 STEADY = Settle(every=60, limit=STABLE + 1800)
 DIRECTORY = Settle(every=60, limit=7200)
-ANYWHERE = "0.0.0.0/0"
-"""From where WinRM is let in: route tables and network ACLs still decide who gets there, and it asks for a logon."""
 
 
 @step(check=machine, apply="failback/keep_off.ps1.j2", risk=Risk.SERVICE, settle=Settle(every=5, limit=180))
@@ -98,7 +97,7 @@ def stopped_again(side: ReturningSide, dag: str) -> Steps:
     yield from power_off(wanted, dag)
 
 
-def quarantined(side: ReturningSide) -> Steps:
+def quarantined(side: ReturningSide, estate: Estate) -> Steps:
     """The quarantine is there, and every member that is off is in it; then its subnet is what it was."""
     coming = [one for one in side.away if not one.out]
     vpcs = {one.host.vpc: one.server for one in coming if one.host.vpc}
@@ -112,7 +111,7 @@ def quarantined(side: ReturningSide) -> Steps:
                 f"S-UNFENCE: {vpc} has no security group {QUARANTINE} any more", certain=("nobody was started",)
             )
         groups[vpc] = made.id
-        yield winrm_let_in.on(server, vpc=vpc, name=QUARANTINE, group=made.id, cidr=ANYWHERE)
+        yield winrm_let_in.on(server, vpc=vpc, name=QUARANTINE, group=made.id, cidrs=own_networks(estate))
     for one in coming:
         if one.host.vpc in groups:
             yield groups_set.on(one.server, instance=one.server.instance, groups=(groups[one.host.vpc],))

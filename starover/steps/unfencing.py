@@ -6,6 +6,9 @@ it can never have quorum. Established flows survive a change of groups, so they 
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, collapse_addresses, ip_network
+
+from starover.estate import Estate
 from starover.step import Blocked, Change, Query, Report, Risk, step
 from starover.steps.fencing import TAG
 from starover.steps.instances import OneInstance, instance_of
@@ -18,6 +21,7 @@ __all__ = [
     "fence_tag_gone",
     "groups_of",
     "groups_set",
+    "own_networks",
     "quarantine_made",
     "subnet_reopened",
     "winrm_let_in",
@@ -26,6 +30,15 @@ __all__ = [
 QUARANTINE = "dag-quarantine"
 """Name of the security group, one for each VPC."""
 WINRM = (5985, 5986)
+ANYWHERE = "0.0.0.0/0"
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""RFC 1918."""
+
+
+def own_networks(estate: Estate) -> tuple[str, ...]:
+    """From where WinRM is let in: the subnets that the inventory lists, all private ranges where it lists none."""
+    known = [one for one in (ip_network(each.cidr) for each in estate.subnets) if isinstance(one, IPv4Network)]
+    return tuple(str(one) for one in collapse_addresses(known)) or PRIVATE
 
 
 class GroupRule(Report):
@@ -34,6 +47,8 @@ class GroupRule(Report):
     protocol: str
     first: int | None
     last: int | None
+    ranges: tuple[str, ...] = ()
+    """From where, IPv4."""
 
 
 class SecurityGroup(Report):
@@ -49,8 +64,8 @@ class SecurityGroup(Report):
 
     @property
     def lets_more_in(self) -> bool:
-        """It lets anything else in."""
-        return any((rule.first, rule.last) != WINRM for rule in self.rules)
+        """It lets anything else in, or WinRM from anywhere."""
+        return any((rule.first, rule.last) != WINRM or ANYWHERE in rule.ranges for rule in self.rules)
 
 
 class Groups(Report):
@@ -72,7 +87,7 @@ def _too_open(now: Groups, name: str) -> Blocked | None:
     if now.one is None or not now.one.lets_more_in:
         return None
     return Blocked(
-        f"the security group {name} ({now.one.id}) lets more in than WinRM: that is no quarantine",
+        f"the security group {name} ({now.one.id}) lets more in than WinRM from a network: that is no quarantine",
         guard="S-UNFENCE",
         certain=("nothing was changed",),
         next=("take its other rules away",),
@@ -88,13 +103,15 @@ def quarantine_made(now: Groups, /, *, vpc: str, name: str = QUARANTINE) -> Chan
 
 
 @step(check=groups_of, apply="ec2/let_winrm_in.call.j2", risk=Risk.LOW)
-def winrm_let_in(now: Groups, /, *, vpc: str, name: str, group: str, cidr: str) -> Change | Blocked | None:
-    """A quarantine group that lets WinRM in, from where we are, and nothing else."""
+def winrm_let_in(
+    now: Groups, /, *, vpc: str, name: str, group: str, cidrs: tuple[str, ...]
+) -> Change | Blocked | None:
+    """A quarantine group that lets WinRM in, from these networks, and nothing else."""
     if now.one is None or now.one.id != group:
         return Blocked(f"{vpc} has no security group {group} any more", guard="G-INV")
     if now.one.lets_winrm_in:
         return _too_open(now, name)
-    return Change(f"security group {name}", "lets nothing in", f"WinRM from {cidr}", action="add")
+    return Change(f"security group {name}", "lets nothing in", f"WinRM from {', '.join(cidrs)}", action="add")
 
 
 @step(check=instance_of, apply="ec2/set_groups.call.j2", risk=Risk.SERVICE, repeatable=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
+import msgspec
 import pytest
 from inner_lab import InnerLab
 
 from starover.content import Content, find
-from starover.steps.unfencing import GroupRule, Groups, SecurityGroup, quarantine_made
+from starover.steps.unfencing import GroupRule, Groups, SecurityGroup, own_networks, quarantine_made
 
 LIFT = '''"""Lift the fence of one member, as failback does it."""
 
@@ -38,7 +40,7 @@ def lift(dag: Dag, server: Server) -> Steps:
     yield quarantine_made.on(server, vpc=vpc)
     group = (yield from groups_of.read(server, vpc=vpc, name=QUARANTINE)).one
     assert group is not None
-    yield winrm_let_in.on(server, vpc=vpc, name=QUARANTINE, group=group.id, cidr="0.0.0.0/0")
+    yield winrm_let_in.on(server, vpc=vpc, name=QUARANTINE, group=group.id, cidrs=("10.0.0.0/8",))
     yield groups_set.on(server, instance=server.instance, groups=(group.id,))
     before = yield from recall(server, subnet_denied, subnet=subnet)
     current = (yield from subnet_acl.read(server, subnet=subnet)).acl
@@ -73,6 +75,18 @@ def test_a_fence_is_lifted_in_order(lab: InnerLab) -> None:
     assert "dag-fenced" not in instance.tags
     changed = [step.kind for step in ran.steps if step.state == "changed"]
     assert changed == ["quarantine_made", "winrm_let_in", "groups_set", "subnet_reopened", "groups_set"]
+
+
+def test_winrm_comes_in_from_the_networks_of_the_estate(lab: InnerLab) -> None:
+    own = [ip_network(one) for one in own_networks(lab.estate)]
+    listed = [ip_network(one.cidr) for one in lab.estate.subnets]
+    assert sum(one.num_addresses for one in own) == sum(one.num_addresses for one in listed) > 0
+    assert all(any(one.subnet_of(network) for network in own) for one in listed)  # type: ignore[arg-type]
+    bare = msgspec.structs.replace(lab.estate, subnets=())
+    assert own_networks(bare) == ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    rule = GroupRule(protocol="tcp", first=5985, last=5986, ranges=("0.0.0.0/0",))
+    refused = quarantine_made(Groups(groups=(SecurityGroup(id="sg-1", rules=(rule,)),)), vpc="vpc-1")
+    assert "no quarantine" in str(refused), "from anywhere"
 
 
 def test_a_quarantine_that_lets_more_in_is_none() -> None:

@@ -41,6 +41,7 @@ SAMPLES: Mapping[str, Arg] = {
     "value": "DAG1",
     "subnet": "subnet-0a1",
     "cidr": "10.0.0.0/24",
+    "cidrs": ("10.0.0.0/24", "10.0.32.0/19"),
     "vpc": "vpc-0a1",
     "name": "dag-fence-deny-all",
     "association": "aclassoc-0a1",
