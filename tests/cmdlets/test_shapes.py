@@ -7,6 +7,7 @@ one of those, a test here fails until the cmdlet is called in `CALLS`.
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from starover_lab.powershell.values import (
     Version,
     type_name,
 )
+from starover_lab.wire.clixml import serialize
 
 Row = dict[str, Any]
 DATA = Path(__file__).parents[1] / "data" / "exchange"
@@ -115,6 +117,8 @@ NOT_OUTPUT = {
     ),
 }
 """Names in a tool's mock that its author set and no server printed."""
+REMOTING = {"PSComputerName", "PSShowComputerName", "RunspaceId", "SerializationData", "__ClassMetadata"}
+"""What remoting adds, or the writer of CIM objects: a whole class in Windows' own XML, which the lab does not make."""
 OTHER_ARGUMENTS = ("-DiagnoseRouting", "-ListLog", "-Process MSExchangeADTopology")
 
 NUMBERS = (int, float)
@@ -286,6 +290,15 @@ def test_types_are_those_of_the_export(seen: Shells, row: Row) -> None:
     assert arrived.type_names == [name if again else f"Deserialized.{name}" for name in wanted]
     extended = {one["name"] for one in row["properties"] if one.get("extended")}
     assert extended <= {member.name for member in arrived.properties.values()}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "CLIXML" in row["evidence"]], ids=lambda row: row["id"])
+def test_the_wire_keeps_own_and_added_members_apart(seen: Shells, row: Row) -> None:
+    """As recorded of a ServiceController too: its `Name` and `RequiredServices` stand in MS, the others in Props."""
+    written = ET.fromstring(serialize(seen.live(way(row))[0]))
+    own, added = ({one.get("N") for one in written.iterfind(f"{part}/*")} for part in ("Props", "MS"))
+    assert {wanted["name"] for wanted in own_properties(row)} - REMOTING <= own
+    assert {wanted["name"] for wanted in row["properties"] if wanted.get("extended")} - REMOTING <= added
 
 
 def test_a_2013_copy_has_no_properties_of_later_versions() -> None:

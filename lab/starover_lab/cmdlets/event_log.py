@@ -10,7 +10,7 @@ from datetime import datetime
 
 from starover_lab.cmdlets.machine import Machine, given_list, reading, switch
 from starover_lab.cmdlets.net_enums import net_enum
-from starover_lab.cmdlets.objects import list_of, moment, product
+from starover_lab.cmdlets.objects import extend, list_of, moment, product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.values import (
@@ -183,8 +183,8 @@ def _logs(call: Invocation, here: Machine, patterns: list[str]) -> Iterator[Valu
 
 def _log(name: str, entries: list[Logged]) -> PSObject:
     classic = name in CLASSIC
-    first, last = (entries[0], entries[-1]) if entries else (None, None)
-    return product(
+    last = moment(entries[-1].time if entries else None)
+    made = product(
         [f"{_READER}EventLogConfiguration", "System.Object"],
         [
             ("LogName", name),
@@ -207,22 +207,23 @@ def _log(name: str, entries: list[Logged]) -> PSObject:
             ("ProviderControlGuid", None),
             ("FileSize", Long(1118208)),
             ("IsLogFull", False),
-            ("LastAccessTime", moment(last.time if last is not None else None)),
-            ("LastWriteTime", moment(last.time if last is not None else None)),
-            ("OldestRecordNumber", Long(1) if first is not None else None),
+            ("LastAccessTime", last),
+            ("LastWriteTime", last),
+            ("OldestRecordNumber", Long(1) if entries else None),
             ("RecordCount", Long(len(entries))),
         ],
         text=f"{_READER}EventLogConfiguration",
     )
+    extend(made, "FileSize", "IsLogFull", "LastAccessTime", "LastWriteTime", "OldestRecordNumber", "RecordCount")
+    return made
 
 
 def _record(here: Machine, one: Logged, number: int) -> PSObject:
     values = [product([f"{_READER}EventProperty", "System.Object"], [("Value", value)]) for value in one.values]
     own = _PROVIDER_IDS.get(one.provider)
-    return product(
+    made = product(
         [f"{_READER}EventLogRecord", f"{_READER}EventRecord", "System.Object"],
         [
-            ("Message", one.text),
             ("Id", one.id),
             ("Version", None if own is None else Byte(0)),
             ("Qualifiers", 0 if own is None else None),
@@ -249,9 +250,12 @@ def _record(here: Machine, one: Logged, number: int) -> PSObject:
             ("TaskDisplayName", None),
             ("KeywordsDisplayNames", list_of(["Classic"] if own is None else [], _NAMES)),
             ("Properties", list_of(values, f"System.Collections.Generic.List`1[[{_READER}EventProperty]]")),
+            ("Message", one.text),
         ],
         text=f"{_READER}EventLogRecord",
     )
+    extend(made, "Message")
+    return made
 
 
 BODIES: dict[str, Body] = {"Get-WinEvent": get_win_event}

@@ -6,7 +6,7 @@ AD keeps the version of the last cumulative update; a security update changes fi
 from __future__ import annotations
 
 from starover_lab.cmdlets.net_enums import net_enum
-from starover_lab.cmdlets.objects import list_of, product
+from starover_lab.cmdlets.objects import extend, list_of, product
 from starover_lab.powershell.command import CommandSpec
 from starover_lab.powershell.values import PSObject, Value, Version
 from starover_lab.world.entities import Server
@@ -70,7 +70,7 @@ def application(server: Server, spec: CommandSpec) -> PSObject:
     entry = files_of(server).get(path)
     info = None if entry is None else version_info(server, entry)
     version = info.get("FileVersionRaw") if info is not None else Version(10, 0)
-    return product(
+    made = product(
         [f"{_SMA}ApplicationInfo", f"{_SMA}CommandInfo", "System.Object"],
         [
             ("Path", path),
@@ -91,3 +91,5 @@ def application(server: Server, spec: CommandSpec) -> PSObject:
         ],
         text=spec.name,
     )
+    extend(made, "Namespace", "HelpUri", "FileVersionInfo")
+    return made

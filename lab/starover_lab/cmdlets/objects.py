@@ -40,6 +40,7 @@ __all__ = [
     "enhanced_timespan",
     "enum",
     "enums",
+    "extend",
     "guid_of",
     "list_of",
     "make",
@@ -73,6 +74,8 @@ class Shape(msgspec.Struct, frozen=True):
 
     types: tuple[str, ...]
     properties: tuple[_Row, ...]
+    extended: tuple[str, ...] = ()
+    """Those that PowerShell's own type table adds: remoting writes them apart from the object's own."""
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -144,7 +147,17 @@ def make(cmdlet: str, values: Mapping[str, Value], *, text: str | None = None) -
     pairs = [
         (row.name, _value(row, values[row.name]) if row.name in values else _default(row)) for row in known.properties
     ]
-    return product(known.types, pairs, text=text)
+    made = product(known.types, pairs, text=text)
+    extend(made, *known.extended)
+    return made
+
+
+def extend(made: PSObject, *names: str) -> None:
+    """Say of some properties that they are not the object's own but were added to it (`Message` of an event, say)."""
+    for name in names:
+        member = made.find(name)
+        assert member is not None, name
+        member.kind = "NoteProperty"
 
 
 def _value(row: _Row, value: Value) -> Value:
