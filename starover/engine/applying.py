@@ -160,13 +160,17 @@ class Applying:
         while True:
             lease: envelope.Lease | None = None
             if self.state.leasing is not None:
-                traced = envelope.leaves_receipt(self.step.server, body)
+                traced, held = envelope.leaves_receipt(self.step.server, body), self.state.leasing.takes
                 lease = yield from self.state.leasing.ready(self.step.server, traced=traced)
+                if held != self.state.leasing.takes and (found := (yield from self._look_again())) is not None:
+                    return found
             script = self._script(body, before, lease)
             answer = yield from perform(Send(what="write", operation=self.operation, script=script))
             self.sent_at = self.resume = self.state.scheduler.answered
             if isinstance(answer, Facts) and (expired := self._lease_refused(answer)) is not None:
-                if (found := (yield from self._leased_again(expired=expired))) is not None:
+                assert self.state.leasing is not None
+                yield from self.state.leasing.regain(self.host, expired=expired)
+                if (found := (yield from self._look_again())) is not None:
                     return found
                 continue
             if isinstance(answer, Facts):
@@ -383,10 +387,8 @@ class Applying:
             return None
         return record is not None and record.message.startswith("lease-expired")
 
-    def _leased_again(self, *, expired: bool) -> Process[_Result | None]:
-        """The script was refused and not begun: take the lease anew where that may be, look again. None: send it."""
-        assert self.state.leasing is not None
-        yield from self.state.leasing.regain(self.host, expired=expired)
+    def _look_again(self) -> Process[_Result | None]:
+        """The lease was taken anew, and somebody else may have had it since the fact was read. None: send it."""
         now = self.step.change((yield from read(self.step.check)))
         if now is None:
             return _Result(done=True, holds=True, note="done already, not by this step")

@@ -41,6 +41,8 @@ class Leasing:
         self.scope = scope
         self.tokens: dict[str, int] = {}
         """What each host that granted it keeps for us."""
+        self.takes = 0
+        """How often it was taken: what was read before the last time may be old."""
         self._leg = -1
         """The leg of the run that holds it."""
         self._holder = ""
@@ -129,6 +131,7 @@ class Leasing:
     def _hold(self, said: dict[str, Said], granted: Sequence[str]) -> Process:
         scope = self.scope
         self._leg, self._doubt = self._now(), False
+        self.takes += 1
         self.tokens = {host: said[host].token for host in granted}
         before = {name for host in granted for name in note_of(said[host].note).lost}
         gone = tuple(sorted({*before, *scope.lost} - set(granted)))
