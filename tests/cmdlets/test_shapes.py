@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from lab_hosts import Estate, Shell
-from starover_lab.cmdlets import objects
+from starover_lab.cmdlets import net_enums, objects
 from starover_lab.cmdlets.catalogue import snapin_commands
 from starover_lab.cmdlets.not_simulated import exchange_others
 from starover_lab.cmdlets.plain_session import windows_commands
@@ -328,6 +328,16 @@ def test_a_state_that_nobody_saw_printed_is_marked(kind: str) -> None:
             if noun.endswith(known):
                 seen |= set(STATES.get(f"Get-{noun.removesuffix(known)}.{known}", {}))
     assert set(objects.members(kind)) - seen <= set(objects.unverified(kind))
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_what_is_printed_was_seen_or_is_marked(seen: Shells, what: str) -> None:
+    for found in seen.live(what):
+        for member in found.properties.values():
+            known = STATES.get(f"{what.partition(' ')[0]}.{member.name}")
+            if known is not None and isinstance(member.value, PSEnum):
+                kind, name = member.value.type_name, member.value.name
+                assert name in {*known, *objects.unverified(kind), *net_enums.unverified(kind)}, member.name
 
 
 def test_numbers_are_those_of_the_exports() -> None:

@@ -11,7 +11,7 @@ from starover_lab.cmdlets import objects
 from starover_lab.powershell import types
 from starover_lab.powershell.values import PSEnum
 
-__all__ = ["net_enum", "net_flags"]
+__all__ = ["net_enum", "net_flags", "unverified"]
 
 _SMA = "System.Management.Automation"
 _CIM = "Microsoft.PowerShell.Cmdletization.GeneratedTypes"
@@ -144,6 +144,22 @@ _ENUMS: dict[str, dict[str, int]] = {
     "System.DirectoryServices.ActiveDirectorySecurityInheritance": {"None": 0, "All": 1},
 }
 
+_UNVERIFIED: dict[str, tuple[str, ...]] = {
+    f"{_SMA}.CommandTypes": (
+        *("Alias", "Function", "Filter", "Cmdlet", "ExternalScript", "Script", "Workflow", "Configuration"),
+    ),
+    f"{_SMA}.RemotingCapability": ("None", "SupportedByCommand", "OwnedByCommand"),
+    f"{_SMA}.SessionStateEntryVisibility": ("Private",),
+    f"{_CIM}.ScheduledTask.StateEnum": ("Unknown", "Queued"),
+    f"{_CIM}.SmbShare.AvailabilityType": ("NonClustered", "ScaleOut", "CSV"),
+    f"{_CIM}.SmbShare.ShareState": ("Pending", "Offline"),
+    f"{_CIM}.SmbShare.ShareType": ("PrintQueue", "Device", "InterprocessCommunication"),
+    "System.Diagnostics.Eventing.Reader.EventLogType": ("Operational", "Analytical", "Debug"),
+    "System.Diagnostics.Eventing.Reader.EventLogIsolation": ("Custom",),
+    "System.Diagnostics.Eventing.Reader.EventLogMode": ("AutoBackup", "Retain"),
+}
+"""Documented, and in no recorded output of a real server; of enums that such outputs show at all."""
+
 types.ENUMS.update(_ENUMS)
 types.ENUMS.update(
     {kind: {name: objects.enum(kind, name).number for name in objects.members(kind)} for kind in objects.enums()}
@@ -155,6 +171,11 @@ def net_enum(type_name: str, member: str) -> PSEnum:
     if type_name not in _ENUMS:
         (type_name,) = (name for name in _ENUMS if name.endswith("." + type_name))
     return PSEnum(type_name, member, _ENUMS[type_name][member])
+
+
+def unverified(type_name: str) -> tuple[str, ...]:
+    """The members of an enum that no output of a real server has shown, as far as such outputs were recorded."""
+    return _UNVERIFIED.get(type_name, ())
 
 
 def net_flags(type_name: str, members: Sequence[str]) -> PSEnum:
