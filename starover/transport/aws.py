@@ -66,7 +66,7 @@ _UNSURE = frozenset({"InternalError", "InternalFailure", "InternalServerError", 
 """Codes after which a write may have been done, or not."""
 _READS = ("describe_", "list_", "get_", "head_", "test_")
 _MOST_TRIES = 8
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 _CALLED = "md/starover#call"
 """In the user agent of every call as data: CloudTrail shows whose it is, and a lab knows which one it was told of."""
 _REGIONS = {"health": "us-east-1"}
@@ -82,37 +82,36 @@ class Clients:
         self._region = region
         self._ready = ready
         self._session: boto3.Session | None = None
-        self._made: dict[tuple[str, int, bool, str], BaseClient] = {}
+        self._made: dict[tuple[str, int, int, str], BaseClient] = {}
         self._lock = threading.Lock()
 
-    def of(self, service: str, *, seconds: float = 60.0, reads: bool = False, mark: str = "") -> BaseClient:
+    def of(
+        self, service: str, *, seconds: float = 60.0, reads: bool = False, mark: str = "", tries: int = _MOST_TRIES
+    ) -> BaseClient:
         """The client of a service, named as boto3 does; an answer may take `seconds`.
 
-        With `reads` it tries again by itself, at a pace that AWS's throttling sets; without, nothing is sent twice.
-        `mark` goes into its user agent. Raises boto3's errors: see `failure`.
+        With `reads` it tries again by itself, `tries` times in all, at a pace that AWS's throttling sets; without,
+        nothing is sent twice. `mark` goes into its user agent. Raises boto3's errors: see `failure`.
         """
-        key = (service, max(1, math.ceil(seconds)), reads, mark)
+        key = (service, max(1, math.ceil(seconds)), tries if reads else 1, mark)
         with self._lock:
             if key not in self._made:
                 self._made[key] = self._make(*key)
             return self._made[key]
 
-    def _make(self, service: str, seconds: int, reads: bool, mark: str) -> BaseClient:
+    def _make(self, service: str, seconds: int, tries: int, mark: str) -> BaseClient:
         import boto3
         from botocore.config import Config
 
         self._ready()
         if self._session is None:
             self._session = boto3.Session(region_name=self._region or None)
-        tries: Mapping[str, str | int] = (
-            {"mode": "adaptive", "total_max_attempts": _MOST_TRIES}
-            if reads
-            else {"mode": "standard", "total_max_attempts": 1}
-        )
+        mode = "adaptive" if tries > 1 else "standard"
+        retries: Mapping[str, str | int] = {"mode": mode, "total_max_attempts": tries}
         config = Config(
             connect_timeout=min(_CONNECT_SECONDS, seconds),
             read_timeout=seconds,
-            retries=tries,
+            retries=retries,
             user_agent_extra=mark,
             max_pool_connections=32,
         )

@@ -7,6 +7,7 @@ machine's; a pause before anything has been sent goes by real time.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from queue import SimpleQueue
 from typing import cast
 
 from starover.clock import Clock
-from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, StaroverError, Throttled, TimedOut
+from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, ReplyLost, StaroverError, Throttled, TimedOut
 from starover.transport import Answer, Attempt, Script
 from starover.transport.aws import Clients, failure, method
 from starover.transport.calls import CallFailed
@@ -39,7 +40,8 @@ __all__ = ["SsmTransport"]
 DOCUMENT = "AWS-RunPowerShellScript"
 LEAST_DELIVERY, MOST_DELIVERY = 30, 60
 """`TimeoutSeconds`: what has not begun by then never begins."""
-LEAST_EXECUTION = 5
+LEAST_EXECUTION, MOST_EXECUTION = 5, 172_800
+"""`executionTimeout`: anything else silently becomes an hour."""
 PATIENCE = 12.0
 """Seconds after which a reading that no agent has begun goes by another road, where there is one."""
 SEND_TRIES = 3
@@ -52,6 +54,13 @@ LOOK_PAUSE = 1.0
 SKEW = timedelta(minutes=5)
 """By how much this machine's clock may be ahead of AWS's."""
 CALL_SECONDS = 20.0
+ASK_SECONDS = 5.0
+"""For an answer that only spares a wait."""
+POLL_TRIES = 3
+"""Of one look: the next one follows anyway, and a road that is dead has to be left soon."""
+BLIND = 3
+"""Looks in a row at which AWS could not be reached: what runs is lost sight of, where another road can tell of it."""
+_INSTANCE = re.compile(r"m?i-[0-9A-Za-z]+")
 _NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired")
 
 
@@ -92,18 +101,24 @@ class SsmTransport:
         """Nothing is kept open."""
 
     def call(
-        self, operation: str, parameters: Mapping[str, object], *, service: str = "ssm", reads: bool = True
+        self,
+        operation: str,
+        parameters: Mapping[str, object],
+        *,
+        service: str = "ssm",
+        tries: int = 8,
+        seconds: float = CALL_SECONDS,
     ) -> Mapping[str, object]:
         """One call of AWS's, at the rate of its operation. Raises the library's errors, and `CallFailed`."""
         self.rate.take(operation)
         try:
-            client = self.clients.of(service, seconds=CALL_SECONDS, reads=reads)
+            client = self.clients.of(service, seconds=seconds, reads=tries > 1, tries=tries)
             return method(client, operation)(**parameters)
         except Exception as error:
             raise failure(error, f"{service} {operation}") from error
 
     def _describe(self, **parameters: object) -> Mapping[str, object]:
-        return self.call("describe_instance_information", parameters)
+        return self.call("describe_instance_information", parameters, tries=1, seconds=ASK_SECONDS)
 
 
 @dataclass
@@ -121,6 +136,8 @@ class _Errand:
     """What was last seen of each."""
     tried: list[Attempt] = field(default_factory=list[Attempt])
     began: float = field(default_factory=time.monotonic)
+    blind: int = 0
+    """Looks in a row at which AWS could not be reached."""
 
     def __post_init__(self) -> None:
         self.open = {script.server.instance: script for script in self.sending.scripts}
@@ -160,7 +177,7 @@ class _Errand:
         throttled, unanswered = 0, 0
         while self.open:
             try:
-                reply = self.road.call("send_command", self._parameters(), reads=False)
+                reply = self.road.call("send_command", self._parameters(), tries=1)
             except CallFailed as refused:
                 if not self._refused(refused):
                     return False
@@ -198,7 +215,7 @@ class _Errand:
             "MaxErrors": "100%",
             "Parameters": {
                 "commands": framed(self.sending.text, self.sending.scripts[0].arguments).split("\n"),
-                "executionTimeout": [str(max(LEAST_EXECUTION, seconds))],
+                "executionTimeout": [str(min(max(LEAST_EXECUTION, seconds), MOST_EXECUTION))],
             },
         }
         road = road_of(self.sending.scripts[0])
@@ -209,7 +226,8 @@ class _Errand:
     def _refused(self, refused: CallFailed) -> bool:
         """AWS said no. Whether it is worth asking for the others."""
         code, message = refused.record.fqid, refused.record.message
-        bad = [one for one in self.open if one in message] if code == "InvalidInstanceId" else []
+        named = set(_INSTANCE.findall(message)) if code == "InvalidInstanceId" else set[str]()
+        bad = [one for one in self.open if one in named]
         if bad:
             self.road.agents.forget(bad)
             self._fail(
@@ -230,18 +248,21 @@ class _Errand:
 
     def _find(self, started: datetime) -> str:
         """Id of a command that AWS took without our hearing of it; empty: none is seen."""
-        since = f"{started - SKEW:%Y-%m-%dT%H:%M:%SZ}"
+        filters = [{"key": "InvokedAfter", "value": f"{started - SKEW:%Y-%m-%dT%H:%M:%SZ}"}]
+        asked: dict[str, object] = {"InstanceId": next(iter(self.open)), "Filters": filters, "MaxResults": 50}
         for look in range(LOOKS):
             if look:
                 threading.Event().wait(LOOK_PAUSE)
+            page = dict(asked)
             try:
-                filters = [{"key": "InvokedAfter", "value": since}]
-                reply = self.road.call("list_commands", {"InstanceId": next(iter(self.open)), "Filters": filters})
+                while page:
+                    reply = self.road.call("list_commands", page, tries=POLL_TRIES)
+                    for one in cast("list[Mapping[str, object]]", reply.get("Commands", [])):
+                        if one.get("Comment") == self.comment:
+                            return str(one["CommandId"])
+                    page = {**asked, "NextToken": reply["NextToken"]} if reply.get("NextToken") else {}
             except (StaroverError, CallFailed):
                 continue
-            for one in cast("list[Mapping[str, object]]", reply.get("Commands", [])):
-                if one.get("Comment") == self.comment:
-                    return str(one["CommandId"])
         return ""
 
     # -- looking after it ----------------------------------------------------------------------------------------
@@ -268,7 +289,9 @@ class _Errand:
             found = self._look()
         except (StaroverError, CallFailed) as error:
             self._note(error, sent=True, pause=0.0)
+            self._blind(error)
             return
+        self.blind = 0
         for one in found:
             instance = one.get("InstanceId", "")
             if instance in self.open:
@@ -276,10 +299,23 @@ class _Errand:
                 if is_over(one):
                     self._judge(instance, one)
 
+    def _blind(self, error: Exception) -> None:
+        """AWS cannot be reached: a reading is asked for elsewhere at once, of a write another road has the receipt."""
+        self.blind = self.blind + 1 if isinstance(error, ConnectFailed) else 0
+        if self.elsewhere and (self.blind >= BLIND or (self.blind and not self.mutates)):
+            self._fail(
+                self.open,
+                ReplyLost(
+                    f"Run Command was lost sight of: {error}",
+                    certain=(f"the script was sent once (command {self.command})",),
+                    uncertain=("whether it was run, and whether it still runs",),
+                ),
+            )
+
     def _look(self) -> list[Invocation]:
         """One page: a command has at most 50 instances."""
         asked = {"CommandId": self.command, "Details": True, "MaxResults": 50}
-        reply = self.road.call("list_command_invocations", asked)
+        reply = self.road.call("list_command_invocations", asked, tries=POLL_TRIES)
         return cast("list[Invocation]", reply.get("CommandInvocations", []))
 
     def _judge(self, instance: str, one: Invocation) -> None:
@@ -322,7 +358,7 @@ class _Errand:
     def _cancel(self, instances: list[str]) -> None:
         if instances:
             try:
-                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": instances}, reads=False)
+                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": instances}, tries=1)
             except (StaroverError, CallFailed) as error:
                 self._note(error, sent=True, pause=0.0)
         self.road.agents.forget(self.open)

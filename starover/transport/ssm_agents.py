@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from starover.errors import Throttled, Unreachable
+
 __all__ = ["Agents", "Calling"]
 
 Calling = Callable[..., Mapping[str, object]]
-"""One call of a service, with boto3's parameters. Raises boto3's errors."""
+"""One call of a service, with boto3's parameters. Raises the library's errors."""
 
 FRESH = timedelta(seconds=60)
 """How long an answer counts; an agent is called lost after five minutes anyway."""
@@ -28,7 +30,8 @@ class Agents:
     def silent(self, instances: Iterable[str]) -> dict[str, str]:
         """Instances that nothing can be sent to, and why; at most 50 are asked for.
 
-        Without the right to ask, or without an answer, nobody is called silent.
+        Without the right to ask, or without an answer, nobody is called silent. Raises `Unreachable` where AWS cannot
+        be reached at all.
         """
         wanted = list(instances)
         now = self._now()
@@ -50,6 +53,10 @@ class Agents:
     def _ask(self, instances: list[str]) -> dict[str, str]:
         try:
             reply = self._describe(Filters=[{"Key": "InstanceIds", "Values": instances}], MaxResults=50)
+        except Throttled:
+            return {}
+        except Unreachable:  # nor would AWS be told of a script
+            raise
         except Exception:  # it is asked to spare a wait, and for nothing else
             return {}
         listed = reply.get("InstanceInformationList")

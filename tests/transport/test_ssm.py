@@ -454,6 +454,45 @@ def test_looks_that_fail_are_no_answer(aws: Aws) -> None:
     assert one(aws, writing()).output == "i-0001 said it"
 
 
+def test_an_aws_that_cannot_be_reached_is_left_at_once(aws: Aws) -> None:
+    aws.fails = {"describe_instance_information": [EndpointConnectionError(endpoint_url="https://ssm")]}
+    answer = one(aws, writing())
+    assert isinstance(answer.error, ConnectFailed)
+    assert "nothing was sent" in answer.error.certain
+    assert [name for name, _ in aws.calls] == ["describe_instance_information"]
+
+
+def test_an_instance_is_known_by_its_whole_id(aws: Aws) -> None:
+    aws.fails = {"send_command": [refused("InvalidInstanceId", "Instances [[i-00020, i-0003]] not in a valid state")]}
+    answers = run(aws, *(reading(number) for number in (2, 3)))
+    assert answers["2"].error is None
+    assert isinstance(answers["3"].error, ConnectFailed)
+
+
+def test_what_was_sent_is_looked_for_on_every_page(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.fails, aws.taken = {"send_command": [ReadTimeoutError(endpoint_url="https://ssm")]}, True
+    whole = Aws.list_commands
+
+    def paged(self: Aws, **given: Any) -> dict[str, Any]:
+        found = whole(self, **given)
+        return found if "NextToken" in given else {"Commands": [], "NextToken": "2"}
+
+    monkeypatch.setattr(Aws, "list_commands", paged)
+    assert one(aws, writing()).output == "i-0001 said it"
+    assert aws.count("send_command") == 1
+
+
+@pytest.mark.parametrize(("made", "looks"), [(reading, 1), (writing, ssm.BLIND)])
+def test_what_is_lost_sight_of_is_asked_for_on_the_other_road(aws: Aws, made: Any, looks: int) -> None:
+    aws.fails = {"list_command_invocations": [EndpointConnectionError(endpoint_url="https://ssm")] * 99}
+    answer = one(aws, made(elsewhere=True))
+    assert isinstance(answer.error, OutcomeUnknown)
+    assert aws.count("list_command_invocations") == looks
+    alone = one(aws, made(deadline=30.0))
+    assert isinstance(alone.error, OutcomeUnknown), "without another road it is looked for until its time is over"
+    assert aws.count("list_command_invocations") > looks + 10
+
+
 # -- when the time is over
 
 
