@@ -23,7 +23,8 @@ from starover.steps.zonal_shift import (
 def elb_drain(estate: Estate, server: Server | None = None, target_group: Sequence[str] = ()) -> Steps:
     """Take a server out of its target groups: no new connections, and those it has get time to end.
 
-    Another target must be healthy. What was registered is kept, and elb-restore puts exactly that back.
+    Another target must be healthy. What was registered is kept, and elb-restore puts exactly that back. Where it is the
+    last target of its zone, and the balancer stays within zones, the zone goes out of the balancer's DNS first.
 
     server: whose targets; by its instance, or its address
     target_group: name or ARN; those of the inventory's balancers where none is named
@@ -85,11 +86,11 @@ def zonal_shift(
             next=("aws ec2 describe-availability-zones   has the ids",),
         )
     server = about(estate, name)
-    for one in (yield from resources(estate, server, tuple(resource))):
-        if action == "cancel":
-            yield from cancelled(server, one, zone=az)
-        else:
-            yield from shifted(estate, server, one, zone=az, name=name, expires=ends, comment="starover zonal-shift")
+    balancers = yield from resources(estate, server, tuple(resource))
+    if action == "cancel":
+        yield from cancelled(server, balancers, zone=az)
+    else:
+        yield from shifted(estate, server, balancers, zone=az, name=name, expires=ends, comment="starover zonal-shift")
 
 
 def _whose(server: Server | None) -> Server:

@@ -26,6 +26,8 @@ from starover.steps.balancing import (
     target_leaving,
     target_registered,
 )
+from starover.steps.pauses import time_passes
+from starover.steps.zonal_shift import active_shifts, id_of, shifted, zone_shifted
 
 __all__ = [
     "DRAINS",
@@ -38,7 +40,9 @@ __all__ = [
     "were_targets",
 ]
 
-DRAINS = (target_leaving, target_registered)
+DNS_TTL = 60
+"""Seconds for which clients keep the addresses of a balancer's own name."""
+DRAINS = (target_leaving, target_registered, zone_shifted)
 """Kinds that draining or putting back may need."""
 _KINDS = ("nlb", "alb")
 _Until = Callable[[GroupHealth], bool]
@@ -99,7 +103,8 @@ def drain(
     facts = [one for one in groups if one.arn in arns]
     attributes = yield from together(group_attributes.read(server, group=one.arn) for one in facts)
     delays = {fact.arn: one.seconds for fact, one in zip(facts, attributes, strict=True)}
-    lonely = yield from _lonely(estate, server, facts, [one.cross for one in attributes])
+    lonely, shifting = yield from _lonely(estate, server, facts, [one.cross for one in attributes])
+    yield from _zone_away(estate, server, shifting, max(delays.values(), default=0))
     for one in targets:
         note = lonely.get(one.group, "")
         yield target_leaving.on(server, group=one.group, target=one.target, port=one.port, note=note)
@@ -112,21 +117,54 @@ def drain(
 
 def _lonely(
     estate: Estate, server: Server, groups: Sequence[GroupFact], crosses: Sequence[str | None]
-) -> Steps[dict[str, str]]:
-    """Groups of which the server is the last healthy target in its zone, where a balancer stays in its zone."""
+) -> Steps[tuple[dict[str, str], tuple[str, ...]]]:
+    """Groups of which the server is the last healthy target in its zone, where a balancer stays in its zone; why.
+
+    And which of their balancers let that zone be shifted away.
+    """
     found: dict[str, str] = {}
+    shifting: list[str] = []
     zone = {name: one.az for one in estate.servers for name in _ids(one)}
     for group, cross in zip(groups, crosses, strict=True):
-        if cross not in ("true", "false"):  # as its balancers have it
-            settings = yield from together(
-                balancer_attributes.read(server, balancer=one) for one in group.balancers or ()
-            )
-            cross = "false" if any(one.cross != "true" for one in settings) else "true"
         health = yield from group_health.read(server, group=group.arn)
-        near = [one for one in health.targets if one.id not in _ids(server) and zone.get(one.id) == server.az]
-        if cross == "false" and server.az and not any(one.state == HEALTHY for one in near):
-            found[group.arn] = f"the last target in {server.az}: its clients wait for DNS (zonal-shift beforehand)"
-    return found
+        others = [one for one in health.targets if one.id not in _ids(server) and one.state == HEALTHY]
+        if not server.az or not others or any(zone.get(one.id) == server.az for one in others):
+            continue  # where nobody else serves at all, the step itself is refused
+        balancers = group.balancers or ()
+        settings = yield from together(balancer_attributes.read(server, balancer=one) for one in balancers)
+        as_theirs = cross not in ("true", "false")
+        alone = any(one.cross != "true" for one in settings) if as_theirs else cross == "false"
+        if not alone:
+            continue
+        able = [arn for arn, one in zip(balancers, settings, strict=True) if one.shifts == "true"]
+        shifting += able
+        if len(able) < len(balancers):
+            found[group.arn] = f"the last target in {server.az}: its clients wait for DNS, no zonal shift is enabled"
+    return found, tuple(dict.fromkeys(shifting))
+
+
+def _zone_away(estate: Estate, server: Server, balancers: Sequence[str], delay: int) -> Steps:
+    """S-ZONAL before a zone's last target goes: clients learn of it by DNS. The shift ends by itself.
+
+    It lasts until the target is gone: then the balancer has no healthy target there, and names the zone no more.
+    """
+    if not balancers:
+        return
+    identity = (yield from id_of.read(server, az=server.az)).id
+    if identity is None:
+        raise BadParameter(f"AWS knows no zone {server.az}, where {server.name} is", certain=("nothing was changed",))
+    minutes = (DNS_TTL + delay + 120) // 60 + 1
+    yield from shifted(
+        estate,
+        server,
+        balancers,
+        zone=identity,
+        name=server.az,
+        expires=f"{minutes}m",
+        comment=f"starover drains {server.name}",
+    )
+    what = f"one time to live of the balancer's DNS ({DNS_TTL} s) passes"
+    yield from time_passes(active_shifts, server, DNS_TTL, what, resource=balancers[0])
 
 
 def _gone(one: TargetOf) -> _Until:

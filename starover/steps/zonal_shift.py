@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -31,6 +32,8 @@ __all__ = [
     "active_shifts",
     "cancelled",
     "expiry",
+    "id_of",
+    "may_shift",
     "resources",
     "shift_cancelled",
     "shifted",
@@ -73,10 +76,18 @@ class ZoneName(Report):
     name: str | None
 
 
+class ZoneIdentity(Report):
+    """What every account calls a zone (`ec2/zone_id.call.j2`)."""
+
+    id: str | None
+
+
 active_shifts = Query("arc-zonal-shift/active.call.j2", Shifts)
 """Argument: `resource`, the balancer's ARN."""
 zone_of = Query("ec2/zone.call.j2", ZoneName)
 """Argument: `zone`, its id."""
+id_of = Query("ec2/zone_id.call.j2", ZoneIdentity)
+"""Argument: `az`, its name."""
 
 
 @step(check=active_shifts, apply="arc-zonal-shift/start.call.j2", risk=Risk.SERVICE)
@@ -133,10 +144,8 @@ def resources(estate: Estate, server: Server, named: tuple[str, ...]) -> Steps[t
     return tuple(one.arn for one in found.balancers)
 
 
-def shifted(
-    estate: Estate, server: Server, resource: str, *, zone: str, name: str, expires: str, comment: str
-) -> Steps:
-    """Take a zone (`zone` its id, `name` what the account calls it) out of a balancer's DNS.
+def may_shift(estate: Estate, server: Server, resource: str, name: str) -> Steps:
+    """Whether a zone (`name`: what the account calls it) may be taken out of a balancer's DNS; changes nothing.
 
     Raises `NotSafe` where zonal shift is off, or where no target outside of the zone is healthy.
     """
@@ -159,12 +168,24 @@ def shifted(
                 certain=("nothing was changed", f"targets: {told or 'none'}"),
                 next=("bring a server of another zone into service first",),
             )
-    yield zone_shifted.on(server, resource=resource, zone=zone, expires=expires, comment=comment)
 
 
-def cancelled(server: Server, resource: str, *, zone: str) -> Steps:
-    """Put a zone back into a balancer's DNS, or find that it is there."""
-    now = yield from active_shifts.read(server, resource=resource)
-    for one in now.shifts:
-        if one.away == zone:
-            yield shift_cancelled.on(server, resource=resource, shift=one.id)
+def shifted(
+    estate: Estate, server: Server, resources: Sequence[str], *, zone: str, name: str, expires: str, comment: str
+) -> Steps:
+    """Take a zone (`zone` its id, `name` what the account calls it) out of the DNS of balancers, all or none.
+
+    Raises as `may_shift` does, before anything is changed.
+    """
+    yield from together(may_shift(estate, server, one, name) for one in resources)
+    for one in resources:
+        yield zone_shifted.on(server, resource=one, zone=zone, expires=expires, comment=comment)
+
+
+def cancelled(server: Server, resources: Sequence[str], *, zone: str) -> Steps:
+    """Put a zone back into the DNS of balancers, or find that it is there."""
+    every = yield from together(active_shifts.read(server, resource=one) for one in resources)
+    for resource, now in zip(resources, every, strict=True):
+        for one in now.shifts:
+            if one.away == zone:
+                yield shift_cancelled.on(server, resource=resource, shift=one.id)

@@ -109,6 +109,39 @@ def test_a_zone_is_not_shifted_away_where_nobody_else_serves(lab: InnerLab) -> N
         assert lab.plan("zonal-shift", az="euw1-az2").plan.steps
 
 
+TWO_NODES = """
+name: two-nodes
+extends: aws-2az
+tuning: {elb_zonal_shift: "1"}
+"""
+
+
+def test_a_zone_goes_out_of_the_dns_before_its_last_target_does(tmp_path: Path) -> None:
+    file = tmp_path / "two-nodes.yaml"
+    file.write_text(TWO_NODES, "utf-8")
+    with InnerLab(file, tmp_path) as lab:
+        planned = lab.plan("elb-drain", server="ExchangeNode1")
+        assert [step.kind for step in planned.plan.changes] == ["zone_shifted", "target_leaving"]
+        assert planned.plan.complete
+        ran = lab.apply(planned.plan)
+        assert ran.exit == 0
+        at = {event.kind: event.time for event in reversed(lab.do(lambda world: list(world.events)))}
+        assert (at["target"] - at["zonal_shift"]).total_seconds() >= 60, "one time to live of the DNS between them"
+        cloud = lab.transport.cloud
+        (shift,) = cloud.call("arc-zonal-shift", "list_zonal_shifts", {})["items"]  # type: ignore[misc]
+        assert shift["awayFrom"] == "euw1-az1"
+        lab.later(600)
+        assert cloud.call("arc-zonal-shift", "list_zonal_shifts", {"status": "ACTIVE"}) == {"items": []}
+        assert lab.run("elb-restore", server="ExchangeNode1").exit == 0
+
+
+def test_without_zonal_shift_it_is_said(tmp_path: Path) -> None:
+    with InnerLab("aws-2az", tmp_path) as lab:
+        (only,) = lab.plan("elb-drain", server="ExchangeNode1").plan.changes
+        assert only.change is not None
+        assert "no zonal shift is enabled" in only.change.note
+
+
 def test_a_zone_that_is_none_is_a_mistake(lab: InnerLab) -> None:
     with lab, pytest.raises(BadParameter, match="euw1-az9"):
         lab.plan("zonal-shift", az="euw1-az9")
