@@ -26,7 +26,7 @@ from starover.steps.dag_settings import activation_mode_set, dag_created
 from starover.steps.feature_restarts import clustering_waits
 from starover.steps.membership import joined
 from starover.steps.new_member import notes_of
-from starover.steps.out_on_purpose import not_out
+from starover.steps.out_on_purpose import still_in
 from starover.steps.preflight import CREATING, JOINING, passed
 from starover.steps.witness import check_witness, other_az, prepared, unprepared, witness_host
 from starover.steps.witness_setting import alternate_witness_set, witness_set
@@ -175,7 +175,7 @@ def dac_mode(estate: Estate, dag: DagName | None = None, off: bool = False) -> S
     """
     name = dag_named(dag, estate)
     found = yield from existing(name, estate)
-    members = not_out([server for server in estate.servers if found.dag.has(server.name)], found.dag)
+    members = yield from still_in([one for one in estate.servers if found.dag.has(one.name)], found.dag)
     controllers = yield from controllers_of(members, estate, found.server)
     mode = "Off" if off else "DagOnly"
     yield activation_mode_set.on(found.server, dag=name, mode=mode, members=())

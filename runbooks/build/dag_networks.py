@@ -19,7 +19,7 @@ from starover.steps.networks import (
     networks_manual,
     read_networks,
 )
-from starover.steps.out_on_purpose import not_out
+from starover.steps.out_on_purpose import still_in
 from starover.steps.preflight_reports import network as adapters_of
 
 Option = Literal["Disabled", "Enabled", "InterSubnetOnly", "SeedOnly"]
@@ -50,7 +50,7 @@ def dag_networks(
     name = dag_named(dag, estate)
     found = yield from existing(name, estate)
     asked = found.server
-    members = not_out([server for server in estate.servers if found.dag.has(server.name)], found.dag)
+    members = yield from still_in([one for one in estate.servers if found.dag.has(one.name)], found.dag)
     now = yield from dag_networks_of.read(asked, dag=name)
     seen = yield from together(adapters_of.read(server) for server in members)
     check_covered(members, seen, specs)

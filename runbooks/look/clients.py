@@ -16,7 +16,7 @@ from starover.steps.client_check import (
 from starover.steps.dag_object import Seen as Known
 from starover.steps.dag_object import existing
 from starover.steps.dns import ALL, Answer, Asked, Fqdn, answer, answering, servers_of
-from starover.steps.out_on_purpose import fenced_since, out_by_dag
+from starover.steps.out_on_purpose import left_of, out_by_dag, put_out
 
 
 @runbook
@@ -65,7 +65,8 @@ def _out(dag: Dag, estate: Estate, seen: Sequence[Seen]) -> Steps[dict[str, str]
     if not isinstance(found, Known):
         return {}
     out = {one.name: why for one in dark if (why := out_by_dag(one.name, found.dag))}
-    return out | (yield from fenced_since([one for one in dark if one.name not in out]))
+    mute = [one for one in dark if one.name not in out]
+    return out | (yield from put_out(mute, left_of(mute, found.dag), estate.members(dag)))
 
 
 def _answers(asked: Asked, name: str) -> Steps[dict[str, tuple[str, ...]]]:

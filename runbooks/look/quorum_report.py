@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starover import BadParameter, Dag, Estate, Finding, Findings, NotSafe, Server, Steps, runbook, same_host
 from starover.steps.dag_object import Seen, existing
-from starover.steps.out_on_purpose import fenced_since, out_by_dag
+from starover.steps.out_on_purpose import left_of, out_by_dag, put_out
 from starover.steps.quorum import WITNESS, Loss, Votes, fatal, lose, losses, votes_of
 from starover.steps.witness import unprepared
 
@@ -72,7 +72,8 @@ def _out(found: Seen, estate: Estate) -> Steps[list[Finding]]:
     """Members that are out on purpose: they have no vote, and come back by failback."""
     members = [one for one in estate.servers if found.dag.has(one.name)]
     out = {one.name: why for one in members if (why := out_by_dag(one.name, found.dag))}
-    out |= yield from fenced_since([one for one in members if one.name in found.silent and one.name not in out])
+    mute = [one for one in members if one.name in found.silent and one.name not in out]
+    out |= yield from put_out(mute, left_of(mute, found.dag), members)
     return [
         Finding(check="member", on=name, level="warn", says=f"out on purpose: {why}; it has no vote here")
         for name, why in out.items()

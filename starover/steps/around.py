@@ -15,10 +15,10 @@ from starover.steps.activation import Activation, activations
 from starover.steps.components import HUB, ComponentState, ComponentStates, component_states, find, hub_held, offline
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_on
 from starover.steps.dag import DatabaseInfo, databases, members_of, short
-from starover.steps.dag_object import DagObject, dag_facts, listed
+from starover.steps.dag_object import DagObject, dag_facts
 from starover.steps.gate import Judged, judged
 from starover.steps.moves import Moment, moment_of
-from starover.steps.out_on_purpose import fenced_since, out_by_dag, refuse_out
+from starover.steps.out_on_purpose import left_of, out_by_dag, put_out, refuse_out
 from starover.steps.placement import places_of
 from starover.steps.redundancy import copies_without, no_seed, only_copies
 
@@ -210,13 +210,10 @@ def look_around(dag: Dag, estate: Estate, server: Server | None = None) -> Steps
 
 
 def _out(seen: DagObject, servers: Sequence[Server], silent: Collection[str]) -> Steps[dict[str, str]]:
-    """Who is out on purpose: whoever is stopped, and of the silent ones those that were evicted or fenced."""
-    out: dict[str, str] = {}
-    for one in servers:
-        why = out_by_dag(one.name, seen) if one.name in silent or listed(one.name, seen.stopped) else ""
-        if why:
-            out[one.name] = why
-    return out | (yield from fenced_since([one for one in servers if one.name in silent and one.name not in out]))
+    """Who is out on purpose: whoever is stopped, and of the silent ones those that are proven evicted or fenced."""
+    out = {one.name: why for one in servers if (why := out_by_dag(one.name, seen))}
+    mute = [one for one in servers if one.name in silent and one.name not in out]
+    return out | (yield from put_out(mute, left_of(mute, seen), servers))
 
 
 def _member(server: Server) -> Steps[Member | StaroverError]:

@@ -14,7 +14,7 @@ from starover.steps.dag import DatabaseInfo, Databases, databases
 from starover.steps.disaster import Heard, MemberCopies, Survey, member_copies
 from starover.steps.instances import OneInstance, instance_of, is_off
 from starover.steps.losses import LogSpace, log_space
-from starover.steps.out_on_purpose import fenced_since, out_by_dag
+from starover.steps.out_on_purpose import left_of, out_by_dag, put_out
 
 __all__ = [
     "Disks",
@@ -138,7 +138,8 @@ def proven_lost(dag: Dag, estate: Estate, databases: Sequence[str], seen: Survey
     silent = list(dict.fromkeys(name for one in databases for name, copy in keepers(one, seen) if copy is None))
     known = [one for one in estate.members(dag) if any(same_host(one.name, name) for name in silent)]
     off = yield from _off(known)
-    fenced = yield from fenced_since(known)
+    left = left_of(known, seen.object) if seen.object is not None else ()
+    fenced = yield from put_out(known, left, estate.members(dag))
     proof: dict[str, str] = {}
     for name in silent:
         host = seen.host(name)

@@ -1,6 +1,7 @@
 """Members that are out on purpose: stopped, evicted or fenced since a disaster, so nobody waits for them; reads only.
 
-A member that should be there and is silent is no such thing: it still stops whatever needs all of them (law 6).
+A member that should be there and is silent is no such thing: it still stops whatever needs all of them (law 6). Nor is
+one that is missing in the cluster, while nothing proves that it was put out: a join that broke off looks the same.
 """
 
 from __future__ import annotations
@@ -13,53 +14,74 @@ import msgspec
 from starover.errors import ConnectFailed, NotSafe, OutcomeUnknown, StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
-from starover.runbook import Steps, attempt, together
+from starover.runbook import Steps, attempt, recall, together
 from starover.steps.dag import DagFacts, look_at
 from starover.steps.dag_object import DagObject, dag_facts, listed
 from starover.steps.fencing import TAG
-from starover.steps.instances import OneInstance, instance_of
+from starover.steps.instances import OFF, OneInstance, instance_of
+from starover.steps.recovery_cluster import node_evicted
 
-__all__ = ["fenced_since", "look_whole", "not_out", "out_by_dag", "out_of", "refuse_out", "unless_out"]
-
+__all__ = ["left_of", "look_whole", "no_node", "out_by_dag", "put_out", "refuse_out", "still_in", "unless_out"]
 
 T = TypeVar("T")
-
-
-def out_of(server: str, *, members: Sequence[str], stopped: Sequence[str], nodes: Sequence[str] | None) -> str:
-    """Why a silent member is out, as the DAG and its cluster have it; empty: it should be there.
-
-    `nodes`: those of a cluster that was read; None: none was.
-    """
-    if listed(server, stopped):
-        return "on the DAG's Stopped list"
-    if nodes and listed(server, members) and not any(same_host(one, server) for one in nodes):
-        return "no node of the cluster any more"
-    return ""
+STOPPED = "on the DAG's Stopped list"
 
 
 def out_by_dag(server: str, dag: DagObject) -> str:
-    """As `out_of`, from the DAG object."""
+    """Why a member is out, as the DAG's own lists have it; empty: they say nothing of it."""
+    return STOPPED if listed(server, dag.stopped) else ""
+
+
+def no_node(server: str, *, members: Sequence[str], nodes: Sequence[str] | None) -> bool:
+    """Whether a member of the DAG is missing in its cluster. `nodes`: of the one that was read; None: none was."""
+    return bool(nodes) and listed(server, members) and not any(same_host(one, server) for one in nodes or ())
+
+
+def left_of(servers: Sequence[Server], dag: DagObject) -> list[str]:
+    """Names of those that are missing in the cluster."""
     nodes = [one.name for one in dag.cluster.nodes] if dag.cluster is not None else None
-    return out_of(server, members=dag.members, stopped=dag.stopped, nodes=nodes)
+    return [one.name for one in servers if no_node(one.name, members=dag.members, nodes=nodes)]
 
 
-def not_out(servers: Sequence[Server], dag: DagObject) -> list[Server]:
-    """Of these members those that are not stopped, and where a cluster was read are in it."""
-    return [one for one in servers if not out_by_dag(one.name, dag)]
+def put_out(silent: Sequence[Server], left: Sequence[str] = (), peers: Sequence[Server] = ()) -> Steps[dict[str, str]]:
+    """Which of these silent members were put out, with what proves it; who is not in the answer should be there.
 
-
-def fenced_since(silent: Sequence[Server]) -> Steps[dict[str, str]]:
-    """Which of these instances carry the tag of a fence, with what is to be said of it; what EC2 does not say is not.
-
-    They are asked of EC2 alone, so that it costs nothing where nobody is silent.
+    Proof is the tag of a fence. For those that are missing in the cluster (`left`) it is also that EC2 has them off, or
+    that a run of ours has evicted them, by way of one of the `peers`. What EC2 does not say is no proof. Only who is
+    silent is asked about, so it costs nothing where nobody is.
     """
     asked = [one for one in silent if one.instance]
     found = yield from together(attempt(instance_of.read(one, instance=one.instance)) for one in asked)
-    return {
-        server.name: f"fenced (EC2 tag {TAG}={mark})"
+    known = {
+        server.name: one.instance
         for server, one in zip(asked, found, strict=True)
-        if isinstance(one, OneInstance) and one.instance is not None and (mark := one.instance.tag(TAG))
+        if isinstance(one, OneInstance) and one.instance is not None
     }
+    out: dict[str, str] = {}
+    for server in silent:
+        instance = known.get(server.name)
+        if instance is not None and (mark := instance.tag(TAG)):
+            out[server.name] = f"fenced (EC2 tag {TAG}={mark})"
+        elif server.name in left and instance is not None and instance.state in OFF:
+            out[server.name] = f"no node of the cluster any more, and its instance is {instance.state}"
+        elif server.name in left and (yield from _evicted_by_us(server, peers)):
+            out[server.name] = "evicted from the cluster by a run of ours"
+    return out
+
+
+def _evicted_by_us(server: Server, peers: Sequence[Server]) -> Steps[bool]:
+    for peer in peers:
+        if peer is not server and (yield from recall(peer, node_evicted, node=server.name)) is not None:
+            return True
+    return False
+
+
+def still_in(servers: Sequence[Server], dag: DagObject) -> Steps[list[Server]]:
+    """Of these members those that nobody has put out."""
+    here = [one for one in servers if not out_by_dag(one.name, dag)]
+    left = left_of(here, dag)
+    out = yield from put_out([one for one in here if one.name in left], left, here)
+    return [one for one in here if one.name not in out]
 
 
 def look_whole(
@@ -69,12 +91,11 @@ def look_whole(
     facts = yield from look_at(dag, estate, servers, health=health, skip=skip)
     state = facts.dag
     nodes = [one.name for one in facts.cluster.nodes] if facts.cluster is not None else None
-    out: dict[str, str] = {}
-    for host in facts.members:
-        if state is not None and (not host.answers or listed(host.server, state.stopped)):
-            out[host.server] = out_of(host.server, members=state.members, stopped=state.stopped, nodes=nodes)
-    silent = [host.server for host in facts.members if not host.answers and not out.get(host.server)]
-    out |= yield from fenced_since([one for one in servers if one.name in silent])
+    stopped, members = (state.stopped, state.members) if state is not None else ((), ())
+    out = {host.server: STOPPED for host in facts.members if listed(host.server, stopped)}
+    silent = [host.server for host in facts.members if not host.answers and host.server not in out]
+    left = [name for name in silent if no_node(name, members=members, nodes=nodes)]
+    out |= yield from put_out([one for one in servers if one.name in silent], left, estate.members(dag))
     marked = (msgspec.structs.replace(host, out=out.get(host.server, "")) for host in facts.members)
     return msgspec.structs.replace(facts, members=tuple(marked))
 
@@ -98,7 +119,8 @@ def unless_out(dag: Dag, estate: Estate, server: Server, read: Steps[T]) -> Step
         seen = yield from together(attempt(dag_facts.read(one, dag=dag.name)) for one in others)
         said = [one for one in seen if isinstance(one, DagObject) and one.found]
         why = next((why for one in said if (why := out_by_dag(server.name, one))), "")
-        why = why or (yield from fenced_since([server])).get(server.name, "")
+        left = list(dict.fromkeys(name for one in said for name in left_of([server], one)))
+        why = why or (yield from put_out([server], left, others)).get(server.name, "")
         if why:
             raise refuse_out(server.name, why)
     raise answer

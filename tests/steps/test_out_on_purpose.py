@@ -13,7 +13,7 @@ from starover_cli.views.dag_map import judge
 from starover.errors import ConnectFailed, NotSafe
 from starover.runbook import Findings
 from starover.steps.dag import DagFacts
-from starover.steps.out_on_purpose import out_of
+from starover.steps.out_on_purpose import no_node
 from starover.values import Plain
 
 
@@ -89,6 +89,9 @@ def test_an_evicted_member_is_out_too(tmp_path: Path) -> None:
         with pytest.raises(NotSafe) as refusal:
             lab.plan("db-switchover", {"db": ["DB2"], "to": "ExchangeNode2", "hold": "freeze"})
         assert "G-SETDAG: a recovery is open (evicted from the cluster: ExchangeNode1)" in refusal.value.certain[0]
+        lab.do(lambda world: world.fault("aws_error", "describe_instances", code="UnauthorizedOperation"))
+        report = lab.plan("health-report").value
+        assert "evicted from the cluster by a run of ours" in str(report), "its journal tells where EC2 does not"
 
 
 def test_a_member_that_should_be_there_and_is_silent_stops_everything(tmp_path: Path) -> None:
@@ -109,8 +112,24 @@ def test_a_fence_counts_before_anything_is_forced(tmp_path: Path) -> None:
             lab.plan("server-switchover", server="EX1")
 
 
-def test_who_is_out() -> None:
-    assert out_of("EX1", members=("EX1", "EX2"), stopped=(), nodes=("EX2",)) == "no node of the cluster any more"
-    assert out_of("EX2", members=("EX1", "EX2"), stopped=(), nodes=("EX2",)) == ""
-    assert out_of("EX1", members=("EX1",), stopped=(), nodes=None) == "", "nobody could read the cluster"
-    assert out_of("EX1", members=("EX1",), stopped=("ex1.example.com",), nodes=None) == "on the DAG's Stopped list"
+def test_silence_and_a_missing_node_prove_no_eviction(tmp_path: Path) -> None:
+    """A member that is in the DAG and not in the cluster may as well be one whose join broke off (law 6)."""
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.do(lambda world: world.cluster_tasks.evict("EX1", "EX4"))
+        lab.later(60)
+        lab.do(lambda world: world.fault("winrm_silent", "EX4"))
+        with pytest.raises(ConnectFailed, match="EX4"):
+            lab.plan("pam-move", to="EX3")
+        assert "out on purpose" not in str(lab.plan("health-report").value)
+        lab.do(lambda _: lab.transport.cloud.answer("ec2", "stop_instances", {"InstanceIds": ["i-0ex4"]}))
+        lab.later(300)
+        assert lab.plan("pam-move", to="EX3").plan.complete
+        with pytest.raises(NotSafe, match="no node of the cluster any more, and its instance is stopped"):
+            lab.plan("server-switchover", server="EX4")
+
+
+def test_who_is_missing_in_the_cluster() -> None:
+    assert no_node("EX1", members=("EX1", "EX2"), nodes=("EX2",))
+    assert not no_node("EX2", members=("EX1", "EX2"), nodes=("EX2",))
+    assert not no_node("EX3", members=("EX1", "EX2"), nodes=("EX2",)), "no member either"
+    assert not no_node("EX1", members=("EX1",), nodes=None), "nobody could read the cluster"
