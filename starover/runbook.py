@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import re
@@ -13,6 +14,7 @@ from typing import Annotated, Generic, Literal, Protocol, TypeAlias, cast, get_t
 import msgspec
 from typing_extensions import ParamSpec, TypeVar
 
+from starover.command_line import command_of
 from starover.errors import BadParameter, StaroverError
 from starover.estate import Estate, Server
 from starover.parameters import Parameter, fill, parameter
@@ -177,7 +179,17 @@ class Runbook(Generic[P, T_co]):
         values: dict[str, object] = dict.fromkeys(self.estates, estate)
         targets: set[str] = set()
         for one in self.own:
-            filled = fill(self.name, one, given.get(one.name), estate)
+            if one.required and given.get(one.name) in (None, []) and 0 < len(one.choices) <= 3:
+                raise BadParameter(
+                    f"{self.name} needs {one.option}: {one.help}" if one.help else f"{self.name} needs {one.option}",
+                    next=tuple(command_of(self.name, {**given, one.name: choice}) for choice in one.choices),
+                )
+            try:
+                filled = fill(self.name, one, given.get(one.name), estate)
+            except BadParameter as error:
+                if not any(line.startswith("starover ") for line in error.next):
+                    error.next = (*error.next, f"starover runbooks show {self.name}   what it takes")
+                raise
             values[one.name], normal[one.name] = filled.value, filled.plain
             targets.update(filled.targets)
         if not targets and self.estates:
@@ -203,16 +215,31 @@ class Runbook(Generic[P, T_co]):
 AnyRunbook: TypeAlias = Runbook[..., object]
 
 
+_ENDS = frozenset({"GET_YIELD_FROM_ITER", "YIELD_VALUE", "RETURN_VALUE", "STORE_FAST", "STORE_DEREF"})
+
+
+@functools.cache
+def _names(code: CodeType) -> frozenset[str]:
+    """The names that a function uses, without those that it only asks an earlier run about (`recall`)."""
+    asking, names = False, set[str]()
+    for one in dis.get_instructions(code):
+        if one.opname in _ENDS:
+            asking = False
+        elif one.argval == recall.__name__:
+            asking = True
+        elif isinstance(one.argval, CodeType):
+            names |= _names(one.argval)
+        elif not asking and isinstance(one.argval, str):
+            names.add(one.argval)
+    return frozenset(names)
+
+
 def _risks(function: object, seen: set[object]) -> Iterator[Risk]:
     """The risks of the step kinds that a function names, and of those that the functions it names do."""
     if not isinstance(function, FunctionType) or function in seen:
         return
     seen.add(function)
-    codes, names = [function.__code__], set[str]()
-    while codes:
-        code = codes.pop()
-        names.update(code.co_names)
-        codes += [one for one in code.co_consts if isinstance(one, CodeType)]
+    names = _names(function.__code__)
     named: list[object] = [function.__globals__.get(name) for name in names]
     modules = [one for one in named if isinstance(one, ModuleType) and one.__name__.startswith("starover.")]
     named += [getattr(module, name, None) for module in modules for name in names]

@@ -216,15 +216,22 @@ def _time(text: str) -> datetime:
 
 
 @lab.command("break")
-@click.argument("kind")
+@click.argument("kind", required=False, default="")
 @click.argument("target", required=False, default="")
 @click.argument("params", nargs=-1, metavar="[NAME=VALUE]...")
 @_placed
 @click.pass_context
 def break_(ctx: click.Context, folder: str, kind: str, target: str, params: tuple[str, ...]) -> int:
-    """Break something: `break az 1a`, `break host_off EX1`. An unknown kind is answered with the known ones."""
+    """Break something: `break az 1a`, `break host_off EX1`. Without a kind: what can be broken."""
     settings = settings_of(ctx)
     found = Lab.at(_folder(settings, folder))
+    if not kind:
+        kinds = found.get("kinds")["kinds"]
+        if settings.json:
+            settings.console.raw(machine.document({"kinds": kinds}))
+        else:
+            settings.console.result(view.kinds_text(view.said(kinds, list[view.LabKind]), settings.console.width))
+        return 0
     if "=" in target:
         target, params = "", (target, *params)
     given = dict(_pair(text) for text in params)

@@ -37,7 +37,7 @@ def plans(ctx: click.Context) -> int:
 @common()
 @click.pass_context
 def plans_list(ctx: click.Context) -> int:
-    """Every plan that is kept here, the latest last."""
+    """Every plan that is kept here, the newest first."""
     return _list_plans(settings_of(ctx))
 
 
@@ -55,7 +55,7 @@ def _list_plans(settings: Settings) -> int:
             settings.console.note(f"! {file.as_posix()} is no plan, or was changed after it was made")
             continue
         found.append((plan, sum(run.startswith(f"{plan.id}.") for run in runs)))
-    found.sort(key=lambda pair: pair[0].made)
+    found.sort(key=lambda pair: pair[0].made, reverse=True)
     if settings.json:
         settings.console.raw(
             machine.document(

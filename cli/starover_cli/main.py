@@ -30,7 +30,7 @@ from starover_cli.crash import write_crash
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.views import json as machine
 from starover_cli.views.error import error_data, error_text, exit_line
-from starover_cli.wrong_usage import as_mistake
+from starover_cli.wrong_usage import as_mistake, with_help
 
 __all__ = ["main"]
 
@@ -71,7 +71,7 @@ class Starover(click.Group):
         except click.ClickException as error:
             return _report(Mistake(error.format_message()), console, settings)
         except StaroverError as error:
-            return _report(error, console, settings)
+            return _report(with_help(error, given, self.commands), console, settings)
         except (click.Abort, KeyboardInterrupt):
             console.note(exit_line(INTERRUPTED))
             return INTERRUPTED

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from starover.errors import BadParameter, Mistake
+from starover.errors import BadParameter, Mistake, StaroverError
+from starover_cli.views.error import split_next
 
-__all__ = ["as_mistake", "nearest"]
+__all__ = ["as_mistake", "nearest", "with_help"]
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
@@ -19,6 +20,14 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     found = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
     inside = [fold for fold in by_fold if len(word) > 2 and word.casefold() in fold and fold not in found]
     return [by_fold[fold] for fold in [*found, *sorted(inside)]][:3]
+
+
+def with_help(error: StaroverError, given: Sequence[str], commands: Container[str]) -> StaroverError:
+    """The same error; bad input that says nothing to type gets how the command is typed."""
+    if isinstance(error, Mistake) and not split_next(error.next)[0]:
+        word = next((one for one in given if one in commands), "")
+        error.next = (*error.next, f"starover {word} --help".replace("  ", " "))
+    return error
 
 
 def as_mistake(error: click.UsageError) -> Mistake:

@@ -54,6 +54,7 @@ from starover_lab.wire.http1 import Connection, HttpRequest, HttpResponse, Liste
 from starover_lab.wire.plans import Accident, Kind
 from starover_lab.wire.service import Limits
 from starover_lab.world.errors import Data, WorldError
+from starover_lab.world.fault_kinds import fault_kinds
 from starover_lab.world.world import World
 
 __all__ = ["Control"]
@@ -190,6 +191,7 @@ class Control:
             ("GET", "/v1/status"): self._status,
             ("GET", "/v1/state"): self._state,
             ("GET", "/v1/events"): self._events,
+            ("GET", "/v1/kinds"): lambda _, __: {"kinds": fault_kinds()},
             ("GET", "/v1/faults"): lambda _, __: {"faults": self._lab.world.faults()},
             ("GET", "/v1/violations"): lambda _, __: {"violations": self._lab.world.violations()},
             ("GET", "/v1/requests"): lambda _, __: {

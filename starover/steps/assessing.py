@@ -28,12 +28,14 @@ from starover.steps.mailflow import (
 from starover.steps.proof import proof
 from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
 from starover.steps.witness_write import WitnessWrite, path_beside, tested, witness_write
+from starover.steps.zonal_shift import ZoneIdentity
 
 __all__ = ["Assessed", "assessed", "named_lost"]
 
 _instance = Query("ec2/instance.call.j2", OneInstance, deadline=QUICK)
 _status = Query("ec2/instance_status.call.j2", InstanceStatus, deadline=QUICK)
-"""As `instances` has them, with the patience of a first look."""
+_zone = Query("ec2/zone_id.call.j2", ZoneIdentity, deadline=QUICK)
+"""As `instances` and `zonal_shift` have them, with the patience of a first look."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     sites = {one.site for one in estate.members(dag) if one.site and one.site not in living}
     subscribed = None if edges is None else edges.edges
     mailflow = None if connectors is None else said(connectors.connectors, gone, subscribed, sites)
+    zonal = yield from _zonal(now, estate)
     page = Assessment(
         dag=dag.name,
         answer=decision.answer,
@@ -112,7 +115,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         hosts=tuple(_road(one, estate) for one in seen.hosts),
         recovery=_recovery(now, costs),
         wait=decision.wait,
-        zonal=_zonal(now, estate),
+        zonal=zonal,
         lagged=tuple(_lagged(here)),
         facts=facts_of(seen),
         findings=tuple(_findings(seen, now, costs, space)),
@@ -235,12 +238,20 @@ def _recovery(now: Situation, costs: Sequence[Loss]) -> str:
     return "; ".join(parts) or "nothing mounts by itself"
 
 
-def _zonal(now: Situation, estate: Estate) -> str:
-    zones = {estate.server(one.name).az for one in now.lost if one.role == "member"}
+def _zonal(now: Situation, estate: Estate) -> Steps[str]:
+    """A balancer that may still send clients into the lost zone, with what takes it out there, by the zone's id."""
+    lost = [estate.server(one.name) for one in now.lost if one.role == "member"]
+    zones = {one.az for one in lost}
     if len(zones) != 1 or not estate.balancers or not now.answering:
         return ""
+    zone = zones.pop()
+    found = yield from attempt(_zone.read(lost[0], az=zone))
+    known = found.id if isinstance(found, ZoneIdentity) else None
     names = ", ".join(one.name for one in estate.balancers)
-    return f"{names} may still send clients to {zones.pop()}: starover plan zonal-shift --az ZONE-ID   comes first"
+    says = f"{names} may still send clients to {zone}"
+    if not known:
+        return f"{says}: take it out of their DNS first (zonal-shift; EC2 does not say the zone's id, such as euw1-az1)"
+    return f"{says}: starover plan zonal-shift --az {known}   comes first"
 
 
 def _lagged(here: Sequence[Heard]) -> list[str]:

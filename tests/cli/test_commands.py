@@ -196,7 +196,23 @@ def test_bad_words_are_two_and_contact_nobody(hosts: Hosts, tmp_path: Path, line
     assert result.exit_code == 2
     assert hosts.transport.asked == []
     assert "exit 2 bad input" in result.stderr
+    assert "\nnext:\n  starover " in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_choice_that_was_not_made_is_answered_with_the_lines_that_make_it(hosts: Hosts, tmp_path: Path) -> None:
+    result = starover(hosts, tmp_path, "run", "copies-suspend", "--db", "DB01", "--server", "EX3")
+    for mode in ("full", "activation-only"):
+        assert f"starover plan copies-suspend --server EX3 --db DB01 --mode {mode}" in result.stderr
+
+
+def test_plans_are_listed_the_newest_first(hosts: Hosts, tmp_path: Path) -> None:
+    do = typing(hosts, tmp_path)
+    for comment in ("first", "second"):
+        assert do("plan", *SUSPEND[:-1], comment).exit_code == 0
+    rows = json.loads(do("--format", "json", "plans").stdout)
+    assert [one["made"] for one in rows] == sorted((one["made"] for one in rows), reverse=True)
+    assert len(rows) == 2
 
 
 def test_a_looking_runbook_shows_what_it_found_and_is_no_failure(hosts: Hosts, tmp_path: Path) -> None:

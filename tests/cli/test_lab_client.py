@@ -144,3 +144,14 @@ def test_a_broken_lab_file_is_no_lab(tmp_path: Path, text: str) -> None:
     (tmp_path / "lab.json").write_text(text)
     with pytest.raises(LabGone):
         Lab.at(tmp_path)
+
+
+def test_what_can_be_broken_is_listed_with_its_target() -> None:
+    from starover_cli.views.lab import LabKind, kinds_text, said
+    from starover_lab.world.fault_kinds import fault_kinds, kind_names
+
+    kinds = said(fault_kinds(), list[LabKind])
+    text = kinds_text(kinds)
+    assert all(f"  {name}" in text for name in kind_names())
+    assert "<server>" in text
+    assert max(map(len, text.splitlines())) <= 100

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from starover_cli.views.head import next_block
-from starover_cli.views.text import clip, clock_time, moment, plural, table
+from starover_cli.views.text import clip, clock_time, moment, plural, table, wrap
 
 if TYPE_CHECKING:
     from starover.estate import Estate
@@ -18,10 +18,12 @@ __all__ = [
     "LabClockSays",
     "LabEvent",
     "LabFault",
+    "LabKind",
     "LabStatus",
     "clock_text",
     "events_text",
     "faults_text",
+    "kinds_text",
     "said",
     "status_text",
     "up_text",
@@ -56,6 +58,15 @@ class LabFault(msgspec.Struct):
     target: str = ""
     params: dict[str, object] = {}
     text: str = ""
+
+
+class LabKind(msgspec.Struct):
+    """A kind of fault that can be made."""
+
+    kind: str
+    does: str
+    target: str = ""
+    params: dict[str, str] = {}
 
 
 class LabStatus(LabClockSays, rename="camel"):
@@ -170,6 +181,22 @@ def faults_text(numbers: Sequence[int], word: str, in_force: Sequence[LabFault])
         following = [("starover status", "see it"), (f"starover lab mend {numbers[0]}", "put it right")]
         return "\n".join(lines) + "\n\n" + next_block(following)
     return "\n".join(lines)
+
+
+def kinds_text(found: Sequence[LabKind], width: int = 100) -> str:
+    """What can be broken: each kind with its target, what it does, and what more may be said."""
+    widest = max((len(f"{one.kind} {_wanted(one)}") for one in found), default=0)
+    lines: list[str] = []
+    for one in found:
+        more = f"  ({', '.join(f'{name}: {says}' for name, says in one.params.items())})" if one.params else ""
+        left = f"  {f'{one.kind} {_wanted(one)}'.ljust(min(widest, 40))}  "
+        lines += wrap(f"{left}{one.does}{more}", width, " " * 44)
+    following = [("starover lab break az 1a", "a whole zone"), ("starover lab break host_off EX1", "one host")]
+    return "\n".join(["what can be broken, and where:", *lines]) + "\n\n" + next_block(following)
+
+
+def _wanted(one: LabKind) -> str:
+    return f"<{one.target}>" if one.target else ""
 
 
 def events_text(found: Sequence[LabEvent], width: int = 100) -> str:

@@ -19,7 +19,7 @@ from starover_lab.world.faults_of_operations import TABLE as OPERATIONS
 from starover_lab.world.faults_of_sessions import TABLE as SESSIONS
 from starover_lab.world.names import Names
 
-__all__ = ["KINDS", "Broken", "FaultError", "Kind", "Tools", "Undo", "kind_name", "kind_names"]
+__all__ = ["KINDS", "Broken", "FaultError", "Kind", "Tools", "Undo", "fault_kinds", "kind_name", "kind_names"]
 
 
 def _host_off(tools: Tools) -> Broken:
@@ -267,6 +267,14 @@ _TABLE = {
 }
 KINDS = _names()
 """All kinds, by name or alias."""
+
+
+def fault_kinds() -> list[dict[str, object]]:
+    """Every kind without aliases: its name, what it does, its target and its parameters in words."""
+    return [
+        {"kind": name, "does": one.does, "target": one.target, "params": dict(one.params)}
+        for name, one in _TABLE.items()
+    ]
 
 
 def kind_names() -> list[str]:
