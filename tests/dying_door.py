@@ -72,6 +72,42 @@ class DyingDoor:
             self.shut()
 
 
+class CuttingDoor(DyingDoor):
+    """A door that shuts when the answer of one kind of request comes: it was carried in, its answer is not carried out.
+
+    A host that hangs up does not shut this one: HTTP hangs up after every answer.
+    """
+
+    def __init__(self, behind: int) -> None:
+        super().__init__(behind)
+        self._mark = b""
+        self._doomed: set[socket.socket] = set()
+
+    def cut(self, mark: bytes) -> None:
+        """The next request with these bytes in it is the one."""
+        self._mark = mark
+
+    def _carry_in(self, client: socket.socket, host: socket.socket, left: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if self._mark and self._mark in data:
+                    self._doomed.add(host)
+                host.sendall(data)
+        left.set()
+
+    def _carry_out(self, host: socket.socket, client: socket.socket, left: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := host.recv(65536):
+                if host in self._doomed:
+                    self.shut()
+                    return
+                client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            left.wait(10)
+        host.close()
+        client.close()
+
+
 def _reset(line: socket.socket) -> None:
     with contextlib.suppress(OSError):
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
