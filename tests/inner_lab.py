@@ -243,7 +243,7 @@ class InnerTransport:
         said: list[Mapping[str, object]] = []
 
         def body() -> None:
-            world.scheduler.wait(world.state.tuning.aws_call_s)
+            world.scheduler.wait(self.cloud.latency(call.operation))
             if accident == "before":
                 return
             self.sent.append(script)

@@ -208,7 +208,9 @@ class AwsPort:
 
         def body() -> None:
             if counts:
-                self.pump.scheduler.wait(self.cloud.latency)
+                self.pump.scheduler.wait(self.cloud.latency(call.operation))
+            elif self.pump.speed > 0:
+                self.cloud.admit_stranger(call.service)
             if own:
                 done.append(self.cloud.perform(call.service, call.operation, call.parameters))
             else:

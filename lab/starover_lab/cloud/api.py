@@ -14,6 +14,7 @@ from starover_lab.cloud.given import Given, Reply
 from starover_lab.cloud.health import Health
 from starover_lab.cloud.instances import Instances
 from starover_lab.cloud.invocations import Agent, Store
+from starover_lab.cloud.rates import Rates
 from starover_lab.cloud.route53 import Route53
 from starover_lab.cloud.run_command import RunCommand
 from starover_lab.cloud.scaling import Scaling
@@ -63,6 +64,7 @@ class Cloud:
             for one in world.topology.servers
             if one.instance and one.auto_scaling_group
         }
+        self._rates = Rates(world.state)
         self._calls: Mapping[str, Mapping[str, Callable[[Given], Reply]]] = {
             "ec2": {
                 **Ec2(world, self.instances, vpc).calls,
@@ -104,10 +106,9 @@ class Cloud:
         """Its name."""
         return self._state.region
 
-    @property
-    def latency(self) -> float:
+    def latency(self, operation: str) -> float:
         """Simulated seconds that a call takes."""
-        return self._state.tuning.aws_call_s
+        return self._state.cloud.slow.get(operation, self._state.tuning.aws_call_s)
 
     def serves(self, service: str) -> bool:
         """Whether any call of a service is the lab's own."""
@@ -122,12 +123,32 @@ class Cloud:
         """Raises `CloudError` for what is refused whatever is asked for."""
         throttled = self._state.cloud.throttled
         refused = self._state.cloud.refused.get(operation)
-        if refused is not None:
+        if refused is not None and self._refuses(operation):
             raise CloudError(refused, f"the lab refuses {operation}: somebody has broken it")
         if throttled.get(operation, 0) > 0:
             throttled[operation] -= 1
-            code, words = _THROTTLED.get(service, ("Throttling", "Rate exceeded"))
-            raise CloudError(code, words)
+            raise _throttle(service)
+        per_second = self._state.cloud.rates.get(service)
+        if per_second is not None and not self._rates.takes(service, per_second):
+            raise _throttle(service)
+
+    def admit_stranger(self, service: str) -> None:
+        """Raises `CloudError` for one call too many in a second of Route 53, of those that nobody has announced.
+
+        Only where the lab's clock runs by itself: those that stand still have no seconds.
+        """
+        per_second = self._state.tuning.route53_per_s
+        if service == "route53" and per_second and not self._rates.takes("route53 strangers", per_second):
+            raise _throttle(service)
+
+    def _refuses(self, operation: str) -> bool:
+        """Whether a call that is refused is one of those that are to be; the last one mends it."""
+        faults = self._state.cloud
+        if operation in faults.refusals:
+            faults.refusals[operation] -= 1
+            if faults.refusals[operation] < 0:
+                return False
+        return True
 
     def perform(self, service: str, operation: str, parameters: Given) -> Reply:
         """As `call`, for parameters that boto3 has let pass, and with the service's bare words."""
@@ -138,3 +159,8 @@ class Cloud:
         if parameters.get("DryRun") is True:
             raise CloudError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
         return handler(parameters)
+
+
+def _throttle(service: str) -> CloudError:
+    code, words = _THROTTLED.get(service, ("Throttling", "Rate exceeded"))
+    return CloudError(code, words)

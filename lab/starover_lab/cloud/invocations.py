@@ -215,7 +215,8 @@ class Course:
     # -- the course of one ---------------------------------------------------------------------------------------
 
     def _go(self, one: Invocation) -> None:
-        self._world.scheduler.wait(self._state.tuning.ssm_deliver_s)
+        late = self._state.cloud.deliveries.get(one.server.name, 0.0)
+        self._world.scheduler.wait(max(late, self._state.tuning.ssm_deliver_s))
         if self._state.cloud.undeliverable.get(one.server.name) and not one.terminal:
             self._end(one, "Failed", "Undeliverable")
             return

@@ -54,10 +54,42 @@ def _event(tools: Tools) -> Broken:
 def _refuse(tools: Tools) -> Broken:
     if not tools.target:
         raise FaultError("name the call that is refused, such as put_object", certain=("nothing was broken",))
-    refused, name = tools.state.cloud.refused, tools.target.casefold()
-    code = tools.text("code", "AccessDenied")
-    refused[name] = code
-    return Broken(f"AWS answers {name} with {code}", lambda: (refused.pop(name, None), None)[1])
+    faults, name = tools.state.cloud, tools.target.casefold()
+    code, times = tools.text("code", "AccessDenied"), int(tools.number_of("times", 0))
+    faults.refused[name] = code
+    faults.refusals.pop(name, None)
+    if times:
+        faults.refusals[name] = times
+
+    def undo() -> None:
+        faults.refused.pop(name, None)
+        faults.refusals.pop(name, None)
+
+    return Broken(f"AWS answers {name} with {code}{f' {times} times' if times else ''}", undo)
+
+
+def _rate(tools: Tools) -> Broken:
+    if not tools.target:
+        raise FaultError("name the service that is throttled, such as route53", certain=("nothing was broken",))
+    rates, name = tools.state.cloud.rates, tools.target.casefold()
+    rates[name] = max(0.1, tools.number_of("per_s", 5))
+    return Broken(f"AWS takes {rates[name]:g} calls of {name} a second", lambda: (rates.pop(name, None), None)[1])
+
+
+def _slow(tools: Tools) -> Broken:
+    if not tools.target:
+        raise FaultError("name the call that is slow, such as describe_instances", certain=("nothing was broken",))
+    slow, name = tools.state.cloud.slow, tools.target.casefold()
+    slow[name] = tools.number_of("seconds", 20)
+    return Broken(f"AWS takes {slow[name]:g} s for {name}", lambda: (slow.pop(name, None), None)[1])
+
+
+def _delivery(tools: Tools) -> Broken:
+    server, late = tools.server(), tools.state.cloud.deliveries
+    late[server.name] = tools.number_of("seconds", 20)
+    return Broken(
+        f"commands reach {server.name} after {late[server.name]:g} s", lambda: (late.pop(server.name, None), None)[1]
+    )
 
 
 def _counted(table: Callable[[CloudFaults], dict[str, int]], words: str) -> Callable[[Tools], Broken]:
@@ -98,8 +130,16 @@ def _race(tools: Tools) -> Broken:
 
 TABLE = {
     "aws_error": Kind(
-        "AWS refuses a call, whoever calls", "call, such as put_object", _refuse, {"code": "AccessDenied"}
+        "AWS refuses a call, whoever calls",
+        "call, such as put_object",
+        _refuse,
+        {"code": "AccessDenied", "times": "0: until it is mended"},
     ),
+    "aws_rate": Kind(
+        "AWS takes so many calls of a service a second", "service, such as route53", _rate, {"per_s": "5"}
+    ),
+    "aws_slow": Kind("AWS takes long for a call", "call, such as describe_instances", _slow, {"seconds": "20"}),
+    "ssm_slow": Kind("commands of SSM reach a host late", "server", _delivery, {"seconds": "20"}),
     "ssm_agent_dead": Kind(
         "the SSM agent of a host does not run",
         "server",

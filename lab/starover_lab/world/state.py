@@ -43,6 +43,14 @@ class CloudFaults:
 
     throttled: dict[str, int] = field(default_factory=dict[str, int])
     """Call (`stop_instances`) to how many of the next ones are refused."""
+    rates: dict[str, float] = field(default_factory=dict[str, float])
+    """Service to how many of its calls are taken in a second, whoever calls."""
+    slow: dict[str, float] = field(default_factory=dict[str, float])
+    """Call to the seconds that it takes."""
+    deliveries: dict[str, float] = field(default_factory=dict[str, float])
+    """Server to the seconds until its SSM agent has a command."""
+    refusals: dict[str, int] = field(default_factory=dict[str, int])
+    """Of `refused`: how many of the next ones; a call that is not there: all of them."""
     no_capacity: dict[str, int] = field(default_factory=dict[str, int])
     """AZ to the number of faults that leave no room to start anything there."""
     refused: dict[str, str] = field(default_factory=dict[str, str])

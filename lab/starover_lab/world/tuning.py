@@ -171,6 +171,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """After so long without a word an agent counts as lost."""
     route53_change_s: float = 30.0
     """Until a change is INSYNC."""
+    route53_per_s: float = 5.0
+    """Calls a second for an account, of clients that announce nothing, where the lab's clock runs by itself; 0: any."""
     elb_zonal_shift: float = 0.0
     """1: `zonal_shift.config.enabled` of network load balancers is on from the beginning; AWS has it off."""
     elb_deregister_s: float = 20.0
