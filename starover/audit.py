@@ -1,25 +1,31 @@
 """Whether the journals are as they were written: changed, missing, swapped, cut and deleted records; mends nothing.
 
-What it can show: that nothing was altered since, as long as journals and heads were not forged together. Copy `index/`
-to another machine now and then, and even that shows.
+Works offline, on files alone. What it can show without help: that nothing was altered since, as long as journals, heads
+and list were not forged together. Signed heads, or a copy of `index/` kept elsewhere, show even that. What was not
+checked is told with what was found.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from starover.errors import Mistake
-from starover.journal import Begun, Entry, head_of, path_of, read_head, run_ids
+from starover.errors import BadParameter, Mistake
+from starover.events import RunEnded
+from starover.journal import Begun, Entry, Recorded, Saved, Stopped, head_of, path_of, read_head, run_ids
+from starover.journal_chain import Former, listed
+from starover.journal_heads import read_signed, signed_of
 from starover.plan import read_plan
+from starover.signatures import NAMESPACE_HEAD, check
 
-__all__ = ["Finding", "verify"]
+__all__ = ["Checked", "Finding", "check_folder", "verify"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +34,7 @@ class Finding:
 
     run: str
     """The run, or the plan."""
-    kind: Literal["changed", "missing", "swapped", "cut", "deleted", "unreadable", "crash"]
+    kind: Literal["changed", "missing", "swapped", "cut", "deleted", "unreadable", "unsigned", "crash"]
     """`crash` is no tampering: a process ended while it wrote, and a resume puts it right."""
     line: int | None = None
     """Record in its file, from 0."""
@@ -40,22 +46,95 @@ class Finding:
         return self.kind == "crash"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was looked at, what was found, and what nobody could check."""
+
+    findings: tuple[Finding, ...]
+    runs: int
+    plans: int
+    signed: Mapping[str, int]
+    """How many runs have a head signed by whom, as the allowed signers are named."""
+    unchecked: tuple[str, ...]
+    """In words, one thing each."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A journal as it lies there."""
+
+    name: str
+    lines: tuple[bytes, ...]
+    entries: tuple[Entry | None, ...]
+
+    @property
+    def begun(self) -> Begun | None:
+        first = self.entries[0] if self.entries else None
+        return first.body if first is not None and isinstance(first.body, Begun) else None
+
+    @property
+    def last(self) -> Entry | None:
+        return self.entries[-1] if self.entries else None
+
+    def hash_of(self, record: int) -> str:
+        """Of a record by its number; empty: it is not there."""
+        return hashlib.sha256(self.lines[record]).hexdigest() if 0 <= record < len(self.lines) else ""
+
+
 def verify(folder: Path) -> list[Finding]:
     """Look at every run and every saved plan under `folder`. Empty: all is as it was written."""
+    return list(check_folder(folder).findings)
+
+
+def check_folder(folder: Path, *, signers: Path | None = None, heads: Path | None = None) -> Checked:
+    """Look at everything under `folder`, offline.
+
+    `signers`: the file of allowed signers that signed heads are held against. `heads`: a copy of `index/` that was kept
+    elsewhere; every head in it must still be a head here.
+    """
     found: list[Finding] = []
+    unchecked: list[str] = []
     ids = run_ids(folder)
+    runs = {run: _read(folder, run) for run in ids}
     for run in ids:
-        found += _run(folder, run)
+        found += _run(folder, runs[run])
     found += _gaps(ids)
-    for path in sorted((folder / "plans").glob("*.json")):
-        try:
-            plan = read_plan(path.read_bytes())
-        except (Mistake, OSError) as error:
-            found.append(Finding(run=path.stem, kind="changed", says=f"plan {path.stem}: {error}"))
-        else:
-            if plan.id != path.stem:
-                found.append(Finding(run=path.stem, kind="swapped", says=f"plan {path.stem} holds plan {plan.id}"))
-    return found
+    found += _chain_over_runs(folder, runs, unchecked)
+    signed: dict[str, int] = {}
+    found += _signatures(folder, runs, signers, signed, unchecked)
+    files = sorted((folder / "plans").glob("*.json"))
+    found += _plans(files, runs)
+    if heads is not None:
+        found += _copied_heads(heads, runs)
+    elif runs:
+        unchecked.append(
+            "whether journals, heads and the list were forged or taken away together: "
+            "only a copy of index/ from elsewhere tells (--heads), or a sink with object lock"
+        )
+    return Checked(
+        findings=tuple(_told_once(found)), runs=len(ids), plans=len(files), signed=signed, unchecked=tuple(unchecked)
+    )
+
+
+def _told_once(found: list[Finding]) -> Iterator[Finding]:
+    """What is gone is missed in several places."""
+    gone: set[str] = set()
+    for one in found:
+        if one.kind != "deleted" or one.run not in gone:
+            yield one
+        gone |= {one.run} if one.kind == "deleted" else set()
+
+
+def _read(folder: Path, run: str) -> _Run:
+    try:
+        data = path_of(folder, run).read_bytes()
+    except OSError:
+        data = b""
+    lines = tuple(data.split(b"\n")[:-1])
+    return _Run(run, lines, tuple(_entry(line) for line in lines))
+
+
+# -- one run -----------------------------------------------------------------------------------------------------------
 
 
 def _gaps(ids: list[str]) -> Iterator[Finding]:
@@ -71,7 +150,8 @@ def _gaps(ids: list[str]) -> Iterator[Finding]:
             )
 
 
-def _run(folder: Path, run: str) -> Iterator[Finding]:
+def _run(folder: Path, read: _Run) -> Iterator[Finding]:
+    run = read.name
     count, head = read_head(folder, run)
     try:
         data = path_of(folder, run).read_bytes()
@@ -86,10 +166,10 @@ def _run(folder: Path, run: str) -> Iterator[Finding]:
     elif not head and data.count(b"\n") > 1:  # with one record only, it ended before the head was written
         yield Finding(run=run, kind="changed", says=f"the head of run {run} cannot be read")
     *lines, rest = data.split(b"\n")
-    entries = [_entry(line) for line in lines]
+    entries = list(read.entries)
     yield from _order(run, entries)
     yield from _chain(run, lines, entries)
-    yield from _end(run, lines, rest, count, head)
+    yield from _end(run, lines, rest, entries, count, head)
     if entries and (first := entries[0]) is not None and (not isinstance(first.body, Begun) or first.body.run != run):
         yield Finding(run=run, kind="swapped", line=0, says=f"the file of run {run} holds another run's journal")
 
@@ -131,7 +211,9 @@ def _chain(run: str, lines: list[bytes], entries: list[Entry | None]) -> Iterato
         yield Finding(run=run, kind="changed", line=0, says=f"record 0 of run {run} was changed")
 
 
-def _end(run: str, lines: list[bytes], rest: bytes, count: int, head: str) -> Iterator[Finding]:
+def _end(
+    run: str, lines: list[bytes], rest: bytes, entries: list[Entry | None], count: int, head: str
+) -> Iterator[Finding]:
     """What the head says of the last record."""
     if len(lines) < count:
         says = f"run {run} was cut: {len(lines)} of {count} records are there"
@@ -141,5 +223,180 @@ def _end(run: str, lines: list[bytes], rest: bytes, count: int, head: str) -> It
         yield Finding(run=run, kind="changed", line=count - 1, says=says)
     if len(lines) > count or rest:
         extra = len(lines) - count + bool(rest)
+        if 0 < count <= len(entries) and _ended_well(entries[count - 1]):  # nothing follows that, not even a resume
+            says = f"run {run} had ended well, and {extra} record(s) stand behind its end"
+            yield Finding(run=run, kind="changed", line=count, says=says)
+            return
         says = f"run {run} ended while it wrote: {extra} record(s) after its head"
         yield Finding(run=run, kind="crash", line=count, says=says)
+
+
+def _ended_well(entry: Entry | None) -> bool:
+    body = entry.body if entry is not None else None
+    good = isinstance(body, Recorded) and isinstance(body.event, RunEnded) and body.event.exit == 0
+    return good or isinstance(body, Saved)
+
+
+# -- the chain over runs -----------------------------------------------------------------------------------------------
+
+
+def _chain_over_runs(folder: Path, runs: Mapping[str, _Run], unchecked: list[str]) -> Iterator[Finding]:
+    """Whether each run's first record names the run before it as that one is."""
+    order = listed(folder)
+    chained = {name: one.begun.former for name, one in runs.items() if one.begun is not None and one.begun.former}
+    if chained and not order:
+        yield Finding(run="chain", kind="deleted", says="index/chain, the list of all runs in their order, is gone")
+    for twice in sorted(name for name, times in Counter(order).items() if times > 1):
+        yield Finding(run=twice, kind="changed", says=f"index/chain lists run {twice} twice")
+    for name in order:
+        if name not in runs:
+            says = f"run {name} is listed in index/chain, and neither its journal nor its head is there"
+            yield Finding(run=name, kind="deleted", says=says)
+    place = {name: number for number, name in enumerate(order)}
+    foreign: list[str] = []
+    for name, former in chained.items():
+        if name in place:
+            before = order[place[name] - 1] if place[name] else ""
+            if former.run != before:
+                says = (
+                    f"run {name} names {former.run or 'none'} as the run before it; index/chain has {before or 'none'}"
+                )
+                yield Finding(run=name, kind="changed", line=0, says=says)
+        elif order and _follows(former, runs):
+            says = f"run {name} is not listed in index/chain, though it follows {former.run}"
+            yield Finding(run=name, kind="changed", says=says)
+        else:
+            foreign.append(name)
+        yield from _former(name, former, runs, known=name in place)
+    if foreign:
+        unchecked.append(f"the runs before {_few(foreign)}, which came from another folder")
+    loose = [name for name, one in runs.items() if one.begun is not None and one.begun.former is None]
+    if loose:
+        unchecked.append(f"the order of {len(loose)} run(s) of a version that did not chain them, such as {loose[0]}")
+
+
+def _follows(former: Former, runs: Mapping[str, _Run]) -> bool:
+    return former.run in runs and former.head == runs[former.run].hash_of(former.records - 1)
+
+
+def _former(name: str, former: Former, runs: Mapping[str, _Run], *, known: bool) -> Iterator[Finding]:
+    """Whether the run before is there, as it was then."""
+    if not former.run or not former.records:
+        return
+    if former.run not in runs:
+        if known:
+            says = f"run {former.run} is gone: run {name} was begun after it and names its head"
+            yield Finding(run=former.run, kind="deleted", says=says)
+    elif runs[former.run].lines and runs[former.run].hash_of(former.records - 1) != former.head:
+        says = f"run {former.run} is not the one that run {name} found before it (record {former.records - 1})"
+        yield Finding(run=former.run, kind="changed", line=former.records - 1, says=says)
+
+
+# -- signatures --------------------------------------------------------------------------------------------------------
+
+
+def _signatures(
+    folder: Path, runs: Mapping[str, _Run], signers: Path | None, signed: dict[str, int], unchecked: list[str]
+) -> Iterator[Finding]:
+    unsigned: list[str] = []
+    unheld = 0
+    for name, run in runs.items():
+        if not run.lines:
+            continue
+        one = read_signed(folder, name)
+        wanted = run.begun is not None and run.begun.signing
+        if one is None and signed_of(folder, name).exists():
+            yield Finding(run=name, kind="changed", says=f"the signed head of run {name} cannot be read")
+        elif one is None and wanted:
+            yield _not_signed(run)
+        elif one is None:
+            unsigned.append(name)
+        elif one.run != name or one.head != run.hash_of(one.records - 1):
+            says = f"the head of run {name} that was signed (record {one.records - 1}) is not that of its journal"
+            yield Finding(run=name, kind="changed", line=one.records - 1, says=says)
+        else:
+            if one.records < len(run.lines) and _over(run):
+                says = f"run {name} was signed up to record {one.records - 1} of {len(run.lines) - 1}, not to its end"
+                yield Finding(run=name, kind="unsigned", line=one.records, says=says)
+            entry = run.entries[one.records - 1]
+            if signers is None:
+                unheld += 1
+                continue
+            try:
+                who = check(one.words, one.signature, signers, NAMESPACE_HEAD, at=entry.at if entry else None)
+            except BadParameter as error:
+                says = f"the signature of run {name} does not hold: {error.what}"
+                yield Finding(run=name, kind="changed", says=says)
+            else:
+                signed[who] = signed.get(who, 0) + 1
+    if unsigned:
+        unchecked.append(f"who wrote {len(unsigned)} run(s): not signed (no key was configured)")
+    if unheld:
+        unchecked.append(f"whose signatures {unheld} signed head(s) bear: no file of allowed signers (--signers)")
+
+
+def _over(run: _Run) -> bool:
+    """Whether a leg has ended as it should, and not by a crash."""
+    body = run.last.body if run.last is not None else None
+    return isinstance(body, Saved | Stopped) or (isinstance(body, Recorded) and isinstance(body.event, RunEnded))
+
+
+def _not_signed(run: _Run) -> Finding:
+    if _over(run):
+        says = f"run {run.name} was to be signed, and its signed head is not there"
+        return Finding(run=run.name, kind="unsigned", says=says)
+    return Finding(run=run.name, kind="crash", says=f"run {run.name} ended before its head could be signed")
+
+
+# -- what lies beside --------------------------------------------------------------------------------------------------
+
+
+def _plans(files: list[Path], runs: Mapping[str, _Run]) -> Iterator[Finding]:
+    written: dict[str, dict[str, str]] = {}
+    for name, run in runs.items():
+        for entry in run.entries[-2:]:  # nothing but Ctrl-C follows it
+            if entry is not None and isinstance(entry.body, Saved):
+                written.setdefault(entry.body.plan, {})[entry.body.sha256] = name
+    for path in files:
+        hashes = written.pop(path.stem, {})
+        try:
+            data = path.read_bytes()
+            plan = read_plan(data)
+        except (Mistake, OSError) as error:
+            yield Finding(run=path.stem, kind="changed", says=f"plan {path.stem}: {error}")
+            continue
+        if plan.id != path.stem:
+            yield Finding(run=path.stem, kind="swapped", says=f"plan {path.stem} holds plan {plan.id}")
+        elif hashes and hashlib.sha256(data).hexdigest() not in hashes:
+            says = f"plan {path.stem} is not the file that run {max(hashes.values())} wrote: what its digest leaves out"
+            yield Finding(run=path.stem, kind="changed", says=says)
+    for plan_id, hashes in written.items():
+        says = f"plan {plan_id}, which run {max(hashes.values())} made, is gone"
+        yield Finding(run=plan_id, kind="deleted", says=says)
+
+
+def _copied_heads(heads: Path, runs: Mapping[str, _Run]) -> Iterator[Finding]:
+    """Heads that were kept elsewhere: each must be that of a run here, which may have gone on since."""
+    files = sorted(heads.glob("*.head"))
+    if not files:
+        raise BadParameter(f"{heads.as_posix()} holds no heads: it is to be a copy of index/")
+    for path in files:
+        name = path.stem
+        count, head = _head_in(path)
+        if not count:
+            continue
+        if name not in runs or not runs[name].lines:
+            says = f"run {name} is gone: the copy of its head tells of {count} records"
+            yield Finding(run=name, kind="deleted", says=says)
+        elif runs[name].hash_of(count - 1) != head:
+            says = f"record {count - 1} of run {name} is not the one that the copy of its head names"
+            yield Finding(run=name, kind="changed", line=count - 1, says=says)
+
+
+def _head_in(path: Path) -> tuple[int, str]:
+    count, _, digest = path.read_text("ascii", "replace").strip().partition(" ")
+    return (int(count), digest) if count.isdecimal() else (0, "")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -22,6 +22,8 @@ import msgspec
 from starover.effects import Reaction
 from starover.errors import BadParameter, Locked, Mistake, StaroverError
 from starover.events import Event
+from starover.journal_chain import Former, take_place
+from starover.journal_lock import hold
 from starover.lease import Scope
 from starover.plan import Plan
 from starover.transport import Part
@@ -36,6 +38,7 @@ __all__ = [
     "Journal",
     "Recorded",
     "Resumed",
+    "Saved",
     "Sent",
     "Settled",
     "Stopped",
@@ -70,6 +73,10 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", tag_field="e
     reason: str = ""
     plan: Plan | None = None
     """The plan that is applied; None: this is a planning."""
+    former: Former | None = None
+    """The run before this one in the same folder; None: it was kept before runs were chained."""
+    signing: bool = False
+    """Its head is to be signed when a leg of it has ended."""
     lease: Scope | None = None
     """Who must grant the DAG's lease; None: it needs none."""
 
@@ -151,6 +158,15 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     ticket: str = ""
 
 
+class Saved(msgspec.Struct, frozen=True, kw_only=True, tag="saved", tag_field="entry"):
+    """The plan that was made lies in its file."""
+
+    plan: str
+    """Its id."""
+    sha256: str
+    """Of the file, whole: what the digest leaves out is in it too."""
+
+
 class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="stopped", tag_field="entry"):
     """Ctrl-C."""
 
@@ -159,7 +175,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     under_way: tuple[str, ...] = ()
 
 
-Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Stopped
+Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Saved | Stopped
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,13 +197,22 @@ class Journal:
     """One run's journal, open for appending by this process alone. A context."""
 
     def __init__(
-        self, folder: Path, run: str, lock: sqlite3.Connection, file: IO[bytes], entries: list[Entry], last: str
+        self,
+        folder: Path,
+        run: str,
+        lock: sqlite3.Connection,
+        file: IO[bytes],
+        entries: list[Entry],
+        last: str,
+        former: Former | None = None,
     ) -> None:
         """Made by `create` and `open`."""
         self.folder = folder
         self.run = run
         self.entries = entries
         """Everything that is in it."""
+        self.former = former
+        """The run before, for the first record of a new one."""
         self._file = file
         self._last = last
         self._lock = lock
@@ -213,14 +238,25 @@ class Journal:
                 number += 1
                 continue
             _sync_folder(runs)
-            return cls(folder, run, _lock(folder, run), file, [], _ZERO)
+            try:
+                lock = _lock(folder, run)
+                former = take_place(folder, run, lambda one: read_head(folder, one))
+            except OSError as error:
+                file.close()
+                raise Mistake(
+                    f"run {run} cannot be listed in {folder}: {error.strerror or error}", certain=("nothing was sent",)
+                ) from error
+            except BaseException:
+                file.close()
+                raise
+            return cls(folder, run, lock, file, [], _ZERO, former)
 
     @classmethod
     def open(cls, folder: Path, run: str) -> Self:
         """An existing journal, to go on with it.
 
-        A line that a crash left half written is dropped: its head does not count it. Raises `BadParameter`, `Cut`, and
-        `Locked` when another process has it open.
+        A line that a crash left half written is dropped, whole ones behind the head are counted anew. Raises
+        `BadParameter`, `Cut`, and `Locked` when another process has it open.
         """
         read_journal(folder, run)
         lock = _lock(folder, run)
@@ -232,12 +268,20 @@ class Journal:
             raise
         file.truncate(good)
         file.seek(good)
-        return cls(folder, run, lock, file, entries, last)
+        journal = cls(folder, run, lock, file, entries, last)
+        if read_head(folder, run) != journal.head:
+            journal._write_head()
+        return journal
 
     @property
     def path(self) -> Path:
         """The file."""
         return path_of(self.folder, self.run)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """How many records there are, and the hash of the last one."""
+        return len(self.entries), self._last
 
     def append(self, at: datetime, *bodies: Body) -> None:
         """Write entries durably: they are on disk, with their head, when this returns."""
@@ -250,14 +294,17 @@ class Journal:
             lines += line + b"\n"
         try:
             _write(self._file, lines)
-            self._head.seek(0)
-            _write(self._head, b"%012d %s\n" % (len(self.entries), self._last.encode()))
+            self._write_head()
         except OSError as error:
             raise StaroverError(
                 f"the journal {self.path} cannot be written: {error.strerror or error}",
                 certain=("what it does not hold was not sent",),
                 next=(f"make room, then: starover resume {self.run}",),
             ) from error
+
+    def _write_head(self) -> None:
+        self._head.seek(0)
+        _write(self._head, b"%012d %s\n" % (len(self.entries), self._last.encode()))
 
     def close(self) -> None:
         """Let it go."""
@@ -412,20 +459,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lock(folder: Path, run: str) -> sqlite3.Connection:
-    """Keep other processes out for as long as this one lives, on every system.
-
-    SQLite's lock on an empty file is the portable one: the system frees it when the process ends, however it ends.
-    """
-    path = folder / "index" / f"{run}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        lock.close()
+    """Keep other processes out for as long as this one lives."""
+    lock = hold(folder / "index" / f"{run}.lock")
+    if lock is None:
         raise Locked(
             f"run {run} is under way in another process",
             certain=("nothing was sent by this one",),
             next=("wait for it, or stop it there",),
-        ) from error
+        )
     return lock

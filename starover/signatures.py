@@ -19,11 +19,11 @@ from pathlib import Path
 
 from starover.errors import BadParameter, Mistake
 
-__all__ = ["NAMESPACE_HEAD", "SIGNATURE_BEGINS", "check", "fingerprint", "sign"]
+__all__ = ["NAMESPACE_HEAD", "check", "fingerprint", "sign"]
 
 NAMESPACE_HEAD = "starover-head"
 """Of heads of runs and of evidence bundles."""
-SIGNATURE_BEGINS = b"-----BEGIN SSH SIGNATURE-----"
+_BEGINS = b"-----BEGIN SSH SIGNATURE-----"
 _ENDS = b"-----END SSH SIGNATURE-----"
 _SECONDS = 60.0
 """For a person to touch a token or to type a passphrase."""
@@ -65,7 +65,7 @@ def fingerprint(signature: bytes) -> str:
     """The key that made a signature, as `ssh-keygen -l` prints it (`SHA256:...`). Raises `BadParameter`."""
     lines = signature.replace(b"\r", b"").split(b"\n")
     try:
-        first, last = lines.index(SIGNATURE_BEGINS), lines.index(_ENDS)
+        first, last = lines.index(_BEGINS), lines.index(_ENDS)
         blob = base64.b64decode(b"".join(lines[first + 1 : last]), validate=True)
         (length,) = struct.unpack(">I", blob[10:14])
         key = blob[14 : 14 + length]

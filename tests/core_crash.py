@@ -140,17 +140,19 @@ def crash_at(point: int) -> None:
 
     append = Journal.append
 
+    between = False
+
     def watched(self: Journal, *args: Any) -> None:
+        nonlocal between
         pass_by()
+        between = True
         append(self, *args)
         pass_by()
 
-    syncs = 0
-
     def fsync(_: int) -> None:  # a killed process loses nothing that it has written: no need to wait for the disk
-        nonlocal syncs
-        syncs += 1
-        if syncs % 2 == 0:
+        nonlocal between
+        if between:  # the line is down, its head is not
+            between = False
             pass_by()
 
     Journal.append = watched  # type: ignore[method-assign, assignment]

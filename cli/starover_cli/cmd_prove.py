@@ -1,4 +1,4 @@
-"""`plans`, `runs` and `audit`: what was planned and done, and that nobody changed the record; contacts nothing."""
+"""`plans` and `runs`: what was planned and done; contacts nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.since import since as read_since
 from starover_cli.views import json as machine
-from starover_cli.views.error import exit_line
 from starover_cli.views.head import Where
 
 if TYPE_CHECKING:
@@ -202,6 +201,7 @@ def _list_runs(settings: Settings, since: str, everything: bool) -> int:
 def runs_show(ctx: click.Context, run_id: str, scripts: bool) -> int:
     """One run: every step, when, by whom, why, and what to type next; contacts nothing."""
     from starover.journal import read_journal, resolve, run_ids
+    from starover.journal_heads import head_words
     from starover_cli.views.runs import run_data, run_text, scripts_text, summary_of
 
     settings = settings_of(ctx)
@@ -220,36 +220,8 @@ def runs_show(ctx: click.Context, run_id: str, scripts: bool) -> int:
         settings.console.result(scripts_text(one))
     else:
         where = Where(lab=one.lab, estate=one.estate, dag=str(one.parameters.get("dag") or ""), at=one.last)
-        settings.console.result(run_text(one, where, settings.console.width))
+        settings.console.result(run_text(one, where, settings.console.width, head_words(settings.state, run)))
     return 0
 
 
-@click.group()
-@common()
-def audit() -> None:
-    """The record itself: verify."""
-
-
-@audit.command("verify")
-@common()
-@click.pass_context
-def audit_verify(ctx: click.Context) -> int:
-    """Whether every journal and plan kept here is as it was written."""
-    from starover.audit import verify
-    from starover.journal import run_ids
-    from starover_cli.views.audit import audit_text
-
-    settings = settings_of(ctx)
-    found = verify(settings.state)
-    runs_seen = len(run_ids(settings.state))
-    bad = any(not one.harmless for one in found)
-    if settings.json:
-        settings.console.raw(machine.document({"runs": runs_seen, "findings": found, "ok": not bad, "exit": int(bad)}))
-    else:
-        settings.console.result(audit_text(found, runs_seen, settings.state.as_posix(), settings.console.width))
-    if bad:
-        settings.console.note(exit_line(1))
-    return int(bad)
-
-
-COMMANDS = (plans, runs, audit)
+COMMANDS = (plans, runs)

@@ -14,6 +14,7 @@ from starover.errors import Mistake, StaroverError
 from starover_cli import (
     cmd_approve,
     cmd_assess,
+    cmd_audit,
     cmd_do,
     cmd_doctor,
     cmd_drill,
@@ -114,6 +115,7 @@ for _family in (
     cmd_approve,
     cmd_settle,
     cmd_prove,
+    cmd_audit,
     cmd_report,
     cmd_estate,
     cmd_doctor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from starover_cli.settings import Settings
 
 __all__ = ["Parts", "Room", "who"]
+
+SIGNING_KEY = "STAROVER_SIGNING_KEY"
+"""Names the file of the SSH key that signs the heads of runs: a private key, or a public one whose key an agent has."""
 
 
 class Parts:
@@ -192,6 +196,7 @@ class Room:
             folder=folder or self.settings.state,
             why=Why(who=who(), ticket=self.settings.ticket, reason=self.settings.reason),
             sinks=sinks,
+            sign=signer(os.environ.get(SIGNING_KEY, "")),
         )
 
     def __enter__(self) -> Self:
@@ -208,6 +213,15 @@ class Room:
         clock = self.__dict__.get("clock")
         if isinstance(clock, Closing):
             clock.close()
+
+
+def signer(key: str) -> Callable[[bytes], bytes] | None:
+    """What signs the heads of runs; None: no key is configured."""
+    if not key:
+        return None
+    from starover.signatures import NAMESPACE_HEAD, sign
+
+    return lambda words: sign(words, Path(key), NAMESPACE_HEAD)
 
 
 def who(name: Callable[[], str] = getpass.getuser) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ from starover.journal import (
     Entry,
     Journal,
     Resumed,
+    Saved,
     Settled,
     kept,
     mentions,
@@ -46,6 +48,7 @@ from starover.journal import (
     resolve,
     run_ids,
 )
+from starover.journal_heads import sign_head
 from starover.lease import Scope, scope_of
 from starover.plan import Plan, read_plan, write_plan
 from starover.redact import Redactor
@@ -102,6 +105,8 @@ class Ran:
     resumable: bool
     value: msgspec.Struct | None
     journal: Path
+    unsigned: str = ""
+    """Why its head is not signed; empty: it is."""
 
 
 class Local:
@@ -117,9 +122,12 @@ class Local:
         folder: Path,
         why: Why,
         sinks: Sequence[Sink] = (),
+        sign: Callable[[bytes], bytes] | None = None,
         leased: bool = True,
     ) -> None:
         """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked.
+
+        `sign` makes an SSH signature of a run's head whenever a leg of it has ended; None: heads are not signed.
 
         The transport stays the caller's: it is not closed here. `leased`: what changes a DAG takes its lease first.
         """
@@ -130,6 +138,7 @@ class Local:
         self.folder = folder
         self.why = why
         self.sinks = tuple(sinks)
+        self.sign = sign
         self.leased = leased
         self._redact = Redactor(transport.secrets)
         self._servers = {server.name: server for server in estate.servers}
@@ -165,15 +174,18 @@ class Local:
             run = self._run(journal.run, key, bound, None)
             leg = self._leg(run, journal, None)
             result = self._begin(leg)
+            plan = result.plan if result is not None and result.error is None else None
+            if plan is not None:
+                plan = msgspec.structs.replace(plan, notes=(*notes, *self._other_roads(journal.entries)))
+                journal.append(self.clock.now(), self._save(plan))
+            sign_head(journal, self.sign)
         if result is None:
             raise StaroverError(
                 "stopped before the plan was made", certain=("nothing was sent but reads",), next=("plan it again",)
             )
         if result.error is not None:
             raise result.error
-        assert result.plan is not None
-        plan = msgspec.structs.replace(result.plan, notes=(*notes, *self._other_roads(journal.entries)))
-        self._save(plan)
+        assert plan is not None
         return Planned(plan=plan, run=run.id, value=result.value, exit=result.exit)
 
     def _other_roads(self, entries: Sequence[Entry]) -> list[str]:
@@ -189,12 +201,14 @@ class Local:
                     found[host] = f"{host} was read by {kind}: {entry.body.tries[-1].what}"
         return list(found.values())
 
-    def _save(self, plan: Plan) -> None:
+    def _save(self, plan: Plan) -> Saved:
         folder = self.folder / "plans"
         folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / f"{plan.id}.{uuid4().hex}.new"
-        fresh.write_bytes(write_plan(plan))
+        data = write_plan(plan)
+        fresh.write_bytes(data)
         fresh.replace(folder / f"{plan.id}.json")
+        return Saved(plan=plan.id, sha256=hashlib.sha256(data).hexdigest())
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
@@ -390,6 +404,8 @@ class Local:
             ticket=run.ticket,
             reason=run.reason,
             plan=run.plan,
+            former=leg.journal.former,
+            signing=self.sign is not None,
             lease=run.lease,
         )
         leg.journal.append(run.started, begun)
@@ -408,6 +424,7 @@ class Local:
     def _ran(self, leg: Leg) -> Ran:
         result, plan = leg.result, leg.run.plan
         assert plan is not None
+        unsigned = sign_head(leg.journal, self.sign)
         steps = tuple(leg.ended)
         changed = sum(one.state in ("changed", "not-verified") for one in steps)
         if result is None:
@@ -423,6 +440,7 @@ class Local:
                 resumable=True,
                 value=None,
                 journal=leg.journal.path,
+                unsigned=unsigned,
             )
         assert result.state != "planned"
         assert result.state != "looked"
@@ -438,4 +456,5 @@ class Local:
             resumable=result.resume > 0,
             value=result.value,
             journal=leg.journal.path,
+            unsigned=unsigned,
         )

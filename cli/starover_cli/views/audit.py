@@ -1,27 +1,28 @@
-"""What `audit verify` found, for a person."""
+"""What the record proves, for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from starover.audit import Finding
+from starover.audit import Checked
 from starover_cli.views.text import plural, table, wrap
 
 __all__ = ["audit_text"]
 
 
-def audit_text(found: Sequence[Finding], runs: int, folder: str, width: int = 100) -> str:
-    """The verdict, then every record that is not as it was written."""
-    bad = [one for one in found if not one.harmless]
-    seen = f"{plural(runs, 'run')} in {folder}"
-    if not found:
-        return f"Every record is as it was written: {seen}, chain and heads agree."
-    rows = [("?" if one.harmless else "!", one.run, one.kind, one.says) for one in found]
-    lines = [part for line in table(rows, indent=2) for part in wrap(line, width, " " * 10)]
-    word = "is" if len(bad) == 1 else "are"
-    verdict = (
-        f"THE RECORD IS NOT AS IT WAS WRITTEN: {plural(len(bad), 'finding')} {word} more than a crash ({seen})."
-        if bad
-        else f"Every record is as it was written ({seen}), but for what a crash left, which is harmless."
-    )
-    return "\n".join([*wrap(verdict, width), "", *lines])
+def audit_text(checked: Checked, folder: str, width: int = 100) -> str:
+    """The verdict, every record that is not as it was written, and what nobody could check."""
+    bad = [one for one in checked.findings if not one.harmless]
+    seen = f"{plural(checked.runs, 'run')} in {folder}"
+    if not checked.findings:
+        verdict = f"Every record is as it was written: {seen}, chain and heads agree."
+    elif bad:
+        more = f"{plural(len(bad), 'finding')} {'is' if len(bad) == 1 else 'are'} more than a crash"
+        verdict = f"THE RECORD IS NOT AS IT WAS WRITTEN: {more} ({seen})."
+    else:
+        verdict = f"Every record is as it was written ({seen}), but for what a crash left, which is harmless."
+    rows = [("?" if one.harmless else "!", one.run, one.kind, one.says) for one in checked.findings]
+    blocks = [wrap(verdict, width), [part for line in table(rows, indent=2) for part in wrap(line, width, " " * 10)]]
+    signed = [f"signed by {who}: {plural(times, 'run')}" for who, times in sorted(checked.signed.items())]
+    blocks.append([part for line in signed for part in wrap(f"  {line}", width, " " * 4)])
+    said = [f"not checked: {one}" for one in checked.unchecked]
+    blocks.append([part for line in said for part in wrap(f"  {line}", width, " " * 15)])
+    return "\n\n".join("\n".join(block) for block in blocks if block)

@@ -169,15 +169,15 @@ def runs_text(runs: Sequence[RunSummary], broken: Sequence[str], width: int = 10
     return "\n".join(lines) + ("\n\n" + next_block(following) if following else "")
 
 
-def run_text(one: RunSummary, where: Where, width: int = 100) -> str:
-    """The page of one run."""
+def run_text(one: RunSummary, where: Where, width: int = 100, head: str = "") -> str:
+    """The page of one run; `head`: what its journal ends with, and whether that is signed."""
     when = f"{day_time(one.begun, simulated=one.lab)} - {clock_time(one.last, simulated=one.lab)}"
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
         "\n".join([*glass_lines(one.approved, width), *wrap(verdict_of_run(one), width)]),
         "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
         _report(one, width),
-        "\n".join(label_block(facts_of_run(one), width)),
+        "\n".join(label_block([*facts_of_run(one), *([("head", head)] if head else [])], width)),
         next_block(_next(one)),
     ]
     return "\n\n".join(part for part in parts if part)
