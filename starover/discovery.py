@@ -23,11 +23,13 @@ from starover.yaml_lines import Tree
 __all__ = ["Directory", "Drawn", "Found", "drawn"]
 
 _GUESSES: tuple[tuple[Role, re.Pattern[str]], ...] = (
-    ("dc", re.compile(r"(?:.*-)?(?:P|B|R)?DC-?\d*", re.IGNORECASE)),
+    ("dc", re.compile(r"(?:.*-)?(?:(?:P|B|R)?DC|DomainController)-?\d*", re.IGNORECASE)),
     ("witness", re.compile(r"(?:.*-)?(?:FileServer|FSW|FS|WIT|Witness)-?\d*", re.IGNORECASE)),
     ("mailbox", re.compile(r"(?:.*-)?(?:ExchangeNode|Exchange|EX(?:CH)?|MBX|MAIL)-?\d*", re.IGNORECASE)),
 )
 """Names of the AWS Exchange template (catalogue 7.1) and the usual ones; only where nobody says what a server is."""
+_RESOURCE = "aws:cloudformation:logical-id"
+"""What a stack calls an instance, whatever its name is: AWS tags it."""
 _MAIL = re.compile(r"exch|mail|owa|smtp|imap|outlook", re.IGNORECASE)
 """In the name of a target group or of its balancer: what is behind it serves mail clients."""
 _KINDS = {"network": "nlb", "application": "alb"}
@@ -163,16 +165,20 @@ def _hosts(found: Found, notes: list[str]) -> dict[str, _Host]:
 
 
 def _roles_of(host: _Host, found: Found) -> None:
-    """What nobody said: by its name, then by what stands in front of it. The directory knows every Exchange server."""
+    """What nobody said: by its name, by that of its resource in the stack that made it, by what stands in front of it.
+
+    The directory knows every Exchange server.
+    """
     directory = found.directory
     if host.roles or host.instance is None:
         return
     known = {"mailbox"} if directory is not None else set[str]()
     known |= {"dc"} if directory is not None and directory.controllers else set[str]()
-    for role, names in _GUESSES:
-        if role not in known and names.fullmatch(host.name):
-            host.roles.add(role)
-            return
+    for name in (host.name, host.instance.tag(_RESOURCE)):
+        for role, names in _GUESSES:
+            if name and role not in known and names.fullmatch(name):
+                host.roles.add(role)
+                return
     if "mailbox" not in known and _behind_mail(found) & {host.instance.id, host.instance.address}:
         host.roles.add("mailbox")
 

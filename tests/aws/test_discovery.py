@@ -13,10 +13,11 @@ from starover_lab import written
 
 from starover.calls import Call
 from starover.differences import merged, text_of
-from starover.discovery import drawn
+from starover.discovery import Found, drawn
 from starover.errors import Mistake, Throttled
 from starover.estate import Estate, Server
 from starover.inventory import read
+from starover.steps.whereabouts import Instance, Tag
 from starover.transport.aws import AwsCalls, Clients
 from starover.transport.calls import CallFailed
 
@@ -128,3 +129,23 @@ def test_what_may_not_be_read_is_said_and_the_rest_goes_on(how: str) -> None:
 def test_without_instances_there_is_nothing() -> None:
     with pytest.raises(Mistake, match="not authorized"):
         read_cloud(content(), Pages(refuse="describe_instances"), quiet)
+
+
+@pytest.mark.parametrize(
+    ("resource", "roles"),
+    [("ExchangeNode1", ["mailbox"]), ("DomainController2", ["dc"]), ("FileServer", ["witness"]), ("Bastion", None)],
+)
+def test_what_the_stack_calls_an_instance_tells_what_it_is(resource: str, roles: list[str] | None) -> None:
+    tags = {"Name": "LON-042", "aws:cloudformation:stack-name": "exchange", "aws:cloudformation:logical-id": resource}
+    one = Instance(
+        id="i-1",
+        state="running",
+        az="eu-west-2a",
+        vpc=None,
+        subnet=None,
+        address="10.0.0.100",
+        platform="windows",
+        tags=tuple(Tag(key=key, value=value) for key, value in tags.items()),
+    )
+    servers: Any = drawn(Found(instances=(one,)), domain="x.y").tree.get("servers", [])
+    assert [server["roles"] for server in servers] == ([roles] if roles else [])
