@@ -26,7 +26,18 @@ from starover.transport.rate import Rate
 from starover.transport.route import RoutedTransport
 from starover.transport.ssm import SsmTransport
 
-__all__ = ["Roads", "with_roads"]
+__all__ = ["BEHIND", "VIPS", "Roads", "with_roads"]
+
+BEHIND = 'name: behind\nextends: aws-2az-nodac\ntuning: {ship_latency_s: "30"}\n'
+VIPS = """name: vips
+extends: pa-4x2
+balancers: [{name: vips, kind: zevenet, addresses: [10.0.0.50, 10.0.32.50]}]
+client_names: [{name: mail.example.com, balancer: vips, dag: DAG1}]
+dns_records:
+  - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
+  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
+"""
+"""Topologies of S20 (copies lack three logs at any moment) and of S18."""
 
 T = TypeVar("T")
 

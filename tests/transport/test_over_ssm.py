@@ -10,20 +10,12 @@ from typing import Any
 
 import pytest
 from inner_lab import InnerLab
+from inner_roads import BEHIND, VIPS
 
 from starover.errors import AuthFailed, BadInventory, NotSafe
 from starover.transport import Script
 
 SSM = ("ssm",)
-BEHIND = 'name: behind\nextends: aws-2az-nodac\ntuning: {ship_latency_s: "30"}\n'
-VIPS = """name: vips
-extends: pa-4x2
-balancers: [{name: vips, kind: zevenet, addresses: [10.0.0.50, 10.0.32.50]}]
-client_names: [{name: mail.example.com, balancer: vips, dag: DAG1}]
-dns_records:
-  - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
-  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
-"""
 
 
 def topology(folder: Path, text: str) -> Path:
