@@ -218,9 +218,11 @@ def _telling(room: Room) -> Generator[tuple[Teller, Local]]:
 
     settings = room.settings
     teller = Teller(settings.console, simulated=room.estate.lab, json=settings.json and room.lines)
-    with teller:
-        yield teller, room.local([teller])
-    room.silent = teller.story.unreachable
+    try:
+        with teller:
+            yield teller, room.local([teller])
+    finally:
+        room.silent, room.heard = teller.story.unreachable, _answering(teller)
 
 
 def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:

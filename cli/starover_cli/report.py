@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from starover.command_line import with_dag
-from starover.errors import Mistake, StaroverError
+from starover.errors import Mistake, Refused, StaroverError
 from starover_cli.around import after_text
 from starover_cli.history import done_by
 from starover_cli.look import dag_map, plain_where
@@ -35,7 +35,7 @@ CHANGES = 3
 
 @contextmanager
 def heading(room: Room) -> Generator[None]:
-    """Whatever ends what is within: the screen begins with where this was, as far as that is known without asking."""
+    """Whatever ends what is within: the screen begins with where this was; nobody silent is asked for it."""
     try:
         yield
     except StaroverError as error:
@@ -43,12 +43,22 @@ def heading(room: Room) -> Generator[None]:
         if isinstance(error, Mistake):
             raise  # nothing was contacted: it is about the words that were typed, not about an estate
         if not room.settings.json and not room.headed:
-            now = None
-            with suppress(StaroverError):
-                now = room.clock.now()
             console = room.settings.console
-            console.result(first_line(plain_where(room.estate, room.dag_of(), now), console.width))
+            console.result(first_line(_where_it_ended(room, error), console.width))
         raise
+
+
+def _where_it_ended(room: Room, error: StaroverError) -> Where:
+    """The first line of an error. Where a guard said no, those who told it so are asked for votes and DAC mode."""
+    from starover_cli.cmd_look import read_where
+
+    if isinstance(error, Refused) and room.heard:
+        with suppress(StaroverError):
+            return read_where(room, room.heard)
+    now = None
+    with suppress(StaroverError):
+        now = room.clock.now()
+    return plain_where(room.estate, room.dag_of(), now)
 
 
 def _name_dag(room: Room, error: StaroverError, dag: str = "") -> None:

@@ -128,6 +128,8 @@ class Room:
     """An estate that stands in no file yet, and the file it may become; None: the inventory's."""
     silent: Sequence[str] = ()
     """Hosts that gave no answer a moment ago: what only looks around a run does not wait for them again."""
+    heard: Sequence[str] = ()
+    """Hosts that have just answered, to a plan or a run."""
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:

@@ -27,6 +27,7 @@ def test_a_zone_that_is_only_cut_off_is_fenced_first(tmp_path: Path) -> None:
 
         forced = place.type("plan", "force-quorum", "--lost-site", "AZ1")
         assert forced.code == 4
+        assert "quorum LOST 2/5   DAC DagOnly" in forced.out, "who told the guard so tells the first line too"
         assert "az-loss-assess answers `fence-first`" in " ".join((forced.out + forced.err).split())
         assert place.writes() == []
         assert place.mounted() | there == place.mounted()
