@@ -1,7 +1,7 @@
 """A second person's approval of one plan, as data, to and from JSON; knows no file, no clock and no screen.
 
-It names the plan's full digest, so it fits that plan and no other. It is not signed yet: whoever can write the file can
-write any name into it. That is said wherever it is shown.
+It names the plan's full digest, so it fits that plan and no other. Unsigned, whoever can write the file can write any
+name into it: that is said wherever it is shown, and a policy refuses it unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import msgspec
 
 from starover.errors import BadParameter
 
-__all__ = ["Second", "read_approval", "write_approval"]
+__all__ = ["UNSIGNED", "Second", "read_approval", "write_approval"]
+
+UNSIGNED = "unsigned"
 
 
 class Second(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +32,15 @@ class Second(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     at: datetime
     expires: datetime
     """When the plan's facts are too old."""
-    signature: Literal["unsigned"] = "unsigned"
+    binds: tuple[str, ...] = ()
+    """What was approved, line by line: so that the difference to another plan can be shown."""
+    signature: str = UNSIGNED
+    """An armoured SSH signature of `approval_signature.message`, or `unsigned`."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it has a signature; whose, and whether it fits, is another question."""
+        return self.signature != UNSIGNED
 
 
 def write_approval(approval: Second) -> bytes:

@@ -23,7 +23,11 @@ from starover.step import Settle
 from starover.transport import Part, Way
 from starover.values import Plain
 
+NOBODY = "nobody approved it"
+"""What a driver answers for a plan that nobody approved, and nobody refused."""
+
 __all__ = [
+    "NOBODY",
     "Approval",
     "Approve",
     "Done",
@@ -192,6 +196,14 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     """Why nobody else approved. It replaces the second person, and nothing else."""
     accepted: tuple[str, ...] = ()
     """What may be lost: `DB1=3`."""
+    signed: bool = False
+    """The second person's signature was checked against the allowed signers."""
+    policy: str = ""
+    """SHA-256 of the policy that allowed it; empty: there is none."""
+    rests_on: tuple[str, ...] = ()
+    """What the policy allowed it for: the window that is open."""
+    waivers: tuple[str, ...] = ()
+    """What was given away, and why."""
 
 
 class Ok(msgspec.Struct, frozen=True, kw_only=True, tag="ok", tag_field="answer"):

@@ -84,6 +84,14 @@ class Approved(_Event, frozen=True, kw_only=True, tag="approved"):
     """Why there was no second person."""
     accepted: tuple[str, ...] = ()
     """What may be lost: `DB1=3`."""
+    signed: bool = False
+    """The second person's signature was checked."""
+    policy: str = ""
+    """SHA-256 of the policy that allowed it."""
+    rests_on: tuple[str, ...] = ()
+    """What the policy allowed it for."""
+    waivers: tuple[str, ...] = ()
+    """What was given away, and why."""
 
 
 class Leased(_Event, frozen=True, kw_only=True, tag="leased"):

@@ -17,7 +17,7 @@ from starover.estate import Dag, Estate
 from starover.names import first_label, same_host
 from starover.values import Plain
 
-__all__ = ["Note", "Said", "Scope", "Seen", "lacking", "note_of", "other", "scope_of"]
+__all__ = ["Note", "Said", "Scope", "Seen", "dag_of", "lacking", "note_of", "other", "scope_of"]
 
 State = Literal["mine", "held", "free", "expired"]
 
@@ -67,7 +67,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     members: tuple[str, ...]
     """Asked at once: of them comes the majority, or all of them are needed."""
     witnesses: tuple[str, ...] = ()
-    """Hosts of the witness: they count as one more voter of an even number of members, and are asked when needed."""
+    """The witness host: one more voter of an even number of members, asked when it is needed. Where every member must
+    grant it, whichever witness host answers must do so too."""
     lost: tuple[str, ...] = ()
     """Members that are given up: looked at, never asked for it."""
     also: tuple[str, ...] = ()
@@ -94,14 +95,17 @@ def scope_of(
 
     `split`: the plan may split the brain, so that a silent member is the normal case and the plan proves it dead.
     """
-    dag = _dag_of(estate, parameters, hosts)
+    dag = dag_of(estate, parameters, hosts)
     if dag is None or runbook in FREE:
         return None
     known = any(first_label(one.name) == first_label(dag.name) for one in estate.dags)
     named = tuple(one for one in _texts(parameters.get("members")) if not known)
     members = _known(estate, named or dag.members)
     gone = _lost(estate, members, parameters)
-    witnesses = _known(estate, [*_texts(parameters.get("witness_server")), dag.witness, dag.alternate_witness])
+    every = bool(gone) or split or not known
+    witnesses = _known(estate, [*_texts(parameters.get("witness_server")), dag.witness])
+    if every:  # who votes is one host only; who may stand in its way, and answers, is asked in a disaster
+        witnesses = _known(estate, [*witnesses, dag.alternate_witness])
     if gone:  # what lies in a site that is given up is not asked either
         sites = _texts(parameters.get("lost_site"))
         witnesses = tuple(one for one in witnesses if estate.server(one).site not in sites)
@@ -117,7 +121,7 @@ def scope_of(
         witnesses=tuple(one for one in witnesses if one not in asked),
         lost=gone,
         also=tuple(dict.fromkeys(one for one in _known(estate, hosts) if one not in asked)),
-        every=bool(gone) or split or not known,
+        every=every,
         silent_lost=split and not gone,
     )
 
@@ -126,6 +130,7 @@ def lacking(scope: Scope, granted: Iterable[str], *, silent: Iterable[str] = (),
     """How many grants are missing; 0: the lease is held. `gone`: members given up by an earlier disaster run."""
     given = set(granted)
     if scope.every:
+        # a witness host that answers and has it from somebody else is found by `other`
         out = set(silent) if scope.silent_lost else set[str]()
         wanted = [one for one in scope.members if one not in out]
         return sum(one not in given for one in wanted) if wanted else 1
@@ -154,7 +159,8 @@ def note_of(text: str) -> Note:
         return Note()
 
 
-def _dag_of(estate: Estate, parameters: Mapping[str, Plain], hosts: Sequence[str]) -> Dag | None:
+def dag_of(estate: Estate, parameters: Mapping[str, Plain], hosts: Sequence[str]) -> Dag | None:
+    """The DAG that a plan is about: the one it names, else that of the first host that is a member."""
     name = str(parameters.get("dag") or "")
     if name:
         found = next((one for one in estate.dags if first_label(one.name) == first_label(name)), None)

@@ -16,6 +16,7 @@ from starover import journal as kept
 from starover.clock import Clock
 from starover.drivers.hosts import Came, Hosts, Job, Woke
 from starover.effects import (
+    NOBODY,
     Approval,
     Approve,
     Done,
@@ -35,7 +36,7 @@ from starover.effects import (
     digest_of,
 )
 from starover.engine import Run, machine
-from starover.errors import BadReport, CmdletFailed, Fault, NotApproved, ReplyLost, StaroverError
+from starover.errors import BadReport, CmdletFailed, Fault, NotApproved, Refused, ReplyLost, StaroverError
 from starover.estate import Server
 from starover.events import (
     Answered,
@@ -214,8 +215,7 @@ class Leg:
                 if not (self.stops and isinstance(effect.event, StepBegan)):  # else a resume asks for it again
                     work.extend(self._record(number, effect))
             elif isinstance(effect, Approve):
-                none = Failed(fault=Fault.of(NotApproved("nobody approved it")))
-                work.extend(self._answer(number, self.approve() or none))
+                work.extend(self._answer(number, self._approval()))
             elif isinstance(effect, Find):
                 work.extend(self._answer(number, self.find(effect)))
             elif isinstance(effect, Until):
@@ -231,6 +231,12 @@ class Leg:
             else:
                 self._hosts.put(Job(number, effect.script, effect.operation, effect.mutates))
         self._start()
+
+    def _approval(self) -> Approval | Failed:
+        try:
+            return self.approve() or Failed(fault=Fault.of(NotApproved(NOBODY)))
+        except Refused as refused:
+            return Failed(fault=Fault.of(refused))
 
     def _record(self, number: int, effect: Record) -> New:
         digest = digest_of(effect)

@@ -34,6 +34,7 @@ from starover.errors import BadParameter, PlanIsStale, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
+from starover.house import House
 from starover.journal import (
     Answered,
     Begun,
@@ -124,12 +125,14 @@ class Local:
         sinks: Sequence[Sink] = (),
         sign: Callable[[bytes], bytes] | None = None,
         leased: bool = True,
+        house: House | None = None,
     ) -> None:
         """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked.
 
         `sign` makes an SSH signature of a run's head whenever a leg of it has ended; None: heads are not signed.
 
         The transport stays the caller's: it is not closed here. `leased`: what changes a DAG takes its lease first.
+        `house`: the rules that every approval is held against, whoever asks for it.
         """
         self.estate = estate
         self.content = content
@@ -140,6 +143,7 @@ class Local:
         self.sinks = tuple(sinks)
         self.sign = sign
         self.leased = leased
+        self.house = house
         self._redact = Redactor(transport.secrets)
         self._servers = {server.name: server for server in estate.servers}
         self._inbox: SimpleQueue[Mail] = SimpleQueue()
@@ -234,6 +238,8 @@ class Local:
         """
         with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
             past = self._past(journal.run)
+            if self.house is not None and past.begun.plan is not None:
+                self.house.may_go_on(past.begun.plan, self.why.who)
             self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
             keep = past.resume_from()
             entries = [entry for entry in past.entries if entry.n <= keep]
@@ -371,7 +377,10 @@ class Local:
         self._inbox = SimpleQueue()
 
         def approval() -> Approval | None:
-            return approve(run.plan) if approve is not None and run.plan is not None else None
+            given = approve(run.plan) if approve is not None and run.plan is not None else None
+            if given is None or self.house is None or run.plan is None:
+                return given
+            return self.house.check(run.plan, given, self.clock.now())
 
         return Leg(
             run=run,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from starover.effects import Approval, Approve, Failed, Machine, Result
+from starover.effects import NOBODY, Approval, Approve, Failed, Machine, Result
 from starover.engine.leasing import Leasing
 from starover.engine.state import Failure, Run, State
 from starover.engine.strand import Parked, Strand, gravest
@@ -97,6 +97,8 @@ def _approve(state: State, plan: Plan) -> Process:
         if plan.risk is Risk.READ or not (plan.changes or plan.stops):
             return
         answer = yield from perform(Approve(digest=plan.digest, risk=plan.risk.value))
+        if isinstance(answer, Failed) and answer.fault.what != NOBODY:
+            raise answer.fault.raised()
         check_approval(plan, answer if isinstance(answer, Approval) else None, state.run.started)
         assert not isinstance(answer, Failed)
     except Refused as error:
@@ -114,6 +116,10 @@ def _approve(state: State, plan: Plan) -> Process:
                 second_at=second.at if second is not None else None,
                 break_glass=answer.break_glass,
                 accepted=answer.accepted,
+                signed=answer.signed,
+                policy=answer.policy,
+                rests_on=answer.rests_on,
+                waivers=answer.waivers,
             )
         )
 
