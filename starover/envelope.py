@@ -121,7 +121,7 @@ def reads(server: Server, parts: Sequence[tuple[str, Body]], nonce: str) -> Comp
     if any(body.single for _, body in parts):
         return _single_reading(server, [body for _, body in parts], nonce)
     wanted = [body.exchange for _, body in parts if body.exchange]
-    provider = _Provider(server, wanted)
+    provider = _Provider(server, wanted, credential=any(body.credential for _, body in parts))
     pieces = [provider.prologue(nonce)]
     pieces += [
         _wrap("part", body=body, allowed=provider.allowed(body), opening=_json_opening(part)) for part, body in parts
@@ -152,7 +152,7 @@ def write(
         _cannot_be_pinned(server)
         commands(body.text, reads=False)
         return Composed(text=body.text, way="command")
-    provider = _Provider(server, [body.exchange] if body.exchange else [])
+    provider = _Provider(server, [body.exchange] if body.exchange else [], credential=body.credential)
     opening = _json_opening(operation)
     kept = f'{{"operation":"{operation}","prev":{ascii_json(prev)}'
     text = _wrap(
@@ -232,7 +232,8 @@ def bare(server: Server, fragment: str, nonce: str, **arguments: Arg) -> Compose
 class _Provider:
     """How the Exchange cmdlets that the parts name get into the session (`powershell.md` 2.1)."""
 
-    def __init__(self, server: Server, wanted: Sequence[tuple[str, ...]]) -> None:
+    def __init__(self, server: Server, wanted: Sequence[tuple[str, ...]], *, credential: bool = False) -> None:
+        """`credential`: a body needs it for itself, with the snap-in too."""
         self.kind = ""
         self._host = first_label(server.name)
         self.arguments: tuple[tuple[str, str], ...] = ()
@@ -251,7 +252,8 @@ class _Provider:
         controller = exchange.controller
         if self.kind == "snapin":
             self._block = _wrap("snapin", controller=controller)
-            return
+            if not credential:
+                return
         if exchange.provider == "direct":
             raise BadInventory(
                 f"{server.name} has `exchange.provider: direct`, which carries single commands, and this is a script "
@@ -282,12 +284,16 @@ class _Provider:
         reference = exchange.credential or server.credential
         if reference in ("", TICKET):
             lacks = "password" if reference else "credential"
+            what = "this step" if credential else "`exchange.provider: remote`"
+            why = "to lock what it carries" if credential else "for the second hop"
             raise BadInventory(
-                f"{server.name} has no {lacks}, and `exchange.provider: remote` needs one for the second hop",
+                f"{server.name} has no {lacks}, and {what} needs one {why}",
                 next=(f"give {server.name} a `credential:`, or its `exchange:` one of its own",),
                 host=server.name,
             )
         self.arguments = ((_CREDENTIAL, reference),)
+        if self.kind == "snapin":
+            return
         fqdn = server.fqdn if exchange.server == "local" else exchange.server
         together = sorted({name for names in wanted for name in names})
         session = f"starover-exchange {controller}".rstrip()  # a session that is pinned elsewhere is another one

@@ -65,6 +65,8 @@ class Body:
     """Exchange cmdlets the head line `# exchange: ...` names; empty: the plain Windows session is enough."""
     single: bool = False
     """Marked `# single`: one command with literal parameters, fit for the provider `direct`."""
+    credential: bool = False
+    """Marked `# credential`: it uses the PSCredential `$ExchangeCredential`, whatever the provider."""
     call: bool = False
     """It is no script but a call as data (`starover.calls`)."""
 
@@ -298,7 +300,7 @@ def make_body(template: str, text: str) -> Body:
     """Wrap rendered text, reading its head lines. Raises `BadTemplate` for a head line that cannot be read."""
     text = text.rstrip("\n") + "\n"
     exchange: list[str] = []
-    single = False
+    single = credential = False
     for line in text.splitlines():
         if not line.startswith("#"):
             break
@@ -306,6 +308,7 @@ def make_body(template: str, text: str) -> Body:
         if word == "exchange" and colon:
             exchange += [name.strip() for name in rest.split(",")]
         single = single or line.strip() == "# single"
+        credential = credential or line.strip() == "# credential"
     for name in exchange:
         if not _CMDLET.fullmatch(name):
             raise BadTemplate(f"the head line `# exchange:` of {template} names `{name}`, which is no cmdlet")
@@ -314,6 +317,7 @@ def make_body(template: str, text: str) -> Body:
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         exchange=tuple(dict.fromkeys(exchange)),
         single=single,
+        credential=credential,
     )
 
 

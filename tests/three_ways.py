@@ -112,6 +112,15 @@ _STATIC: dict[str, Plain] = {
     "ip": ["172.19.18.50", "172.19.19.50"],
     "members": ["MBX1", "MBX2"],
 }
+_ROLL = _extended(
+    "aws-2az",
+    "use: [dag]\ncertificates:\n"
+    "  - {name: old, domains: [mail.example.com, autodiscover.example.com], days: 20}\n"
+    "  - {name: new, subject: 'CN=mail.example.com, O=New', domains: ['*.example.com'], services: [], "
+    "servers: [ExchangeNode1]}\n",
+)
+NEW_CERTIFICATE = "04EDE9CAA47BE89CE64D88C6A6F9E7CD757EE89F"
+"""Its thumbprint, which belongs to the seed."""
 _BUILT = _extended(
     "aws-2az",
     "dags:\n  - {name: DAG, members: [ExchangeNode1, ExchangeNode2], witness: FileServer3, "
@@ -458,6 +467,39 @@ CASES: tuple[Case, ...] = (
         parameters={"copy": ["DB01/EX2"], "files": "safe-delete"},
         before=(Before(fault=("divergence", "DB01/EX2"), knobs={"logs": 4}, seconds=300),),
         brings=("snapshots_begun", "seeded"),
+    ),
+    Case(
+        topology=_ROLL,
+        book="certificate-roll",
+        parameters={"kind": "san", "thumbprint": NEW_CERTIFICATE},
+        brings=("certificate_present", "certificate_shown"),
+    ),
+    Case(
+        topology=_ROLL,
+        book="certificate-roll",
+        parameters={"kind": "san", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
+        brings=("certificate_shown",),
+        undone=True,
+    ),
+    Case(
+        topology=_ROLL,
+        book="certificate-roll",
+        parameters={"kind": "back-end", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
+        brings=("back_end_shown",),
+    ),
+    Case(
+        topology=_ROLL,
+        book="certificate-roll",
+        parameters={"kind": "back-end", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
+        brings=("back_end_shown",),
+        undone=True,
+    ),
+    Case(
+        topology=_ROLL,
+        book="certificate-roll",
+        parameters={"kind": "auth", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
+        before=(Before(fault=("auth_cert_expired", "")),),
+        brings=("auth_next", "auth_in_force", "service_restarted"),
     ),
     Case(
         topology="pa-4x2-farm",

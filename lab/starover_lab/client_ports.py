@@ -23,6 +23,8 @@ from starover_lab.world.world import World
 __all__ = ["ClientPorts", "Place"]
 
 _LOOPBACK = "127.0.0.1"
+_CERTIFIED = {"smtp": "SMTP", "imap": "IMAP", "pop": "POP"}
+"""The service whose certificate is shown; of all others IIS's."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ClientPorts:
         self._world = world
         self._state = world.state
         self._authority = authority
-        self._tls: dict[str, ssl.SSLContext] = {}
+        self._tls: dict[tuple[str, str], ssl.SSLContext] = {}
+        """By server and thumbprint."""
         self._servers: list[asyncio.Server] = []
         self._open: set[asyncio.Task[None]] = set()
         self.at: dict[Place, int] = {}
@@ -110,7 +113,7 @@ class ClientPorts:
         if not self._state.runs(server, kind.service):
             raise _Reset
         if kind.tls:
-            await writer.start_tls(self._context(server))
+            await writer.start_tls(self._context(server, kind))
         await _SPEAKS[kind.speaks](self, server, kind, reader, writer)
 
     def _behind(self, place: Place, kind: ClientService) -> Server | None:
@@ -138,15 +141,18 @@ class ClientPorts:
             raise _Reset
         return (near or able)[0]
 
-    def _context(self, server: Server) -> ssl.SSLContext:
-        """With a certificate for the names that the server's certificate for IIS has."""
-        if server.name not in self._tls:
-            assert server.exchange is not None
-            certificates = server.exchange.client_access.certificates
-            domains = [name for one in certificates if "IIS" in one.services for name in one.domains]
-            names = list(dict.fromkeys([*domains, server.fqdn]))
-            self._tls[server.name] = self._authority.server(names, [server.address])[0]
-        return self._tls[server.name]
+    def _context(self, server: Server, kind: ClientService) -> ssl.SSLContext:
+        """With the names and the serial number of the certificate that the server has for what stands there."""
+        assert server.exchange is not None
+        service = _CERTIFIED.get(kind.speaks, "IIS")
+        held = [one for one in server.exchange.client_access.certificates if service in one.services]
+        shown = next((one for one in held if not one.self_signed), next(iter(held), None))
+        key = (server.name, shown.thumbprint if shown is not None else "")
+        if key not in self._tls:
+            names = list(dict.fromkeys([*(shown.domains if shown is not None else ()), server.fqdn]))
+            serial = shown.serial if shown is not None else 0
+            self._tls[key] = self._authority.server(names, [server.address], serial)[0]
+        return self._tls[key]
 
     # -- what they say -------------------------------------------------------------------------------------------
 

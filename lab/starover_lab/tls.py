@@ -62,13 +62,16 @@ class Authority:
         """The CA's certificate, for clients."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def server(self, names: Sequence[str], addresses: Sequence[str]) -> tuple[ssl.SSLContext, bytes]:
-        """A server's TLS context with a certificate for these DNS names and IP addresses, and its SHA-256."""
+    def server(self, names: Sequence[str], addresses: Sequence[str], serial: int = 0) -> tuple[ssl.SSLContext, bytes]:
+        """A server's TLS context with a certificate for these DNS names and IP addresses, and its SHA-256.
+
+        `serial`: its serial number; 0: any.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
         certificate = (
-            self._builder(_name(names[0]), key.public_key())
+            self._builder(_name(names[0]), key.public_key(), serial)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -89,13 +92,13 @@ class Authority:
             Path(path).unlink()
         return context, hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, serial: int = 0) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key)
-            .serial_number(x509.random_serial_number())
+            .serial_number(serial or x509.random_serial_number())
             .not_valid_before(self._now - timedelta(days=1))
             .not_valid_after(self._now + _LIFE)
         )

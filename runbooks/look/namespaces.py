@@ -1,10 +1,10 @@
 """Look at where clients are sent, and at the certificates they are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from starover import DagName, Estate, Finding, Findings, Server, Steps, attempt, runbook
 from starover.steps.certificates import certificate_findings
-from starover.steps.client_access import ClientSettings, Providers, mapi_http, providers
+from starover.steps.client_access import Providers, mapi_http, providers
 from starover.steps.client_servers import (
     answers_of,
     certificates_of,
@@ -13,7 +13,7 @@ from starover.steps.client_servers import (
     protection_of,
     settings_of,
 )
-from starover.steps.namespaces import Days, access_findings, hosts_of, name_findings
+from starover.steps.namespaces import Days, access_findings, client_hosts, name_findings
 
 LEVELS = ("fail", "unknown", "warn", "info", "ok")
 
@@ -33,7 +33,7 @@ def namespace_audit(
     guarded = yield from protection_of(chosen)
     mapi = yield from attempt(mapi_http.read(chosen[0]))
     every = [server.name for server in estate.servers if server.exchange is not None]
-    hosts = _hosts(estate, settings)
+    hosts = client_hosts(estate, settings)
     found = list(access_findings(settings, guarded, fact(mapi), every))
     found += yield from _certificates(chosen, hosts, days)
     found += name_findings((yield from answers_of(hosts, estate, chosen[0])))
@@ -54,7 +54,7 @@ def cert_check(
     """
     chosen = yield from client_servers(estate, servers, dag)
     settings = yield from settings_of(chosen)
-    return _sorted((yield from _certificates(chosen, _hosts(estate, settings), days)))
+    return _sorted((yield from _certificates(chosen, client_hosts(estate, settings), days)))
 
 
 def _certificates(servers: Sequence[Server], hosts: Sequence[str], days: int) -> Steps[list[Finding]]:
@@ -62,14 +62,6 @@ def _certificates(servers: Sequence[Server], hosts: Sequence[str], days: int) ->
     told = yield from attempt(providers.read(servers[0]))
     expected = told.find("EXPR") if isinstance(told, Providers) else None
     return list(certificate_findings(seen, hosts, expected.principal if expected else "", days))
-
-
-def _hosts(estate: Estate, settings: Mapping[str, ClientSettings | str]) -> list[str]:
-    """The names that clients use: those of the inventory, and those that servers send them to, but for servers' own."""
-    own = {server.fqdn.casefold() for server in estate.servers}
-    sent = [host for now in settings.values() if not isinstance(now, str) for host in hosts_of(now)]
-    names = [*(one.name.casefold() for one in estate.client_names), *sent]
-    return [name for name in dict.fromkeys(names) if name not in own]
 
 
 def _sorted(found: Sequence[Finding]) -> Findings:

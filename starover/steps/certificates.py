@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, TypeAlias
+
+import msgspec
 
 from starover.runbook import Finding
 from starover.step import Query, Report
 
-__all__ = ["Certificate", "Certificates", "certificate_findings", "certificates", "covers", "shows", "uncovered"]
+__all__ = [
+    "Certificate",
+    "Certificates",
+    "Thumbprint",
+    "certificate_findings",
+    "certificates",
+    "covers",
+    "missing_names",
+    "shows",
+    "uncovered",
+]
+
+
+Thumbprint: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9A-Fa-f]{40}(?![\s\S])", title="Thumbprint", description="40 hex digits")
+]
+"""Of a certificate."""
 
 
 class Certificate(Report):
@@ -21,6 +40,12 @@ class Certificate(Report):
     days: int
     """Whole days until it ends."""
     expired: bool
+    serial: str
+    """Serial number, in hex."""
+    key: bool
+    """Its private key is there."""
+    back: bool
+    """The back end shows it on 444."""
     shown: bool
     """The web server shows it on 443."""
 
@@ -49,6 +74,15 @@ class Certificates(Report):
         """The one that clients see."""
         return next((one for one in self.certificates if one.shown), None)
 
+    @property
+    def back(self) -> Certificate | None:
+        """The one that the back end shows."""
+        return next((one for one in self.certificates if one.back), None)
+
+    def find(self, thumbprint: str) -> Certificate | None:
+        """A certificate by its thumbprint."""
+        return next((one for one in self.certificates if one.thumbprint.casefold() == thumbprint.casefold()), None)
+
 
 certificates = Query("client/certificates.ps1.j2", Certificates)
 """Of the host that is asked."""
@@ -69,7 +103,12 @@ def shows(one: Certificate, name: str) -> bool:
 def uncovered(now: Certificates, hosts: Sequence[str]) -> list[str]:
     """The hosts that the certificate which clients see is not good for; all of them where there is none."""
     shown = now.shown
-    return [host for host in dict.fromkeys(hosts) if shown is None or not covers(shown.covered, host)]
+    return missing_names(shown, hosts) if shown is not None else list(dict.fromkeys(hosts))
+
+
+def missing_names(one: Certificate, hosts: Sequence[str]) -> list[str]:
+    """The hosts that a certificate is not good for."""
+    return [host for host in dict.fromkeys(hosts) if not covers(one.covered, host)]
 
 
 def certificate_findings(

@@ -14,6 +14,7 @@ from starover.errors import BadParameter, StaroverError
 from starover.estate import Dag, Estate, Server
 from starover.runbook import Finding, Steps, attempt, together
 from starover.step import Query, Report
+from starover.steps.certificates import covers
 
 __all__ = [
     "HEALTH",
@@ -58,6 +59,8 @@ class Look(Report):
     said: tuple[str, ...]
     names: tuple[str, ...]
     """Whom the certificate is for."""
+    serial: str
+    """Of the certificate, in hex; empty: there was none."""
     days: int | None
     milliseconds: int
 
@@ -209,10 +212,3 @@ def finding_of(seen: Seen) -> Finding:
         says = f"its certificate is for {', '.join(seen.look.names)}, and clients ask for {name}"
         return Finding(check=check, on=on, level="warn", says=says)
     return Finding(check=check, on=on, level="ok", says=f"answers in {seen.look.milliseconds} ms")
-
-
-def covers(names: Sequence[str], wanted: str) -> bool:
-    """Whether a certificate's names are for a host; a star stands for one label."""
-    host = wanted.rstrip(".").casefold()
-    parent = host.partition(".")[2]
-    return any(one.casefold() in (host, f"*.{parent}") for one in names)

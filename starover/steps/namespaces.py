@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from starover.estate import Estate
 from starover.names import first_label
 from starover.runbook import Finding
 from starover.steps.client_access import ClientSettings, MapiHttp, Protection
 from starover.steps.dns import Answer
 
-__all__ = ["Days", "access_findings", "hosts_of", "name_findings"]
+__all__ = ["Days", "access_findings", "client_hosts", "hosts_of", "name_findings"]
 
 Days: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=365, description="1 to 365 days")]
 LONG_TTL = 300
@@ -26,6 +27,14 @@ def hosts_of(now: ClientSettings) -> tuple[str, ...]:
     hosts = [urlsplit(url).hostname or "" for url in urls]
     hosts += [host for one in now.anywhere for host in (one.internal, one.external)]
     return tuple(dict.fromkeys(host.casefold() for host in hosts if host))
+
+
+def client_hosts(estate: Estate, settings: Mapping[str, ClientSettings | str]) -> list[str]:
+    """The names that clients use: those of the inventory, and those that servers send them to, but for servers' own."""
+    own = {server.fqdn.casefold() for server in estate.servers}
+    sent = [host for now in settings.values() if not isinstance(now, str) for host in hosts_of(now)]
+    names = [*(one.name.casefold() for one in estate.client_names), *sent]
+    return [name for name in dict.fromkeys(names) if name not in own]
 
 
 def access_findings(

@@ -61,6 +61,8 @@ class Seen(msgspec.Struct, kw_only=True, rename="camel"):
     """First lines that were said, cut short."""
     names: list[str] = msgspec.field(default_factory=list[str])
     """Whom the certificate is for."""
+    serial: str = ""
+    """Of the certificate, in hex; empty: there was none."""
     days: int | None = None
     """That the certificate is still good for; negative: it has expired. None: there was none."""
     milliseconds: int = 0
@@ -166,7 +168,7 @@ class _Line:
             secured = context.wrap_socket(self._line, server_hostname=name)
         certificate = secured.getpeercert(binary_form=True)
         if certificate:
-            seen.names, seen.days = _read_certificate(certificate)
+            seen.names, seen.serial, seen.days = _read_certificate(certificate)
         return secured
 
     def _patience(self) -> float:
@@ -193,7 +195,7 @@ class _Line:
         return line.rstrip(b"\r").decode("latin-1")[:_LINE]
 
 
-def _read_certificate(data: bytes) -> tuple[list[str], int]:
+def _read_certificate(data: bytes) -> tuple[list[str], str, int]:
     certificate = x509.load_der_x509_certificate(data)
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -201,7 +203,7 @@ def _read_certificate(data: bytes) -> tuple[list[str], int]:
     except x509.ExtensionNotFound:
         names = []
     left = certificate.not_valid_after_utc - datetime.now(UTC)
-    return names, left.days
+    return names, f"{certificate.serial_number:X}", left.days
 
 
 def _tcp(line: _Line, want: Want, seen: Seen) -> None:

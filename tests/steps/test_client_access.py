@@ -160,7 +160,14 @@ def test_principal_names(text: str, fits: bool) -> None:
 
 
 def certificate(*names: str, days: int = 200, shown: bool = True, **more: Any) -> Certificate:
-    values: dict[str, Any] = {"thumbprint": "AB12", "subject": f"CN={names[0]}, O=Example", "self_signed": False}
+    values: dict[str, Any] = {
+        "thumbprint": "AB12",
+        "subject": f"CN={names[0]}, O=Example",
+        "self_signed": False,
+        "serial": "0A",
+        "key": True,
+        "back": False,
+    }
     return Certificate(**(values | {"names": names, "days": days, "expired": False, "shown": shown} | more))
 
 

@@ -27,7 +27,7 @@ VIP = Target("10.0.0.50", "mail.example.com", "mail.example.com", EX1, shared=Tr
 
 def look(**more: Any) -> Look:
     base: dict[str, Any] = {"answers": True, "error": "", "status": 200, "location": "", "said": ()}
-    return Look(**{**base, "names": (), "days": None, "milliseconds": 5, **more})
+    return Look(**{**base, "names": (), "serial": "", "days": None, "milliseconds": 5, **more})
 
 
 @pytest.mark.parametrize(

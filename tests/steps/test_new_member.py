@@ -28,6 +28,9 @@ def serves(host: str = "mail.example.com", thumbprint: str = "AA", *protected: s
         names=(host,),
         days=90,
         expired=False,
+        serial="0A",
+        key=True,
+        back=False,
         shown=True,
     )
     owa = Directory(protocol="owa", vdir="X\\owa", internal=f"https://{host}/owa", external="")

@@ -33,7 +33,7 @@ def x509_columns(one: Certificate) -> list[tuple[str, Value]]:
         ("NotAfter", moment(one.not_after)),
         ("FriendlyName", one.friendly_name),
         ("HasPrivateKey", True),
-        ("SerialNumber", guid_of("serial", one.thumbprint).text.replace("-", "").upper()),
+        ("SerialNumber", f"{one.serial:030X}"),
         ("Version", 3),
         ("Archived", False),
         ("RawData", raw_data(one)),

@@ -6,13 +6,22 @@ Get-ClientAccessServer is the name of Exchange 2013; later versions have it too 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from starover_lab.cmdlets.dag_tasks import NOTHING_CHANGED
 from starover_lab.cmdlets.databases import ad_columns
 from starover_lab.cmdlets.identities import known_server
-from starover_lab.cmdlets.machine import Machine, exchange_error, given_list, machine, mutate, reading
+from starover_lab.cmdlets.machine import (
+    Machine,
+    exchange_error,
+    exchange_record,
+    given_list,
+    machine,
+    mutate,
+    reading,
+    switch,
+)
 from starover_lab.cmdlets.objects import DATA, guid_of, list_of, make, moment, product, server_version, text_of
 from starover_lab.cmdlets.uris import uri
 from starover_lab.cmdlets.virtual_directories import (
@@ -24,7 +33,7 @@ from starover_lab.cmdlets.virtual_directories import (
     split_identity,
 )
 from starover_lab.powershell.command import Body, Invocation
-from starover_lab.powershell.values import PSObject, TimeSpan, Unsupported, Value
+from starover_lab.powershell.values import DateTime, PSObject, TimeSpan, Unsupported, Value
 from starover_lab.world.client_access import OutlookAnywhere, OutlookProvider
 from starover_lab.world.errors import WorldError
 
@@ -313,10 +322,49 @@ def get_auth_config(call: Invocation) -> Iterator[Value]:
     organization = here.world.client_access.organization()
     values = ad_columns(here, name, "server", guid_of("auth").text, origin, "ms-Exch-Auth-Auth-Config") | {
         "CurrentCertificateThumbprint": organization.auth_certificate,
+        "PreviousCertificateThumbprint": organization.previous_auth_certificate,
         "NextCertificateThumbprint": organization.next_auth_certificate,
         "NextCertificateEffectiveDate": moment(organization.next_auth_effective),
     }
     yield make("Get-AuthConfig", values, text=name)
+
+
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_SOONEST = timedelta(hours=48)
+_TOO_SOON = (
+    "The new certificate's effective date is not at least 48 hours in the future and may not be deployed on all "
+    "necessary servers by that time. Use the Force parameter to set it anyway."
+)
+
+
+def set_auth_config(call: Invocation) -> Iterator[Value]:
+    """Set-AuthConfig: the next certificate with its day, or -PublishCertificate, or -ClearPreviousCertificate."""
+    here = machine(call)
+    bound = call.bound
+    next_ = {"NewCertificateThumbprint", "NewCertificateEffectiveDate", "Force"}
+    _refuse_other(call, bound, {*next_, "PublishCertificate", "ClearPreviousCertificate"})
+    access, dc = here.world.client_access, here.dc(bound.get("DomainController"))
+    thumbprint, day = text_of(bound.get("NewCertificateThumbprint")), bound.get("NewCertificateEffectiveDate")
+    if thumbprint:
+        if not isinstance(day, DateTime):
+            raise Unsupported("Set-AuthConfig -NewCertificateThumbprint without a date: the lab does not simulate it")
+        effective = _FIRST + timedelta(microseconds=day.ticks // 10)
+        if effective < here.world.now + _SOONEST and not switch(bound.get("Force")):
+            reading(call)
+            call.error(exchange_record(call, "System.InvalidOperationException", "InvalidOperation", _TOO_SOON))
+            return
+        mutate(
+            call,
+            "Auth Configuration",
+            bound,
+            partial(access.set_next_auth, here.host, thumbprint, effective),
+            dc=dc,
+        )
+    elif switch(bound.get("PublishCertificate")):
+        mutate(call, "Auth Configuration", bound, partial(access.publish_auth, here.host), dc=dc)
+    elif switch(bound.get("ClearPreviousCertificate")):
+        mutate(call, "Auth Configuration", bound, partial(access.clear_previous_auth, here.host), dc=dc)
+    yield from ()
 
 
 def test_outlook(call: Invocation) -> Iterator[Value]:
@@ -366,5 +414,6 @@ BODIES: dict[str, Body] = {
     "Set-OrganizationConfig": set_organization,
     "Set-TransportConfig": set_transport,
     "Get-AuthConfig": get_auth_config,
+    "Set-AuthConfig": set_auth_config,
     "Test-OutlookConnectivity": test_outlook,
 }

@@ -1,4 +1,4 @@
-"""Which provider a path belongs to: the file system, the registry, the certificate store, AD; reads nothing."""
+"""Which provider a path belongs to: the file system, the registry, certificates, AD, the web server; reads nothing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Literal
 
 __all__ = ["Drive", "drive_of"]
 
-Drive = Literal["file", "registry", "certificate", "directory"]
+Drive = Literal["file", "registry", "certificate", "directory", "web"]
 _REGISTRY = ("hklm:", "hkey_local_machine", "registry::", "microsoft.powershell.core\\registry::")
 _CERTIFICATES = ("cert:", "certificate::", "microsoft.powershell.security\\certificate::")
+_WEB = ("iis:", "webadministration::")
 _DIRECTORY = ("ad:", "activedirectory:::", "microsoft.activedirectory.management.dll\\activedirectory:::")
 
 
@@ -21,4 +22,6 @@ def drive_of(path: str) -> Drive:
         return "certificate"
     if low.startswith(_DIRECTORY):
         return "directory"
+    if low.startswith(_WEB):
+        return "web"
     return "file"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from starover_lab.cmdlets import providers
+from starover_lab.cmdlets import providers, web_bindings
 from starover_lab.cmdlets.drives import drive_of
 from starover_lab.cmdlets.machine import given_list, switch
 from starover_lab.cmdlets.objects import moment, product, text_of
@@ -130,6 +130,9 @@ def _full(call: Invocation, bound: Mapping[str, Value]) -> list[str]:
 def new_item(call: Invocation) -> Iterator[Value]:
     """New-Item: a file (new, unless -Force) or a folder with all above it."""
     for bound in call.records():
+        if any(drive_of(path) == "web" for path in given_list(bound.get("Path"))):
+            yield from web_bindings.new_item(call, bound)
+            continue
         kind = (text_of(bound.get("ItemType")) or "File").casefold()
         if kind not in {"file", "directory"}:
             raise Unsupported(f"New-Item -ItemType {kind}: the lab's file system has files and folders")
@@ -173,6 +176,9 @@ def remove_item(call: Invocation) -> Iterator[Value]:
     """Remove-Item. A folder that is not empty needs -Recurse: the question otherwise asked cannot be answered here."""
     for bound in call.records():
         for path, literal in asked_paths(bound):
+            if drive_of(path) == "web":
+                web_bindings.remove_item(call, path)
+                continue
             try:
                 for entry in list(expand(call, path, literal=literal)):
                     if not _kept(bound, entry):

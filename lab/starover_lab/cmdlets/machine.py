@@ -30,6 +30,7 @@ __all__ = [
     "Machine",
     "Provider",
     "exchange_error",
+    "exchange_record",
     "given_list",
     "machine",
     "mutate",

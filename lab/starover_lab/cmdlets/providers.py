@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from starover_lab.cmdlets import ad_security, certificate_store, registry
+from starover_lab.cmdlets import ad_security, certificate_store, registry, web_bindings
 from starover_lab.cmdlets.drives import drive_of
 from starover_lab.cmdlets.machine import machine
 from starover_lab.cmdlets.paths import Refused, asked_paths, expand
@@ -52,6 +52,8 @@ def exists(call: Invocation, path: str, kind: str) -> bool:
             return kind.casefold() != "leaf" and registry.exists(here, path)
         case "certificate":
             return certificate_store.exists(here, path)
+        case "web":
+            return web_bindings.exists(here, path)
         case _:
             return ad_security.exists(here, path)
 

@@ -97,9 +97,15 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Get-OrganizationConfig",
         "Set-OrganizationConfig",
         "Get-AuthConfig",
+        "Set-AuthConfig",
         "Test-OutlookConnectivity",
     ),
-    "Exchange Server Certificates": ("Get-ExchangeCertificate", "Enable-ExchangeCertificate"),
+    "Exchange Server Certificates": (
+        "Get-ExchangeCertificate",
+        "Enable-ExchangeCertificate",
+        "Export-ExchangeCertificate",
+        "Import-ExchangeCertificate",
+    ),
     "Organization Transport Settings": (
         "Get-TransportConfig",
         "Set-TransportConfig",

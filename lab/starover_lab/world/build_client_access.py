@@ -178,6 +178,7 @@ def _certificates(state: State, server: Server, specs: tuple[CertificateSpec, ..
                 not_after=state.now + timedelta(days=spec.days),
                 services=spec.services,
                 self_signed=spec.self_signed,
+                exportable=spec.exportable,
             )
         )
     return found

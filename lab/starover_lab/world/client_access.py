@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from starover_lab.world.client_settings import (
@@ -30,6 +31,8 @@ __all__ = [
     "VirtualDirectory",
 ]
 
+_SERVICELET = timedelta(hours=12)
+"""How long after its day a next Auth certificate comes into force by itself [model]."""
 _ONE_HOLDER = ("IIS",)
 """Services that one certificate of a server can have at a time."""
 
@@ -128,7 +131,40 @@ class ClientAccess:
 
     def organization(self) -> Organization:
         """Get-OrganizationConfig, Get-AuthConfig, Get-TransportConfig as far as needed; read it, change it here."""
-        return self._state.organization
+        organization, effective = self._state.organization, self._state.organization.next_auth_effective
+        if effective is not None and self._state.now >= effective + _SERVICELET:
+            self._rotate()
+        return organization
+
+    def set_next_auth(self, asked: str, thumbprint: str, effective: datetime) -> None:
+        """Set-AuthConfig -NewCertificateThumbprint -NewCertificateEffectiveDate: by itself it comes into force then.
+
+        Raises `not_found` (object certificate) where the asking server does not have it, `no_dc`.
+        """
+        self._writable(asked)
+        self._certificate(asked, thumbprint)
+        organization = self._state.organization
+        organization.next_auth_certificate, organization.next_auth_effective = thumbprint.upper(), effective
+        self._log("auth", self._state.dns_name, next=thumbprint.upper())
+
+    def publish_auth(self, asked: str) -> None:
+        """Set-AuthConfig -PublishCertificate: the next one is in force now. Raises `invalid` without a next one."""
+        self._writable(asked)
+        if not self._state.organization.next_auth_certificate:
+            raise WorldError("invalid", "there is no next certificate", parameter="PublishCertificate")
+        self._rotate()
+
+    def clear_previous_auth(self, asked: str) -> None:
+        """Set-AuthConfig -ClearPreviousCertificate."""
+        self._writable(asked)
+        self._state.organization.previous_auth_certificate = ""
+
+    def _rotate(self) -> None:
+        organization = self._state.organization
+        organization.previous_auth_certificate = organization.auth_certificate
+        organization.auth_certificate = organization.next_auth_certificate
+        organization.next_auth_certificate, organization.next_auth_effective = "", None
+        self._log("auth", self._state.dns_name, current=organization.auth_certificate)
 
     def set_organization(
         self, asked: str, *, mapi_http: bool | None = None, safety_net_hold_s: float | None = None
@@ -172,8 +208,7 @@ class ClientAccess:
         """
         self._writable(asked)
         settings = self._settings(server)
-        if not any(one.thumbprint.casefold() == thumbprint.casefold() for one in settings.certificates):
-            raise WorldError("not_found", f"no certificate {thumbprint}", object="certificate", name=thumbprint)
+        self._certificate(server, thumbprint)
         kept: list[Certificate] = []
         for one in settings.certificates:
             if one.thumbprint.casefold() == thumbprint.casefold():
@@ -184,6 +219,44 @@ class ClientAccess:
             kept.append(one)
         settings.certificates[:] = kept
         self._log("certificate", self._state.server(server).name, thumbprint=thumbprint, services=list(services))
+
+    def export_certificate(self, server: str, thumbprint: str) -> Certificate:
+        """What Export-ExchangeCertificate takes along. Raises `not_found`, and `invalid` for a key that stays."""
+        found = self._certificate(server, thumbprint)
+        if not found.exportable:
+            raise WorldError("invalid", "the private key is not exportable", parameter="Thumbprint", value=thumbprint)
+        return found
+
+    def import_certificate(self, server: str, asked: str, certificate: Certificate) -> None:
+        """Import-ExchangeCertificate: it lies in the store and has no service. Raises `name_in_use`, `no_dc`."""
+        self._writable(asked)
+        settings = self._settings(server)
+        if any(one.thumbprint.casefold() == certificate.thumbprint.casefold() for one in settings.certificates):
+            raise WorldError("name_in_use", "it is there already", name=certificate.thumbprint, by="certificate")
+        settings.certificates.append(replace(certificate, services=()))
+        self._log("certificate", self._state.server(server).name, thumbprint=certificate.thumbprint, imported=True)
+
+    def back_end(self, server: str) -> Certificate | None:
+        """What the back end shows on 444; None: nothing is bound there."""
+        settings = self._settings(server)
+        if settings.back_end is None:
+            return None
+        signed = [one for one in settings.certificates if one.self_signed and "Auth" not in one.subject]
+        named = [one for one in settings.certificates if one.thumbprint.casefold() == settings.back_end.casefold()]
+        return next(iter(named or signed or settings.certificates), None)
+
+    def bind_back_end(self, server: str, thumbprint: str | None) -> None:
+        """Bind a certificate of the store to 444, or nothing. Raises `not_found`."""
+        if thumbprint is not None:
+            self._certificate(server, thumbprint)
+        self._settings(server).back_end = thumbprint
+        self._log("back_end", self._state.server(server).name, thumbprint=thumbprint or "")
+
+    def _certificate(self, server: str, thumbprint: str) -> Certificate:
+        for one in self._settings(server).certificates:
+            if one.thumbprint.casefold() == thumbprint.casefold():
+                return one
+        raise WorldError("not_found", f"no certificate {thumbprint}", object="certificate", name=thumbprint)
 
     def _settings(self, server: str) -> ClientAccessSettings:
         host = self._state.server(server)

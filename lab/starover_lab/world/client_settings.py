@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -83,6 +84,13 @@ class Certificate:
     """Of IIS, SMTP, IMAP, POP, UM, Federation."""
     self_signed: bool
     friendly_name: str = ""
+    exportable: bool = True
+    """Its private key may leave the store."""
+
+    @property
+    def serial(self) -> int:
+        """Its serial number, by which a client knows it again."""
+        return int.from_bytes(hashlib.sha256(f"serial {self.thumbprint.casefold()}".encode()).digest()[:15], "big")
 
 
 @dataclass(eq=False)
@@ -94,6 +102,8 @@ class ClientAccessSettings:
     outlook_anywhere: OutlookAnywhere | None = None
     scp_uri: str = ""
     certificates: list[Certificate] = field(default_factory=list[Certificate])
+    back_end: str | None = ""
+    """Thumbprint that the back end shows on 444; empty: the self-signed one; None: nothing is bound there."""
 
 
 @dataclass(eq=False)
@@ -103,6 +113,7 @@ class Organization:
     mapi_http: bool = True
     auth_certificate: str = ""
     """Thumbprint of the current Auth certificate."""
+    previous_auth_certificate: str = ""
     next_auth_certificate: str = ""
     next_auth_effective: datetime | None = None
     safety_net_hold_s: float = 172_800.0

@@ -105,9 +105,12 @@ class CertificateSpec(Spec, frozen=True, kw_only=True):
     days: float = 400
     """Left when the lab begins; below 0: it has expired."""
     services: tuple[Literal["IIS", "SMTP", "IMAP", "POP", "UM", "Federation"], ...] = ("IIS", "SMTP")
+    """Empty: it only lies there."""
     servers: tuple[ServerName, ...] = ()
     """Empty: all Exchange servers."""
     self_signed: bool = False
+    exportable: bool = True
+    """Its private key may leave the store."""
 
 
 class RecordSpec(Spec, frozen=True, kw_only=True):

@@ -41,11 +41,15 @@ $staroverReceipts = @()
 $staroverWarnings = @()
 $staroverClosed = $null
 function Invoke-StaroverPart {
-# The certificates of this host, and which of them the web server shows on 443. Needs no Exchange session, which would
-# not give their properties.
+# The certificates of this host, and which of them the web server shows on 443, and its back end on 444. Needs no
+# Exchange session, which would not give their properties.
 $shown = @()
 foreach ($binding in @(Get-WebBinding -Protocol 'https' -Port 443 -ErrorAction Stop)) {
     $shown += @([string]$binding.certificateHash)
+}
+$back = @()
+foreach ($binding in @(Get-WebBinding -Protocol 'https' -Port 444 -ErrorAction Stop)) {
+    $back += @([string]$binding.certificateHash)
 }
 $certificates = @()
 foreach ($one in @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorAction Stop)) {
@@ -57,6 +61,9 @@ foreach ($one in @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorActi
         names      = @($one.DnsNameList | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_.Unicode })
         days       = [long]$left.Days
         expired    = [bool]($one.NotAfter.ToUniversalTime() -le [datetime]::UtcNow)
+        serial     = [string]$one.SerialNumber
+        key        = [bool]$one.HasPrivateKey
+        back       = [bool]($back -contains [string]$one.Thumbprint)
         shown      = [bool]($shown -contains [string]$one.Thumbprint)
     })
 }
@@ -72,11 +79,15 @@ try {
     $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
 }
 function Invoke-StaroverPart {
-# The certificates of this host, and which of them the web server shows on 443. Needs no Exchange session, which would
-# not give their properties.
+# The certificates of this host, and which of them the web server shows on 443, and its back end on 444. Needs no
+# Exchange session, which would not give their properties.
 $shown = @()
 foreach ($binding in @(Get-WebBinding -Protocol 'https' -Port 443 -ErrorAction Stop)) {
     $shown += @([string]$binding.certificateHash)
+}
+$back = @()
+foreach ($binding in @(Get-WebBinding -Protocol 'https' -Port 444 -ErrorAction Stop)) {
+    $back += @([string]$binding.certificateHash)
 }
 $certificates = @()
 foreach ($one in @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorAction Stop)) {
@@ -88,6 +99,9 @@ foreach ($one in @(Get-ChildItem -LiteralPath 'Cert:\LocalMachine\My' -ErrorActi
         names      = @($one.DnsNameList | Where-Object { $null -ne $_ } | ForEach-Object { [string]$_.Unicode })
         days       = [long]$left.Days
         expired    = [bool]($one.NotAfter.ToUniversalTime() -le [datetime]::UtcNow)
+        serial     = [string]$one.SerialNumber
+        key        = [bool]$one.HasPrivateKey
+        back       = [bool]($back -contains [string]$one.Thumbprint)
         shown      = [bool]($shown -contains [string]$one.Thumbprint)
     })
 }

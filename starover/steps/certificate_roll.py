@@ -1,0 +1,137 @@
+"""Certificates brought to every server and put to use: 443, 444, and what signs Exchange's tokens; removes none.
+
+What was in use before stays installed, so that undo can go back to it (catalogue, certificate-roll).
+"""
+
+from __future__ import annotations
+
+from starover.estate import Server
+from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step
+from starover.steps.certificates import Certificate, Certificates, certificates
+
+__all__ = [
+    "AuthConfig",
+    "auth_config",
+    "auth_in_force",
+    "auth_next",
+    "back_end_shown",
+    "certificate_present",
+    "certificate_shown",
+]
+
+PLANNED_S = 49 * 3600
+"""Exchange wants a new Auth certificate two days ahead, to bring it to every server (Set-AuthConfig)."""
+_SOON = Settle(every=5, limit=120)
+
+
+class AuthConfig(Report):
+    """What signs Exchange's tokens (`client/auth_config.ps1.j2`)."""
+
+    current: str
+    """Thumbprint."""
+    next: str
+    """Empty: none."""
+    effective: str
+    """When the next one comes into force, ISO 8601, UTC; empty: there is none."""
+
+
+auth_config = Query("client/auth_config.ps1.j2", AuthConfig)
+"""Of the whole organization."""
+
+
+def _words(one: Certificate | None) -> str:
+    """A certificate for a person: whom it is for, and how it begins."""
+    if one is None:
+        return "none"
+    return f"{one.thumbprint[:8]} {one.principal or one.subject}"
+
+
+def _unusable(found: Certificate | None, name: str) -> Blocked | None:
+    """Why a certificate of a server is of no use; None: it is, or an earlier step brings it first."""
+    if found is None or (found.key and not found.expired):
+        return None
+    why = "has expired" if found.expired else "has no private key"
+    what = f"P42: the certificate {found.thumbprint[:8]} {why} on {name}"
+    return Blocked(what, guard="P42", certain=("nothing was done",))
+
+
+@step(check=certificates, apply="client/import_certificate.ps1.j2", risk=Risk.LOW, settle=_SOON)
+def certificate_present(now: Certificates, /, *, thumbprint: str, source: str, name: str) -> Change | Blocked | None:
+    """A certificate with its key in a server's store, brought from the server `source`; it serves nothing yet."""
+    found = now.find(thumbprint)
+    if found is None:
+        return Change(f"{name} certificate {thumbprint[:8]}", "not there", f"there, from {source}")
+    return _unusable(found, name)
+
+
+def _front_before(
+    prev: Certificates, server: Server, /, *, thumbprint: str, whose: str, name: str, services: str
+) -> Step | None:
+    del whose
+    was = prev.shown
+    if was is None or was.thumbprint.casefold() == thumbprint.casefold():
+        return None
+    return certificate_shown.on(server, thumbprint=was.thumbprint, whose=was.principal, name=name, services=services)
+
+
+@step(
+    check=certificates,
+    apply="client/enable_certificate.ps1.j2",
+    risk=Risk.SERVICE,
+    settle=_SOON,
+    undo=_front_before,
+)
+def certificate_shown(
+    now: Certificates, /, *, thumbprint: str, whose: str, name: str, services: str
+) -> Change | Blocked | None:
+    """The certificate that a server shows clients. `services`, such as `IIS, SMTP`, get it; the old one stays.
+
+    `whose`: the name it is for, for a person.
+    """
+    found = now.find(thumbprint)
+    if found is not None and found.shown:
+        return None
+    what = f"{name} certificate for {services}"
+    return _unusable(found, name) or Change(what, _words(now.shown), f"{thumbprint[:8]} {whose}", "the old one stays")
+
+
+def _back_before(prev: Certificates, server: Server, /, *, thumbprint: str, whose: str, name: str) -> Step | None:
+    del whose
+    was = prev.back
+    if was is None or was.thumbprint.casefold() == thumbprint.casefold():
+        return None
+    return back_end_shown.on(server, thumbprint=was.thumbprint, whose=was.principal, name=name)
+
+
+@step(check=certificates, apply="client/bind_back_end.ps1.j2", risk=Risk.SERVICE, settle=_SOON, undo=_back_before)
+def back_end_shown(now: Certificates, /, *, thumbprint: str, whose: str, name: str) -> Change | Blocked | None:
+    """The certificate of a server's back end on 444, to which its own front end speaks."""
+    found = now.find(thumbprint)
+    if found is not None and found.back:
+        return None
+    what = f"{name} certificate on 444"
+    return _unusable(found, name) or Change(what, _words(now.back), f"{thumbprint[:8]} {whose}", "the old one stays")
+
+
+def _next_before(prev: AuthConfig, server: Server, /, *, thumbprint: str, ahead: int) -> Step | None:
+    del thumbprint
+    return auth_next.on(server, thumbprint=prev.next, ahead=ahead) if prev.next else None
+
+
+@step(check=auth_config, apply="client/set_next_auth.ps1.j2", risk=Risk.SERVICE, settle=_SOON, undo=_next_before)
+def auth_next(now: AuthConfig, /, *, thumbprint: str, ahead: int) -> Change | None:
+    """The certificate that signs tokens next, `ahead` seconds from then on; Exchange brings it to every server."""
+    if thumbprint.casefold() in (now.current.casefold(), now.next.casefold()):
+        return None
+    when = f"from {ahead // 3600} h on" if ahead else "to be published"
+    return Change("next Auth certificate", now.next[:8] or "none", f"{thumbprint[:8]} {when}")
+
+
+@step(check=auth_config, apply="client/publish_auth.ps1.j2", risk=Risk.SERVICE, settle=_SOON)
+def auth_in_force(now: AuthConfig, /, *, thumbprint: str) -> Change | Blocked | None:
+    """The next certificate signs tokens now: for when the current one has expired."""
+    if now.current.casefold() == thumbprint.casefold():
+        return None
+    if now.next.casefold() not in ("", thumbprint.casefold()):
+        return Blocked(f"P54: {now.next[:8]} is to be the next Auth certificate, not {thumbprint[:8]}", guard="P54")
+    return Change("Auth certificate", f"{now.current[:8]} (expired)", thumbprint[:8])
