@@ -86,6 +86,8 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "exchange_session_limit": ("", {"limit": 1}),
     "audit_off": ("", {}),
     "elb_target_unhealthy": ("EX3", {}),
+    "farm_needs_restart": ("Web", {}),
+    "zapi_fails": ("zen", {"times": 2}),
     "anchor_database_down": ("", {}),
     "winrm_drop": ("EX3", {"effect": "not_applied"}),
 }
@@ -116,7 +118,12 @@ databases:
 accounts:
   - {name: operator, role_groups: [Organization Management]}
 """
-ELSEWHERE = {"replication_nic_down": "rep-net-2013", "anchor_database_down": CU11}
+ELSEWHERE = {
+    "replication_nic_down": "rep-net-2013",
+    "anchor_database_down": CU11,
+    "farm_needs_restart": "pa-4x2-farm",
+    "zapi_fails": "pa-4x2-farm",
+}
 """Kinds that need another estate."""
 
 
