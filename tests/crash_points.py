@@ -83,6 +83,7 @@ dags:
     dac_mode: DagOnly
 databases:
   - {name: DB1, size_gb: 40, copies: [{server: ExchangeNode1}, {server: ExchangeNode2}]}
+  - {name: DB2, size_gb: 60, copies: [{server: ExchangeNode2}, {server: ExchangeNode1}]}
 updates:
   - {name: KB5044411, title: 2026-11 Cumulative Update (KB5044411), servers: [ExchangeNode1], reboot: always}
 """,

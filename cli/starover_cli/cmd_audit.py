@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
+from starover.errors import BadParameter
+from starover_cli.room import SIGNING_KEY, signer
 from starover_cli.settings import common, settings_of
+from starover_cli.since import since
 from starover_cli.views import json as machine
 from starover_cli.views.error import exit_line
 
@@ -16,7 +21,7 @@ __all__ = ["COMMANDS"]
 @click.group()
 @common()
 def audit() -> None:
-    """The record itself: verify."""
+    """The record itself: verify, export."""
 
 
 @audit.command("verify")
@@ -58,6 +63,58 @@ def audit_verify(ctx: click.Context, signers: Path | None, heads: Path | None) -
     if bad:
         settings.console.note(exit_line(1))
     return int(bad)
+
+
+@audit.command("export")
+@click.option("--from", "start", metavar="WHEN", required=True, help="friday, yesterday, 7d, 2026-11-20")
+@click.option("--to", "end", metavar="WHEN", default="", help="The same; a day counts whole. Default: until now.")
+@click.option("--out", metavar="DIR", default="", help="The folder to write; default: evidence-FROM-TO")
+@common()
+@click.pass_context
+def audit_export(ctx: click.Context, start: str, end: str, out: str) -> int:
+    """Evidence of what was done in a time: plans, approvals, scripts, receipts, outcomes, and what proves them.
+
+    The folder needs nothing of starover any more: python3 -I verify.py in it checks all of it, offline.
+    """
+    from starover.evidence import export
+    from starover_cli.views.audit import bundle_text
+
+    settings = settings_of(ctx)
+    first, last = _span(start, end)
+    until = last - timedelta(seconds=1) if end else datetime.now().astimezone()
+    folder = Path(out or f"evidence-{first:%Y%m%d}-{until:%Y%m%d}")
+    sign = signer(os.environ.get(SIGNING_KEY, ""))
+    made = export(settings.state, folder, first, last, sign)
+    bad = bool(made.left_out)
+    if settings.json:
+        data = {
+            "folder": made.folder.as_posix(),
+            "runs": made.runs,
+            "scripts": made.scripts,
+            "signed": not made.unsigned,
+            "left_out": made.left_out,
+            "exit": int(bad),
+        }
+        settings.console.raw(machine.document(data))
+    else:
+        settings.console.result(bundle_text(made, settings.console.width))
+    if bad:
+        settings.console.note(exit_line(1))
+    return int(bad)
+
+
+def _span(start: str, end: str) -> tuple[datetime, datetime]:
+    """From the beginning of the one to the end of the other. Raises `BadParameter`."""
+    now = datetime.now().astimezone()
+    first = since(start, now)
+    if not end:
+        return first, datetime.max.replace(tzinfo=UTC)
+    last = since(end, now)
+    whole_day = (last.hour, last.minute, last.second, last.microsecond) == (0, 0, 0, 0)
+    last = last + timedelta(days=1) if whole_day else last
+    if last <= first:
+        raise BadParameter(f"--to {end} is not after --from {start}", certain=("nothing was written",))
+    return first, last
 
 
 COMMANDS = (audit,)

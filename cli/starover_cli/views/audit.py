@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from starover.audit import Checked
+from starover.command_line import word
+from starover.evidence import Bundle
+from starover_cli.views.head import next_block
 from starover_cli.views.text import plural, table, wrap
 
-__all__ = ["audit_text"]
+__all__ = ["audit_text", "bundle_text"]
 
 
 def audit_text(checked: Checked, folder: str, width: int = 100) -> str:
@@ -26,3 +29,15 @@ def audit_text(checked: Checked, folder: str, width: int = 100) -> str:
     said = [f"not checked: {one}" for one in checked.unchecked]
     blocks.append([part for line in said for part in wrap(f"  {line}", width, " " * 15)])
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def bundle_text(made: Bundle, width: int = 100) -> str:
+    """What was exported, what was not, and how it is checked."""
+    where = made.folder.as_posix()
+    lines = wrap(
+        f"Evidence of {plural(len(made.runs), 'run')} with {plural(made.scripts, 'script')} in {where}.", width
+    )
+    for run in made.left_out:
+        lines += wrap(f"! {run} is left out: its journal is not as it was written", width, " " * 4)
+    lines += wrap(f"not signed: {made.unsigned}" if made.unsigned else "signed: MANIFEST.sig", width)
+    return "\n".join(lines) + "\n\n" + next_block([(f"python3 -I {word(f'{where}/verify.py')}", "checks it, offline")])
