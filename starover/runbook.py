@@ -16,7 +16,7 @@ from typing_extensions import ParamSpec, TypeVar
 
 from starover.command_line import command_of
 from starover.errors import BadParameter, StaroverError
-from starover.estate import Estate, Server
+from starover.estate import Estate, Role, Server
 from starover.parameters import Parameter, fill, parameter
 from starover.render import Arg, Body
 from starover.step import Joined, Kind, R, Recall, Reply, Risk, StepKind, Steps, Together, arguments_of
@@ -113,12 +113,15 @@ class Runbook(Generic[P, T_co]):
     A parameter of type `Estate` is no option: it gets the whole inventory.
     """
 
-    def __init__(self, function: Callable[P, Steps[T_co]], beyond: Sequence[Kind] = ()) -> None:
+    def __init__(
+        self, function: Callable[P, Steps[T_co]], beyond: Sequence[Kind] = (), reaches: Sequence[Role] = ()
+    ) -> None:
         """Made by `runbook`. Raises `BadParameter` for a parameter that cannot be asked for."""
         self.function = function
         self.name = function.__name__.replace("_", "-")
         self.doc = inspect.getdoc(function) or ""
         self.beyond = tuple(beyond)
+        self.reaches = tuple(reaches)
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         hints = get_type_hints(function, include_extras=True)
@@ -192,6 +195,7 @@ class Runbook(Generic[P, T_co]):
                 raise
             values[one.name], normal[one.name] = filled.value, filled.plain
             targets.update(filled.targets)
+        targets.update(one.name for role in self.reaches for one in estate.having(role))
         if not targets and self.estates:
             targets = {one.name for one in estate.servers[:1]}  # whom calls to AWS are about when they are about nobody
         beyond = Beyond(
@@ -257,18 +261,21 @@ def _risks(function: object, seen: set[object]) -> Iterator[Risk]:
 @overload
 def runbook(function: Callable[P, Steps[T]], /) -> Runbook[P, T]: ...
 @overload
-def runbook(*, beyond: Sequence[Kind]) -> Callable[[Callable[P, Steps[T]]], Runbook[P, T]]: ...
 def runbook(
-    function: Callable[P, Steps[T]] | None = None, /, *, beyond: Sequence[Kind] = ()
+    *, beyond: Sequence[Kind], reaches: Sequence[Role] = ()
+) -> Callable[[Callable[P, Steps[T]]], Runbook[P, T]]: ...
+def runbook(
+    function: Callable[P, Steps[T]] | None = None, /, *, beyond: Sequence[Kind] = (), reaches: Sequence[Role] = ()
 ) -> Runbook[P, T] | Callable[[Callable[P, Steps[T]]], Runbook[P, T]]:
     """Make a runbook of a generator function: its name is what is done, its parameters become options.
 
     `beyond` names the step kinds that may follow a reading which comes after a change, so that a plan can state them.
-    Without it a plan must be complete: what the plan could not foresee is refused when it is applied.
+    Without it a plan must be complete: what the plan could not foresee is refused when it is applied. `reaches`: roles
+    whose servers those steps may be on, besides the servers that the parameters name.
     """
     if function is not None:
         return Runbook(function)
-    return lambda function: Runbook(function, beyond)
+    return lambda function: Runbook(function, beyond, reaches)
 
 
 class Content(Protocol):

@@ -13,6 +13,7 @@ from starover.steps.failback_home import Batch
 from starover.steps.failback_side import NAMES, Mode, ReturningSide, returning_side
 from starover.steps.failback_witness import PREPARING, Voters, voters
 from starover.steps.health import findings as graded
+from starover.steps.names_after_loss import NAMES_BACK, names_home
 from starover.steps.placement import places_of
 from starover.steps.quorum import votes_of
 from starover.steps.recovery_cluster import cluster_joined
@@ -26,6 +27,7 @@ BEYOND = (
     *rejoin.BEYOND,
     *failback_home.BEYOND,
     *PREPARING,
+    *NAMES_BACK,
     recovery_held,
     cluster_joined,
     side_started,
@@ -47,7 +49,7 @@ class FailbackReport(Findings, frozen=True, kw_only=True):
     """Votes that may go and quorum is kept."""
 
 
-@runbook(beyond=BEYOND)
+@runbook(beyond=BEYOND, reaches=["dc"])
 def failback(
     dag: Dag,
     estate: Estate,
@@ -99,6 +101,7 @@ def failback(
         findings += yield from failback_home.brought_home(
             side, dag, batch=batch, now=when == "now", strict=strict_dismount
         )
+        findings += yield from names_home(dag, estate)
         yield from _witness(side, dag, estate, witnesses)
         yield from failback_home.frequency_back(side, dag.name)
         yield from failback_home.others_back(side)

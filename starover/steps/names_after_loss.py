@@ -13,11 +13,25 @@ from dataclasses import dataclass
 from starover.errors import StaroverError
 from starover.estate import Dag, Estate
 from starover.names import same_host
-from starover.runbook import Finding, Steps, attempt
-from starover.steps.dns import ALL
-from starover.steps.name_moves import Leading, NameNow, known_names, leading_of, led_away, living, name_now
+from starover.runbook import Finding, Steps, attempt, recall
+from starover.steps.client_check import Protocol, Target, look_at_all, serves
+from starover.steps.dns import ALL, seconds
+from starover.steps.dns_addresses import address_added, address_removed, addresses_of
+from starover.steps.name_moves import (
+    Leading,
+    NameNow,
+    addresses_led,
+    known_names,
+    leading_of,
+    led_away,
+    living,
+    name_now,
+)
+from starover.steps.route53 import records_set
 
-__all__ = ["Leads", "dead_of", "names_led", "names_to_lead"]
+__all__ = ["NAMES_BACK", "Leads", "dead_of", "names_home", "names_led", "names_to_lead"]
+
+WEB: tuple[Protocol, ...] = ("https",)
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,59 @@ def names_led(found: Leads) -> Steps[tuple[list[Finding], bool]]:
             says = f"away from {one.away}; clients follow within {one.now.ttl} s"
             said.append(Finding(check="namespace", on=one.now.name, level="info", says=says))
     return said, coming
+
+
+# -- and back ----------------------------------------------------------------------------------------------------------
+
+
+def names_home(dag: Dag, estate: Estate) -> Steps[tuple[Finding, ...]]:
+    """Addresses that an earlier run of ours led clients away from are led to again, where they serve (failback 7).
+
+    Of Route 53 it is only said what a run here has changed: its records may have been changed since for other reasons.
+    """
+    said: list[Finding] = []
+    for name in known_names(estate, dag.name):
+        now = yield from attempt(name_now(estate, name, ALL))
+        if not isinstance(now, NameNow) or not now.zone:
+            continue
+        gone = yield from _led_from(estate, now)
+        if gone:
+            seen = yield from look_at_all([Target(one, name, name, now.asked.writer, shared=True) for one in gone], WEB)
+            ill = {one.target.address: why for one in seen if (why := serves(one))}
+            for address in gone:
+                if address in ill:
+                    said.append(_told(name, f"is not led to {address} again: {ill[address]}"))
+                    continue
+                yield address_added.on(
+                    now.asked.writer,
+                    zone=now.zone,
+                    name=now.label,
+                    address=address,
+                    ttl=seconds(min(now.ttl, 300)),
+                    note=now.asked.note,
+                )
+        for server in estate.servers:
+            kept = yield from recall(server, records_set, name=name)
+            if kept is not None:
+                was = "; ".join(f"{one.type} {one.words}" for one in kept.named(name))
+                said.append(_told(name, f"a run here changed its records in Route 53; they were: {was or 'none'}"))
+                break
+    return tuple(said)
+
+
+def _led_from(estate: Estate, now: NameNow) -> Steps[list[str]]:
+    """Addresses that a name had before a run of ours led it away, and has no more."""
+    found: list[str] = []
+    for server in estate.having("dc"):
+        for kind in (address_removed, addresses_led):
+            before = yield from recall(server, kind, zone=now.zone, name=now.label)
+            if before is not None:
+                found += [one for one in addresses_of(before) if one not in now.addresses]
+    return list(dict.fromkeys(found)) if now.addresses else []
+
+
+NAMES_BACK = (address_added,)
+"""Kinds that leading names home may need."""
 
 
 def _told(name: str, says: str) -> Finding:

@@ -115,16 +115,26 @@ def test_a_public_name_gets_weight_0_and_is_waited_for(tmp_path: Path) -> None:
         assert lab.plan("namespace-move", name="w.example.com", vip=DEAD).plan.changes == ()
 
 
-def test_force_quorum_moves_the_names_at_its_end(tmp_path: Path) -> None:
+def test_force_quorum_moves_the_names_at_its_end_and_failback_leads_them_home(tmp_path: Path) -> None:
     text = TWO_VIPS.replace("extends: pa-4x2", "extends: pa-4x2-fsw1")
+    text += 'tuning: {seed_mb_per_s_same_az: "2000", seed_mb_per_s_cross_az: "2000", snapshot_mb_per_s: "2000"}\n'
+
+    def leads_to(lab: InnerLab) -> set[str]:
+        return {one.data for one in lab.do(lambda world: world.dns.query("DC2", "mail.example.com", "A")).answers}
+
     with InnerLab(topology(tmp_path, text), tmp_path) as lab:
         lab.later(600)
         lab.do(lambda world: world.fault("az_loss", "1a"))
-        lab.later(200)
+        lab.later(120)
         what = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate", "namespace": "move"}
         planned = lab.plan("force-quorum", what).plan
         assert planned.complete
-        assert "address_removed" in [one.kind for one in planned.changes]
+        assert [one.kind for one in planned.changes].count("address_removed") == 1
         ran = lab.apply(planned)
-        records = lab.do(lambda world: world.dns.query("DC2", "mail.example.com", "A")).answers
-        assert [one.data for one in records] == ["10.0.32.50"], ran.error
+        assert ran.exit == 0, ran.error
+        assert leads_to(lab) == {"10.0.32.50"}
+        lab.do(lambda world: world.fault("az_return", "1a"))
+        lab.later(3600)
+        ran = lab.run("failback", site="AZ1", when="now")
+        assert ran.exit == 0, ran.error
+        assert leads_to(lab) == {"10.0.0.50", "10.0.32.50"}
