@@ -10,6 +10,7 @@ from starover.estate import Dag, Estate, Server
 from starover.runbook import Finding, Steps, attempt, together
 from starover.step import Query, Report
 from starover.steps.assessment import Assessment, Decision, HostRoad, Situation, decide
+from starover.steps.copies import CopyStatus
 from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, HostFacts, short
 from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, survey
@@ -25,8 +26,9 @@ from starover.steps.mailflow import (
     send_connectors,
     severed,
 )
+from starover.steps.mounting import SideCopies
 from starover.steps.proof import proof
-from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors
+from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors, up_and_silent
 from starover.steps.witness_write import WitnessWrite, path_beside, tested, witness_write
 from starover.steps.zonal_shift import ZoneIdentity
 
@@ -36,6 +38,8 @@ _instance = Query("ec2/instance.call.j2", OneInstance, deadline=QUICK)
 _status = Query("ec2/instance_status.call.j2", InstanceStatus, deadline=QUICK)
 _zone = Query("ec2/zone_id.call.j2", ZoneIdentity, deadline=QUICK)
 """As `instances` and `zonal_shift` have them, with the patience of a first look."""
+_copies_beside = Query("disaster/side.ps1.j2", SideCopies, deadline=4.0)
+"""As `mounting` has it. Who runs answers at once; who has just died would be waited for."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,10 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     places = yield from _places(seen, estate, unseen)
     connectors, edges = yield from _connectors(seen, estate)
     tried = yield from _witness_tried(seen, estate)
-    now = situation(seen, dag, estate, clouds=clouds, places=places)
+    beside = yield from _copies_of_silent(seen, estate)
+    now = situation(seen, dag, estate, clouds=clouds, places=places, beside=beside)
     decision = decide(now)
-    missing = [one for one in seen.databases or () if one.name not in now.mounted]
+    missing = [one for one in seen.databases or () if one.name not in (*now.mounted, *now.unseen)]
     here = survivors(seen)
     costs = losses(seen, here, missing)
     space = [one for host in here for one in log_space(host, seen)]
@@ -105,7 +110,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         runbook=decision.runbook,
         parameters=decision.parameters,
         verdict=decision.verdict,
-        mail_down=None if seen.databases is None else bool(seen.databases) and not now.mounted,
+        mail_down=None if seen.databases is None or now.unseen else bool(seen.databases) and not now.mounted,
         since=last.isoformat() if (last := last_log(seen, [one.name for one in missing])) else "",
         certain=(*_certain(seen, now), *decision.certain),
         uncertain=(*decision.uncertain, *_uncounted(costs)),
@@ -191,6 +196,20 @@ def _connectors(seen: Survey, estate: Estate) -> Steps[tuple[SendConnectors | No
             if isinstance(answer, SendConnectors):
                 return answer, edges if isinstance(edges, EdgeSubscriptions) else None
     return None, None
+
+
+def _copies_of_silent(seen: Survey, estate: Estate) -> Steps[Sequence[CopyStatus]]:
+    """The copies of members that are silent from here and up in a survivor's cluster: that one can ask them.
+
+    What it could not tell, or not in time, is left out. Who is not up in the cluster is not asked: Exchange would wait.
+    """
+    asked, names = up_and_silent(seen)
+    if not names:
+        return ()
+    answer = yield from attempt(_copies_beside.read(estate.server(asked), servers=names))
+    if not isinstance(answer, SideCopies):
+        return ()
+    return [copy for one in answer.members for copy in one.copies if copy.status != "ServiceDown"]
 
 
 def _witness_tried(seen: Survey, estate: Estate) -> Steps[str]:

@@ -101,6 +101,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     databases: tuple[str, ...] | None = ()
     """None: nobody could list them."""
     mounted: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    """Databases that may be mounted on a member that is up in the cluster and silent from here: nobody could tell."""
     rebooted: bool = False
     """Every answering member has booted since mail was last written: with DagOnly every DACP bit is 0."""
     sick: tuple[str, ...] = ()
@@ -304,6 +306,15 @@ def _quorate(now: Situation) -> Decision | None:
             certain=(votes,),
             uncertain=("which databases are mounted",),
             wait="starover assess   again; starover status",
+        )
+    if now.unseen:
+        return Decision(
+            answer="unknown",
+            verdict=f"{now.dag} has quorum, and nobody could see whether {_names(now.unseen)} "
+            f"{'is' if len(now.unseen) == 1 else 'are'} mounted: the server is up in the cluster and silent from here.",
+            certain=(votes, fatal),
+            uncertain=(f"whether {_names(now.unseen)} {'serves' if len(now.unseen) == 1 else 'serve'} users",),
+            wait="find the way to that server (WinRM, firewall), then starover assess; nothing is mounted by hand now",
         )
     missing = [name for name in now.databases if name not in now.mounted]
     if not missing:

@@ -10,12 +10,23 @@ import msgspec
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.steps.assessment import Lost, Partition, Situation
+from starover.steps.copies import CopyStatus
 from starover.steps.dag import short
 from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import CLUSTER_SERVICE, REPLICATION, STORE, Heard, Survey, at
 from starover.steps.instances import OFF
 
-__all__ = ["Cloud", "Place", "force_node", "last_log", "quorum_lost_at", "silent_names", "situation", "survivors"]
+__all__ = [
+    "Cloud",
+    "Place",
+    "force_node",
+    "last_log",
+    "quorum_lost_at",
+    "silent_names",
+    "situation",
+    "survivors",
+    "up_and_silent",
+]
 
 
 class Cloud(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +63,17 @@ def silent_names(seen: Survey, dag: Dag) -> list[str]:
     return [*names, *([host.server] if host is not None and not host.answers else [])]
 
 
+def up_and_silent(seen: Survey) -> tuple[str, tuple[str, ...]]:
+    """A survivor with an Exchange session, and the members that are up in its cluster and silent from here."""
+    mute = [one.server for one in seen.members if not one.answers]
+    for host in seen.members:
+        if host.cluster is None or host.copies is None:
+            continue
+        up = [one.name for one in host.cluster.nodes if one.state in ("Up", "Paused") and one.information != "Isolated"]
+        return host.server, tuple(name for name in mute if any(same_host(name, one) for one in up))
+    return "", ()
+
+
 def witness_in_use(seen: Survey, dag: Dag) -> str:
     """The host of the witness that votes: the DAG object's, the alternate one after a Restore, else the inventory's."""
     found = seen.object
@@ -67,13 +89,26 @@ def situation(
     *,
     clouds: Mapping[str, Cloud] | None = None,
     places: Sequence[Place] = (),
+    beside: Sequence[CopyStatus] = (),
 ) -> Situation:
-    """What the decision table asks for. `clouds` by server name; None: EC2 could not be read."""
+    """What the decision table asks for. `clouds` by server name; None: EC2 could not be read.
+
+    `beside`: copies on members that are up in the cluster and silent from here, as a survivor sees them.
+    """
     found = seen.object
     here = survivors(seen)
     lost = tuple(_lost(name, seen, estate, clouds, places) for name in silent_names(seen, dag))
     clusters = tuple(_partitions(seen))
     mounted = {copy.database for host in here if host.copies for copy in host.copies.copies if copy.mounted}
+    mounted |= {copy.database for copy in beside if copy.mounted}
+    _, apart = up_and_silent(seen)
+    unseen = tuple(
+        one.name
+        for one in seen.databases or ()
+        if one.name not in mounted
+        and any(same_host(one.server, name) for name in apart)
+        and not any(copy.database == one.name and same_host(copy.server, one.server) for copy in beside)
+    )
     names = None if seen.databases is None else tuple(one.name for one in seen.databases)
     return Situation(
         dag=dag.name,
@@ -86,6 +121,7 @@ def situation(
         started=found.started if found is not None else (),
         databases=names,
         mounted=tuple(sorted(mounted)),
+        unseen=unseen,
         away=tuple(name for name in names or () if not any(_may_have(host, name) for host in here)),
         rebooted=_all_rebooted(seen),
         sick=tuple(_sick(here)) if clusters else (),

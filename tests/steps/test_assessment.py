@@ -57,6 +57,12 @@ ROWS: dict[str, tuple[Situation, str, str, dict[str, Any]]] = {
     ),
     "isolated": (night(**QUORATE, isolated=("EX3",), mounted=("DB01", "DB02")), "settling", "", {}),
     "changed four minutes ago": (night(**(QUORATE | {"changed": 240.0})), "settling", "", {}),
+    "quorate, and one that is up is silent from here": (
+        night(**QUORATE, mounted=("DB02",), unseen=("DB01",)),
+        "unknown",
+        "",
+        {},
+    ),
     "every bit is zero": (
         night(**QUORATE, rebooted=True, lost=(member("EX1"),)),
         "take-off-started-list",

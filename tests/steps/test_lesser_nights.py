@@ -103,3 +103,16 @@ def test_a_grey_failure_settles_and_nothing_is_forced(tmp_path: Path) -> None:
         assert named == quarantined
         assert "" not in mounted(lab).values()
         assert broken(lab) == []
+
+
+def test_a_server_that_only_we_cannot_reach_keeps_its_databases(tmp_path: Path) -> None:
+    """WinRM of a member is silent: the others see it up and serving, so nothing is mounted elsewhere."""
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.later(3600)
+        for name in ("EX1", "EX2", "DC1"):
+            lab.do(lambda world, name=name: world.fault("winrm_silent", name))
+        page: Any = lab.plan("az-loss-assess").value
+        assert (page.answer, page.runbook, page.mail_down) == ("none", "", False), page.verdict
+        lab.do(lambda world: world.fault("service_crash", "EX1", service="MSExchangeRepl"))
+        page = lab.plan("az-loss-assess").value
+        assert (page.answer, page.runbook, page.mail_down) == ("unknown", "", None), page.verdict
