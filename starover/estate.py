@@ -190,6 +190,21 @@ class ClientName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dag: str = ""
 
 
+class AuditCopies(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where copies of the journals go after each run. Nothing waits for them; nothing is lost while they are down."""
+
+    log_group: str = ""
+    """A log group of CloudWatch Logs that is there; a stream is made for each run."""
+    bucket: str = ""
+    """A bucket of S3 with object lock."""
+    prefix: str = "starover"
+    """Of the keys there."""
+    retain_days: Annotated[int, msgspec.Meta(ge=1, le=36500)] = 400
+    """How long nobody can change or delete what lies there."""
+    mode: Literal["COMPLIANCE", "GOVERNANCE"] = "COMPLIANCE"
+    """Of the object lock; GOVERNANCE lets who has the right shorten it."""
+
+
 class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole inventory."""
 
@@ -205,6 +220,7 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dags: tuple[Dag, ...] = ()
     client_names: tuple[ClientName, ...] = ()
     balancers: tuple[Balancer, ...] = ()
+    audit: AuditCopies = AuditCopies()
 
     def server(self, name: str) -> Server:
         """The server of that name, short or full, in any case. Raises `BadParameter` with the names there are."""

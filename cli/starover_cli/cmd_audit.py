@@ -1,4 +1,4 @@
-"""`audit`: whether the record is as it was written, what it proves, and where copies of it are; contacts no host."""
+"""`audit`: whether the record is as it was written, evidence of it, and copies of it elsewhere; contacts no host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from starover.errors import BadParameter
-from starover_cli.room import SIGNING_KEY, signer
+from starover_cli.room import SIGNING_KEY, Room, signer
 from starover_cli.settings import common, settings_of
 from starover_cli.since import since
 from starover_cli.views import json as machine
@@ -21,7 +21,7 @@ __all__ = ["COMMANDS"]
 @click.group()
 @common()
 def audit() -> None:
-    """The record itself: verify, export."""
+    """The record itself: verify, export, ship."""
 
 
 @audit.command("verify")
@@ -101,6 +101,29 @@ def audit_export(ctx: click.Context, start: str, end: str, out: str) -> int:
     if bad:
         settings.console.note(exit_line(1))
     return int(bad)
+
+
+@audit.command("ship")
+@click.option("--seconds", metavar="N", type=click.FloatRange(min=1), default=600.0, help="Give up after so long.")
+@common()
+@click.pass_context
+def audit_ship(ctx: click.Context, seconds: float) -> int:
+    """Hand over what CloudWatch Logs and S3 do not have yet, as `audit:` of the inventory names them."""
+    from starover_cli.shipping import hand_over, line_of
+
+    settings = settings_of(ctx)
+    with Room(settings, settings.parts) as room:
+        told = hand_over(room, seconds)
+    code = 1 if any(one.altered for one in told) else 6 if any(one.error for one in told) else 0
+    if settings.json:
+        settings.console.raw(machine.document({"sinks": told, "exit": code}))
+    elif not told:
+        settings.console.result("The inventory names no place for copies: `audit: {log_group: ..., bucket: ...}`.")
+    else:
+        settings.console.result("\n".join(line_of(one) for one in told))
+    if code:
+        settings.console.note(exit_line(code))
+    return code
 
 
 def _span(start: str, end: str) -> tuple[datetime, datetime]:

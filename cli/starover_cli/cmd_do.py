@@ -20,6 +20,7 @@ from starover_cli.report import heading, show_plan, show_ran, show_value, stale
 from starover_cli.room import Room, who
 from starover_cli.runbook_group import RunbookGroup
 from starover_cli.settings import Settings, common, settings_of
+from starover_cli.shipping import copies_go_out
 
 if TYPE_CHECKING:
     from starover.drivers.local import Local, Planned, Ran
@@ -157,7 +158,8 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     with _telling(room) as (teller, local):
         teller.story.plan = made
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
-    return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
+    with copies_go_out(room):
+        return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
 
 
 @click.command()
@@ -191,7 +193,8 @@ def resume(ctx: click.Context, run_id: str) -> int:
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         with _telling(room) as (teller, local):
             ran = _with_stop(local, lambda: local.resume(run_id))
-        return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
+        with copies_go_out(room):
+            return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
 
 
 @click.command()

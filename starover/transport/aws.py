@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import boto3
     from botocore.client import BaseClient
 
-__all__ = ["THROTTLED", "AwsCalls", "Clients", "failure", "method"]
+__all__ = ["THROTTLED", "AwsCalls", "Clients", "calling", "failure", "method"]
 
 THROTTLED = frozenset(
     {
@@ -124,6 +124,23 @@ def method(client: BaseClient, name: str) -> Callable[..., dict[str, object]]:
     if not callable(found):
         raise Mistake(f"boto3 has no call {name} of that service", certain=_NOTHING)
     return cast("Callable[..., dict[str, object]]", found)
+
+
+def calling(clients: Clients, seconds: float) -> Callable[[str, str, Mapping[str, object]], Mapping[str, object]]:
+    """What makes a call by service, operation and parameters, each once and for so many seconds at most.
+
+    It raises the library's errors, and `CallFailed`.
+    """
+
+    def call(service: str, operation: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
+        try:
+            return method(clients.of(service, seconds=seconds), operation)(**parameters)
+        except StaroverError:
+            raise
+        except Exception as error:
+            raise failure(error, f"{service} {operation}") from error
+
+    return call
 
 
 class AwsCalls:
