@@ -260,8 +260,8 @@ class _Provider:
                 f"({', '.join(wanted[0])})",
                 certain=("nothing was sent",),
                 next=(
-                    f"give {server.name} `provider: remote`, and a credential: what starover brings goes that way",
-                    "what needs no Exchange cmdlets comes as it is: cluster, services, Windows updates, AD, DNS",
+                    f"give {server.name} `provider: remote`, and a credential: every runbook goes that way",
+                    "status and health-report go as single commands; cluster, services, updates, AD, DNS as they are",
                     "a template of your own that is one command may be marked `# single`",
                 ),
                 host=server.name,

@@ -29,6 +29,7 @@ EXCHANGE = Server(
 )
 
 SAMPLES: Mapping[str, tuple[Arg, ...]] = {
+    "holder": ["5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01"],
     "identity": (CopyId("DB01", "EX3"), CopyId("O\u2019Brien DB", "EX3")),
     "database": ("DB01", "O\u2019Brien DB"),
     "name": ("EX3",),
@@ -37,6 +38,9 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "activation_only": (False, True),
     "keep_block": (False, True),
     "block_comment": (None, "lagged copy", ""),
+    "override": (False, True),
+    "blocks": ((), ("DB04\\EX3", "O\u2019Brien DB\\EX3")),
+    "comments": (("lagged", HOSTILE),),
     "feature": ("FS-FileServer",),
     "management": (False, True),
     "member": ("EXAMPLE\\Exchange Trusted Subsystem",),
@@ -154,7 +158,8 @@ class Made:
         """The whole script as it is sent."""
         if self.writes:
             return envelope.write(EXCHANGE, self.body, OPERATION, NONCE, b'{"status":"Healthy"}').text
-        return envelope.reads(EXCHANGE, [("1", self.body), ("2", self.body)], NONCE).text
+        parts = [("1", self.body), ("2", self.body)]
+        return envelope.reads(EXCHANGE, parts[:1] if self.body.single else parts, NONCE).text
 
 
 def content() -> Content:

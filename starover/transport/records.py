@@ -47,6 +47,8 @@ def _plain(value: object) -> object:
     if isinstance(value, list | tuple | set):
         items: list[object] = [*value]  # pyright: ignore[reportUnknownVariableType] # pypsrp says no more
         return [_plain(one) for one in items]
+    if isinstance(value, GenericComplexObject) and value.to_string is None and value.property_sets:
+        return _plain(value.property_sets[0])  # a list of a type of Exchange's own
     return _shown(str(value))
 
 

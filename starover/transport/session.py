@@ -30,6 +30,7 @@ from starover.transport.credentials import Resolver
 from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
 from starover.transport.fanout import Progress
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line, authorities
+from starover.transport.lists import Pool
 from starover.transport.logons import logons_of
 from starover.transport.records import error_record, json_of, line_of, warning_text
 from starover.transport.tickets import is_wrong_password, principal
@@ -186,7 +187,7 @@ class Session:
         wsman.transport = line
         self._line, self._pipelines, self._exchange = line, 0, False
         line.deadline, line.on_resend = self._deadline, self._progress.note
-        pool = RunspacePool(wsman, configuration_name=_EXCHANGE if self._direct else _POWERSHELL)
+        pool = Pool(wsman, configuration_name=_EXCHANGE if self._direct else _POWERSHELL)
         line.contact()  # before the first logon, which holds up others: a silent host must not
         self._first_logon(pool, line, by_ticket=user is None)
         self._pool = pool

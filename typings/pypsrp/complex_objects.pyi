@@ -10,3 +10,4 @@ class GenericComplexObject:
     extended_properties: dict[str, object]
     to_string: str | None
     types: list[str]
+    property_sets: list[object]

@@ -1,8 +1,14 @@
+from pypsrp.serializer import Serializer
 from pypsrp.wsman import WSMan
+
+class Fragmenter:
+    def __init__(self, max_size: int, serializer: Serializer) -> None: ...
 
 class RunspacePool:
     pipelines: dict[str, PowerShell]
     state: int
+    _serializer: Serializer
+    _fragmenter: Fragmenter
     def __init__(self, connection: WSMan, *, configuration_name: str = "Microsoft.PowerShell") -> None: ...
     def open(self) -> None: ...
     def close(self) -> None: ...

@@ -31,6 +31,7 @@ class _TransportHTTP:
     def _build_session(self) -> requests.Session: ...
 
 class WSMan:
+    max_payload_size: int
     transport: _TransportHTTP
     def __init__(
         self,

@@ -1,0 +1,81 @@
+﻿param($ExchangeCredential)
+$ProgressPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+$WarningPreference = 'Continue'
+$ErrorActionPreference = 'Stop'
+$ConfirmPreference = 'None'
+[System.Threading.Thread]::CurrentThread.CurrentCulture = 'en-US'
+[System.Threading.Thread]::CurrentThread.CurrentUICulture = 'en-US'
+function ConvertTo-StaroverError {
+    param($Record)
+    $inner = @()
+    $below = $Record.Exception.InnerException
+    while ($null -ne $below -and $inner.Count -lt 5) {
+        $inner += [string]$below.GetType().FullName + ': ' + [string]$below.Message
+        $below = $below.InnerException
+    }
+    $fields = [ordered]@{
+        message  = [string]$Record.Exception.Message
+        fqid     = [string]$Record.FullyQualifiedErrorId
+        category = [string]$Record.CategoryInfo.Category
+        type     = [string]$Record.Exception.GetType().FullName
+        target   = [string]$Record.TargetObject
+        command  = [string]$Record.InvocationInfo.MyCommand.Name
+        line     = [int]$Record.InvocationInfo.ScriptLineNumber
+        hresult  = '0x{0:X8}' -f [int]$Record.Exception.HResult
+        inner    = @($inner)
+    }
+    ConvertTo-Json -InputObject $fields -Compress -Depth 2
+}
+function ConvertTo-StaroverAscii {
+    param($Text)
+    [regex]::Replace($Text, '[^\x20-\x7e]', { param($Match) '\u{0:x4}' -f [int]$Match.Value[0] })
+}
+$staroverUnfit = ''
+if ([string]$PSVersionTable.PSEdition -eq 'Core') { $staroverUnfit = 'wrong-edition Core' }
+if ($env:COMPUTERNAME -ne 'ex3') { $staroverUnfit = 'wrong-host ' + $env:COMPUTERNAME }
+$staroverNonce = '0123456789abcdef'
+$staroverProvider = 'remote'
+$staroverParts = @()
+$staroverReceipts = @()
+$staroverWarnings = @()
+$staroverClosed = $null
+function Import-StaroverExchange {
+    param($Want)
+    $missing = @($Want | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    if ($missing.Count -gt 0) {
+        $module = Import-PSSession -Session $staroverSession -CommandName $missing -DisableNameChecking -AllowClobber -ErrorAction Stop -WarningAction SilentlyContinue
+        Import-Module -ModuleInfo $module -Global -DisableNameChecking -WarningAction SilentlyContinue
+    }
+}
+$staroverSession = $null
+try {
+    if (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0) { throw 'setup-running' }
+    foreach ($staroverFound in @(Get-PSSession | Where-Object { $_.Name -like 'starover-exchange*' })) {
+        if ($staroverFound.Name -eq 'starover-exchange' -and [string]$staroverFound.State -eq 'Opened') {
+            $staroverSession = $staroverFound
+        } else {
+            Remove-PSSession -Session $staroverFound
+        }
+    }
+    if ($null -eq $staroverSession) {
+        $staroverUri = 'http://{0}/PowerShell/' -f 'EX3.example.com'
+        $staroverSession = New-PSSession -Name 'starover-exchange' -ConfigurationName 'Microsoft.Exchange' -ConnectionUri $staroverUri -Authentication Kerberos -Credential $ExchangeCredential -ErrorAction Stop
+    }
+} catch {
+    $staroverClosed = $_
+}
+if ($staroverUnfit -ne '') { throw $staroverUnfit }
+    if ($null -ne $staroverClosed) { throw $staroverClosed }
+    try {
+        Import-StaroverExchange -Want @('Test-ReplicationHealth')
+    } catch {
+        if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
+    }
+    $staroverDenied = @(@('Test-ReplicationHealth') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
+# exchange: Test-ReplicationHealth
+# single
+# The checks of replication that the server itself makes.
+Test-ReplicationHealth -Identity 'EX3' -Confirm:$false -ErrorAction Stop | Select-Object -Property Check, Result, Error
