@@ -56,6 +56,10 @@ CAUSES: dict[str, Cause] = {
     "timed-out": Cause("it took too long: look whether it still goes on before trying again", retryable=True),
     "connection-lost": Cause("the connection broke: look what became of it, then try again", retryable=True),
     "throttled": Cause("the other side asks for patience: close idle sessions or wait", retryable=True, after=60.0),
+    "credential-unread": Cause(
+        "the host reads it with the role of its instance: allow it secretsmanager:GetSecretValue or ssm:GetParameters "
+        "(and kms:Decrypt), and look whether `credential:` names the right one"
+    ),
     "balancer-failed": Cause("the balancer failed at it: its own log (zapi.log) says why", retryable=True),
     "busy": Cause("the same is under way already: wait for it", retryable=True),
     "transient": Cause("Exchange calls it transient: try again", retryable=True),

@@ -48,6 +48,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _p("wrong-edition", "obs", r"^wrong-edition\b"),
     _p("lease-lost", "obs", r"^lease-lost\b"),
     _p("bad-script", "obs", r"^not-one-object\b"),
+    _p("credential-unread", "obs", r"^credential-unread\b"),
     _p("balancer-failed", "obs", ids=r"^zapi-5\d\d\b"),
     # -- no errors at all
     _p("none", "obs", r"completed successfully"),

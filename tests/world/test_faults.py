@@ -87,6 +87,7 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "audit_off": ("", {}),
     "elb_target_unhealthy": ("EX3", {}),
     "farm_needs_restart": ("Web", {}),
+    "role_denied": ("EX3", {"call": "get_parameters"}),
     "zapi_fails": ("zen", {"times": 2}),
     "anchor_database_down": ("", {}),
     "winrm_drop": ("EX3", {"effect": "not_applied"}),

@@ -23,7 +23,7 @@ import msgspec
 
 from starover_lab.cloud.api import Cloud
 from starover_lab.cloud.errors import CloudError
-from starover_lab.cloud.given import Reply
+from starover_lab.cloud.given import Given, Reply
 from starover_lab.wire.endpoint import ScriptTask
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _ADDRESS = "127.0.0.1"
 ANNOUNCED = "starover#call"
 """In the user agent of a request whose call was announced as one of a batch."""
 _AGAIN = "attempt="
+_TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM"}
+"""How a service's JSON calls begin."""
 _PASSED = 1000
 """So many calls are remembered."""
 
@@ -89,6 +91,7 @@ class AwsPort:
         """Listen, from within the loop to which the world belongs. Raises `OSError`."""
         self._loop = asyncio.get_running_loop()
         self.cloud.store = self._put
+        self.cloud.others = self._asked_of_moto
         self._socket = socket.create_server((_ADDRESS, 0), backlog=128)
         self._socket.setblocking(False)
         self._loop.add_reader(self._socket, self._begin)
@@ -200,6 +203,24 @@ class AwsPort:
         if answer.status_code != 200:
             code = "NoSuchBucket" if answer.status_code == 404 else "AccessDenied"
             raise CloudError(code, f"S3 answers {answer.status}")
+
+    def _asked_of_moto(self, service: str, operation: str, parameters: Given, /) -> Reply:
+        """A call of a host with JSON, as `cloud.api.Others`: moto has the secrets and the parameters."""
+        from werkzeug.test import Client
+
+        scope = f"HOST/20260101/{self.cloud.region}/{service}/aws4_request"
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}",
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": f"{_TARGETS[service]}.{''.join(word.title() for word in operation.split('_'))}",
+        }
+        answer = Client(self._moto_app()).post("/", data=msgspec.json.encode(parameters), headers=headers)
+        said = msgspec.json.decode(answer.get_data(), type=dict[str, object])
+        if answer.status_code != 200:
+            code = str(said.get("__type", "InternalFailure")).rpartition("#")[2]
+            raise CloudError(code, str(said.get("message") or said.get("Message") or code))
+        self._note(service, operation, "moto")
+        return said
 
     def _take_in(self, call: Asked, own: bool, counts: bool, came: Future[Reply | None]) -> None:
         # Named by what is asked, so that the order of arrival of calls side by side tells no story.

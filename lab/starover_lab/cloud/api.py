@@ -18,10 +18,12 @@ from starover_lab.cloud.rates import Rates
 from starover_lab.cloud.route53 import Route53
 from starover_lab.cloud.run_command import RunCommand
 from starover_lab.cloud.scaling import Scaling
+from starover_lab.cloud.shapes import OWNER
 from starover_lab.cloud.volumes import Volumes
 from starover_lab.cloud.vpc import Vpc
 from starover_lab.cloud.zonal_shift import ZonalShift
 from starover_lab.cloud.zones import Zones
+from starover_lab.world.errors import WorldError
 from starover_lab.world.world import World
 
 __all__ = ["Cloud"]
@@ -43,6 +45,16 @@ def _no_store(bucket: str, key: str, content: bytes, /) -> None:  # noqa: ARG001
     raise CloudError("NoSuchBucket", "The specified bucket does not exist")
 
 
+Others = Callable[[str, str, Given], Reply]
+"""Calls of services that say nothing of the estate: service, operation, parameters. Raises `CloudError`."""
+_NAMES = {"get_secret_value": "GetSecretValue", "get_parameters": "GetParameters"}
+"""What hosts ask for with the roles of their instances."""
+
+
+def _no_others(service: str, operation: str, parameters: Given, /) -> Reply:  # noqa: ARG001 - as `Others`
+    raise CloudError("NotSimulated", f"nobody here answers {service} {operation}")
+
+
 class Cloud:
     """AWS, as far as the estate uses it."""
 
@@ -56,6 +68,8 @@ class Cloud:
             if one.instance:
                 self.instances.all[one.instance].disable_api_stop = one.disable_api_stop
         self.vpc = vpc
+        world.state.aws = self._of_a_host
+        self.others: Others = _no_others
         self.store: Store = _no_store
         """Where the SSM agents put what they are to put into S3."""
         self.balancing = Balancing(world, self.instances, vpc.id)
@@ -97,6 +111,20 @@ class Cloud:
             return {"reply": self.call(service, operation, parameters)}
         except CloudError as error:
             return {"error": {"code": error.code, "message": error.message}}
+
+    def _of_a_host(self, host: str, service: str, operation: str, parameters: Given) -> Reply:
+        """What a host asks with the role of its instance. Raises `WorldError` (aws) with AWS's words."""
+        instance = self._state.server(host).instance
+        try:
+            if self._state.cloud.role_denied.get((host, operation)):
+                who = f"arn:aws:sts::{OWNER}:assumed-role/ExchangeNodeRole/{instance}"
+                action = f"{service}:{_NAMES.get(operation, operation)}"
+                words = f"User: {who} is not authorized to perform: {action} because no identity-based policy allows it"
+                raise CloudError("AccessDeniedException", words)
+            self.admit(service, operation)
+            return self.others(service, operation, parameters)
+        except CloudError as error:
+            raise WorldError("aws", error.message, code=error.code) from error
 
     def _put(self, bucket: str, key: str, content: bytes, /) -> None:
         self.store(bucket, key, content)

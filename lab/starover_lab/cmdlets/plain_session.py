@@ -44,6 +44,7 @@ from starover_lab.cmdlets import (
     update_agent,
     windows,
 )
+from starover_lab.cmdlets.aws_tools import AWS_TOOLS
 from starover_lab.cmdlets.client_commands import ready
 from starover_lab.cmdlets.exchange_session import Registry
 from starover_lab.cmdlets.machine import Machine
@@ -117,6 +118,8 @@ def windows_commands(server: Server) -> Iterator[CommandSpec]:
     if server.exchange is not None:
         yield from exchange_scripts.scripts(server.exchange.year)
     yield READ_HOST
+    if server.instance:
+        yield from AWS_TOOLS
 
 
 def environment_of(server: Server, account: Account) -> dict[str, str]:

@@ -11,6 +11,7 @@ from starover_lab.powershell.errors import PSException, Unsupported, known_excep
 from starover_lab.powershell.values import (
     NetObject,
     PSArray,
+    PSCredential,
     PSEnum,
     PSList,
     PSObject,
@@ -54,6 +55,10 @@ def construct(full: str, given: Sequence[Value]) -> Value:
             return TimeSpan(total * dates.TICKS_PER_SECOND)
         case "System.Security.SecureString" if not count:
             return SecureString("")
+        case "System.Management.Automation.PSCredential" if count == 2:
+            user, word = base(given[0]), base(given[1])
+            if isinstance(user, str) and user and isinstance(word, SecureString):
+                return PSCredential(str(user), word)
         case "Microsoft.Management.Infrastructure.CimInstance" if count == 1 and _is_cim(base(given[0])):
             return copy.deepcopy(given[0])
         case "System.Security.Principal.WindowsPrincipal" if count == 1:

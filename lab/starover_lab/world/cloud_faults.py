@@ -109,6 +109,17 @@ def _counted(table: Callable[[CloudFaults], dict[str, int]], words: str) -> Call
     return act
 
 
+def _role_denied(tools: Tools) -> Broken:
+    server, denied = tools.server(), tools.state.cloud.role_denied
+    key = (server.name, tools.text("call", "get_secret_value").casefold())
+    denied[key] = denied.get(key, 0) + 1
+
+    def undo() -> None:
+        denied[key] -= 1
+
+    return Broken(f"the role of {server.name}'s instance does not allow {key[1]}", undo)
+
+
 def _truncate(tools: Tools) -> Broken:
     server, cuts = tools.server(), tools.state.cloud.cut_outputs
     cuts[server.name] = max(50, int(tools.number_of("characters", 1000)))
@@ -140,6 +151,12 @@ TABLE = {
     ),
     "aws_slow": Kind("AWS takes long for a call", "call, such as describe_instances", _slow, {"seconds": "20"}),
     "ssm_slow": Kind("commands of SSM reach a host late", "server", _delivery, {"seconds": "20"}),
+    "role_denied": Kind(
+        "the role of a host's instance does not allow a call",
+        "server",
+        _role_denied,
+        {"call": "get_secret_value, get_parameters"},
+    ),
     "ssm_agent_dead": Kind(
         "the SSM agent of a host does not run",
         "server",

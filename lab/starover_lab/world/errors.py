@@ -40,6 +40,7 @@ Kind = Literal[
     "copy_unhealthy",  # data copy, status
     "catalog_unhealthy",  # data copy, ci
     "queue_long",  # data copy, what (copy, replay), length
+    "aws",  # AWS refuses what a host asks of it: data code
     "limit_of_actives",  # data server, limit
     "seeding_source",  # the active copy feeds a seed: data copy
     "move_failed",  # begun and given up: data database, server, reason

@@ -7,7 +7,7 @@ The parts are level-triggered: a transition sets plain facts (this host is off, 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -63,6 +63,8 @@ class CloudFaults:
     """Server to the characters that are left of a command's output."""
     unseen: int = 0
     """How many questions about a new command find it not there yet."""
+    role_denied: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """Server and call to the number of faults by which its instance's role does not allow it."""
     unhealthy: dict[str, int] = field(default_factory=dict[str, int])
     """Server to the number of faults by which no balancer's check reaches it."""
     events: dict[str, dict[int, tuple[str, datetime]]] = field(
@@ -135,6 +137,9 @@ class State:
     )
     """What else decides whether packets pass between two hosts: network ACLs, security groups. None: one outside."""
     cloud: CloudFaults = field(default_factory=CloudFaults)
+    aws: Callable[[str, str, str, Mapping[str, object]], Mapping[str, object]] | None = None
+    """A call of a host with the role of its instance: host, service, operation, parameters. None: there is no AWS.
+    Raises `WorldError` (aws)."""
     rbac_missing: set[str] = field(default_factory=set[str])
     seed_failures: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     """Fault `seed_fail`: (database, server), case-folded, to the percentage at which a seed breaks."""

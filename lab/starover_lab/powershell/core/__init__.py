@@ -9,6 +9,7 @@ from starover_lab.powershell.core.json_cmdlets import COMMANDS as JSON
 from starover_lab.powershell.core.making import COMMANDS as MAKING
 from starover_lab.powershell.core.measuring import COMMANDS as MEASURING
 from starover_lab.powershell.core.paths import COMMANDS as PATHS
+from starover_lab.powershell.core.secure_cmdlets import COMMANDS as SECURE
 from starover_lab.powershell.core.selecting import COMMANDS as SELECTING
 from starover_lab.powershell.core.session_cmdlets import COMMANDS as SESSION
 from starover_lab.powershell.core.sorting import COMMANDS as SORTING
@@ -27,6 +28,7 @@ def core_commands() -> CommandTable:
             *MAKING,
             *MEASURING,
             *PATHS,
+            *SECURE,
             *SELECTING,
             *SESSION,
             *SORTING,
