@@ -685,6 +685,21 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         topology="pa-4x2",
+        book="maintenance-start",
+        parameters={"server": "EX1", "lb": False, "use_exchange_scripts": True},
+        brings=("hub_drained", "emptied_by_script", "server_offline"),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="maintenance-stop",
+        parameters={"server": "EX1", "lb": False, "use_exchange_scripts": True},
+        before=(
+            Before(book="maintenance-start", parameters={"server": "EX1", "lb": False, "use_exchange_scripts": True}),
+        ),
+        brings=("component_set", "refilled_by_script", "hub_restored"),
+    ),
+    Case(
+        topology="pa-4x2",
         book="maintenance-stop",
         parameters={"server": "EX1"},
         before=(

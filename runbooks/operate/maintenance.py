@@ -17,6 +17,7 @@ from starover import (
 )
 from starover.steps.around import look_around
 from starover.steps.maintenance import BACK, bring_back, leftovers, take_out
+from starover.steps.maintenance_scripts import Scripts
 from starover.steps.maintenance_types import Copies, Queued
 from starover.steps.queues import hub_drained
 
@@ -53,7 +54,12 @@ def maintenance_start(
     comment: kept with the databases that move
     now: outside the maintenance windows of the DAG too
     """
-    _no_scripts(use_exchange_scripts or override_minimum_copies)
+    if override_minimum_copies and not use_exchange_scripts:
+        raise BadParameter(
+            "--override-minimum-copies is a switch of Microsoft's script: it goes with --use-exchange-scripts",
+            certain=("nothing was contacted",),
+            next=("--min-copies 1   how many good copies must remain, without the script",),
+        )
     yield from take_out(
         dag,
         server,
@@ -65,6 +71,7 @@ def maintenance_start(
         accept_offline=accept_offline,
         comment=comment,
         now=now,
+        scripts=Scripts(override=override_minimum_copies) if use_exchange_scripts else None,
     )
 
 
@@ -86,11 +93,18 @@ def maintenance_stop(
     server: the member
     rebalance: databases that prefer it move back at once
     lb: its target groups get it back at the end, where a run here had taken it out
-    use_exchange_scripts: Microsoft's StopDagServerMaintenance.ps1, which wipes every activation block
+    use_exchange_scripts: Microsoft's StopDagServerMaintenance.ps1; the activation blocks that it wipes are set again
     fix_functional: also what a failed update left Inactive (requester Functional)
     """
-    _no_scripts(use_exchange_scripts)
-    yield from bring_back(dag, server, estate, rebalance=rebalance, lb=lb, fix_functional=fix_functional)
+    yield from bring_back(
+        dag,
+        server,
+        estate,
+        rebalance=rebalance,
+        lb=lb,
+        fix_functional=fix_functional,
+        scripts=use_exchange_scripts,
+    )
 
 
 @runbook(beyond=BACK)
@@ -123,12 +137,3 @@ def maintenance_cleanup(dag: Dag, estate: Estate, run_id: str = "") -> Steps[Fin
     for server in ours:
         yield from bring_back(dag, server, estate)
     return Findings(findings=tuple(foreign)) if foreign else None
-
-
-def _no_scripts(wanted: bool) -> None:
-    if wanted:
-        raise BadParameter(
-            "Microsoft's scripts are not used yet: they may not be run by the rules for scripts sent to a host",
-            certain=("nothing was contacted",),
-            next=("leave it out   the steps themselves do the same, and keep activation blocks",),
-        )

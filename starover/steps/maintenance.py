@@ -12,13 +12,12 @@ import msgspec
 
 from starover.errors import BadParameter, NotSafe, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Dag, Estate, Server
-from starover.names import CopyId, same_host
+from starover.names import same_host
 from starover.runbook import Steps, recall, together
 from starover.step import Report, Settle, Step, wait
 from starover.steps.activation import move_now_set
 from starover.steps.around import AWAY, Around, Member, look_around, member_of
 from starover.steps.behind import BALANCING, NOWHERE, Behind, behind, out_of_balancers, to_balancers, untold, was_behind
-from starover.steps.client_check import HEALTH, WEB_S, page
 from starover.steps.components import (
     HUB,
     MAINTENANCE,
@@ -30,9 +29,25 @@ from starover.steps.components import (
     server_offline,
     still_on,
 )
-from starover.steps.copies import GOOD_COPY_QUEUE, STALE_QUEUE, CopyStatus, DatabaseCopies, copies_on
-from starover.steps.dag import ClusterState, Node, cluster_state, short
+from starover.steps.copies import CopyStatus, DatabaseCopies, copies_on
+from starover.steps.dag import ClusterState, cluster_state, short
 from starover.steps.gate import admit
+from starover.steps.maintenance_checks import (
+    all_caught_up,
+    blocks_lost,
+    client_services,
+    ready,
+    served,
+    unwell,
+)
+from starover.steps.maintenance_scripts import (
+    Scripts,
+    barred_before,
+    calls_ended,
+    emptied_by_script,
+    enough_members,
+    refilled_by_script,
+)
 from starover.steps.moves import LOSSLESS, evacuated, homeward, leaving, moved
 from starover.steps.nodes import CoreGroup, core_group, node_paused, node_resumed, owner_moved, owner_moved_off
 from starover.steps.preferences import policy_set
@@ -47,12 +62,10 @@ from starover.steps.queues import (
     submission_resumed,
 )
 from starover.steps.seeding import barred
-from starover.steps.services import NEEDED, services_started
+from starover.steps.services import services_started
 
 __all__ = ["BACK", "OUT", "TakenOut", "bring_back", "leftovers", "take_out"]
 
-SERVED = 200
-"""HTTP status of the health page while its component is Active."""
 FUNCTIONAL = "Functional"
 UM = "UMCallRouter"
 """Until Exchange 2016 only."""
@@ -108,15 +121,18 @@ def take_out(
     comment: str = "maintenance",
     now: bool = False,
     minutes: int = AWAY,
+    scripts: Scripts | None = None,
 ) -> Steps[Snapshot]:
     """Take a member out of service, or find that it is; gives what was found before.
 
-    `minutes`: how long it stays out, roughly, for warnings.
+    `minutes`: how long it stays out, roughly, for warnings. `scripts`: Microsoft's do what concerns databases and node.
 
     When something fails, what was set is set back, last first; databases stay where they are by then. Nothing is set
     back after a host that went silent or an unknown outcome, nor for mail that does not leave.
     """
     member_of(dag, server)
+    if scripts is not None:
+        enough_members(dag, server, override=scripts.override)
     around = yield from look_around(dag, estate, server)
     before = yield from snapshot.read(server, server=server.name)
     core = yield from core_group.read(server, dag=dag.name)
@@ -145,7 +161,7 @@ def take_out(
     undo: list[Step] = []
     try:
         yield from out_of_balancers(estate, server, where, undo)
-        yield from _quieten(around, server, before, comment, warnings, heir, undo)
+        yield from _quieten(around, server, before, comment, warnings, heir, undo, scripts)
     except StaroverError as error:
         yield from _put_back(undo, error)
         raise
@@ -171,6 +187,7 @@ def _quieten(
     warnings: Sequence[str],
     heir: Server | None,
     undo: list[Step],
+    scripts: Scripts | None,
 ) -> Steps:
     """No new mail, no active database, no role in the cluster; `undo` gets what would set each back."""
     name, dag = server.name, around.dag.name
@@ -180,10 +197,26 @@ def _quieten(
     if find(before.components, UM) is not None:
         yield component_set.on(server, server=name, component=UM, state="Draining", requester=MAINTENANCE)
         undo.append(_component(server, UM, "Active"))
+        yield from calls_ended(server)
+    active = around.active_on(server)
+    if scripts is not None:
+        barred_there = barred_before(before.copies)
+        step = emptied_by_script.on(
+            server,
+            server=name,
+            dag=dag,
+            databases=active,
+            blocks=tuple(one.identity for one in barred_there),
+            comment=comment,
+            override=scripts.override,
+        )
+        yield step
+        if before.policy not in ("", "Blocked"):
+            undo.append(_refilled(server, dag, before.policy, barred_there))
+        return
     yield policy_set.on(server, server=name, policy="Blocked")
     if before.policy not in ("", "Blocked"):
         undo.append(policy_set.on(server, server=name, policy=before.policy))
-    active = around.active_on(server)
     yield leaving.on(server, name=name, databases=active, flagged=before.move_now)
     if not before.move_now:
         undo.append(move_now_set.on(server, server=name, enabled=False))
@@ -195,6 +228,17 @@ def _quieten(
             undo.append(owner_moved.on(server, dag=dag, target=name))
     yield node_paused.on(server, server=name)
     undo.append(node_resumed.on(server, server=name))
+
+
+def _refilled(server: Server, dag: str, policy: str, blocked: Sequence[CopyStatus]) -> Step:
+    return refilled_by_script.on(
+        server,
+        server=server.name,
+        dag=dag,
+        policy=policy,
+        blocks=tuple(one.identity for one in blocked),
+        comments=tuple(one.suspend_comment or "as before maintenance" for one in blocked),
+    )
 
 
 def _component(server: Server, component: str, state: str) -> Step:
@@ -304,11 +348,13 @@ def bring_back(
     rebalance: bool = False,
     lb: bool = True,
     fix_functional: bool = True,
+    scripts: bool = False,
 ) -> Steps:
     """Bring a member back into service as it was before it was taken out, or find that nothing is missing.
 
     Its activation policy and the copies that were barred from activation come from what taking it out had found:
-    `before` where the same run did it (a run cannot recall itself), else what an earlier run found.
+    `before` where the same run did it (a run cannot recall itself), else what an earlier run found. `scripts`: node and
+    policy by Microsoft's script, which wipes blocks; they are set again with it.
     Raises `NotSafe` when services do not run, and when nobody knows the policy of before.
     """
     member_of(dag, server)
@@ -323,11 +369,11 @@ def bring_back(
     assert isinstance(copies, DatabaseCopies)
     prev = before if before is not None and hub_held(before.components) == "Active" else None
     prev = prev or (yield from recall(server, hub_drained, server=server.name))
-    policy = yield from _policy_before(server, now, before)
+    policy = yield from _policy_before(server, now, before, prev)
     back = (yield from _homeward(dag, server, estate)) if rebalance else []
     own = before.where if isinstance(before, TakenOut) else None
     where = (yield from was_behind(estate, server, own)) if lb else NOWHERE
-    _ready(server, now, cluster)
+    ready(server, now, cluster)
     name = server.name
 
     yield component_set.on(server, server=name, component=WIDE, state="Active", requester=MAINTENANCE)
@@ -337,12 +383,16 @@ def bring_back(
         held = find(now.components, component)
         if held is not None and held.by(FUNCTIONAL) != "Active":
             yield component_set.on(server, server=name, component=component, state="Active", requester=FUNCTIONAL)
-    yield node_resumed.on(server, server=name)
-    yield policy_set.on(server, server=name, policy=policy)
+    if scripts:
+        kept_back = barred_before(prev.copies if prev is not None else now.copies)
+        yield _refilled(server, dag.name, policy, kept_back)
+    else:
+        yield node_resumed.on(server, server=name)
+        yield policy_set.on(server, server=name, policy=policy)
     kept = prev is not None and prev.move_now and now.policy == policy
     yield move_now_set.on(server, server=name, enabled=kept)
-    if prev is not None and hub_held(now.components) != "Active":
-        for copy in _blocks_lost(prev.copies, now.copies):
+    if prev is not None and not scripts and hub_held(now.components) != "Active":
+        for copy in blocks_lost(prev.copies, now.copies):
             yield barred.on(
                 server,
                 identity=copy.id,
@@ -350,13 +400,13 @@ def bring_back(
                 comment=copy.suspend_comment or "as before maintenance",
                 coming=False,
             )
-    if stopped := _stopped(prev, now):
+    if stopped := client_services(prev, now):
         yield services_started.on(server, server=name, names=stopped)
     by_hand = untold(estate, f"put {name} into it") if lb else ()
     yield hub_restored.on(server, server=name).warned(*by_hand)
     yield submission_resumed.on(server, server=name, queue=f"{name}\\Submission")
-    yield from _caught_up(server, _unwell(prev.copies if prev is not None else now.copies))
-    yield from _served(server)
+    yield from all_caught_up(server, unwell(prev.copies if prev is not None else now.copies))
+    yield from served(server)
     yield from to_balancers(server, where)
     for database, target in back:
         yield moved.on(
@@ -364,18 +414,20 @@ def bring_back(
         )
 
 
-def _policy_before(server: Server, now: Snapshot, own: Snapshot | None) -> Steps[str]:
+def _policy_before(server: Server, now: Snapshot, own: Snapshot | None, earlier: Snapshot | None) -> Steps[str]:
     """The activation policy to have: what it was before a run of ours made it Blocked. Raises `NotSafe`."""
     if now.policy != "Blocked":
         return now.policy
     if own is not None and own.policy not in ("", "Blocked"):
         return own.policy
+    if hub_held(now.components) == "Active" and not offline(now.components):
+        return now.policy  # Blocked on purpose: it is not in maintenance
+    if earlier is not None and earlier.policy not in ("", "Blocked"):
+        return earlier.policy  # by Microsoft's script, or by the step
     prev = yield from recall(server, policy_set, server=server.name)
     before = prev.find(server.name) if prev is not None else None
     if before is not None and before.policy:
         return before.policy
-    if hub_held(now.components) == "Active" and not offline(now.components):
-        return now.policy  # Blocked on purpose: it is not in maintenance
     raise NotSafe(
         f"nobody knows which activation policy {server.name} had: no run of ours here has set it to Blocked",
         certain=("nothing was changed",),
@@ -384,103 +436,6 @@ def _policy_before(server: Server, now: Snapshot, own: Snapshot | None) -> Steps
             "or run it where the journal of maintenance-start is",
         ),
         host=server.name,
-    )
-
-
-def _ready(server: Server, now: Snapshot, cluster: ClusterState) -> None:
-    """Its boot has ended: services run, and its node is in the cluster. Raises `NotSafe`."""
-    wrong = [
-        f"service {one.name} is {one.status}{' and Disabled' if one.start == 'Disabled' else ''}"
-        for name in NEEDED
-        if (one := now.service(name)) is not None and one.status != "Running"
-    ]
-    node: Node | None = next((one for one in cluster.nodes if same_host(one.name, server.name)), None)
-    if node is None or node.state not in ("Up", "Paused"):
-        wrong.append(f"its node is {node.state if node is not None else 'not in the cluster'}")
-    if wrong:
-        raise NotSafe(
-            f"{server.name} is not ready: {'; '.join(wrong)}",
-            certain=("nothing was changed",),
-            next=("starover run health-report   names what else is wrong", "wait until its boot has ended"),
-            host=server.name,
-        )
-
-
-def _stopped(prev: Snapshot | None, now: Snapshot) -> tuple[str, ...]:
-    """Client services that ServerWideOffline has stopped, and that ran before or start by themselves."""
-    names: list[str] = []
-    for one in now.services:
-        if not one.name.casefold().startswith(("msexchangeimap", "msexchangepop")):
-            continue
-        was = prev.service(one.name) if prev is not None else None
-        wanted = was.status == "Running" if was is not None else one.start == "Automatic"
-        if wanted and one.status == "Stopped" and one.start != "Disabled":
-            names.append(one.name)
-    return tuple(sorted(names))
-
-
-def _blocks_lost(before: Sequence[CopyStatus], now: Sequence[CopyStatus]) -> list[CopyStatus]:
-    """Copies that were barred from activation and are no more: Microsoft's script wipes that."""
-    here = DatabaseCopies(copies=tuple(now))
-    return [
-        was
-        for was in before
-        if was.activation_suspended
-        and not was.replication_suspended
-        and (one := here.find(was.id)) is not None
-        and not one.active
-        and not one.activation_suspended
-    ]
-
-
-def _unwell(before: Sequence[CopyStatus]) -> tuple[CopyId, ...]:
-    """Copies that were not Healthy before either, so that nobody waits for them."""
-    return tuple(one.id for one in before if not one.active and one.status in ("Suspended", "FailedAndSuspended"))
-
-
-def _caught_up(server: Server, without: Sequence[CopyId]) -> Steps:
-    """Wait until every copy of the server is Healthy and lacks at most ten logs: every 15 s, an hour at most."""
-
-    def behind(one: CopyStatus) -> bool:
-        if one.active or any(same_host(one.server, copy.server) and one.database == copy.database for copy in without):
-            return False
-        return one.status != "Healthy" or one.queue is None or one.queue > GOOD_COPY_QUEUE
-
-    def until(now: DatabaseCopies) -> bool:
-        return not any(behind(one) for one in now.copies)
-
-    def left(now: DatabaseCopies) -> int:
-        return sum(one.queue if one.queue is not None else STALE_QUEUE for one in now.copies if behind(one))
-
-    yield from wait(
-        copies_on,
-        server,
-        until=until,
-        settle=Settle(every=15, limit=3600),
-        progress=left,
-        what=f"the copies on {server.name} Healthy",
-        expected=True,
-        name=server.name,
-    )
-
-
-def _served(server: Server) -> Steps:
-    """Wait until clients are served by the server itself (S-CLIENTCHECK); where nobody can look, that is said only."""
-    if not server.address:
-        return
-    yield from wait(
-        page,
-        server,
-        until=lambda look: look.answers and look.status == SERVED,
-        settle=Settle(every=10, limit=120),
-        what=f"clients served by {server.name} at {server.address}",
-        lenient=True,
-        address=server.address,
-        port=443,
-        seconds=WEB_S,
-        tls=True,
-        name=server.fqdn,
-        path=HEALTH,
     )
 
 
