@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starover_cli.progress import Teller
     from starover_cli.views.head import Where
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "perform_runbook"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Mapping[str, Callable[[Any], Any]] = {
@@ -92,7 +92,7 @@ def _answered(function: _F) -> _F:
     return function
 
 
-def _run(
+def perform_runbook(
     settings: Settings,
     runbook: AnyRunbook,
     values: Mapping[str, object],
@@ -100,6 +100,7 @@ def _run(
     exit_code: bool = False,
     **given: Any,
 ) -> int:
+    """`starover run`: plan, ask what `given` does not answer, apply. Gives the exit code."""
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         planned, where = _make_plan(room, runbook, values)
         made = planned.plan
@@ -127,14 +128,14 @@ def _answering(teller: Teller) -> list[str]:
 
 def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any], named: str = "") -> int:
     """Show the plan, ask what the line (`given`) did not answer, and do it. `named`: how the plan was named."""
-    from starover.guard import needs_second
+    from starover.guard import needs_digest
 
     settings = room.settings
     known = room.dag_of(step.host for step in made.steps)
     dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
     now = room.clock.now()
     second = None
-    if needs_second(made.risk):
+    if needs_digest(made.risk):
         second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
@@ -152,7 +153,15 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
             break_glass=str(given.get("break_glass") or ""),
             dag=settings.dag,
         )
-        approval = consent(made, settings.console, answers, dag=dag, now=now, who=who())
+        approval = consent(
+            made,
+            settings.console,
+            answers,
+            dag=dag,
+            now=now,
+            who=settings.by or who(),
+            held=lambda given: room.house.check(made, given, now),
+        )
     if approval is not None:
         settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
     with _telling(room) as (teller, local):
@@ -252,6 +261,6 @@ def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:
 assert isinstance(plan, RunbookGroup)
 assert isinstance(run, RunbookGroup)
 plan.act, plan.flags = _plan, {"exit_code": _exit_code}
-run.act, run.flags = _run, {**_FLAGS, "exit_code": _exit_code}
+run.act, run.flags = perform_runbook, {**_FLAGS, "exit_code": _exit_code}
 
 COMMANDS = (plan, apply, run, resume, undo)

@@ -82,9 +82,12 @@ class Teller:
     def beat(self) -> None:
         """Say that it still goes on, if that is due."""
         with self._lock:
-            due = self._live is None and not self._json and self._quiet.due(self._monotonic())
+            due = self._live is None and self._quiet.due(self._monotonic())
             if due and (line := self.story.heartbeat()):
-                self._console.note(line)
+                if self._json:
+                    self._console.raw(machine.line({"heartbeat": line.strip()}))
+                else:
+                    self._console.note(line)
 
     def __enter__(self) -> Self:
         """Begin to show."""

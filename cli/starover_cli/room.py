@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starover.drivers.local import Local
     from starover.estate import Dag, Estate
     from starover.events import Sink
+    from starover.house import House
     from starover.runbook import Content as AnyContent
     from starover.transport import Transport
     from starover.transport.aws import Clients
@@ -162,6 +163,13 @@ class Room:
         return self.parts.transport(*self._inventory, lambda: self.clock)
 
     @cached_property
+    def house(self) -> House:
+        """The policy beside the inventory, and whose keys approve. Raises `BadInventory` for a policy that is wrong."""
+        from starover.house import house_of
+
+        return house_of(self.estate, self.file.parent)
+
+    @cached_property
     def dag(self) -> Dag | None:
         """The DAG that was named, or the only one; None where the inventory has none. Raises `BadParameter`."""
         if not self.settings.dag and not self.estate.dags:
@@ -196,9 +204,10 @@ class Room:
             transport=self.transport,
             clock=self.clock,
             folder=folder or self.settings.state,
-            why=Why(who=who(), ticket=self.settings.ticket, reason=self.settings.reason),
+            why=Why(who=self.settings.by or who(), ticket=self.settings.ticket, reason=self.settings.reason),
             sinks=sinks,
             sign=signer(os.environ.get(SIGNING_KEY, "")),
+            house=lambda: self.house,
         )
 
     def __enter__(self) -> Self:

@@ -40,6 +40,8 @@ class Settings:
     """The folder of state: plans, runs, the default lab."""
     ticket: str = ""
     reason: str = ""
+    by: str = ""
+    """Who does it, where that is no person at this machine: `job:patch-dag1`; empty: whoever is logged on."""
     dag: str = ""
     transport: Literal["", "psrp", "winrm", "ssm"] = ""
     """The only kind of road to take; empty: what the inventory says."""

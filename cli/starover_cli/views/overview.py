@@ -31,6 +31,8 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("approve ID", "a plan, as the second person"),
             ("settle RUN", "an outcome that nobody can find out"),
             ("attest", "that a server is down, by name"),
+            ("lease", "show, release: who may change the DAG now"),
+            ("policy", "show, check, schema: what the team has agreed on"),
         ),
     ),
     (
@@ -51,6 +53,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("drill", "rehearse the loss of a zone in a lab made from your estate"),
         ),
     ),
+    ("jobs", (("job", "list, check, run, install: runbooks from a schedule"),)),
     ("lab", (("lab", "up, down, status, state, events, clock, break, mend"),)),
 )
 
