@@ -77,6 +77,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every member must grant it; else a majority."""
     silent_lost: bool = False
     """A member that does not answer counts as lost: the run brings its own proof (G-FENCE)."""
+    handled: tuple[str, ...] = ()
+    """Members that the plan stops or starts from outside: whoever of them does not answer does not count."""
 
 
 FREE = ("lease-release",)
@@ -88,14 +90,16 @@ def scope_of(
     runbook: str,
     parameters: Mapping[str, Plain],
     hosts: Sequence[str],
+    handled: Sequence[str] = (),
     *,
     split: bool,
 ) -> Scope | None:
-    """Whom to ask before a plan is applied; None: it touches no DAG. `hosts`: where its scripts write.
+    """Whom to ask before a plan is applied; None: it touches no DAG.
 
+    `hosts`: where its scripts write; `handled`: what its calls are about, instances that are off among them.
     `split`: the plan may split the brain, so that a silent member is the normal case and the plan proves it dead.
     """
-    dag = dag_of(estate, parameters, hosts)
+    dag = dag_of(estate, parameters, (*hosts, *handled))
     if dag is None or runbook in FREE:
         return None
     known = any(first_label(one.name) == first_label(dag.name) for one in estate.dags)
@@ -122,7 +126,8 @@ def scope_of(
         lost=gone,
         also=tuple(dict.fromkeys(one for one in _known(estate, hosts) if one not in asked)),
         every=every,
-        silent_lost=split and not gone,
+        silent_lost=split and not (gone and any(one in left for one in _known(estate, hosts))),
+        handled=tuple(one for one in _known(estate, handled) if one in left),
     )
 
 
@@ -131,10 +136,10 @@ def lacking(scope: Scope, granted: Iterable[str], *, silent: Iterable[str] = (),
     given = set(granted)
     if scope.every:
         # a witness host that answers and has it from somebody else is found by `other`
-        out = set(silent) if scope.silent_lost else set[str]()
+        out = set(silent) if scope.silent_lost else set(silent) & set(scope.handled)
         wanted = [one for one in scope.members if one not in out]
         return sum(one not in given for one in wanted) if wanted else 1
-    out = set(gone) - given
+    out = (set(gone) | (set(silent) & set(scope.handled))) - given
     members = [one for one in scope.members if one not in out]
     voters = len(members) + (1 if scope.witnesses and len(members) % 2 == 0 else 0)
     votes = sum(one in given for one in members)

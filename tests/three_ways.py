@@ -251,7 +251,24 @@ _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_res
 
 _SECONDARY: Mapping[str, Plain] = {"ip": ["EX1=10.0.0.101", "EX3=10.0.32.101"]}
 
+def _leased(world: World) -> None:
+    """A run that is gone holds the lease of the DAG, on all of its hosts but one."""
+    holder = "5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01"
+    note = '{"run":"9d20e6f4.1","who":"oncall-a","runbook":"maintenance-start","since":"2026-11-20T13:50:00+00:00"}'
+    for name in ("EX1", "EX2", "EX3"):
+        files = world.server(name).files
+        files.make_folder("C:\\ProgramData\\Starover\\lease")
+        files.write("C:\\ProgramData\\Starover\\lease\\dag-DAG1.token", f"7\n{holder}\n{note}".encode())
+
+
 CASES: tuple[Case, ...] = (
+    Case(
+        topology="pa-4x2",
+        book="lease-release",
+        parameters={"run": "9d20e6f4.1"},
+        before=(Before(act=_leased),),
+        brings=("lease_released",),
+    ),
     # -- building
     Case(
         topology="aws-2az",

@@ -27,15 +27,19 @@ __all__ = ["COMMANDS", "clock_of"]
 @click.argument("plan_id", metavar="ID|FILE")
 @click.option("--to", metavar="FILE", default="", help="Write the approval there; default: beside the plan.")
 @click.option("--as", "name", metavar="NAME", default="", help="Your name; default: who this machine says you are.")
+@click.option(
+    "--key", metavar="FILE", default="", help="Sign it with this SSH key (its public half, where an agent has it)."
+)
 @common()
 @click.pass_context
-def approve(ctx: click.Context, plan_id: str, to: str, name: str) -> int:
+def approve(ctx: click.Context, plan_id: str, to: str, name: str, key: str) -> int:
     """Approve a plan as the second person; not the one who asked for it, nor the one who applies it.
 
-    Works from a plan's file (`starover plans show ID --to FILE`) on any machine. The approval is not signed yet: it
-    says who approved, and proves it to nobody.
+    Works from a plan's file (`starover plans show ID --to FILE`) on any machine. With --key it is signed by ssh-keygen;
+    without, it says who approved and proves it to nobody, and an estate with a policy does not take it.
     """
     from starover.approval import Second, write_approval
+    from starover.approval_signature import binds, signed
     from starover.guard import FRESH, check_fresh, same_person
     from starover_cli.views.approval import approval_data, approval_text, approved_text
 
@@ -56,6 +60,7 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str) -> int:
     if not settings.json:
         console.result(approval_text(plan, console.width))
     again = [f"starover approve {word(plan_id)}", *([f"--to {word(to)}"] if to else []), f"--as {word(name)}"]
+    again += [f"--key {word(key)}"] if key else []
     _agree(settings, plan, name, " ".join(again))
     made = Second(
         digest=plan.digest,
@@ -65,7 +70,10 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str) -> int:
         by=name,
         at=now,
         expires=plan.made + FRESH,
+        binds=binds(plan),
     )
+    if key:
+        made = signed(made, Path(key))
     place = Path(to) if to else approval_place(settings, plan_id, plan)
     write_file(place, write_approval(made))
     beside = not to and place == approval_place(settings, plan.id, plan)

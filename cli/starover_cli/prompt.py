@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -51,12 +51,21 @@ class Answers:
     """The DAG's name as it was typed: stands for typing it when nobody can be asked."""
 
 
-def consent(plan: Plan, console: Console, answers: Answers, *, dag: str, now: datetime, who: str) -> Approval | None:
+def consent(
+    plan: Plan,
+    console: Console,
+    answers: Answers,
+    *,
+    dag: str,
+    now: datetime,
+    who: str,
+    held: Callable[[Approval], object] | None = None,
+) -> Approval | None:
     """Ask whether to apply `plan`; None where nothing needs to be asked (it changes nothing).
 
-    What would be refused anyway (no second person, another digest) is not asked for: the driver refuses it, and keeps
-    that in the journal. Raises `NotConfirmed` for a no, and where nobody is there to be asked; `BadParameter` for
-    answers that do not fit the plan.
+    What would be refused anyway (no second person, another digest, what the policy forbids: `held` raises) is not asked
+    for: the driver refuses it, and keeps that in the journal. Raises `NotConfirmed` for a no, and where nobody is there
+    to be asked; `BadParameter` for answers that do not fit the plan.
     """
     from starover.effects import Approval
     from starover.guard import needs_digest
@@ -68,9 +77,10 @@ def consent(plan: Plan, console: Console, answers: Answers, *, dag: str, now: da
     losses = bounds(plan)
     taken = agreed(losses, answers.accept) if answers.accept else ()
     if not needs_digest(plan.risk):
-        if not (answers.yes or answers.approve):
+        given = Approval(by=who, digest=answers.approve or plan.id, how="confirmed", at=now, ticket=answers.ticket)
+        if not (answers.yes or answers.approve or _forbidden(given, held)):
             _ask_yes(plan, console)
-        return Approval(by=who, digest=answers.approve or plan.id, how="confirmed", at=now, ticket=answers.ticket)
+        return given
     glass = _glass(plan, answers)
     approval = Approval(
         by=who,
@@ -82,21 +92,34 @@ def consent(plan: Plan, console: Console, answers: Answers, *, dag: str, now: da
         break_glass=glass,
         accepted=tuple(str(loss) for loss in taken),
     )
-    if _refused(plan, approval, now):
+    asks_ticket = console.interactive and not approval.ticket
+    if _refused(plan, approval, now) or (not asks_ticket and _forbidden(approval, held)):
         return approval
     return _ask_grave(plan, console, answers, approval, losses, dag)
 
 
 def _glass(plan: Plan, answers: Answers) -> str:
     """Why there is no second person; empty where one has approved, or none is needed."""
-    from starover.guard import is_reason, needs_second
+    from starover.guard import is_reason, needs_digest
 
     reason = answers.break_glass or str(plan.parameters.get(BREAK_GLASS) or "")
-    if not reason or not needs_second(plan.risk) or (answers.second is not None and not answers.break_glass):
+    if not reason or not needs_digest(plan.risk) or (answers.second is not None and not answers.break_glass):
         return ""
     if not is_reason(reason):
         raise BadParameter("--break-glass takes a reason of 10 to 200 characters", certain=["nothing was sent"])
     return " ".join(reason.split())
+
+
+def _forbidden(approval: Approval, held: Callable[[Approval], object] | None) -> bool:
+    """Whether the policy forbids it, whatever else is answered."""
+    from starover.errors import Refused
+
+    try:
+        if held is not None:
+            held(approval)
+    except Refused:
+        return True
+    return False
 
 
 def _refused(plan: Plan, approval: Approval, now: datetime) -> bool:

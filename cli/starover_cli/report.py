@@ -12,6 +12,7 @@ from starover.errors import Mistake, Refused, StaroverError
 from starover_cli.around import after_text
 from starover_cli.history import done_by
 from starover_cli.look import dag_map, plain_where
+from starover_cli.room import who
 from starover_cli.views import dag_map as map_view
 from starover_cli.views import json as machine
 from starover_cli.views.error import error_data, error_text, exit_line, split_next
@@ -89,6 +90,10 @@ def show_plan(
     console = room.settings.console
     room.headed = True
     code = CHANGES if exit == 0 and exit_code and plan.changes else exit
+    house = None
+    if plan.changes:
+        by = room.settings.by or who()
+        house = room.house.foresee(plan, by, where.at or room.clock.now(), ticket=room.settings.ticket, second=second)
     if room.settings.json:
         said: dict[str, object] = {
             "where": where,
@@ -96,6 +101,7 @@ def show_plan(
             "plan": plan,
             "id": plan.id,
             "risk": plan.risk,
+            **({"policy": house} if house is not None else {}),
         }
         if not asking:  # else it is not the last word
             following = [command for command, _ in next_of_plan(plan, room.settings.ticket)]
@@ -115,6 +121,7 @@ def show_plan(
                 ticket=room.settings.ticket,
                 second=second,
                 several=len(room.estate.dags) > 1,
+                house=house,
             )
         )
     if code:

@@ -349,7 +349,7 @@ def _told(at: datetime, event: events.Event, plan: Plan | None) -> Iterator[Mome
 def _approved(event: events.Approved) -> str:
     text = f"{event.by} agreed"
     if event.second:
-        text += f"; {event.second} had approved it as the second person (unsigned)"
+        text += f"; {event.second} had approved it as the second person ({'signed' if event.signed else 'unsigned'})"
     if event.break_glass:
         text += f"; GLASS BROKEN, nobody else had approved it: {event.break_glass}"
     return text + (f"; accepted a loss of {', '.join(event.accepted)}" if event.accepted else "")

@@ -125,14 +125,14 @@ class Local:
         sinks: Sequence[Sink] = (),
         sign: Callable[[bytes], bytes] | None = None,
         leased: bool = True,
-        house: House | None = None,
+        house: Callable[[], House] | None = None,
     ) -> None:
         """`folder` holds `plans/`, `runs/` and `index/`. What the transport carries in secret is masked.
 
         `sign` makes an SSH signature of a run's head whenever a leg of it has ended; None: heads are not signed.
 
         The transport stays the caller's: it is not closed here. `leased`: what changes a DAG takes its lease first.
-        `house`: the rules that every approval is held against, whoever asks for it.
+        `house` gives the rules that every approval is held against, whoever asks for it; looking needs none.
         """
         self.estate = estate
         self.content = content
@@ -239,7 +239,7 @@ class Local:
         with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
             past = self._past(journal.run)
             if self.house is not None and past.begun.plan is not None:
-                self.house.may_go_on(past.begun.plan, self.why.who)
+                self.house().may_go_on(past.begun.plan, self.why.who)
             self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
             keep = past.resume_from()
             entries = [entry for entry in past.entries if entry.n <= keep]
@@ -371,7 +371,8 @@ class Local:
     def _scope(self, plan: Plan) -> Scope | None:
         """Who must grant the DAG's lease."""
         hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
-        return scope_of(self.estate, plan.runbook, plan.parameters, hosts, split=plan.risk is Risk.SPLIT)
+        handled = [step.host for step in plan.changes if step.template.endswith(ENDING)]
+        return scope_of(self.estate, plan.runbook, plan.parameters, hosts, handled, split=plan.risk is Risk.SPLIT)
 
     def _leg(self, run: Run, journal: Journal, approve: Approver | None) -> Leg:
         self._inbox = SimpleQueue()
@@ -380,7 +381,7 @@ class Local:
             given = approve(run.plan) if approve is not None and run.plan is not None else None
             if given is None or self.house is None or run.plan is None:
                 return given
-            return self.house.check(run.plan, given, self.clock.now())
+            return self.house().check(run.plan, given, self.clock.now())
 
         return Leg(
             run=run,

@@ -73,7 +73,7 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
     counted = [failure for failure in state.failures if failure.counts and (failed is not None or not failure.reading)]
     errors = [*([failed] if failed is not None else []), *(failure.error for failure in counted)]
     result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
-    if state.leasing is not None and result.exit != OutcomeUnknown.exit:  # else nobody begins before it is found out
+    if state.leasing is not None and not isinstance(result.error, OutcomeUnknown):  # else it stays until that is known
         yield from state.leasing.give_back()
     yield from state.record(
         RunEnded(

@@ -82,6 +82,8 @@ def approved_text(plan: Plan, made: Second, place: str, *, beside: bool, width: 
     at, until = (clock_time(when, simulated=plan.lab) for when in (made.at, made.expires))
     said = f"approved   plan {plan.id} by {made.by} at {at}, good until {until}   {place}"
     warning = "It is not signed: whoever can write this file can write any name into it."
+    if made.is_signed:
+        warning = f"Signed as {made.by}: it counts where that key stands under that name among the allowed signers."
     file = "" if beside else f" --approval {place}"
     return "\n\n".join(
         [

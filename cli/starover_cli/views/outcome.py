@@ -51,9 +51,12 @@ def approved_pairs(approved: events.Approved | None, *, simulated: bool) -> list
     pairs = [("approved by", f"{approved.by}, who applied it")]
     if approved.second:
         at = f" at {clock_time(approved.second_at, simulated=simulated)}" if approved.second_at else ""
-        pairs.append(("", f"{approved.second}{at}, as the second person (unsigned)"))
+        how = "signed" if approved.signed else "unsigned"
+        pairs.append(("", f"{approved.second}{at}, as the second person ({how})"))
     if approved.break_glass:
         pairs.append(("", f"nobody else: glass broken, {approved.break_glass}"))
+    pairs += [("policy" if at == 0 else "", text) for at, text in enumerate(approved.rests_on)]
+    pairs += [("waived" if at == 0 else "", text) for at, text in enumerate(approved.waivers)]
     if approved.accepted:
         pairs.append(("accepted", f"a loss of {', '.join(approved.accepted)} logs at most"))
     return pairs

@@ -33,6 +33,8 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("attest", "that a server is down, by name"),
             ("lease", "show, release: who may change the DAG now"),
             ("policy", "show, check, schema: what the team has agreed on"),
+            ("lease", "show, release: who may change the DAG now"),
+            ("policy", "show, check, schema: what the team has agreed on"),
         ),
     ),
     (

@@ -10,6 +10,7 @@ from starover.guard import needs_digest, needs_second
 from starover.loss import bounds
 from starover.loss import words as loss_words
 from starover.plan import Plan, PlannedStep
+from starover.policy import Decision
 from starover.step import Risk
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
@@ -148,11 +149,12 @@ def plan_text(
     ticket: str = "",
     second: Second | None = None,
     several: bool = False,
+    house: Decision | None = None,
 ) -> str:
     """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it.
 
     `ticket` is repeated in what to type next; `second` is the second person's approval; `several`: the inventory has
-    more than one DAG, so that advice must name it.
+    more than one DAG, so that advice must name it; `house`: what the policy says now.
     """
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
@@ -160,7 +162,9 @@ def plan_text(
         f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
-        "\n".join(label_block([*_remarks(plan, several=several), *plan_danger(plan, second)], width)),
+        "\n".join(
+            label_block([*_remarks(plan, several=several), *plan_danger(plan, second), *_policy(plan, house)], width)
+        ),
         "" if asking else _count(plan),
         "" if asking else next_block(next_of_plan(plan, ticket)),
     ]
@@ -217,8 +221,20 @@ def plan_danger(plan: Plan, second: Second | None = None) -> list[tuple[str, str
     pairs.append(("needs", f"{needs} (risk {plan.risk.value}: {RISKS[plan.risk]})"))
     if second is not None:
         at, until = (clock_time(when, simulated=plan.lab) for when in (second.at, second.expires))
-        pairs.append(("approved", f"by {second.by} at {at}, good until {until}; unsigned"))
+        pairs.append(
+            ("approved", f"by {second.by} at {at}, good until {until}; {'signed' if second.is_signed else 'unsigned'}")
+        )
     return pairs
+
+
+def _policy(plan: Plan, house: Decision | None) -> list[tuple[str, str]]:
+    """What the policy would say if it were applied now."""
+    if house is None or plan.nothing or plan.blocked:
+        return []
+    said = [f"{house.verdict}{f': {house.why[0]}' if house.why else ''}", *house.why[1:]]
+    if house.verdict == "needs approval":
+        said.append(f"who may approve: {', '.join(house.approvers) or 'nobody is left'}")
+    return [("policy" if at == 0 else "", text) for at, text in enumerate(said)]
 
 
 def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
