@@ -75,6 +75,8 @@ class Case:
     """The runbook is run as preparation, and its undo is what is looked at."""
     anew: bool = False
     """It is done each time that somebody asks for it: a restart, say."""
+    roads: tuple[str, ...] = ()
+    """As `InnerLab`'s."""
 
     @property
     def label(self) -> str:
@@ -87,7 +89,7 @@ class Case:
         if "\n" in self.topology:
             topology = folder / "topology.yaml"
             topology.write_text(self.topology, "utf-8")
-        lab = InnerLab(topology, folder)
+        lab = InnerLab(topology, folder, roads=self.roads)
         for one in self.before:
             one.happen(lab)
         return lab
@@ -776,6 +778,17 @@ CASES: tuple[Case, ...] = (
         brings=(
             *(kind for kind in _DRAINED if kind != "owner_moved_off"),
             *("leaving", "installing", "worker_removed", "rebooted"),
+            *_BACK,
+        ),
+    ),
+    Case(
+        topology="pa-4x2",
+        book="windows-update",
+        parameters={"server": "EX4", "categories": ["security"]},
+        roads=("ssm",),
+        brings=(
+            *(kind for kind in _DRAINED if kind != "owner_moved_off"),
+            *("leaving", "installing_here", "worker_removed", "rebooted"),
             *_BACK,
         ),
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from starover import BadParameter, Comment, Dag, Estate, Finding, Findings, Server, Steps, runbook
+from starover import Comment, Dag, Estate, Finding, Findings, Server, Steps, runbook
 from starover.steps.around import look_around, member_of
 from starover.steps.maintenance import BACK, OUT, take_out
 from starover.steps.maintenance_types import Copies, Queued
@@ -62,7 +62,9 @@ def windows_update(
     include: articles such as KB5044411 that are wanted whatever their category; repeat it for several
     exclude: articles, or regular expressions on titles, that are left alone; replaces the default, which is Exchange's
         own updates and new versions of .NET Framework
-    method: how they are installed: by a scheduled task; by SSM there is no road yet
+    method: how they are installed: task (a scheduled task as SYSTEM), ssm-script (a script of the agent of Systems
+        Manager, where Run Command is the only road), patch-baseline (AWS-RunPatchBaseline without a restart: the patch
+        baseline says what, and AWS sends it); not said: ssm-script where Run Command is the only road, else task
     reboot: when the server is restarted
     max_rounds: how often it is installed and searched again
     return_on_failure: back into service although an update failed
@@ -71,9 +73,9 @@ def windows_update(
     comment: kept with the moves and the restart
     now: outside the maintenance windows of the DAG too
     """
-    _by_task(method)
     member_of(dag, server)
     wish = Wish(categories=categories, include=include, exclude=exclude, reboot=reboot, max_rounds=max_rounds)
+    wish = wish.by(method, [server])
     yield from worker_ended(server)
     seen = yield from scan.read(server)
     if not wish.chosen(seen.updates):
@@ -91,15 +93,6 @@ def windows_update(
         findings=(Finding(check="updates", on=server.name, level=level, says=says),),
         verdict=f"{server.name}: {', '.join(done.installed)} installed in {rounds}.",
     )
-
-
-def _by_task(method: Method | None) -> None:
-    if method not in (None, "task"):
-        raise BadParameter(
-            f"--method {method}: there is no road over SSM yet",
-            certain=("nothing was contacted",),
-            next=("leave it out   a scheduled task installs as SYSTEM",),
-        )
 
 
 @runbook(beyond=(*OUT, *PATCHING, *BACK))
@@ -132,7 +125,9 @@ def rolling_windows_update(
     include: articles such as KB5044411 that are wanted whatever their category; repeat it for several
     exclude: articles, or regular expressions on titles, that are left alone; replaces the default, which is Exchange's
         own updates and new versions of .NET Framework
-    method: how they are installed: by a scheduled task; by SSM there is no road yet
+    method: how they are installed: task (a scheduled task as SYSTEM), ssm-script (a script of the agent of Systems
+        Manager, where Run Command is the only road), patch-baseline (AWS-RunPatchBaseline without a restart: the patch
+        baseline says what, and AWS sends it); not said: ssm-script where Run Command is the only road, else task
     reboot: when a server is restarted
     max_rounds: how often one server is installed and searched again
     return_on_failure: back into service although an update failed
@@ -145,13 +140,13 @@ def rolling_windows_update(
     comment: kept with the moves and the restarts
     now: outside the maintenance windows of the DAG too
     """
-    _by_task(method)
     seconds = pause_checked(pause)
     wish = Wish(categories=categories, include=include, exclude=exclude, reboot=reboot, max_rounds=max_rounds)
     around = yield from look_around(dag, estate)
     placed = in_order(around, order, estate)
     host = witness_host(around, estate) if witness != "skip" else None
     servers = [one.server for one in placed]
+    wish = wish.by(method, [*servers, *([host] if host is not None else [])])
     scans = yield from scanned([*servers, *([host] if host is not None else [])])
     telling = Telling(dag=dag.name, order=placed)
     todo = of_order(placed, scans, wish)

@@ -19,6 +19,7 @@ from starover.steps.update_task import (
     Offer,
     Scan,
     installing,
+    installing_here,
     pending_of,
     progress_of,
     scan,
@@ -30,7 +31,7 @@ from starover.steps.updates import SUCCEEDED, Round, Verdict, Wish, judge, judge
 
 __all__ = ["PATCHING", "Patched", "back_up", "patched", "restarted"]
 
-PATCHING = (installing, worker_removed, rebooted)
+PATCHING = (installing, installing_here, worker_removed, rebooted)
 """Kinds that patching a host may need."""
 RESTARTS = 3
 """As often as a restart may leave the next one behind (S-REBOOT)."""
@@ -72,7 +73,7 @@ def patched(server: Server, wish: Wish, seen: Scan, *, comment: str, member: boo
     while True:
         ids = tuple(one.id for one in todo)
         yield worker_removed.on(server, server=server.name, hung=False)
-        yield installing.on(
+        yield (installing_here if wish.method == "ssm-script" else installing).on(
             server,
             server=server.name,
             key=updates_order(server.name, boot, len(rounds) + 1, ids),

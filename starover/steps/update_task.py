@@ -24,6 +24,7 @@ __all__ = [
     "SetupService",
     "UpdateResult",
     "installing",
+    "installing_here",
     "pending_of",
     "progress_of",
     "scan",
@@ -182,6 +183,29 @@ def installing(
     `key` names the order (`updates_order`). That it has ended is another fact (`worker_ended`), what came of it only
     a search can tell.
     """
+    del ids
+    return _begun(now, server, key, names)
+
+
+@step(
+    check=progress_of,
+    apply="update/install_here.ps1.j2",
+    risk=Risk.SERVICE,
+    settle=Settle(every=5, limit=120),
+    deadline=FOUR_HOURS,
+)
+def installing_here(
+    now: Installation, /, *, server: str, key: str, ids: Sequence[str], names: Sequence[str]
+) -> Change | Blocked | None:
+    """The same, by a script of the agent of Systems Manager, which is LocalSystem: it lasts as long as installing does.
+
+    What came of it is told as of a worker with a task, also when its answer is lost.
+    """
+    del ids
+    return _begun(now, server, key, names)
+
+
+def _begun(now: Installation, server: str, key: str, names: Sequence[str]) -> Change | Blocked | None:
     if now.order == key:
         return None
     if now.running:
@@ -191,7 +215,6 @@ def installing(
             certain=(f"it is {now.phase}, last sign of life {now.heartbeat or 'none'}",),
             next=("wait until it has ended, then look again",),
         )
-    del ids
     return Change(f"updates of {server}: {', '.join(names)}", "offered", "being installed")
 
 

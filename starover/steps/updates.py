@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from starover.errors import BadParameter
+from starover.estate import Server
 from starover.steps.update_task import Installation, Offer, UpdateResult
 
 __all__ = [
@@ -54,6 +55,7 @@ Rounds: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=5, description="a numbe
 Kb: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^KB[0-9]{6,7}(?![\s\S])", title="KB", description="KB and six or seven digits")
 ]
+_CONTACTED = ("nothing was contacted",)
 _KB = re.compile(r"KB[0-9]{6,7}", re.IGNORECASE)
 
 
@@ -104,6 +106,11 @@ class Wish:
     exclude: Sequence[Exclude] = DENIED
     reboot: Reboot = "if-needed"
     max_rounds: int = 3
+    method: Method = "task"
+
+    def by(self, method: Method | None, servers: Sequence[Server]) -> Wish:
+        """The same on these servers by this method; None: by the one that fits their roads. Raises `BadParameter`."""
+        return replace(self, method=_method_of(method, servers, self))
 
     def chosen(self, offers: Sequence[Offer]) -> tuple[Offer, ...]:
         """Those that are wanted."""
@@ -122,6 +129,42 @@ class Wish:
         if not wanted & {one.lower() for one in offer.categories}:
             return f"not among {', '.join(self.categories)}"
         return ""
+
+
+def _method_of(method: Method | None, servers: Sequence[Server], wish: Wish) -> Method:
+    """How updates are installed there; not said: by a script of the agent where Run Command is the only road.
+
+    A network logon may not install (catalogue 5.6), so a script in the foreground must not go by any other road. Raises
+    `BadParameter` where the method does not fit.
+    """
+    other = [one.name for one in servers if not one.roads or any(road.kind != "ssm" for road in one.roads)]
+    if method is None:
+        return "task" if other else "ssm-script"
+    if method == "ssm-script" and other:
+        raise BadParameter(
+            f"--method ssm-script: {', '.join(other)} may be asked by WinRM too, whose logons may not install",
+            certain=_CONTACTED,
+            next=("--transport ssm   leaves Run Command alone", "--method task   a scheduled task installs as SYSTEM"),
+        )
+    if method == "patch-baseline":
+        _fits_baseline(servers, wish)
+    return method
+
+
+def _fits_baseline(servers: Sequence[Server], wish: Wish) -> None:
+    strange = [one.name for one in servers if not one.instance]
+    if strange:
+        raise BadParameter(
+            f"--method patch-baseline: the inventory does not say which instance {', '.join(strange)} is",
+            certain=_CONTACTED,
+            next=("starover inventory discover   finds instances",),
+        )
+    if wish.include or tuple(wish.exclude) != DENIED:
+        raise BadParameter(
+            "--method patch-baseline: its patch baseline says what is installed, --include and --exclude do not",
+            certain=_CONTACTED,
+            next=("leave them out, or change the baseline in Patch Manager",),
+        )
 
 
 # -- failures ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ function Save-State {
     Move-Item -LiteralPath ($Folder + '\state.new') -Destination ($Folder + '\state.json') -Force
 }
 $orders = Get-Content -LiteralPath ($Folder + '\orders.json') -Raw -Encoding UTF8 | ConvertFrom-Json
-$state = @{ order = [string]$orders.order; phase = 'searching'; current = ''; rows = @(); results = @(); problem = ''; heartbeat = '' }
+$state = @{ order = [string]$orders.order; foreground = [bool]$orders.foreground; phase = 'searching'; current = ''; rows = @(); results = @(); problem = ''; heartbeat = '' }
 try {
     Save-State -State $state
     $session = New-Object -ComObject 'Microsoft.Update.Session'

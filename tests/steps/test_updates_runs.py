@@ -112,6 +112,22 @@ def test_in_doubt_it_stays_out_of_service(
     assert lab.do(lambda world: world.invariants.violations) == []
 
 
+def test_a_script_of_the_agent_installs_where_run_command_is_the_only_road(tmp_path: Path) -> None:
+    """S-WU-INSTALL, the SSM way: no task at all; one that hangs is told by its last sign of life."""
+    topology = tmp_path / "small.yaml"
+    topology.write_text(SMALL, "utf-8")
+    with InnerLab(topology, tmp_path, CONTENT, roads=("ssm",)) as lab:
+        lab.do(lambda world: world.fault("update_hang", "KB5044411"))
+        ran = lab.run("windows-update", server=HOST)
+        assert isinstance(ran.error, NotVerified)
+        assert ran.error.what.startswith(f"hung: {HOST} hangs: installing KB5044411")
+        assert "installing_here" in kinds(ran)
+        assert events(lab, "task_registered") == []
+        assert node(lab, HOST) == "Paused"
+        with pytest.raises(BadParameter, match="patch baseline"):
+            lab.local().plan("windows-update", {"server": HOST, "method": "patch-baseline", "include": ["KB5044411"]})
+
+
 def test_more_updates_after_the_first_ones_take_a_second_round(lab: InnerLab) -> None:
     lab.do(lambda world: world.fault("update_needs_second_round", HOST))
     ran = lab.run("windows-update", server=HOST, max_rounds=1)

@@ -1,4 +1,4 @@
-"""Programs that scripts call beside cmdlets: icacls, net, repadmin, shutdown, ipconfig; knows no cmdlet.
+"""Programs that scripts call beside cmdlets: icacls, net, repadmin, shutdown, ipconfig, powershell; knows no cmdlet.
 
 What a program writes to its error stream arrives in a remote session as error records; its exit code is in
 `$LASTEXITCODE` and fails nothing by itself.
@@ -13,9 +13,12 @@ from starover_lab.cmdlets import ad_security, files
 from starover_lab.cmdlets.exsetup import NAME
 from starover_lab.cmdlets.local_groups import NET_FAILURES, group_name, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, machine
+from starover_lab.cmdlets.task_runs import SYSTEM_NAMES
 from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
 from starover_lab.powershell.errors import ErrorRecord, PSException
+from starover_lab.powershell.text import to_string
 from starover_lab.powershell.values import Unsupported, Value
+from starover_lab.wire.endpoint import Stream
 from starover_lab.world.entities import Server
 from starover_lab.world.errors import WorldError
 from starover_lab.world.names import same
@@ -196,6 +199,20 @@ def _ipconfig(call: Invocation, arguments: list[str]) -> _Ended:
     raise Unsupported(f"ipconfig.exe {' '.join(arguments)}: the lab does not simulate it")
 
 
+def _powershell(call: Invocation, arguments: list[str]) -> _Ended:
+    """A process of its own for a script file, as SYSTEM has it; it ends with whoever started it, who waits for it."""
+    here = machine(call)
+    runs = here.registry.task_runs if here.registry is not None else None
+    if runs is None or here.caller.rpartition("\\")[2].upper() not in SYSTEM_NAMES:
+        raise Unsupported(f"powershell.exe as a program of {here.caller}: the lab runs one as SYSTEM alone")
+
+    def emit(stream: Stream, value: Value) -> None:
+        if stream in ("output", "error"):
+            raise Unsupported(f"powershell.exe as a program that writes something: {to_string(value)}")
+
+    return _Ended([], [], runs.powershell(here.server.name, arguments, emit))
+
+
 def _setup(call: Invocation, arguments: list[str]) -> _Ended:
     raise Unsupported(f"{call.spec.name} {' '.join(arguments)}: the lab does not simulate setup")
 
@@ -205,6 +222,7 @@ _PROGRAMS: dict[str, _Program] = {
     "net.exe": _net,
     "shutdown.exe": _shutdown,
     "ipconfig.exe": _ipconfig,
+    "powershell.exe": _powershell,
 }
 _DIRECTORY: dict[str, _Program] = {"repadmin.exe": _repadmin, "dsacls.exe": _dsacls}
 

@@ -96,7 +96,10 @@ class TaskRuns:
         program = task.execute.rpartition("\\")[2].casefold().removesuffix(".exe")
         if program != "powershell":
             raise Unsupported(f"a scheduled task that runs {task.execute}")
-        words = command_line.arguments(task.arguments)
+        task.last_result = self.powershell(host, command_line.arguments(task.arguments), _nowhere)
+
+    def powershell(self, host: str, words: list[str], emit: Callable[[Stream, Value], None]) -> int:
+        """What powershell.exe does with these arguments as SYSTEM, in the caller's coroutine; its exit code."""
         files = [at for at, word in enumerate(words) if word.casefold() in ("-file", "-f", "/file")]
         parameters: tuple[tuple[str | None, Value], ...] = ()
         if files:
@@ -105,24 +108,29 @@ class TaskRuns:
             try:
                 content = self.world.server(host).files.read(words[at + 1])
             except (WorldError, IndexError):
-                task.last_result = _NOT_FOUND
-                return
+                return _NOT_FOUND
             text = _text(content)
             parameters = _parameters(words[at + 2 :])
         else:
             call = command_line.powershell(words)
             if call.script is None:
-                raise Unsupported("a scheduled task of powershell.exe without a script")
+                raise Unsupported("powershell.exe without a script")
             text = call.script
-        task.last_result = self._run(host, text, parameters)
+        return self._run(host, text, parameters, emit)
 
-    def _run(self, host: str, text: str, parameters: tuple[tuple[str | None, Value], ...]) -> int:
+    def _run(
+        self,
+        host: str,
+        text: str,
+        parameters: tuple[tuple[str | None, Value], ...],
+        emit: Callable[[Stream, Value], None],
+    ) -> int:
         state = self.world.state
         account = Account(name="SYSTEM", netbios="NT AUTHORITY", dns_name=state.dns_name, password="")
         runspace = self.open(host, account)
         command = Command(text=text, is_script=True, use_local_scope=False, parameters=parameters)
         try:
-            code = runspace.invoke(Pipeline(commands=(command,)), _nowhere)
+            code = runspace.invoke(Pipeline(commands=(command,)), emit)
         except Terminated as error:
             state.log.add("task_failed", host, message=error.record.message)
             return 1

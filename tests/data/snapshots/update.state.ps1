@@ -41,13 +41,19 @@ $staroverReceipts = @()
 $staroverWarnings = @()
 $staroverClosed = $null
 function Invoke-StaroverPart {
-# How far the worker is that installs updates as SYSTEM, by what it wrote down and by its task. Needs no Exchange session.
+# How far the worker is that installs updates as SYSTEM, by what it wrote down and by its task. One without a task (the agent
+# of Systems Manager runs it) is at work until it says otherwise or the host restarts. Needs no Exchange session.
 $folder = 'C:\ProgramData\Starover\updates'
 $state = $null
 if (Test-Path -LiteralPath ($folder + '\state.json')) {
     $state = Get-Content -LiteralPath ($folder + '\state.json') -Raw -Encoding UTF8 | ConvertFrom-Json
 }
 $tasks = @(Get-ScheduledTask -TaskPath '\Starover\' -TaskName 'Updates' -ErrorAction SilentlyContinue)
+$here = $false
+if ($null -ne $state -and [bool]$state.foreground -and @('done', 'broken') -notcontains [string]$state.phase) {
+    $boot = [string](Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop).LastBootUpTime.ToUniversalTime().ToString('o')
+    $here = [string]$state.heartbeat -gt $boot
+}
 $results = @()
 if ($null -ne $state) {
     foreach ($result in @($state.results | Where-Object { $null -ne $_ })) {
@@ -68,7 +74,7 @@ if ($null -ne $state) {
     heartbeat = [string]$state.heartbeat
     results   = @($results)
     task      = [bool]($tasks.Count -gt 0)
-    running   = [bool]($tasks.Count -gt 0 -and [string]$tasks[0].State -eq 'Running')
+    running   = [bool]($here -or ($tasks.Count -gt 0 -and [string]$tasks[0].State -eq 'Running'))
     utc       = [string][datetime]::UtcNow.ToString('o')
 }
 }
@@ -82,13 +88,19 @@ try {
     $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
 }
 function Invoke-StaroverPart {
-# How far the worker is that installs updates as SYSTEM, by what it wrote down and by its task. Needs no Exchange session.
+# How far the worker is that installs updates as SYSTEM, by what it wrote down and by its task. One without a task (the agent
+# of Systems Manager runs it) is at work until it says otherwise or the host restarts. Needs no Exchange session.
 $folder = 'C:\ProgramData\Starover\updates'
 $state = $null
 if (Test-Path -LiteralPath ($folder + '\state.json')) {
     $state = Get-Content -LiteralPath ($folder + '\state.json') -Raw -Encoding UTF8 | ConvertFrom-Json
 }
 $tasks = @(Get-ScheduledTask -TaskPath '\Starover\' -TaskName 'Updates' -ErrorAction SilentlyContinue)
+$here = $false
+if ($null -ne $state -and [bool]$state.foreground -and @('done', 'broken') -notcontains [string]$state.phase) {
+    $boot = [string](Get-CimInstance -ClassName 'Win32_OperatingSystem' -ErrorAction Stop).LastBootUpTime.ToUniversalTime().ToString('o')
+    $here = [string]$state.heartbeat -gt $boot
+}
 $results = @()
 if ($null -ne $state) {
     foreach ($result in @($state.results | Where-Object { $null -ne $_ })) {
@@ -109,7 +121,7 @@ if ($null -ne $state) {
     heartbeat = [string]$state.heartbeat
     results   = @($results)
     task      = [bool]($tasks.Count -gt 0)
-    running   = [bool]($tasks.Count -gt 0 -and [string]$tasks[0].State -eq 'Running')
+    running   = [bool]($here -or ($tasks.Count -gt 0 -and [string]$tasks[0].State -eq 'Running'))
     utc       = [string][datetime]::UtcNow.ToString('o')
 }
 }
