@@ -30,7 +30,6 @@ EXCHANGE = Server(
 
 SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "holder": ("5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01",),
-    "holder": ["5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01"],
     "identity": (CopyId("DB01", "EX3"), CopyId("O\u2019Brien DB", "EX3")),
     "database": ("DB01", "O\u2019Brien DB"),
     "name": ("EX3",),
