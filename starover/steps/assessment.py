@@ -237,7 +237,7 @@ def _settling(now: Situation) -> Decision | None:
     if now.isolated:
         why = f"{_names(now.isolated)} {'is' if len(now.isolated) == 1 else 'are'} Isolated"
     else:
-        why = f"the membership changed {int(now.changed or 0)} s ago"
+        why = f"the membership changed {max(int(now.changed or 0), 0)} s ago"  # by clocks that differ a little
     return Decision(
         answer="settling",
         verdict=f"The cluster of {now.dag} is still settling: {why}. Look again in a few minutes.",
