@@ -44,7 +44,8 @@ def test_a_whole_script_keeps_to_the_wrapper_s_subset(provider: str) -> None:
     exchange = Exchange(provider=provider, allow_unsupported_snapin=True)  # type: ignore[arg-type]
     server = Server(name="EX1", fqdn="EX1.example.com", roles=("mailbox",), exchange=exchange, credential="env:X")
     for body in (bodies(name)[0] for name in TEMPLATES):
-        two = envelope.reads(server, [("a", body), ("b", body)], NONCE)
+        parts = [("a", body), ("b", body)]
+        two = envelope.reads(server, parts[:1] if body.single else parts, NONCE)
         one = envelope.write(server, body, OPERATION, NONCE, b'{"a":1}', lease=envelope.Lease(dag="DAG1", token=1))
         assert check(two.text, "wrapper") == []
         assert check(one.text, "wrapper") == []
