@@ -23,6 +23,7 @@ from starover.steps.balancing import (
     group_health,
     groups_by_arn,
     groups_by_name,
+    groups_of,
     target_leaving,
     target_registered,
 )
@@ -68,7 +69,10 @@ def road_to(balancer: Balancer) -> bool:
 
 
 def groups_named(estate: Estate, server: Server, named: Sequence[str] = ()) -> Steps[tuple[GroupFact, ...]]:
-    """The target groups that are named, by name or ARN, else those of the inventory. `server`: whom it is about."""
+    """The target groups that are named, by name or ARN; else those of the inventory, and all others of their balancers.
+
+    `server`: whom it is about.
+    """
     wanted = list(dict.fromkeys(named or [one.target_group for one in estate.balancers if road_to(one)]))
     arns = [one for one in wanted if one.startswith("arn:")]
     names = [one for one in wanted if not one.startswith("arn:")]
@@ -77,7 +81,11 @@ def groups_named(estate: Estate, server: Server, named: Sequence[str] = ()) -> S
         found += (yield from groups_by_name.read(server, names=names)).groups
     if arns:
         found += (yield from groups_by_arn.read(server, names=arns)).groups
-    return tuple(found)
+    if not named:
+        balancers = dict.fromkeys(arn for one in found for arn in one.balancers or ())
+        for one in (yield from together(groups_of.read(server, balancer=arn) for arn in balancers)):
+            found += one.groups
+    return tuple({one.arn: one for one in found}.values())
 
 
 def targets_of(server: Server, groups: Sequence[GroupFact]) -> Steps[tuple[TargetOf, ...]]:

@@ -239,6 +239,7 @@ def _batch_back(
     risk=Risk.SERVICE,
     settle=Settle(every=5, limit=180),
     undo=_batch_back,
+    repeatable=True,  # the batch is refused as a whole where it was done already
 )
 def records_set(
     now: Records, /, *, zone: str, name: str, changes: Sequence[Shape], note: str

@@ -60,7 +60,13 @@ def reachable(address: str) -> bool:
     return not any(found in network for network in _PRIVATE) and not found.is_loopback and not found.is_link_local
 
 
-@step(check=health_checks, apply="route53/make_check.call.j2", risk=Risk.LOW, settle=Settle(every=5, limit=60))
+@step(
+    check=health_checks,
+    apply="route53/make_check.call.j2",
+    risk=Risk.LOW,
+    settle=Settle(every=5, limit=60),
+    repeatable=True,  # the same reference with the same settings makes the same check
+)
 def endpoint_watched(
     now: CheckFacts, /, *, reference: str, host: str, address: str, path: str
 ) -> Change | Blocked | None:

@@ -34,6 +34,7 @@ def _weight_back(
     risk=Risk.SERVICE,
     settle=Settle(every=5, limit=180),
     undo=_weight_back,
+    repeatable=True,
 )
 def record_weighted(
     now: Records, /, *, zone: str, name: str, identifier: str, weight: int, record: Shape

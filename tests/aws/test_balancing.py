@@ -76,6 +76,46 @@ def test_ports_are_targets_of_their_own(lab: AwsLab) -> None:
     assert health(lab, "i-0ex1", 443)[0] == "draining"
 
 
+def test_a_group_of_addresses_is_used_once_a_listener_leads_to_it(lab: AwsLab) -> None:
+    elb = lab.client("elbv2")
+    (balancer,) = elb.describe_load_balancers()["LoadBalancers"]
+    (made,) = elb.create_target_group(
+        Name="smtp", Protocol="TCP", Port=25, VpcId=balancer["VpcId"], TargetType="ip", HealthCheckIntervalSeconds=10
+    )["TargetGroups"]
+    arn = made["TargetGroupArn"]
+    targets = [{"Id": "10.0.0.11"}, {"Id": "10.0.32.13", "Port": 587}]
+    elb.register_targets(TargetGroupArn=arn, Targets=targets)
+    outside = {"TargetGroupArn": arn, "Targets": [{"Id": "192.0.2.1"}]}
+    assert refused(lambda: elb.register_targets(**outside)) == "InvalidTarget"
+
+    def states() -> dict[tuple[str, int], tuple[str, str]]:
+        found = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        return {
+            (one["Target"]["Id"], one["Target"]["Port"]): (
+                one["TargetHealth"]["State"],
+                one["TargetHealth"].get("Reason", ""),
+            )
+            for one in found
+        }
+
+    lab.later(60)
+    assert set(states().values()) == {("unused", "Target.NotInUse")}
+    forward = [{"Type": "forward", "TargetGroupArn": arn}]
+    port = {"LoadBalancerArn": balancer["LoadBalancerArn"], "Protocol": "TCP", "DefaultActions": forward}
+    assert refused(lambda: elb.create_listener(**port, Port=443)) == "DuplicateListener"
+    (listener,) = elb.create_listener(**port, Port=25)["Listeners"]
+    lab.later(60)
+    assert states() == {("10.0.0.11", 25): ("healthy", ""), ("10.0.32.13", 587): ("healthy", "")}
+    address = lab.do(lambda world: next(iter(world.state.balancer_addresses.values()))[0])
+    behind = lab.do(lambda _: lab.cloud.balancing.behind(address, 25)) or []
+    assert {one.name for one in behind} == {"EX1", "EX3"}
+    assert refused(lambda: elb.delete_target_group(TargetGroupArn=arn)) == "ResourceInUse"
+    elb.delete_listener(ListenerArn=listener["ListenerArn"])
+    assert set(states().values()) == {("unused", "Target.NotInUse")}
+    elb.delete_target_group(TargetGroupArn=arn)
+    assert refused(lambda: states()) == "TargetGroupNotFound"
+
+
 def test_the_delay_of_draining_is_the_groups(lab: AwsLab) -> None:
     elb, arn = lab.client("elbv2"), group(lab)
     delay = {"Key": "deregistration_delay.timeout_seconds"}

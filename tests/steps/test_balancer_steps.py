@@ -109,6 +109,32 @@ def test_a_zone_is_not_shifted_away_where_nobody_else_serves(lab: InnerLab) -> N
         assert lab.plan("zonal-shift", az="euw1-az2").plan.steps
 
 
+def test_every_group_of_the_balancer_lets_a_server_go(lab: InnerLab) -> None:
+    with lab:
+        cloud = lab.transport.cloud
+
+        def smtp() -> str:
+            ask: dict[str, object] = {"Name": "smtp", "Protocol": "TCP", "Port": 25, "TargetType": "ip"}
+            (made,) = cloud.call("elbv2", "create_target_group", ask)["TargetGroups"]  # type: ignore[misc]
+            arn = str(made["TargetGroupArn"])
+            (balancer,) = cloud.balancing.balancers
+            forward = [{"Type": "forward", "TargetGroupArn": arn}]
+            port = {"LoadBalancerArn": balancer, "Protocol": "TCP", "Port": 25, "DefaultActions": forward}
+            cloud.call("elbv2", "create_listener", port)
+            targets = [{"Id": lab.world.server(name).address} for name in ("EX1", "EX2", "EX3")]
+            cloud.call("elbv2", "register_targets", {"TargetGroupArn": arn, "Targets": targets})
+            return arn
+
+        arn = lab.do(lambda _: smtp())
+        lab.later(120)
+        planned = lab.plan("elb-drain", server="EX1").plan
+        assert [one.arguments["target"] for one in planned.changes] == ["i-0ex1", "10.0.0.11"]
+        assert lab.apply(planned).exit == 0
+        assert [key for key in cloud.balancing.groups.all[arn].targets if key[0] == "10.0.0.11"] == []
+        assert lab.run("elb-restore", server="EX1").exit == 0
+        assert ("10.0.0.11", 25) in cloud.balancing.groups.all[arn].targets
+
+
 TWO_NODES = """
 name: two-nodes
 extends: aws-2az

@@ -40,6 +40,17 @@ class Balancer:
         return self.attributes[_SHIFT] == "true"
 
 
+@dataclass(eq=False)
+class Listener:
+    """A port of a balancer, and the group that its connections go to."""
+
+    arn: str
+    balancer: Balancer
+    port: int
+    group: TargetGroup
+    protocol: str = "TCP"
+
+
 class Balancing:
     """Network load balancers in front of all mailbox servers."""
 
@@ -52,6 +63,8 @@ class Balancing:
         known = self._state.now - timedelta(seconds=tuning.elb_check_s)
         self.balancers: dict[str, Balancer] = {}
         """By ARN."""
+        self.listeners: dict[str, Listener] = {}
+        """By ARN."""
         for one in world.topology.balancers:
             if one.kind != "nlb" or not one.target_group:
                 continue
@@ -62,26 +75,21 @@ class Balancing:
             attributes = {_CROSS_ZONE: "false", _SHIFT: shift, "deletion_protection.enabled": "false"}
             self.balancers[arn] = Balancer(arn, one.name, one.fqdn, attributes)
             group_arn = f"{stem}:targetgroup/{one.target_group}/{digits}"
-            group = TargetGroup(group_arn, one.target_group, _PORT, [arn], int(tuning.elb_deregister_s))
-            group.probe.interval = max(1, int(tuning.elb_check_s / 3))
-            group.attributes = {
-                "proxy_protocol_v2.enabled": "false",
-                "preserve_client_ip.enabled": "true",
-                "stickiness.enabled": "false",
-                "deregistration_delay.connection_termination.enabled": "false",
-                _CROSS_ZONE: "use_load_balancer_configuration",
-            }
-            self.groups.all[group.arn] = group
+            group = self._new_group(group_arn, one.target_group, _PORT, int(tuning.elb_deregister_s))
+            self._listen(self.balancers[arn], _PORT, group)
             for instance in instances.all.values():
                 if instance.server.exchange is not None:
                     self.groups.known(group, instance, _PORT, known)
-        if self.groups.all:
-            self._state.reviewers.append(self.groups.review)
+        self._state.reviewers.append(self.groups.review)
         self.calls: Mapping[str, Callable[[Given], Reply]] = {
             "describe_load_balancers": self.describe_load_balancers,
             "describe_load_balancer_attributes": self.describe_load_balancer_attributes,
             "modify_load_balancer_attributes": self.modify_load_balancer_attributes,
             "describe_listeners": self.describe_listeners,
+            "create_listener": self.create_listener,
+            "delete_listener": self.delete_listener,
+            "create_target_group": self.create_target_group,
+            "delete_target_group": self.delete_target_group,
             "describe_target_groups": self.describe_target_groups,
             "describe_target_group_attributes": self.describe_target_group_attributes,
             "modify_target_group": self.modify_target_group,
@@ -91,6 +99,26 @@ class Balancing:
             "deregister_targets": self.deregister_targets,
             "describe_tags": self.describe_tags,
         }
+
+    def _new_group(self, arn: str, name: str, port: int, delay: int) -> TargetGroup:
+        group = TargetGroup(arn, name, port, [], delay)
+        group.probe.interval = max(1, int(self._state.tuning.elb_check_s / 3))
+        group.attributes = {
+            "proxy_protocol_v2.enabled": "false",
+            "preserve_client_ip.enabled": "true",
+            "stickiness.enabled": "false",
+            "deregistration_delay.connection_termination.enabled": "false",
+            _CROSS_ZONE: "use_load_balancer_configuration",
+        }
+        self.groups.all[arn] = group
+        return group
+
+    def _listen(self, balancer: Balancer, port: int, group: TargetGroup) -> Listener:
+        digits = self._state.dice.text("listener", f"{balancer.name} {port}", 16)
+        arn = f"{balancer.arn.replace(':loadbalancer/', ':listener/')}/{digits}"
+        self.listeners[arn] = Listener(arn, balancer, port, group)
+        group.balancers.append(balancer.arn)
+        return self.listeners[arn]
 
     def _group(self, given: Given) -> TargetGroup:
         found = self.groups.all.get(text(given, "TargetGroupArn"))
@@ -142,23 +170,40 @@ class Balancing:
         return {"Attributes": _pairs(balancer.attributes)}
 
     def describe_listeners(self, given: Given) -> Reply:
-        """One listener for each target group."""
-        arn = text(given, "LoadBalancerArn")
-        balancers = [self._balancer(arn)] if arn else [*self.balancers.values()]
-        return {
-            "Listeners": [
-                {
-                    "ListenerArn": f"{one.arn.replace(':loadbalancer/', ':listener/')}/{group.arn.rpartition('/')[2]}",
-                    "LoadBalancerArn": one.arn,
-                    "Port": group.port,
-                    "Protocol": "TCP",
-                    "DefaultActions": [{"Type": "forward", "TargetGroupArn": group.arn}],
-                }
-                for one in balancers
-                for group in self.groups.all.values()
-                if one.arn in group.balancers
-            ]
-        }
+        """The ports of a balancer."""
+        arn, arns = text(given, "LoadBalancerArn"), texts(given, "ListenerArns")
+        if arn:
+            self._balancer(arn)
+        every = [self._listener(one) for one in arns] or [*self.listeners.values()]
+        return {"Listeners": [_listener_shown(one) for one in every if not arn or one.balancer.arn == arn]}
+
+    def _listener(self, arn: str) -> Listener:
+        found = self.listeners.get(arn)
+        if found is None:
+            raise CloudError("ListenerNotFound", "One or more listeners not found")
+        return found
+
+    def create_listener(self, given: Given) -> Reply:
+        """One more port of a balancer; its connections go to one group."""
+        balancer, port = self._balancer(text(given, "LoadBalancerArn")), number(given, "Port")
+        actions = tables(given, "DefaultActions")
+        if len(actions) != 1 or text(actions[0], "Type") != "forward" or "TargetGroupArn" not in actions[0]:
+            not_simulated("listeners that do anything but forward to one target group")
+        group = self._group(actions[0])
+        if any(one.balancer is balancer and one.port == port for one in self.listeners.values()):
+            raise CloudError("DuplicateListener", "A listener already exists on this port for this load balancer")
+        made = self._listen(balancer, port, group)
+        made.protocol = text(given, "Protocol", "TCP")
+        self._state.review()
+        return {"Listeners": [_listener_shown(made)]}
+
+    def delete_listener(self, given: Given) -> Reply:
+        """Close a port."""
+        one = self._listener(text(given, "ListenerArn"))
+        del self.listeners[one.arn]
+        one.group.balancers.remove(one.balancer.arn)
+        self._state.review()
+        return {}
 
     def describe_tags(self, given: Given) -> Reply:
         """They have none."""
@@ -185,12 +230,34 @@ class Balancing:
             ]
         }
 
+    def create_target_group(self, given: Given) -> Reply:
+        """A group without targets, which no balancer uses yet; targets are instances or addresses."""
+        name, kind = text(given, "Name"), text(given, "TargetType", "instance")
+        if any(one.name == name for one in self.groups.all.values()):
+            raise CloudError("DuplicateTargetGroupName", f"A target group with the name '{name}' exists already")
+        if text(given, "Protocol", "TCP") not in ("TCP", "TLS") or kind not in ("instance", "ip"):
+            not_simulated(f"target groups of the type {kind} with the protocol {text(given, 'Protocol')}")
+        digits = self._state.dice.text("target group", name, 16)
+        arn = f"arn:aws:elasticloadbalancing:{self._state.region}:{OWNER}:targetgroup/{name}/{digits}"
+        group = self._new_group(arn, name, number(given, "Port", _PORT), 300)
+        group.kind = "ip" if kind == "ip" else "instance"
+        group.protocol = text(given, "Protocol", "TCP")
+        return self.modify_target_group({**given, "TargetGroupArn": arn, "HealthCheckEnabled": True})
+
+    def delete_target_group(self, given: Given) -> Reply:
+        """Take a group away that no balancer uses."""
+        group = self._group(given)
+        if group.balancers:
+            raise CloudError("ResourceInUse", f"Target group '{group.arn}' is currently in use by a listener or a rule")
+        del self.groups.all[group.arn]
+        return {}
+
     def _shown(self, one: TargetGroup) -> Reply:
         probe = one.probe
         shown: Reply = {
             "TargetGroupArn": one.arn,
             "TargetGroupName": one.name,
-            "Protocol": "TCP",
+            "Protocol": one.protocol,
             "Port": one.port,
             "VpcId": self._vpc,
             "HealthCheckProtocol": probe.protocol,
@@ -200,8 +267,8 @@ class Balancing:
             "HealthCheckTimeoutSeconds": probe.timeout,
             "HealthyThresholdCount": probe.healthy,
             "UnhealthyThresholdCount": probe.unhealthy,
-            "LoadBalancerArns": one.balancers,
-            "TargetType": "instance",
+            "LoadBalancerArns": list(dict.fromkeys(one.balancers)),
+            "TargetType": one.kind,
             "IpAddressType": "ipv4",
         }
         if probe.protocol in ("HTTP", "HTTPS"):
@@ -272,7 +339,7 @@ class Balancing:
     def register_targets(self, given: Given) -> Reply:
         """Add targets."""
         group = self._group(given)
-        wanted = [(self._instance(one), number(one, "Port", group.port)) for one in tables(given, "Targets")]
+        wanted = [(self._instance(group, one), number(one, "Port", group.port)) for one in tables(given, "Targets")]
         for instance, port in wanted:
             self.groups.register(group, instance, port)
         return {}
@@ -288,10 +355,17 @@ class Balancing:
                 self.groups.deregister(group, key)
         return {}
 
-    def _instance(self, one: Given) -> Instance:
+    def _instance(self, group: TargetGroup, one: Given) -> Instance:
         if not 1 <= number(one, "Port", _PORT) <= 65535:
             not_simulated("targets without a port")
-        found = self._instances.all.get(text(one, "Id"))
+        every, name = self._instances.all, text(one, "Id")
+        found = (
+            every.get(name)
+            if group.kind == "instance"
+            else next((each for each in every.values() if each.server.address == name), None)
+        )
+        if found is None and group.kind == "ip":
+            raise CloudError("InvalidTarget", f"The IP address '{name}' is not within the VPC of the target group")
         if found is None or found.state in ("terminated", "shutting-down", "stopped"):
             raise CloudError(
                 "InvalidTarget",
@@ -303,9 +377,9 @@ class Balancing:
         """The hosts that get connections to an address of a balancer; None: it has no listener on that port."""
         for one in self.balancers.values():
             if address in self._state.balancer_addresses.get(one.fqdn.casefold(), ()):
-                groups = [group for group in self.groups.all.values() if one.arn in group.balancers]
-                if any(group.port == port for group in groups):
-                    return [target.instance.server for target in self.groups.serving(one.arn, port)]
+                groups = [each.group for each in self.listeners.values() if each.balancer is one and each.port == port]
+                if groups:
+                    return [target.instance.server for target in self.groups.serving(groups)]
         return None
 
     def healthy(self, fqdn: str) -> bool:
@@ -318,6 +392,16 @@ class Balancing:
     def ids(self) -> list[str]:
         """Ids of the zones that the balancers stand in."""
         return [zone_id(az.name) for az in self._state.azs]
+
+
+def _listener_shown(one: Listener) -> Reply:
+    return {
+        "ListenerArn": one.arn,
+        "LoadBalancerArn": one.balancer.arn,
+        "Port": one.port,
+        "Protocol": one.protocol,
+        "DefaultActions": [{"Type": "forward", "TargetGroupArn": one.group.arn}],
+    }
 
 
 def _pairs(found: Mapping[str, str]) -> list[Reply]:

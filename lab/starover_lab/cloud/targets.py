@@ -6,6 +6,7 @@ row have found the same.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +19,7 @@ from starover_lab.world.world import World
 __all__ = ["Key", "Probe", "Target", "TargetGroup", "TargetGroups"]
 
 Key = tuple[str, int]
-"""Instance and port: one instance may stand in a group twice."""
+"""Instance, or address, and port: one instance may stand in a group twice."""
 Found = Literal["up", "silent", "refused", "other"]
 """What a check finds; `other`: an answer with another code than those wanted."""
 _SAYS = {
@@ -47,6 +48,8 @@ class Probe:
 class Target:
     """An instance on a port."""
 
+    name: str
+    """By which it was registered: its id, or its address."""
     instance: Instance
     port: int
     found: Found
@@ -62,7 +65,7 @@ class Target:
     @property
     def key(self) -> Key:
         """By which its group knows it."""
-        return self.instance.id, self.port
+        return self.name, self.port
 
 
 @dataclass(eq=False)
@@ -79,6 +82,9 @@ class TargetGroup:
     probe: Probe = field(default_factory=Probe)
     targets: dict[Key, Target] = field(default_factory=dict[Key, Target])
     attributes: dict[str, str] = field(default_factory=dict[str, str])
+    kind: Literal["instance", "ip"] = "instance"
+    """What its targets are registered by."""
+    protocol: str = "TCP"
 
 
 class TargetGroups:
@@ -92,16 +98,17 @@ class TargetGroups:
 
     def register(self, group: TargetGroup, instance: Instance, port: int) -> None:
         """Add a target; one that is there already stays as it is."""
-        old = group.targets.get((instance.id, port))
+        name = instance.server.address if group.kind == "ip" else instance.id
+        old = group.targets.get((name, port))
         if old is None or old.leaving is not None:
             found = self._look(group, instance, port)
-            group.targets[instance.id, port] = Target(instance, port, found, self._state.now, found, initial=True)
+            group.targets[name, port] = Target(name, instance, port, found, self._state.now, found, initial=True)
             self._wake(group, found)
             self._state.log.add("target", instance.server.name, group=group.name, port=port, state="registered")
 
     def known(self, group: TargetGroup, instance: Instance, port: int, since: datetime) -> None:
         """Add a target that the checks know since `since`."""
-        group.targets[instance.id, port] = Target(instance, port, "up", since)
+        group.targets[instance.id, port] = Target(instance.id, instance, port, "up", since)
 
     def deregister(self, group: TargetGroup, key: Key) -> None:
         """Take a target out; it is drained first. One that is not there: nothing."""
@@ -165,9 +172,8 @@ class TargetGroups:
         found = target.found if certain else target.was
         return {"State": "healthy"} if found == "up" else _health("unhealthy", *_SAYS[found])
 
-    def serving(self, balancer: str, port: int) -> list[Target]:
-        """Healthy targets behind a balancer; all that are not leaving where none is, as it opens then to all."""
-        groups = [one for one in self.all.values() if balancer in one.balancers and one.port == port]
+    def serving(self, groups: Iterable[TargetGroup]) -> list[Target]:
+        """Healthy targets of groups; all that are not leaving where none is, as a balancer opens then to all."""
         every = [(group, target) for group in groups for target in group.targets.values() if target.leaving is None]
         healthy = [target for group, target in every if self.state_of(group, target)["State"] == "healthy"]
         return healthy or [target for _, target in every]
