@@ -1,15 +1,16 @@
 """A member, or one of its services, restarted."""
 
-from starover import Blocked, Comment, Dag, Estate, NotSafe, Server, Settle, Steps, runbook, same_host, wait
+from starover import Blocked, Comment, Dag, Estate, NotSafe, Server, Steps, runbook
 from starover.steps.after_move import moved_and_well
 from starover.steps.around import Around, look_around, member_of
-from starover.steps.dag import cluster_state, hello
+from starover.steps.dag import hello
 from starover.steps.gate import Judged, admit, judged
 from starover.steps.maintenance import BACK, bring_back, take_out
 from starover.steps.maintenance_types import Copies, Queued, ServiceName
 from starover.steps.moves import LOSSLESS, best_copies, moved
+from starover.steps.patches import back_up
 from starover.steps.redundancy import only_copies
-from starover.steps.services import NEEDED, rebooted, service_restarted, service_states
+from starover.steps.services import rebooted, service_restarted, service_states
 
 
 @runbook(beyond=BACK)
@@ -36,25 +37,7 @@ def server_reboot(
         dag, server, estate, min_copies=min_copies, allow_queued=allow_queued, comment=comment, now=now
     )
     yield rebooted.on(server, after=boot.boot_time, comment=comment, note="")
-    yield from wait(
-        service_states,
-        server,
-        until=lambda found: all(one.status == "Running" or one.start == "Disabled" for one in found.services),
-        settle=Settle(every=15, limit=900),
-        what=f"services of {server.name} running",
-        expected=True,
-        names=NEEDED,
-    )
-    yield from wait(
-        cluster_state,
-        server,
-        until=lambda found: any(
-            same_host(node.name, server.name) and node.state in ("Up", "Paused") for node in found.nodes
-        ),
-        settle=Settle(every=15, limit=900),
-        what=f"{server.name} in the cluster again",
-        expected=True,
-    )
+    yield from back_up(server, member=True)
     yield from bring_back(dag, server, estate, before=before)
 
 

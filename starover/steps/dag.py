@@ -13,6 +13,7 @@ from starover.names import same_host
 from starover.runbook import Steps, attempt, together
 from starover.step import Query, Report
 from starover.steps import direct
+from starover.steps.answers import answer_of
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_on
 from starover.steps.dag_reports import (
     Check,
@@ -189,18 +190,18 @@ def _member(dag: Dag, server: Server, health: bool) -> Steps[HostFacts]:
             attempt(volumes.read(server)),
         ]
     answers = yield from together(parts)
-    first, copies = _one(answers, Hello), _one(answers, DatabaseCopies)
+    first, copies = answer_of(answers, Hello), answer_of(answers, DatabaseCopies)
     return HostFacts(
         server=name,
         boot_time=None if first is None else first.boot_time,
-        cluster=_one(answers, ClusterState),
-        dag=_one(answers, DagState),
+        cluster=answer_of(answers, ClusterState),
+        dag=answer_of(answers, DagState),
         copies=None if copies is None else copies.copies,
         health=MemberHealth(
-            checks=_one(answers, Checks),
-            components=_one(answers, Components),
-            services=_one(answers, Services),
-            volumes=_one(answers, Volumes),
+            checks=answer_of(answers, Checks),
+            components=answer_of(answers, Components),
+            services=answer_of(answers, Services),
+            volumes=answer_of(answers, Volumes),
         )
         if health
         else None,
@@ -220,10 +221,6 @@ def _other(server: Server) -> Steps[HostFacts]:
         boot_time=answer.boot_time if isinstance(answer, Hello) else None,
         errors=_errors([answer]),
     )
-
-
-def _one(answers: Sequence[Report | StaroverError], kind: type[T]) -> T | None:
-    return next((answer for answer in answers if isinstance(answer, kind)), None)
 
 
 def _errors(answers: Sequence[Report | StaroverError]) -> tuple[str, ...]:

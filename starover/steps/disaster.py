@@ -13,6 +13,7 @@ from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Steps, attempt, together
 from starover.step import Query, Report
+from starover.steps.answers import answer_of
 from starover.steps.copies import CopyStatus
 from starover.steps.dag import Pair, Volume
 from starover.steps.dag_object import ClusterView, DagObject, dag_facts
@@ -309,9 +310,9 @@ def _member(dag: Dag, server: Server) -> Steps[Heard]:
         az=server.az,
         site=server.site,
         machine=here,
-        dag=_one(answers, DagObject),
-        copies=_one(answers, MemberCopies),
-        events=_one(answers, ClusterEvents),
+        dag=answer_of(answers, DagObject),
+        copies=answer_of(answers, MemberCopies),
+        events=answer_of(answers, ClusterEvents),
         errors=tuple(dict.fromkeys(one.what for one in answers if isinstance(one, StaroverError))),
     )
 
@@ -342,7 +343,3 @@ def _silent(server: Server, role: str, error: StaroverError) -> Heard:
         errors=(error.what,),
         silent=isinstance(error, ConnectFailed | OutcomeUnknown),
     )
-
-
-def _one(answers: Sequence[object], kind: type[T]) -> T | None:
-    return next((answer for answer in answers if isinstance(answer, kind)), None)

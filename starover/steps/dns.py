@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, TypeAlias
@@ -31,6 +31,7 @@ __all__ = [
     "answering",
     "authoritative",
     "balancer_target",
+    "heard_everywhere",
     "known_everywhere",
     "no_alias",
     "records",
@@ -387,13 +388,18 @@ def known_everywhere(asked: Asked, fqdn: str, *, ttl: int, target: str = "") -> 
         aliased = not target or any(same_name(one, target) for one in now.aliases)
         return aliased and bool(now.addresses) and bool(now.ttls) and set(now.ttls) == {ttl}
 
+    yield from heard_everywhere(asked, fqdn, f"{fqdn}{aim}, TTL {ttl} (waiting-ad)", until)
+
+
+def heard_everywhere(asked: Asked, fqdn: str, says: str, until: Callable[[Answer], bool]) -> Steps:
+    """Wait until what every DNS server that answers says of a name is as wished; `says`: that, in words."""
     yield from together(
         wait(
             answer,
             asked.writer,
             until=until,
             settle=REPLICATION,
-            what=f"AD: {server.name} answers {fqdn}{aim}, TTL {ttl} (waiting-ad)",
+            what=f"AD: {server.name} answers {says}",
             expected=True,
             fqdn=fqdn,
             controller=server.fqdn,

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from starover.estate import Server
 from starover.names import IPv4
-from starover.runbook import Steps, together
+from starover.runbook import Steps
 from starover.step import Blocked, Change, Risk, Settle, Step, step, wait
 from starover.steps.disaster import Machine, at, machine
-from starover.steps.dns import REPLICATION, Answer, Asked, Records, Zone, answer, records
+from starover.steps.dns import Answer, Asked, Records, Zone, heard_everywhere, records
 
 __all__ = ["address_added", "address_removed", "addresses_of", "answered_everywhere", "caches_over"]
 
@@ -79,20 +79,7 @@ def answered_everywhere(asked: Asked, fqdn: str, address: str, *, there: bool) -
     def until(now: Answer) -> bool:
         return (address in now.addresses) is there
 
-    word = "with" if there else "without"
-    yield from together(
-        wait(
-            answer,
-            asked.writer,
-            until=until,
-            settle=REPLICATION,
-            what=f"AD: {server.name} answers {fqdn} {word} {address}",
-            expected=True,
-            fqdn=fqdn,
-            controller=server.fqdn,
-        )
-        for server in asked.up
-    )
+    yield from heard_everywhere(asked, fqdn, f"{fqdn} {'with' if there else 'without'} {address}", until)
 
 
 def caches_over(server: Server, ttl: int) -> Steps:

@@ -12,6 +12,7 @@ from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Findings, Steps, attempt, together
 from starover.step import Outcome, Query, Report, wait
+from starover.steps.answers import answer_of
 from starover.steps.disaster import CLUSTER_SERVICE, at, machine, member_copies
 from starover.steps.fencing import PORTS, TAG, Fenced, FenceFacts
 from starover.steps.instances import (
@@ -191,12 +192,12 @@ def _lost_host(server: Server, *, member: bool) -> Steps[LostHost]:
         ]
     answers = yield from together(parts)
     serves = (yield from _serves(server)) if member else ""
-    groups = _one(answers, ScalingGroups)
-    instance = _one(answers, OneInstance)
+    groups = answer_of(answers, ScalingGroups)
+    instance = answer_of(answers, OneInstance)
     return LostHost(
         server=server,
         instance=instance,
-        api_stop=_one(answers, ApiStop),
+        api_stop=answer_of(answers, ApiStop),
         groups=groups.groups if groups is not None else (),
         place=(yield from _place(server, instance)),
         serves=serves,
@@ -345,7 +346,7 @@ def _status(host: LostHost) -> Steps[tuple[OneInstance | None, InstanceStatus | 
             attempt(instance_status.read(host.server, instance=host.server.instance)),
         ]
     )
-    return _one(answers, OneInstance), _one(answers, InstanceStatus)
+    return answer_of(answers, OneInstance), answer_of(answers, InstanceStatus)
 
 
 def _acls(hosts: Sequence[LostHost]) -> Steps[dict[str, NetworkAcl]]:
@@ -364,7 +365,3 @@ def _power_events(hosts: Sequence[LostHost]) -> Steps[dict[str, str]]:
             codes = [event.code for event in one.events if POWER in event.code]
             said[az] = ", ".join(dict.fromkeys(codes))
     return said
-
-
-def _one(answers: Sequence[object], kind: type[T]) -> T | None:
-    return next((answer for answer in answers if isinstance(answer, kind)), None)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from starover_lab.cmdlets.cim_machine import ABOVE, Row, computer_system, processor
-from starover_lab.cmdlets.cim_objects import cim
+from starover_lab.cmdlets.cim_objects import cim, cim_error
 from starover_lab.cmdlets.local_groups import group_sid, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, reading
 from starover_lab.cmdlets.objects import guid_of, moment, text_of
@@ -262,24 +262,13 @@ def _where(text: str) -> Callable[[dict[str, Value]], bool]:
     return test
 
 
-def _fail(call: Invocation, number: str, category: str, message: str, target: str) -> None:
-    record = call.record(
-        f"HRESULT {number}",
-        category,
-        message,
-        type_name="Microsoft.Management.Infrastructure.CimException",
-        target=target,
-    )
-    call.error(record)
-
-
 def get_instance(call: Invocation) -> Iterator[Value]:
     """Get-CimInstance by class or query, of this host."""
     for bound in call.records():
         here = reading(call)
         for computer in given_list(bound.get("ComputerName")):
             if not same(first_label(computer), here.host) and computer not in {".", "localhost"}:
-                _fail(call, "0x80070005", "PermissionDenied", "Access is denied. ", f"root\\cimv2:{computer}")
+                cim_error(call, "0x80070005", "PermissionDenied", "Access is denied. ", f"root\\cimv2:{computer}")
                 return
         for session in ("CimSession", "ResourceUri", "InputObject"):
             if bound.get(session) is not None:
@@ -289,19 +278,19 @@ def get_instance(call: Invocation) -> Iterator[Value]:
         if query:
             match = _QUERY.fullmatch(query)
             if match is None:
-                _fail(call, "0x80041017", "InvalidArgument", "Invalid query ", query)
+                cim_error(call, "0x80041017", "InvalidArgument", "Invalid query ", query)
                 continue
             name, where = match["name"], match["where"] or ""
         known = next((one for one in _CLASSES if same(one, name)), None)
         if known is None:
             if re.match(r"(Win32|CIM|MSFT|Msft)_", name):
                 raise Unsupported(f"the CIM class {name}: the lab does not simulate it")
-            _fail(call, "0x80041010", "MetadataError", "Invalid class ", f"root\\cimv2:{name}")
+            cim_error(call, "0x80041010", "MetadataError", "Invalid class ", f"root\\cimv2:{name}")
             continue
         try:
             found = _matching(known, _CLASSES[known](here), where)
         except ValueError:
-            _fail(call, "0x80041017", "InvalidArgument", "Invalid query ", where)
+            cim_error(call, "0x80041017", "InvalidArgument", "Invalid query ", where)
             continue
         yield from found
 

@@ -15,7 +15,7 @@ from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.values import NetObject, PSArray, PSEnum, PSList, PSObject, Value, enumerate_
 
-__all__ = ["CIM", "chosen", "cim", "cim_array", "error_32", "objects_of"]
+__all__ = ["CIM", "chosen", "cim", "cim_array", "cim_error", "error_32", "objects_of"]
 
 _INFRASTRUCTURE = "Microsoft.Management.Infrastructure."
 CIM = f"{_INFRASTRUCTURE}CimInstance"
@@ -143,3 +143,9 @@ def names_given(bound: Mapping[str, Value], *parameters: str) -> list[str]:
         if found:
             return found
     return []
+
+
+def cim_error(call: Invocation, number: str, category: str, message: str, target: str) -> None:
+    """Report what the CIM infrastructure refuses, by its HRESULT."""
+    kind = f"{_INFRASTRUCTURE}CimException"
+    call.error(call.record(f"HRESULT {number}", category, message, type_name=kind, target=target))

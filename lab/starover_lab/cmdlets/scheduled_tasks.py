@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from starover_lab.cmdlets.cim_objects import chosen, cim, cim_array, objects_of
+from starover_lab.cmdlets.cim_objects import chosen, cim, cim_array, cim_error, objects_of
 from starover_lab.cmdlets.machine import Machine, machine, reading, switch
 from starover_lab.cmdlets.net_enums import net_enum
 from starover_lab.cmdlets.objects import moment, text_of
@@ -223,7 +223,7 @@ def register(call: Invocation) -> Iterator[Value]:
         known = here.server.scheduled_tasks.get(made.key)
         if known is not None and not switch(bound.get("Force")):
             text = "Cannot create a file when that file already exists."
-            _refuse(call, "0x800700b7", "ResourceExists", text, made.name)
+            cim_error(call, "0x800700b7", "ResourceExists", text, made.name)
             continue
         here.server.scheduled_tasks[made.key] = made
         here.world.state.log.add("task_registered", here.host, task=made.path + made.name, user=made.user)
@@ -270,24 +270,13 @@ def _limit(settings: Value) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds else None
 
 
-def _refuse(call: Invocation, number: str, category: str, message: str, target: str) -> None:
-    record = call.record(
-        f"HRESULT {number}",
-        category,
-        message,
-        type_name="Microsoft.Management.Infrastructure.CimException",
-        target=target,
-    )
-    call.error(record)
-
-
 def start(call: Invocation) -> Iterator[Value]:
     """Start-ScheduledTask: returns at once."""
     for bound in call.records():
         here = reading(call)
         for task in _chosen(call, bound):
             if task.disabled:
-                _refuse(call, "0x80041326", "NotSpecified", "The task is disabled.", task.name)
+                cim_error(call, "0x80041326", "NotSpecified", "The task is disabled.", task.name)
             elif here.registry is None or here.registry.task_runs is None:
                 raise Unsupported("a scheduled task where no session can be opened")
             elif not here.registry.task_runs.start(here.host, task):
