@@ -20,7 +20,7 @@ from starover.effects import Facts, Failed, Held, Script
 from starover.errors import CmdletFailed, ErrorRecord, Fault, ReplyLost, StaroverError
 from starover.estate import Server
 from starover.remote_errors import advice
-from starover.transport import Answer, Transport
+from starover.transport import Answer, Ending, Transport
 from starover.transport import Script as WireScript
 
 __all__ = ["Came", "Hosts", "Job", "Woke"]
@@ -67,6 +67,7 @@ class Hosts:
         self._waiting: dict[str, deque[Job]] = {}
         self._calls: list[Job] = []
         self._busy: set[str] = set()
+        self._flying: dict[str, Job] = {}
 
     def put(self, job: Job) -> None:
         """Have a script wait for its host."""
@@ -86,13 +87,24 @@ class Hosts:
 
     def free(self, job: Job) -> None:
         """A script has ended, and its host is free again."""
+        self._flying.pop(f"{job.number}", None)
         if job.script.way != "call":
             self._busy.discard(job.script.host)
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Run scripts side by side."""
         if jobs:
+            self._flying.update({f"{job.number}": job for job in jobs})
             threading.Thread(target=self._ask, args=(list(jobs),), daemon=True).start()
+
+    def end(self, seconds: float) -> dict[str, str]:
+        """End what is under way at the hosts, where that can be done; what became of each write, by its operation."""
+        flying = dict(self._flying)
+        if not flying:
+            return {}
+        fates = self._transport.stop(list(flying), seconds) if isinstance(self._transport, Ending) else {}
+        nobody = "nothing here can end its script there"
+        return {job.operation: fates.get(name, nobody) for name, job in flying.items() if job.mutates}
 
     def wake(self, number: int, when: datetime) -> None:
         """Mail at that time."""

@@ -65,6 +65,10 @@ EARSHOT = 0.5
 """Seconds after which waiting for mail is taken up anew: on Windows a Ctrl-C is not heard within a wait."""
 
 
+END_SECONDS = 8.0
+"""Seconds of real time for hosts to take the order to end a script, after the second Ctrl-C; a third leaves at once."""
+
+
 @dataclass(frozen=True)
 class Stop:
     """Mail: whoever runs this wants it to end."""
@@ -111,6 +115,8 @@ class Leg:
         self.ended: list[StepEnded] = []
         self.result: Result | None = None
         self.stops = 0
+        self._fates: dict[str, str] = {}
+        """What became of scripts that were to be ended, by operation."""
         self.asked = 0
         """Number of the last effect that the engine has asked for."""
         self._kept: dict[int, datetime] = {}
@@ -140,13 +146,16 @@ class Leg:
                 continue
             self._read_mail(mail)
         if self.result is None:
+            if self.stops > 1:
+                self._fates = self._hosts.end(END_SECONDS)
             self.journal.append(self.clock.now(), kept.Stopped(now=bool(self.under_way), under_way=self.words()))
         return self.result
 
     def words(self) -> tuple[str, ...]:
-        """What was sent and is not known to be done."""
+        """What was sent and is not known to be done, and what became of a script that was to be ended at its host."""
         return tuple(
             f"step {one.step} on {one.host}: {one.what} {one.now} -> {one.wanted}"
+            + (f" ({self._fates[one.operation]})" if one.operation in self._fates else "")
             for one in (*self.under_way.values(), *self.unknown.values())
         )
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
 from starover.errors import ErrorRecord, StaroverError
 from starover.estate import Server
 
-__all__ = ["Answer", "Attempt", "Part", "Script", "Transport", "Way"]
+__all__ = ["Answer", "Attempt", "Ending", "Part", "Script", "Transport", "Way"]
 
 
 Way: TypeAlias = Literal["script", "objects", "command", "call"]
@@ -108,4 +108,17 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give back every connection and session; never raises."""
+        ...
+
+
+@runtime_checkable
+class Ending(Protocol):
+    """A transport that can end scripts under way."""
+
+    def stop(self, ids: Collection[str], seconds: float, /) -> Mapping[str, str]:
+        """Have scripts ended, by their ids, within so many seconds of real time; what became of each, in words.
+
+        A script that is not known here has no word. Ending is an order that a host may not hear: whether what it had
+        begun was done is as unknown as after a lost answer.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import msgspec
 from starover.calls import Call, projected, read_call
 from starover.errors import ConnectFailed, ErrorRecord, Mistake, ReplyLost, StaroverError
 from starover.estate import Server
-from starover.transport import Answer, Script, Transport
+from starover.transport import Answer, Ending, Script, Transport
 
 __all__ = ["CallFailed", "Caller", "WithCalls"]
 
@@ -51,6 +51,7 @@ class WithCalls:
         self._scripts = scripts
         self._callers = callers
         self._others = others
+        self._under_way: set[str] = set()
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
         """As `transport.Transport.run`: calls side by side with the scripts, whoever is slow."""
@@ -75,6 +76,11 @@ class WithCalls:
             elif waiting.pop(answer.id, None) is not None:
                 yield answer
 
+    def stop(self, ids: Collection[str], seconds: float, /) -> Mapping[str, str]:
+        """As `transport.Ending.stop`. A call that was made cannot be taken back."""
+        calls = {id_: "a call that was made cannot be taken back" for id_ in ids if id_ in self._under_way}
+        return {**(self._scripts.stop(ids, seconds) if isinstance(self._scripts, Ending) else {}), **calls}
+
     def secrets(self) -> Sequence[str]:
         """As `transport.Transport.secrets`."""
         return self._scripts.secrets()
@@ -86,7 +92,10 @@ class WithCalls:
     # -- in threads ----------------------------------------------------------------------------------------------
 
     def _run_call(self, script: Script, came: SimpleQueue[Answer | None]) -> None:
-        came.put(self._perform(script))
+        self._under_way.add(script.id)
+        answer = self._perform(script)
+        self._under_way.discard(script.id)
+        came.put(answer)
 
     def _run_scripts(self, scripts: Sequence[Script], came: SimpleQueue[Answer | None]) -> None:
         try:

@@ -16,7 +16,7 @@ from requests.exceptions import ConnectionError as Disconnected
 from starover.errors import AuthFailed, BadInventory, ConnectFailed, ReplyLost, StaroverError, Throttled, TimedOut
 from starover.transport.tickets import trouble
 
-__all__ = ["DeadlineOver", "Failed", "Stage", "broken", "failure", "gone", "root"]
+__all__ = ["DeadlineOver", "Failed", "Stage", "broken", "ended", "failure", "gone", "root"]
 
 Stage = Literal["open", "command", "receive"]
 """`open`: nothing of the script has left; `command`: it was being handed over; `receive`: the host has it."""
@@ -75,6 +75,17 @@ def gone(error: Exception) -> Literal["shell", "command"] | None:
         return None
     said = f"{error.reason or ''} {error.provider_fault or ''}".lower()
     return "command" if "command identifier" in said else "shell"
+
+
+def ended(host: str) -> Failed:
+    """A script that somebody wanted ended while it ran."""
+    error = ReplyLost(
+        f"the script was ended on {host}, as was asked for",
+        certain=("it was sent once, and does not run any more",),
+        uncertain=("what it had done by then",),
+        host=host,
+    )
+    return Failed(error, again=False, sent=True)
 
 
 def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +29,10 @@ class Progress:
     """What is known of a script under way; read by another thread when its deadline passes."""
 
     sent: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Somebody wants it ended."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """The host has taken the order to end it."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
 
     def note(self, error: Exception, waited: float) -> None:
@@ -74,6 +78,18 @@ class _Task:
     end: float
     """Of monotonic time."""
     progress: Progress = field(default_factory=Progress)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Its answer is there."""
+
+    def fate(self, end: float) -> str:
+        """What became of the wish to end it, in words, at the latest at `end` (of monotonic time)."""
+        while not (self.over.is_set() or self.progress.stopped.is_set()) and time.monotonic() < end:
+            self.progress.stopped.wait(min(0.1, max(0.0, end - time.monotonic())))
+        if self.progress.stopped.is_set():
+            return "its script there was ended"
+        if self.over.is_set():
+            return "its script there had ended by itself" if self.progress.sent else "its script was not sent any more"
+        return "the host did not take the order to end it: it may still run there"
 
 
 class FanOut:
@@ -86,6 +102,7 @@ class FanOut:
         """Connects to nothing yet."""
         self.credentials = credentials
         self._hosts: dict[str, _Host] = {}
+        self._under_way: dict[str, _Task] = {}
         self._lock = threading.Lock()
 
     def road(self, script: Script) -> Road | None:
@@ -103,6 +120,7 @@ class FanOut:
         """
         now = time.monotonic()
         tasks = {index: _Task(script, now + script.deadline) for index, script in enumerate(batch)}
+        self._under_way.update({task.script.id: task for task in tasks.values()})
         done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         by_host: dict[str, list[int]] = {}
         for index, script in enumerate(batch):
@@ -113,6 +131,14 @@ class FanOut:
                 target=self._work, args=(self._host(name), mine, done), name=f"{self.kind}-{name}", daemon=True
             ).start()
         return _answers(tasks, done)
+
+    def stop(self, ids: Collection[str], seconds: float, /) -> Mapping[str, str]:
+        """As `transport.Ending.stop`: what waits is not sent, what runs gets the signal at its next sign of life."""
+        tasks = {id_: task for id_ in ids if (task := self._under_way.get(id_)) is not None}
+        for task in tasks.values():
+            task.progress.stop.set()
+        end = time.monotonic() + seconds
+        return {id_: task.fate(end) for id_, task in tasks.items()}
 
     def secrets(self) -> Sequence[str]:
         """The passwords that were resolved so far."""
@@ -141,6 +167,8 @@ class FanOut:
                 answer = self._run(host, task)
             except Exception as error:
                 answer = _failed(task, error)
+            task.over.set()
+            self._under_way.pop(task.script.id, None)
             done.put((index, answer))
 
     def _run(self, host: _Host, task: _Task) -> Answer:
@@ -159,6 +187,11 @@ class FanOut:
         if not host.lock.acquire(timeout=max(0.0, task.end - time.monotonic())):
             return _late(task)
         try:
+            if task.progress.stop.is_set():
+                error = ConnectFailed(
+                    "stopped before it was sent", certain=("nothing was sent",), host=script.server.name
+                )
+                return Answer(id=script.id, error=error)
             session = host.sessions.get(road.kind)
             if session is None or session.road != road:
                 session = host.sessions[road.kind] = self.open(script.server, road)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from starover.clock import Clock, SystemClock
 from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Server
-from starover.transport import Answer, Attempt, Script, Transport, ssm_script, winrm
+from starover.transport import Answer, Attempt, Ending, Script, Transport, ssm_script, winrm
 
 __all__ = ["RoutedTransport", "goes_on", "roads_for"]
 
@@ -75,6 +75,7 @@ class RoutedTransport:
         """`carriers`: by `Road.kind`. `clock` is told of a script that goes once more: who simulates time must know."""
         self._carriers = carriers
         self._clock = clock
+        self._ends = False
         self._closed: dict[tuple[str, str], float] = {}
         """When a road of a server was last found closed, monotonic."""
 
@@ -110,6 +111,22 @@ class RoutedTransport:
             self._clock().expect(1)
             self._start(following, [way.next_script()], came)
 
+    def stop(self, ids: Collection[str], seconds: float, /) -> Mapping[str, str]:
+        """As `transport.Ending.stop`, on every road at once; nothing goes over another road any more."""
+        self._ends = True
+        fates: dict[str, str] = {}
+
+        def end(carrier: Ending) -> None:
+            fates.update(carrier.stop(ids, seconds))
+
+        able = [carrier for carrier in self._carriers.values() if isinstance(carrier, Ending)]
+        threads = [threading.Thread(target=end, args=(carrier,), daemon=True) for carrier in able]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(seconds + 1)
+        return dict(fates)
+
     def secrets(self) -> Sequence[str]:
         """What the carriers have carried."""
         return [secret for carrier in self._carriers.values() for secret in carrier.secrets()]
@@ -142,7 +159,7 @@ class RoutedTransport:
             return None
         if isinstance(error, Unreachable) and not isinstance(error, AuthFailed):
             self._closed[name, kind] = time.monotonic()
-        if way.ends - time.monotonic() < LEAST_SECONDS:
+        if self._ends or way.ends - time.monotonic() < LEAST_SECONDS:
             return None
         mutates = way.script.mutates
         return next((there for there in way.left if goes_on(error, mutates=mutates, here=kind, there=there)), None)

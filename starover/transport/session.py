@@ -27,7 +27,7 @@ from starover.estate import TICKET, Road, Server
 from starover.single import commands
 from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
-from starover.transport.failures import DeadlineOver, Failed, Stage, broken, failure, gone
+from starover.transport.failures import DeadlineOver, Failed, Stage, broken, ended, failure, gone
 from starover.transport.fanout import Progress
 from starover.transport.line import CONTACT_SECONDS, Deadline, Line, authorities
 from starover.transport.lists import Pool
@@ -260,6 +260,10 @@ class Session:
             while running.state == PSInvocationState.RUNNING:
                 if deadline.over:
                     raise DeadlineOver
+                if progress.stop.is_set():
+                    running.stop()
+                    progress.stopped.set()
+                    raise ended(self._server.name)
                 running.poll_invoke(timeout=max(1, min(POLL_SECONDS, math.ceil(deadline.left()))))
         except Exception as error:
             failed = failure(error, stage, self._server.name, self._place)

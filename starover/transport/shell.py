@@ -24,7 +24,7 @@ from starover.errors import AuthFailed, ConnectFailed, ErrorRecord, StaroverErro
 from starover.estate import Road, Server
 from starover.transport import Answer, Script
 from starover.transport.credentials import Resolver
-from starover.transport.failures import DeadlineOver, Failed, Stage, failure
+from starover.transport.failures import DeadlineOver, Failed, Stage, ended, failure
 from starover.transport.fanout import Progress
 from starover.transport.line import CONNECT_SECONDS, MARGIN_SECONDS, Deadline, authorities
 from starover.transport.logons import logons_of
@@ -119,7 +119,7 @@ class ShellSession:
                 line.send_command_input(self._shell, command, piece)
             stage, progress.sent = "receive", True  # with the last piece the script is whole, and may run
             line.send_command_input(self._shell, command, last, end=True)
-            ended = self._wait(line, command, deadline)
+            said = self._wait(line, command, deadline, progress)
             with contextlib.suppress(Exception):
                 line.cleanup_command(self._shell, command)
         except Exception as error:
@@ -130,7 +130,7 @@ class ShellSession:
             failed.again = failed.again and not (script.elsewhere and closed)
             self._leave()
             raise failed from error
-        return ended
+        return said
 
     def _ready(self, deadline: Deadline) -> Protocol:
         """A line with an open shell."""
@@ -171,12 +171,16 @@ class ShellSession:
         self._line = line
         return line
 
-    def _wait(self, line: Protocol, command: str, deadline: Deadline) -> tuple[str, str, int]:
+    def _wait(self, line: Protocol, command: str, deadline: Deadline, progress: Progress) -> tuple[str, str, int]:
         out: list[bytes] = []
         err: list[bytes] = []
         while True:
             if deadline.over:
                 raise DeadlineOver
+            if progress.stop.is_set():
+                line.cleanup_command(self._shell, command)
+                progress.stopped.set()
+                raise ended(self._server.name)
             with contextlib.suppress(theirs.WinRMOperationTimeoutError):
                 some, wrong, code, done = line.get_command_output_raw(self._shell, command)
                 out.append(some)

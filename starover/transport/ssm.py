@@ -10,7 +10,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from queue import SimpleQueue
@@ -73,6 +73,7 @@ class SsmTransport:
         self.clock = clock
         self.rate = rate or Rate(simulated=lambda: clock().now().timestamp())
         self.agents = Agents(self._describe, lambda: clock().now())
+        self._errands: list[_Errand] = []
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
         """As `transport.Transport.run`: equal scripts go as one command, and each instance is judged by itself."""
@@ -89,9 +90,15 @@ class SsmTransport:
                 able.append(script)
         for number, sending in enumerate(grouped(able)):
             errand = _Errand(self, sending, came.put)
+            self._errands = [*(one for one in self._errands if one.open), errand]
             threading.Thread(target=errand.run, name=f"ssm-{number}", daemon=True).start()
         for _ in able:
             yield came.get()
+
+    def stop(self, ids: Collection[str], seconds: float, /) -> Mapping[str, str]:
+        """As `transport.Ending.stop`: Run Command is asked to cancel; its agents end a script when they hear of it."""
+        del seconds
+        return {id_: words for errand in self._errands for id_, words in errand.end(ids).items()}
 
     def secrets(self) -> Sequence[str]:
         """None: it carries no password."""
@@ -362,6 +369,18 @@ class _Errand:
             except (StaroverError, CallFailed) as error:
                 self._note(error, sent=True, pause=0.0)
         self.road.agents.forget(self.open)
+
+    def end(self, ids: Collection[str]) -> dict[str, str]:
+        """Have it cancelled, whoever of `ids` is among them."""
+        mine = {instance: script.id for instance, script in dict(self.open).items() if script.id in ids}
+        if not mine:
+            return {}
+        tried = len(self.tried)
+        if self.command:
+            self._cancel(list(mine))
+        asked = bool(self.command) and len(self.tried) == tried
+        said = "Run Command was asked to cancel it" if asked else "Run Command could not be asked to cancel it"
+        return dict.fromkeys(mine.values(), f"{said}: it may have run, or still run")
 
     def _not_taken(self, seconds: float) -> None:
         """Readings that no agent has begun will do without an answer."""

@@ -250,7 +250,8 @@ def test_ctrl_c_twice_ends_now_and_names_what_is_unknown(site: Site) -> None:
     hosts.local = local = site.local()
     ran = local.apply(made, approve=approval_of)
     assert (ran.state, ran.exit, ran.resumable) == ("stopped", 130, True)
-    assert sorted(ran.under_way) == ["step 1 on EX1: a off -> on", "step 2 on EX2: a off -> on"]
+    said = "(nothing here can end its script there)"
+    assert sorted(ran.under_way) == [f"step 1 on EX1: a off -> on {said}", f"step 2 on EX2: a off -> on {said}"]
     last = site.entries(ran.run)[-1].body
     assert isinstance(last, Stopped)
     assert last.now

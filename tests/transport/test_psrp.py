@@ -13,7 +13,7 @@ from known_credentials import Known
 from starover_lab.powershell import values as v
 from starover_lab.powershell.errors import Terminated
 from starover_lab.wire.plans import Accident, Kind
-from wire_lab import PASSWORD, USER, WireLab, error
+from wire_lab import PASSWORD, USER, FakeRunspace, WireLab, error
 
 from starover.errors import (
     AuthFailed,
@@ -567,3 +567,56 @@ def test_other_credentials_may_be_used_side_by_side(lab: WireLab, server: MakeSe
     assert {answer.id: answer.output for answer in transport.run(batch)} == {"good": "x", "other": "x"}
     transport.close()
     assert {runspace.principal.name for runspace in lab.endpoint.runspaces} == {USER, "operator@example.com"}
+
+
+# -- ended by us -------------------------------------------------------------------------------------------------------
+
+
+def test_a_script_under_way_is_ended_at_its_host_and_one_that_waits_is_not_sent(
+    lab: WireLab, transport: PsrpTransport, server: MakeServer
+) -> None:
+    began = threading.Event()
+
+    def act(runspace: FakeRunspace, _: object, __: object) -> None:
+        began.set()
+        runspace.wait(3600)
+
+    lab.scheduler.jump = False
+    lab.endpoint.acts["long"] = act
+    lab.endpoint.says("next", "x")
+    batch = [Script(id=text, server=server(), text=text, deadline=60.0, mutates=True) for text in ("long", "next")]
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.extend(transport.run(batch)))
+    thread.start()
+    assert began.wait(20)
+    fates = transport.stop(["long", "next", "somebody else's"], 20)
+    thread.join(20)
+    assert fates == {"long": "its script there was ended", "next": "its script was not sent any more"}
+    assert [runspace.stopping for runspace in lab.endpoint.runspaces] == [True]
+    assert lab.endpoint.executed == ["long"]
+    long, after = answers
+    assert isinstance(long.error, ReplyLost), "what it had done by then is as unknown as after a lost answer"
+    assert isinstance(after.error, ConnectFailed)
+    assert transport.stop(["long"], 0) == {}
+
+
+def test_a_host_that_does_not_hear_the_order_is_told_of(
+    transport: PsrpTransport, server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, began = threading.Event(), threading.Event()
+
+    def hang(_self: object, script: Script, _deadline: object, progress: session.Progress) -> Answer:
+        progress.sent = True
+        began.set()
+        release.wait(30)
+        return Answer(id=script.id)
+
+    monkeypatch.setattr(session.Session, "run", hang)
+    script = Script(id="1", server=server(), text="x", deadline=30.0, mutates=True)
+    thread = threading.Thread(target=lambda: list(transport.run([script])))
+    thread.start()
+    assert began.wait(20)
+    fates = transport.stop(["1"], 0.2)
+    release.set()
+    thread.join(20)
+    assert fates == {"1": "the host did not take the order to end it: it may still run there"}

@@ -158,3 +158,13 @@ def test_progress_is_no_error() -> None:
     assert list(decoded_errors("'x' is not recognized\r\n")) == ["'x' is not recognized"]
     assert list(decoded_errors("#< CLIXML\n<Objs")) == ["<Objs"]
     assert list(decoded_errors("")) == []
+
+
+def test_a_script_that_is_to_be_ended_is_ended_at_the_host(lab: EstateLab) -> None:
+    made, progress = session(lab), Progress()
+    progress.stop.set()
+    answer = made.run(script("Start-Sleep -Seconds 3600", mutates=True), Deadline(20.0), progress)
+    made.close()
+    assert progress.stopped.is_set()
+    assert isinstance(answer.error, OutcomeUnknown)
+    assert "ended on EX1" in answer.error.what

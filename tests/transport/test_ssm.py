@@ -524,6 +524,25 @@ def test_a_write_that_runs_is_left_alone_and_one_that_waits_is_cancelled(aws: Aw
     assert aws.count("cancel_command") == 1
 
 
+def test_whoever_stops_has_it_cancelled_and_is_told_what_that_is_worth(aws: Aws) -> None:
+    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000, burst=1000))  # type: ignore[arg-type]
+    fates: dict[str, str] = {}
+
+    def look(instance: str) -> str:
+        """While a page is looked at, somebody presses Ctrl-C twice."""
+        if not fates:
+            fates.update(made.stop([*scripts, "somebody else's"], 1))
+        return instance
+
+    scripts = {"1": writing(1)}
+    aws.says = lambda text, instance: packed(look(instance))
+    assert len(list(made.run(list(scripts.values())))) == 1
+    assert fates == {"1": "Run Command was asked to cancel it: it may have run, or still run"}
+    (asked,) = [given for name, given in aws.calls if name == "cancel_command"]
+    assert asked["InstanceIds"] == ["i-0001"]
+    assert made.stop(scripts, 1) == {}, "it is over"
+
+
 def test_the_looks_come_as_measured() -> None:
     waits = ssm_answers.pauses("c-1")
     first = [next(waits) for _ in range(60)]
