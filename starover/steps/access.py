@@ -13,12 +13,15 @@ from starover.estate import Estate, Server
 from starover.rights import TEMPLATE
 from starover.runbook import Finding, attempt, together
 from starover.step import Query, Report, Steps
+from starover.steps.farms import farms_of
 from starover.steps.instances import instance_of
 
-__all__ = ["ALL", "RIGHTS", "Hosts", "cloud_rights", "rights_of", "skew"]
+__all__ = ["ALL", "RIGHTS", "Hosts", "balancer_rights", "cloud_rights", "rights_of", "skew"]
 
 RIGHTS = ("hello", "clock", "exchange", "cmdlets", "cluster", "dns read", "dns write", "aws describe", "aws stop")
 """What is tried of a host, in the order in which it is tried."""
+BALANCERS = "balancer"
+"""What is tried of a balancer that has farms."""
 SKEW_SECONDS = (60.0, 240.0)
 """From where a clock is told of, and from where Kerberos is about to refuse (300)."""
 _ALTERNATIVES = {"ClientAccessServer": "ClientAccessService", "ClientAccessService": "ClientAccessServer"}
@@ -151,6 +154,18 @@ def cloud_rights(servers: Sequence[Server]) -> Steps[list[Finding]]:
     for each in (yield from together(_instance(server) for server in theirs)):
         found += each
     return found
+
+
+def balancer_rights(estate: Estate, servers: Sequence[Server]) -> Steps[list[Finding]]:
+    """Whether the API of each balancer with farms answers to its key. The calls are about the first server."""
+    able = [one for one in estate.balancers if one.farms]
+    told = yield from together(attempt(farms_of.read(servers[0], balancer=one.name)) for one in able)
+    return [
+        Finding(check=BALANCERS, on=one.name, level="fail", says=seen.what)
+        if isinstance(seen, StaroverError)
+        else Finding(check=BALANCERS, on=one.name, level="ok", says=f"{len(seen.farms)} farms")
+        for one, seen in zip(able, told, strict=True)
+    ]
 
 
 def _instance(server: Server) -> Steps[list[Finding]]:

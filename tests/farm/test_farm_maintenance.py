@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from inner_lab import InnerLab
 
@@ -181,3 +182,16 @@ def test_wrong_names_are_refused(lab: InnerLab, parameters: dict[str, str | list
 def test_an_estate_without_farms_is_told_what_is_missing(tmp_path: Path) -> None:
     with InnerLab("aws-2az", tmp_path) as lab, pytest.raises(BadParameter, match="no balancer with farms"):
         lab.plan("farm-maintenance", server="ExchangeNode1", action="up")
+
+
+def test_the_doctor_knows_beforehand_whether_a_balancer_answers(lab: InnerLab) -> None:
+    def told() -> list[tuple[str, str, str]]:
+        found = lab.run("access-check", hosts="EX1", aws=False).value
+        assert found is not None
+        findings = msgspec.convert(msgspec.to_builtins(found), dict[str, list[dict[str, str]]])["findings"]
+        return [(one["on"], one["level"], one["says"]) for one in findings if one["check"] == "balancer"]
+
+    assert told() == [("zen", "ok", "3 farms")]
+    lab.do(lambda world: world.fault("zapi_fails", "zen", times=100))
+    ((on, level, _),) = told()
+    assert (on, level) == ("zen", "fail")

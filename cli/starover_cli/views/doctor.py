@@ -11,7 +11,7 @@ from starover_cli.views.text import plural, table
 __all__ = ["doctor_text", "doctor_verdict"]
 
 _WORDS = {"ok": "ok", "info": "ok", "warn": "~", "fail": "MISSING", "unknown": "?"}
-_NOT_HOSTS = ("aws identity",)
+_NOT_HOSTS = ("aws identity", "balancer")
 
 
 def doctor_verdict(looks: Mapping[str, Sequence[Finding]]) -> str:
@@ -42,11 +42,16 @@ def doctor_text(
         ]
         parts.append("\n".join(table([[label, *shown], *rows], indent=2)))
         others = [one for one in found if one.check in _NOT_HOSTS and one.level == "ok"]
-        parts += [f"  {one.check}: {one.says}" for one in others]
+        parts += [f"  {one.check}{_of(one)}: {one.says}" for one in others]
         wrong = _together([one for one in found if one.level != "ok"])
         if wrong:
             parts.append(findings_text(wrong, width, full=True))
     return "\n\n".join(parts)
+
+
+def _of(one: Finding) -> str:
+    """Which one, where there may be several."""
+    return "" if one.on == "AWS" else f" {one.on}"
 
 
 def _together(found: Sequence[Finding]) -> list[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from starover_lab.cmdlets.machine import machine
 from starover_lab.cmdlets.objects import list_of, product, text_of
 from starover_lab.powershell.command import CommandSpec, Invocation, Parameter
@@ -14,6 +16,19 @@ __all__ = ["AWS_TOOLS"]
 
 _NO_ROLE = "No credentials specified or obtained from persisted/shell defaults."
 _SECRETS, _PARAMETERS = "Amazon.SecretsManager", "Amazon.SimpleSystemsManagement"
+
+
+class _Parameter(msgspec.Struct):
+    Name: str
+    Value: str
+    Type: str = "String"
+
+
+class _Parameters(msgspec.Struct):
+    """The reply of GetParameters, as far as it is shown."""
+
+    Parameters: list[_Parameter] = []
+    InvalidParameters: list[str] = []
 
 
 def _asked(call: Invocation, service: str, operation: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
@@ -43,22 +58,22 @@ def _secret(call: Invocation) -> Iterator[Value]:
     yield product([f"{_SECRETS}.Model.GetSecretValueResponse", "System.Object"], columns)
 
 
-def _parameter(call: Invocation) -> Iterator[Value]:
+def _parameter_value(call: Invocation) -> Iterator[Value]:
     """Get-SSMParameterValue: those there are, and the names that are none."""
     decrypted = call.bound.get("WithDecryption") is True
     asked = {"Names": [text_of(call.bound.get("Name"))], "WithDecryption": decrypted}
     reply = _asked(call, "ssm", "get_parameters", asked)
-    found, missing = reply.get("Parameters"), reply.get("InvalidParameters")
-    rows = [_row(one) for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    found = msgspec.convert(reply, _Parameters)
+    rows = [_row(one) for one in found.Parameters]
     columns: list[tuple[str, Value]] = [
-        ("InvalidParameters", list_of([str(one) for one in missing] if isinstance(missing, list) else [])),
+        ("InvalidParameters", list_of(found.InvalidParameters)),
         ("Parameters", list_of(rows)),
     ]
     yield product([f"{_PARAMETERS}.Model.GetParametersResponse", "System.Object"], columns)
 
 
-def _row(one: Mapping[str, object]) -> PSObject:
-    columns: list[tuple[str, Value]] = [(name, str(one.get(name, ""))) for name in ("Name", "Type", "Value")]
+def _row(one: _Parameter) -> PSObject:
+    columns: list[tuple[str, Value]] = [("Name", one.Name), ("Type", one.Type), ("Value", one.Value)]
     return product([f"{_PARAMETERS}.Model.Parameter", "System.Object"], columns)
 
 
@@ -74,7 +89,7 @@ AWS_TOOLS = (
     ),
     CommandSpec(
         name="Get-SSMParameterValue",
-        body=_parameter,
+        body=_parameter_value,
         module="AWSPowerShell",
         parameters=(
             Parameter.of("Name", "string", mandatory=True, position=0, by_value=True),
