@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from starover.effects import Facts, Failed, Keep, Script, Send, Until
+from starover.effects import Facts, Failed, Keep, Reaction, Script, Send, Until
 from starover.engine.state import State
 from starover.engine.tasks import Join, Process, perform
 from starover.envelope import LEASE_TTL, Lease
@@ -22,7 +22,7 @@ from starover.lease_script import Verb, compose
 from starover.retry import Again, decide
 from starover.transport import Part
 
-__all__ = ["Leasing"]
+__all__ = ["Leasing", "refused"]
 
 DEADLINE = 20.0
 """Seconds for one host to answer about the lease."""
@@ -93,7 +93,7 @@ class Leasing:
         if not traced:
             yield from self._confirm(every=False)
             return None
-        if server.name not in self.tokens:
+        while server.name not in self.tokens:  # joining may find that it was over: then it is taken anew, without it
             yield from self._join(server.name)
         return Lease(dag=self.scope.dag, token=self.tokens[server.name])
 
@@ -246,6 +246,16 @@ class Leasing:
                 "what is lost for good is named to a disaster runbook (--lost-server): then the survivors are enough",
             ),
         )
+
+
+def refused(answer: Reaction, operation: str) -> bool | None:
+    """A host did not take a write's number: whether the lease is merely over there. None: nothing of the kind."""
+    if not isinstance(answer, Facts):
+        return None
+    held, record = answer.receipts.get(operation), answer.errors.get(operation)
+    if held is None or held.state != "refused":
+        return None
+    return record is not None and record.message.startswith("lease-expired")
 
 
 def _locked(scope: Scope, seen: Seen | None, *, taken: bool = False) -> Locked:
