@@ -45,7 +45,7 @@ def maintenance_start(
     dag: the DAG; need not be named where the inventory has one
     server: the member
     redirect_to: who gets the mail that waits; the best other member where it is not named
-    lb: the balancers' target groups let it go first; the plan says which balancer must be told by hand
+    lb: the balancers' target groups and farms let it go first; the plan says which balancer must be told by hand
     use_exchange_scripts: Microsoft's StartDagServerMaintenance.ps1 for the middle part
     min_copies: good copies of each database that must remain; 1 where it has two, else 2
     override_minimum_copies: the switch of Microsoft's script for DAGs of two members
@@ -92,7 +92,7 @@ def maintenance_stop(
     dag: the DAG; need not be named where the inventory has one
     server: the member
     rebalance: databases that prefer it move back at once
-    lb: its target groups get it back at the end, where a run here had taken it out
+    lb: its target groups and farms get it back at the end, where a run here had taken it out
     use_exchange_scripts: Microsoft's StopDagServerMaintenance.ps1; the activation blocks that it wipes are set again
     fix_functional: also what a failed update left Inactive (requester Functional)
     """

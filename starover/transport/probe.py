@@ -113,8 +113,8 @@ class Probes:
             raise CallFailed("NoSuchPlace", f"nobody can look at {want.address} port {want.port} from here") from None
         end = began + min(patience, self._patience)
         try:
-            with _connected(host, port, end) as line:
-                look(_Line(line, want, seen, end), want, seen)
+            with _connected(host, port, end) as plain, contextlib.closing(_Line(plain, want, seen, end)) as line:
+                look(line, want, seen)
         except _Failed as failed:
             seen.answers, seen.error = False, failed.error
         seen.milliseconds = int((time.monotonic() - began) * 1000)
@@ -173,6 +173,10 @@ class _Line:
 
     def _patience(self) -> float:
         return max(self._end - time.monotonic(), 0.05)
+
+    def close(self) -> None:
+        """Hang up: what TLS was made of is not the plain connection any more."""
+        self._line.close()
 
     def send(self, text: str) -> None:
         """Send text."""
