@@ -155,7 +155,8 @@ def leading_of(
         return Leading(now, away, tuple(spare), better.fqdn)
     outside = [] if isinstance(now.public, StaroverError) else [one for name in now.public for one in name.records]
     public = [value for one in outside for value in one.values]
-    if away in public and not spare and not any(one in alive for one in public if one != away):
+    aliased = any(one.alias is not None for one in outside)  # what it stands for has addresses of its own
+    if away in public and not spare and not aliased and not any(one in alive for one in public if one != away):
         raise _nowhere(now, away)
     return Leading(now, away, tuple(spare))
 

@@ -224,7 +224,7 @@ def _everywhere(now: Submitted) -> bool:
 
 
 def _batch_back(
-    prev: Records, server: Server, /, *, zone: str, name: str, changes: Sequence[Shape], note: str
+    prev: Records, server: Server, /, *, name: str, zone: str, changes: Sequence[Shape], note: str
 ) -> Step | None:
     del note
     were = [shape(one) for one in prev.named(name)]
@@ -242,7 +242,7 @@ def _batch_back(
     repeatable=True,  # the batch is refused as a whole where it was done already
 )
 def records_set(
-    now: Records, /, *, zone: str, name: str, changes: Sequence[Shape], note: str
+    now: Records, /, *, name: str, zone: str, changes: Sequence[Shape], note: str
 ) -> Change | Blocked | None:
     """The records by which clients find a name, put in one batch that is done whole or not at all (S-R53).
 

@@ -68,7 +68,7 @@ def reachable(address: str) -> bool:
     repeatable=True,  # the same reference with the same settings makes the same check
 )
 def endpoint_watched(
-    now: CheckFacts, /, *, reference: str, host: str, address: str, path: str
+    now: CheckFacts, /, *, host: str, address: str, path: str, reference: str
 ) -> Change | Blocked | None:
     """A page of health that Route 53's checkers ask for: HTTPS 443, every 30 s, three failures in a row (S-R53HC).
 

@@ -20,7 +20,7 @@ Weight = Annotated[int, msgspec.Meta(ge=0, le=255, description="0 to 255")]
 
 
 def _weight_back(
-    prev: Records, server: Server, /, *, zone: str, name: str, identifier: str, weight: int, record: Shape
+    prev: Records, server: Server, /, *, name: str, zone: str, identifier: str, weight: int, record: Shape
 ) -> Step | None:
     was = prev.find(name, str(record["Type"]), identifier)
     if was is None or was.weight is None or was.weight == weight:
@@ -37,7 +37,7 @@ def _weight_back(
     repeatable=True,
 )
 def record_weighted(
-    now: Records, /, *, zone: str, name: str, identifier: str, weight: int, record: Shape
+    now: Records, /, *, name: str, zone: str, identifier: str, weight: int, record: Shape
 ) -> Change | Blocked | None:
     """A weighted record with this weight, and all else as it was; `record` is the whole of it, with that weight.
 

@@ -9,9 +9,11 @@ from inner_lab import InnerLab
 from three_ways import ONE_VIP, TWO_VIPS, VIP, ZONE, weighted
 
 from starover.errors import NotSafe
+from starover.runbook import Findings
 from starover.steps.names_after_loss import dead_of
 from starover.steps.public_names import shapes_without
 from starover.steps.route53 import AliasTo, Record
+from starover.values import Plain
 
 DEAD, ALIVE = "192.0.2.10", "192.0.2.20"
 
@@ -98,6 +100,16 @@ def test_the_last_address_is_never_taken_out(tmp_path: Path) -> None:
         lab.later(60)
         with pytest.raises(NotSafe, match="G-LASTVIP"):
             lab.plan("namespace-move", VIP)
+
+
+def test_a_failover_pair_is_left_to_its_health_check(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        sides: dict[str, Plain] = {"member": ["eu-west-1a=203.0.113.10", "eu-west-1b=exch-nlb-4x2"]}
+        assert lab.run("route53-failover", sides, hosted_zone=ZONE, name="mail.example.com").exit == 0
+        ran = lab.run("namespace-move", name="mail.example.com", vip="203.0.113.10")
+        assert (ran.exit, ran.changed) == (0, 0)
+        assert isinstance(ran.value, Findings)
+        assert any("by itself, as its health check fails" in one.says for one in ran.value.findings)
 
 
 def test_a_public_name_gets_weight_0_and_is_waited_for(tmp_path: Path) -> None:
