@@ -40,6 +40,7 @@ __all__ = [
     "Machine",
     "Ok",
     "Poll",
+    "Reaction",
     "Record",
     "Result",
     "Script",

@@ -14,6 +14,7 @@ import msgspec
 from starover import envelope
 from starover.effects import Facts, Failed, Poll, Script, Send, Until
 from starover.engine.fits import check_change, check_foreseen, check_script
+from starover.engine.leasing import refused
 from starover.engine.state import Group, State
 from starover.engine.tasks import Process, perform, read, watch
 from starover.errors import (
@@ -158,18 +159,15 @@ class Applying:
         yield from self.state.record(self._began(body, before, attempt))
         tries, resent = 1, False
         while True:
-            lease: envelope.Lease | None = None
-            if self.state.leasing is not None:
-                traced, held = envelope.leaves_receipt(self.step.server, body), self.state.leasing.takes
-                lease = yield from self.state.leasing.ready(self.step.server, traced=traced)
-                if held != self.state.leasing.takes and (found := (yield from self._look_again())) is not None:
-                    return found
+            lease = yield from self._leased(body)
+            if isinstance(lease, _Result):
+                return lease
             script = self._script(body, before, lease)
             answer = yield from perform(Send(what="write", operation=self.operation, script=script))
             self.sent_at = self.resume = self.state.scheduler.answered
-            if isinstance(answer, Facts) and (expired := self._lease_refused(answer)) is not None:
-                assert self.state.leasing is not None
-                yield from self.state.leasing.regain(self.host, expired=expired)
+            leasing, expired = self.state.leasing, refused(answer, self.operation)
+            if leasing is not None and expired is not None:
+                yield from leasing.regain(self.host, self.operation, expired=expired)
                 if (found := (yield from self._look_again())) is not None:
                     return found
                 continue
@@ -380,12 +378,15 @@ class Applying:
         what = f"{self.step.kind.name} {self.host} {bytes(self._json).decode()}"
         return self.state.run.operation(self.position, attempt, what)
 
-    def _lease_refused(self, facts: Facts) -> bool | None:
-        """The host did not take our number of the lease: whether it is merely over. None: nothing of the kind."""
-        held, record = facts.receipts.get(self.operation), facts.errors.get(self.operation)
-        if self.state.leasing is None or held is None or held.state != "refused":
+    def _leased(self, body: Body) -> Process[envelope.Lease | _Result | None]:
+        """What the script carries of the DAG's lease; a result: while it was taken anew the fact has come to hold."""
+        leasing = self.state.leasing
+        if leasing is None:
             return None
-        return record is not None and record.message.startswith("lease-expired")
+        takes = leasing.takes
+        lease = yield from leasing.ready(self.step.server, traced=envelope.leaves_receipt(self.step.server, body))
+        found = (yield from self._look_again()) if takes != leasing.takes else None
+        return found or lease
 
     def _look_again(self) -> Process[_Result | None]:
         """The lease was taken anew, and somebody else may have had it since the fact was read. None: send it."""

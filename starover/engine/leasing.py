@@ -6,6 +6,7 @@ our own number on a host, then whatever tells that nobody else has the lease.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -28,6 +29,8 @@ DEADLINE = 20.0
 """Seconds for one host to answer about the lease."""
 TURNS = 3
 """Of two who begin at once, the one that has the first member asks so often."""
+REGAINED = 2
+"""How often a lease that was over is taken anew for one step."""
 PAUSE = 2.0
 """Seconds between those turns: the other one gives back what it has."""
 
@@ -50,6 +53,8 @@ class Leasing:
         self._lost: tuple[str, ...] = scope.lost
         self._silent: dict[str, str] = {}
         """Hosts that gave no answer when asked last, and why."""
+        self._regained: Counter[str] = Counter()
+        """How often it was taken anew for an operation."""
         self._doubt = False
         """A renewal went wrong on some host."""
 
@@ -97,9 +102,11 @@ class Leasing:
             yield from self._join(server.name)
         return Lease(dag=self.scope.dag, token=self.tokens[server.name])
 
-    def regain(self, host: str, *, expired: bool) -> Process:
+    def regain(self, host: str, operation: str, *, expired: bool) -> Process:
         """A host has refused the number. Raises `Locked` unless it was merely over, or an earlier leg's."""
-        if not expired and self._leg == self._now():
+        self._regained[operation] += 1
+        ours = expired or self._leg != self._now()
+        if not ours or self._regained[operation] > REGAINED:
             said = yield from self._round("look", [host])
             raise _locked(self.scope, Seen(host=host, said=said[host]) if host in said else None, taken=True)
         yield from self.take()
