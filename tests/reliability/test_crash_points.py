@@ -30,7 +30,7 @@ def test_a_run_killed_at_its_journal_writes_comes_to_the_same_end(scenario: Scen
     points, lived = whole(scenario, tmp_path / "whole")
     chance = random.Random(SEED)
     chosen = set(points.all) if ALL else set(chance.sample(points.all, DAILY))
-    stories = 0
+    stories = most = 0
     while True:
         before = points.tried
         with Stage(scenario, tmp_path / f"killed{stories}" / "home") as stage:
@@ -38,6 +38,7 @@ def test_a_run_killed_at_its_journal_writes_comes_to_the_same_end(scenario: Scen
             story = stage.play(strike, move=stories % 2 == 0)
         assert story.faults(lived) == [], f"story {stories} of seed {SEED}, {story.legs} legs"
         stories += 1
+        most = max(most, story.legs - 1)
         if points.tried == before or not ALL:
             break
     missed = len(points.all) - points.tried
@@ -51,6 +52,7 @@ def test_a_run_killed_at_its_journal_writes_comes_to_the_same_end(scenario: Scen
             "points": len(points.all),
             "tried": points.tried,
             "stories": stories,
+            "most": most,
             "seed": SEED,
             "whole": ALL,
         },
