@@ -41,6 +41,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "override": (False, True),
     "blocks": ((), ("DB04\\EX3", "O\u2019Brien DB\\EX3")),
     "comments": (("lagged", HOSTILE),),
+    "protect": (2,),
     "feature": ("FS-FileServer",),
     "management": (False, True),
     "member": ("EXAMPLE\\Exchange Trusted Subsystem",),

@@ -840,6 +840,12 @@ CASES: tuple[Case, ...] = (
     Case(
         topology=_BUILT,
         book="disk-relief",
+        parameters={"server": "ExchangeNode1", "option": "loose-truncation"},
+        brings=("loosely_truncated",),
+    ),
+    Case(
+        topology=_BUILT,
+        book="disk-relief",
         parameters={"server": "ExchangeNode1", "option": "crcl"},
         brings=("circular_logging",),
     ),

@@ -11,6 +11,7 @@ from starover.steps.disk_relief import (
     circular_logging,
     grow,
     keepers,
+    proven_gone,
     proven_lost,
     rest,
     resume_ours,
@@ -32,6 +33,7 @@ from starover.steps.relief import (
     transport_answers,
 )
 from starover.steps.services import service_restarted
+from starover.steps.truncation import backed_up, backups_of, loosely_truncated, protected
 
 
 @runbook
@@ -88,7 +90,8 @@ def disk_relief(
     """Make room on a log volume that fills, by the mildest way that helps; logs are never deleted by hand.
 
     The report says when it is full and what keeps the logs. The options in their order: a copy is resumed, the EBS
-    volume grows, a backup, circular logging, loose truncation, copies of lost servers removed, a database dismounted.
+    volume grows, a backup (yours: this says when the last one was), circular logging, loose truncation on every member,
+    copies of lost servers removed, a database dismounted.
 
     dag: the DAG; need not be named where the inventory has one
     server: the member whose volume fills
@@ -96,7 +99,6 @@ def disk_relief(
     size: with grow: GiB to grow to; a quarter more where it is not given
     """
     member_of(dag, server)
-    _by_hand(option)
     if size is not None and option != "grow":
         raise BadParameter("--size goes with --option grow", certain=("nothing was contacted",))
     seen = yield from survey(dag, estate)
@@ -111,6 +113,14 @@ def disk_relief(
     if option == "grow":
         yield from grow(server, spaces, size)
     names = [name for one in spaces for name in one.databases]
+    if option == "backup":
+        found += backed_up((yield from backups_of.read(server, server=server.name)), names)
+    if option == "loose-truncation":
+        silent = [one.server for one in seen.members if not one.answers]
+        gone = yield from proven_gone(dag, estate, silent, seen)
+        wait_for = protected(seen.databases or (), names)
+        for member in (one for one in estate.members(dag) if one.name not in gone):
+            yield loosely_truncated.on(member, server=member.name, protect=wait_for)
     if option == "remove-lost":
         gone = yield from proven_lost(dag, estate, names, seen)
         found += [Finding(check="lost", on=name, level="info", says=why) for name, why in gone.items()]
@@ -128,14 +138,3 @@ def disk_relief(
         if option == "dismount":
             yield from rest(server, name, host, seen)
     return Findings(findings=tuple(found))
-
-
-def _by_hand(option: str) -> None:
-    hands = {
-        "backup": "run the backup product: a full backup with VSS truncates the logs",
-        "loose-truncation": "set LooseTruncation_MinCopiesToProtect in the registry of each member",
-    }
-    if option in hands:
-        raise BadParameter(
-            f"--option {option} is no work of this tool", certain=("nothing was contacted",), next=(hands[option],)
-        )

@@ -25,6 +25,7 @@ __all__ = [
     "growth",
     "keepers",
     "partition_grown",
+    "proven_gone",
     "proven_lost",
     "rest",
     "resume_ours",
@@ -132,10 +133,17 @@ def _if_lost(server: str, seen: Survey) -> str:
 def proven_lost(dag: Dag, estate: Estate, databases: Sequence[str], seen: Survey) -> Steps[Mapping[str, str]]:
     """The servers whose copies may be removed as lost, each with what proves that it is: silence alone never does.
 
-    Proof is what the DAG and its cluster have (stopped, evicted), or EC2 (the instance is off, or fenced). Raises
-    `NotSafe` for a server that keeps logs, says nothing of its copies and is not proven to be gone.
+    Raises `NotSafe` for a server that keeps logs, says nothing of its copies and is not proven to be gone.
     """
     silent = list(dict.fromkeys(name for one in databases for name, copy in keepers(one, seen) if copy is None))
+    return (yield from proven_gone(dag, estate, silent, seen))
+
+
+def proven_gone(dag: Dag, estate: Estate, silent: Sequence[str], seen: Survey) -> Steps[Mapping[str, str]]:
+    """What proves of each of these that it is gone: the DAG and its cluster (stopped, evicted), or EC2 (off, fenced).
+
+    Raises `NotSafe` for one that answers, and for one of which nothing proves it.
+    """
     known = [one for one in estate.members(dag) if any(same_host(one.name, name) for name in silent)]
     off = yield from _off(known)
     left = left_of(known, seen.object) if seen.object is not None else ()

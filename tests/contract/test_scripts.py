@@ -104,7 +104,8 @@ def test_what_looks_for_rights_names_every_exchange_cmdlet_of_the_content() -> N
     bundle = content()
     body = bundle.body(rights.TEMPLATE, {})
     assert subset.check(body.text, "body") == []
-    assert set(body.exchange) == {name for one in ALL for name in one.body.exchange}
+    until_2016 = {"Get-UMActiveCalls"}
+    assert set(body.exchange) == {name for one in ALL for name in one.body.exchange} - until_2016
     for name, parameters in rights.needed(bundle.templates).items():
         assert set(parameters) <= set(CMDLETS[name]["parameters"]), name
 

@@ -215,7 +215,6 @@ def test_what_does_not_fit_is_refused_before_anything_is_contacted(lab: InnerLab
         ("rolling-windows-update", {"order": "ExchangeNode1,ExchangeNode1"}),
         ("rolling-windows-update", {"pause": "5h"}),
         ("rolling-windows-update", {"max_failures": 3}),
-        ("disk-relief", {"server": HOST, "option": "backup"}),
         ("disk-relief", {"server": HOST, "size": 10}),
     ):
         with pytest.raises(BadParameter):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from starover_lab.cmdlets import providers, web_bindings
+from starover_lab.cmdlets import providers, registry, web_bindings
 from starover_lab.cmdlets.drives import drive_of
 from starover_lab.cmdlets.machine import given_list, switch
 from starover_lab.cmdlets.objects import moment, product, text_of
@@ -132,6 +132,11 @@ def new_item(call: Invocation) -> Iterator[Value]:
     for bound in call.records():
         if any(drive_of(path) == "web" for path in given_list(bound.get("Path"))):
             yield from web_bindings.new_item(call, bound)
+            continue
+        keys = [path for path in given_list(bound.get("Path")) if drive_of(path) == "registry"]
+        if keys:
+            for path in keys:
+                yield from registry.new_key(call, path)
             continue
         kind = (text_of(bound.get("ItemType")) or "File").casefold()
         if kind not in {"file", "directory"}:

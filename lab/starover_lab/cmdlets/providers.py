@@ -71,4 +71,4 @@ def get_property(call: Invocation) -> Iterator[Value]:
                 call.error(refused.record)
 
 
-BODIES: dict[str, Body] = {"Get-ItemProperty": get_property}
+BODIES: dict[str, Body] = {"Get-ItemProperty": get_property, "New-ItemProperty": registry.new_property}

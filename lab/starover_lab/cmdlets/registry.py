@@ -1,5 +1,6 @@
-"""The registry of a host as far as scripts read it: pending reboots, Windows' and Exchange's versions; writes nothing.
+"""The registry of a host as far as scripts read it: pending reboots, Windows' and Exchange's versions.
 
+Written is one key of Exchange alone, BackupInformation; anything else is refused.
 Keys below HKEY_LOCAL_MACHINE that a real host has and that are not here are refused (`Unsupported`) where they lie
 beside what is here, and missing elsewhere.
 """
@@ -9,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from starover_lab.cmdlets.exsetup import FOLDER
-from starover_lab.cmdlets.machine import Machine, given_list, machine
+from starover_lab.cmdlets.machine import Machine, given_list, machine, switch
 from starover_lab.cmdlets.objects import product, text_of
+from starover_lab.cmdlets.prompts import may
 from starover_lab.cmdlets.releases import release
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.errors import ErrorRecord
-from starover_lab.powershell.values import PSArray, PSObject, Value
+from starover_lab.powershell.values import PSArray, PSObject, Unsupported, Value
 from starover_lab.world.cluster import CLUSSVC
+from starover_lab.world.entities import ExchangeServer
 from starover_lab.world.names import same
 
-__all__ = ["children", "exists", "item", "property_of"]
+__all__ = ["children", "exists", "item", "new_key", "new_property", "property_of"]
 
 _PROVIDER = "Microsoft.PowerShell.Core\\Registry"
 _ROOT = "HKEY_LOCAL_MACHINE"
@@ -30,6 +33,7 @@ _NT = "SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
 _SESSION_MANAGER = "SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 _LSA = "SYSTEM\\CurrentControlSet\\Control\\Lsa"
 _EXCHANGE = "SOFTWARE\\Microsoft\\ExchangeServer\\v15"
+_BACKUPS = f"{_EXCHANGE}\\BackupInformation"
 _UNINSTALL = f"{_WINDOWS}\\Uninstall\\{{CD981244-E9B8-405A-9026-6AEB9DCEF1F1}}"
 _ROLES = ("AdminTools", "ClientAccessRole", "FrontendTransportRole", "HubTransportRole", "MailboxRole")
 
@@ -79,6 +83,8 @@ def _keys(here: Machine) -> dict[str, Values]:
         if any(one["kind"] == "su_failed" and same(str(one["target"]), here.host) for one in here.world.faults()):
             # What setup leaves where it broke off (powershell.md section 2).
             keys[f"{_EXCHANGE}\\HubTransportRole"] |= {"Action": "BuildToBuildUpgrade", "Watermark": "Transport"}
+        if (backups := server.exchange.backup_information) is not None:
+            keys[_BACKUPS] = dict(backups)
         keys[_UNINSTALL] = {"DisplayName": "Microsoft Exchange Server", "VersionMajor": major, "VersionMinor": minor}
     cluster = here.world.state.cluster_on(server)
     if cluster is not None and here.world.state.runs(server, CLUSSVC):  # its service loads the hive
@@ -217,3 +223,46 @@ def property_of(call: Invocation, path: str, bound: Mapping[str, Value]) -> Iter
                 )
         if kept:
             yield PSObject([*kept.items(), *_notes(key)])
+
+
+def _backups(call: Invocation, path: str) -> ExchangeServer:
+    """Whose key is written. Raises `Unsupported` for any other."""
+    here = machine(call)
+    if _plain(path).casefold() != _BACKUPS.casefold() or here.server.exchange is None:
+        raise Unsupported(f"{call.spec.name} on {path}: of the registry the lab writes {_BACKUPS} only")
+    return here.server.exchange
+
+
+def new_key(call: Invocation, path: str) -> Iterator[Value]:
+    """New-Item on a key."""
+    exchange = _backups(call, path)
+    if may(call, f"Key: {path}", "Create Key"):
+        exchange.backup_information = {}  # -Force makes it anew, as the registry does
+        yield from item(call, path)
+
+
+def new_property(call: Invocation) -> Iterator[Value]:
+    """New-ItemProperty: a number; one that is there already is an error unless -Force."""
+    for bound in call.records():
+        for path in given_list(bound.get("LiteralPath") or bound.get("Path")):
+            exchange, name, value = _backups(call, path), text_of(bound.get("Name")), bound.get("Value")
+            if exchange.backup_information is None:
+                call.error(_missing(call, path))
+                continue
+            if text_of(bound.get("PropertyType")).casefold() != "dword" or not isinstance(value, int):
+                raise Unsupported("New-ItemProperty: the lab keeps numbers (DWord) in that key")
+            known = next((one for one in exchange.backup_information if same(one, name)), None)
+            if known is not None and not switch(bound.get("Force")):
+                call.error(
+                    call.record(
+                        "System.IO.IOException",
+                        "ResourceExists",
+                        "The property already exists.",
+                        type_name="System.IO.IOException",
+                        target=path,
+                    )
+                )
+                continue
+            if may(call, f"Item: {path} Property: {name}", "New Property"):
+                exchange.backup_information[known or name] = int(value)
+                yield PSObject([(name, int(value)), *_notes(_BACKUPS)])

@@ -188,6 +188,8 @@ class ExchangeServer:
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
     excluded_controllers: tuple[str, ...] = ()
     """StaticExcludedDomainControllers."""
+    backup_information: dict[str, int] | None = None
+    """Values of the registry key BackupInformation; None: nobody has made it. They are kept; no log goes by them."""
     dacp_bit: int = 1
     dacp_set_at: datetime | None = None
     """When the bit became 1 last; survives a reboot."""
