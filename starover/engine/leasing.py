@@ -67,7 +67,7 @@ class Leasing:
         self._holder = f"{run.key}/{run.legs[now - 1][1] if now else run.key}"
         for turn in range(TURNS):
             said = yield from self._round("take", (*scope.members, *scope.also))
-            if scope.witnesses and (scope.every or self._lacking(said)):
+            if scope.witnesses and other(scope, said) is None and (scope.every or self._lacking(said)):
                 said |= yield from self._round("take", scope.witnesses)
             granted = [host for host, one in said.items() if one.state == "mine"]
             if scope.lost:  # after our own number is there: of two sides that try at once, one sees the other
