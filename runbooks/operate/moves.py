@@ -305,6 +305,4 @@ def _in_service(around: Around, target: str) -> Judged:
 
 def _all_up(around: Around) -> Judged:
     """No maintenance, all nodes Up: what redistribute demands."""
-    return guards.nobody_else_out(
-        "", around.seen, offline=[one.server.name for one in around.members if offline(one.components)]
-    )
+    return around.judge_all_in()

@@ -121,6 +121,12 @@ class Around:
         draining = [one.server.name for one in self.members if hub_held(one.components) != "Active"]
         return guards.nobody_else_out(server.name, self.seen, draining=draining, offline=off)
 
+    def judge_all_in(self) -> Judged:
+        """G-SINGLE for what concerns everybody: no member is in maintenance, half in it, or down."""
+        off = [one.server.name for one in self.members if offline(one.components)]
+        draining = [one.server.name for one in self.members if hub_held(one.components) != "Active"]
+        return guards.nobody_else_out("", self.seen, draining=draining, offline=off)
+
     def judge_setup(self) -> Judged:
         """G-SETUP."""
         return guards.no_setup({one.server.name: one.moment.installing for one in self.members})

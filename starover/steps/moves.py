@@ -12,7 +12,7 @@ from datetime import datetime
 from starover.estate import Server
 from starover.names import CopyId, DbName, same_host
 from starover.runbook import Steps
-from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
+from starover.step import Blocked, Change, Left, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps import guards
 from starover.steps.activation import Activation, move_now_set
 from starover.steps.copies import (
@@ -238,11 +238,16 @@ def _leave_back(
     return None if flagged else move_now_set.on(at, server=name, enabled=False)
 
 
+def _active_left(now: DatabaseCopies) -> Left:
+    return Left(amount=sum(one.active for one in now.copies), unit="databases")
+
+
 @step(
     check=copies_on,
     apply="move/leave.ps1.j2",
     risk=Risk.SERVICE,
     settle=Settle(every=15, limit=600),
+    progress=_active_left,
     undo=_leave_back,
     lenient=True,
 )
@@ -256,10 +261,6 @@ def leaving(
     del flagged
     here = active_on(now.copies, databases)
     return Change(f"active on {name}: {', '.join(here)}", "here", "elsewhere") if here else None
-
-
-def _active_left(now: DatabaseCopies) -> int:
-    return sum(one.active for one in now.copies)
 
 
 @step(

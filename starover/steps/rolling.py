@@ -13,7 +13,6 @@ from starover.errors import BadParameter, NotSafe
 from starover.estate import Dag, Estate, Server
 from starover.names import same_host
 from starover.runbook import Steps, together
-from starover.steps import guards
 from starover.steps.after_move import moved_and_well
 from starover.steps.around import Around, look_around
 from starover.steps.components import hub_held
@@ -178,7 +177,7 @@ def balanced(dag: Dag, estate: Estate, *, comment: str) -> Steps[list[str]]:
     astray = list(homeward(around.databases, around.copies, around.servers))
     going = [(name, target) for name, target, why in astray if not why]
     if going:
-        notes = admit(f"balancing {dag.name}", [around.judge_setup(), guards.nobody_else_out("", around.seen)])
+        notes = admit(f"balancing {dag.name}", [around.judge_setup(), around.judge_all_in()])
         for number, (name, target) in enumerate(going):
             if number:
                 yield from paused(around.seen_by, 10)
