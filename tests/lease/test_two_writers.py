@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,8 @@ from starover.drivers.local import Local, Ran, Why
 from starover.plan import Plan
 from starover.render import Arg, Body
 from starover.runbook import AnyRunbook
+from starover.step import Settle, wait
+from starover.steps.moves import Moment, moment_of
 from starover.steps.preferences import policy_set
 from starover.transport import Script
 
@@ -42,13 +44,30 @@ def release_all(dag: Dag, estate: Estate, server: Sequence[Server] = ()) -> Step
         yield policy_set.on(one, server=one.name, policy="Unrestricted")
 
 
+@runbook
+def wait_long(dag: Dag, estate: Estate) -> Steps:
+    """Change something, wait for two hours, change something else."""
+    first, second = estate.members(dag)[:2]
+    yield policy_set.on(first, server=first.name, policy="Blocked")
+    begun: list[datetime] = []
+
+    def later(now: Moment) -> bool:
+        begun.append(datetime.fromisoformat(now.utc[:19]))
+        return begun[-1] - begun[0] > timedelta(hours=2)
+
+    yield from wait(
+        moment_of, first, until=later, settle=Settle(every=300, limit=10_000), what="two hours", expected=True
+    )
+    yield policy_set.on(second, server=second.name, policy="Blocked")
+
+
 class Content:
-    """Our own, and the two above."""
+    """Our own, and those above."""
 
     sha256 = OUR.sha256
 
     def runbook(self, name: str, /) -> AnyRunbook:
-        return next((one for one in (block_all, release_all) if one.name == name), None) or OUR.runbook(name)
+        return next((one for one in (block_all, release_all, wait_long) if one.name == name), None) or OUR.runbook(name)
 
     def body(self, template: str, arguments: dict[str, Arg], /) -> Body:
         return OUR.body(template, arguments)
@@ -307,6 +326,34 @@ def test_a_minority_does_not_begin_and_a_majority_with_the_witness_does(two: tup
     a.transport.accident = lambda script: "before" if script.server.name in ("EX1", "EX2") else None
     a.apply(plan)
     assert a.finish().exit == 0
+
+
+def test_a_long_wait_keeps_the_lease(two: tuple[Laptop, Laptop], lab: InnerLab) -> None:
+    a, b = two
+    a.apply(a.plan("wait-long"))
+    begun = lab.clock.now()
+    while lab.clock.now() - begun < timedelta(minutes=100):
+        a.step()
+    b.apply(b.plan("block-all", server=["EX4"]))
+    assert (b.finish().exit, b.writes) == (75, [])
+    assert a.finish().exit == 0
+    takes = [one for one in a.transport.sent if one.parts and one.parts[0].template == "lease/take"]
+    assert len(takes) == 4, "renewed, never taken anew"
+
+
+def test_a_call_is_not_made_when_another_has_the_lease(two: tuple[Laptop, Laptop], lab: InnerLab) -> None:
+    a, b = two
+    lab.do(lambda world: world.fault("az_loss", "1a"))
+    lab.later(120)
+    a.apply(a.plan("fence", lost_server=["EX1"]))
+    while not any(one.parts and one.parts[0].template == "lease/take" for one in a.transport.sent):
+        a.step()
+    pass_time(lab, 2000)
+    b.apply(b.plan("block-all", lost_server=["EX1", "EX2"]))
+    b.until_wrote(1)
+    late = a.finish()
+    assert late.exit == 75, late.error
+    assert not [one for one in a.transport.sent if one.mutates], "nothing was stopped"
 
 
 # -- any order ---------------------------------------------------------------------------------------------------------
