@@ -99,6 +99,10 @@ def _extended(name: str, text: str) -> str:
     return f"name: of-{name}\nextends: {name}\n{text}"
 
 
+_PATCHED_WITNESS = _extended(
+    "pa-4x2", "updates: [{name: KB5044411, servers: [FSW3]}, {name: KB5043080, servers: [FSW3]}]\n"
+)
+"""The quickest to patch: nobody has to be taken out of service."""
 _WITNESS = {"witness_server": "FileServer3", "witness_directory": "C:\\DAG"}
 _CREATE: dict[str, Plain] = {
     "dag": "DAG",
@@ -782,15 +786,16 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     Case(
-        topology="pa-4x2",
-        book="windows-update",
-        parameters={"server": "EX4", "categories": ["security"]},
+        topology=_PATCHED_WITNESS,
+        book="rolling-windows-update",
         roads=("ssm",),
-        brings=(
-            *(kind for kind in _DRAINED if kind != "owner_moved_off"),
-            *("leaving", "installing_here", "worker_removed", "rebooted"),
-            *_BACK,
-        ),
+        brings=("installing_here", "worker_removed"),
+    ),
+    Case(
+        topology=_PATCHED_WITNESS,
+        book="rolling-windows-update",
+        parameters={"method": "patch-baseline"},
+        brings=("patched_by_baseline",),
     ),
     Case(
         topology="pa-4x2",

@@ -300,6 +300,8 @@ def _why(last: Round, offer: Offer) -> Failure | None:
         return failure_of(code) if code.startswith("0x") else Failure(True, "the worker never came to it")
     if said.code == SUCCEEDED:
         return None
+    if not said.hresult:
+        return Failure(True, said.problem)
     why = failure_of(said.hresult)
     return Failure(True, why.says) if said.code == SUCCEEDED + 1 else why  # installed with errors: once more
 

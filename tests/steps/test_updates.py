@@ -16,6 +16,7 @@ from starover.content import find
 from starover.errors import BadParameter
 from starover.render import expanded
 from starover.steps.move_history import MoveEvent, MoveEvents, longest, moves
+from starover.steps.patch_manager import LeftPatch, told_by_baseline
 from starover.steps.rolling import Left, Order, fewest, pause_checked
 from starover.steps.update_task import Installation, Offer, UpdateResult, updates_order
 from starover.steps.updates import CATEGORIES, Exclude, Round, Wish, failure_of, judge, judge_hung, judge_setup
@@ -227,6 +228,17 @@ def test_the_least_redundancy_is_told() -> None:
     ]
     assert fewest(left) is left[1], "two of four are fewer than two of two"
     assert fewest([]) is None
+
+
+def test_what_a_patch_baseline_leaves_out_is_no_failure() -> None:
+    wanted = (offer("KB5044411"), offer("KB5043080"), offer("KB5041111"))
+    left = (LeftPatch(article="KB5043080", title="", state="Missing"),)
+    results, left_out = told_by_baseline(wanted, wanted[1:], left)
+    assert [(one.id, one.code) for one in results] == [("id-KB5044411", 2), ("id-KB5043080", 4)]
+    assert [one.name for one in left_out] == ["KB5041111"]
+    verdict = judge("EX1", [one_round(*results, wanted=wanted)], [wanted[1]], max_rounds=1, due=False)
+    assert verdict is not None
+    assert (verdict.word, "Missing" in verdict.says) == ("failing", True)
 
 
 # -- the worker --------------------------------------------------------------------------------------------------------

@@ -128,6 +128,16 @@ def test_a_script_of_the_agent_installs_where_run_command_is_the_only_road(tmp_p
             lab.local().plan("windows-update", {"server": HOST, "method": "patch-baseline", "include": ["KB5044411"]})
 
 
+def test_a_patch_baseline_installs_and_our_own_search_judges(lab: InnerLab) -> None:
+    lab.do(lambda world: world.fault("update_fail", "KB5044411"))
+    ran = lab.run("windows-update", server=HOST, method="patch-baseline", max_rounds=1)
+    assert isinstance(ran.error, NotVerified)
+    assert "KB5044411: Patch Manager calls it Failed" in ran.error.what
+    assert "KB5043080" not in ran.error.what
+    assert node(lab, HOST) == "Paused"
+    assert events(lab, "host_off") == [], "AWS restarts nobody"
+
+
 def test_more_updates_after_the_first_ones_take_a_second_round(lab: InnerLab) -> None:
     lab.do(lambda world: world.fault("update_needs_second_round", HOST))
     ran = lab.run("windows-update", server=HOST, max_rounds=1)

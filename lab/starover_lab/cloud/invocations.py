@@ -6,7 +6,7 @@ scheduler that arrives like a script over WinRM does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
@@ -49,6 +49,9 @@ _COUNTS = ("Failed", "ExecutionTimedOut")
 
 Store = Callable[[str, str, bytes], None]
 """Puts an object into S3: bucket, key, content. Raises `CloudError`."""
+
+Patch = Callable[[Server, str, Mapping[str, Sequence[str]]], tuple[str, int]]
+"""AWS-RunPatchBaseline on a host, in the caller's coroutine: host, instance, parameters; what it prints, exit code."""
 
 
 @runtime_checkable
@@ -94,7 +97,7 @@ class Command:
     @property
     def script(self) -> str:
         """What is run."""
-        return "\n".join(self.parameters["commands"])
+        return "\n".join(self.parameters.get("commands", ()))
 
 
 @dataclass(eq=False)
@@ -180,7 +183,9 @@ def _as_seen(text: str, script: str) -> bytes:
 class Course:
     """What becomes of the invocations of all commands."""
 
-    def __init__(self, world: World, agent: Agent | None, store: Store) -> None:
+    def __init__(self, world: World, agent: Agent | None, store: Store, patch: Patch) -> None:
+        """`patch`: what is done for a command without a script."""
+        self._patch = patch
         self._world = world
         self._state = world.state
         self._agent = agent
@@ -192,7 +197,8 @@ class Course:
         """Send it on its way: it arrives as a script on its host does."""
         one.sent = self._turn(one)
         one.cut_to = self._state.cloud.cut_outputs.get(one.server.name, 0)
-        one.task = self._world.scheduler.spawn(one.server.name, lambda: self._go(one), _raise)
+        quiet = not one.command.script  # nobody announced that it comes to the host, nor waits for its end
+        one.task = self._world.scheduler.spawn(one.server.name, lambda: self._go(one), _raise, background=quiet)
         self._world.scheduler.answered_early(one.task)  # SendCommand's; of its end the client hears when he looks
 
     def cancel(self, one: Invocation) -> None:
@@ -288,6 +294,10 @@ class Course:
 
     def _run(self, one: Invocation, agent: Agent) -> int:
         script = one.command.script
+        if not script:
+            said, code = self._patch(one.server, one.instance, one.command.parameters)
+            one.stdout += said.encode()
+            return code
 
         def write(stream: Literal["stdout", "stderr"], text: str) -> None:
             seen = _as_seen(text, script)

@@ -24,6 +24,9 @@ from starover_lab.cloud.invocations import (
     cut,
     reached,
 )
+from starover_lab.cloud.patching import DOCUMENT as PATCH
+from starover_lab.cloud.patching import Patching
+from starover_lab.cloud.patching import checked as checked_patch
 from starover_lab.cloud.shapes import OWNER
 from starover_lab.world.world import World
 
@@ -31,6 +34,10 @@ __all__ = ["RunCommand"]
 
 _DOCUMENT = "AWS-RunPowerShellScript"
 _PLUGIN = "aws:runPowerShellScript"
+_PLUGINS = {_DOCUMENT: _PLUGIN, PATCH: "PatchWindows"}
+"""By document."""
+_PATCH_SECONDS = 7200
+"""How long AWS-RunPatchBaseline may take: it has no parameter for it."""
 _PARAMETERS = {"commands", "workingDirectory", "executionTimeout"}
 _MOST = 50
 _LONGEST = 65_536
@@ -60,7 +67,8 @@ class RunCommand:
         self._world = world
         self._state = world.state
         self._instances = instances
-        self._course = Course(world, agent, store)
+        patching = Patching(world, instances)
+        self._course = Course(world, agent, store, patching.run)
         self._commands: dict[str, Command] = {}
         self._unseen: dict[str, int] = {}
         """How many more questions about a command find it not there yet."""
@@ -78,6 +86,7 @@ class RunCommand:
                 "list_command_invocations": self.list_command_invocations,
                 "get_command_invocation": self.get_command_invocation,
                 "cancel_command": self.cancel_command,
+                **patching.calls,
             }
 
     # -- agents --------------------------------------------------------------------------------------------------
@@ -138,11 +147,11 @@ class RunCommand:
     def send_command(self, given: Given) -> Reply:
         """Take a command in; it is on its way when this answers."""
         document = text(given, "DocumentName").rpartition("/")[2].rpartition(":")[2]
-        if document != _DOCUMENT:
+        if document not in _PLUGINS:
             if document.startswith("AWS-"):
                 not_simulated(f"the document {document}")
             raise CloudError("InvalidDocument", f"Document with name {document} does not exist.")
-        parameters = _checked_parameters(table(given, "Parameters"))
+        parameters = _checked_parameters(document, table(given, "Parameters"))
         targets = self._targets(given)
         concurrency, errors = text(given, "MaxConcurrency", "50"), text(given, "MaxErrors", "0")
         if not _CONCURRENCY.fullmatch(concurrency):
@@ -156,6 +165,7 @@ class RunCommand:
             _invalid("Value at 'comment' failed to satisfy constraint: at most 100 characters")
         wanted = (parameters.get("executionTimeout") or [""])[0]
         seconds = int(wanted) if wanted.isdecimal() and int(wanted) in _SECONDS else _DEFAULT_SECONDS
+        seconds = _PATCH_SECONDS if document == PATCH else seconds
         command = Command(
             id=str(self._state.dice.guid("ssm", str(len(self._commands) + 1))),
             comment=comment,
@@ -266,7 +276,7 @@ class RunCommand:
         if command is None or one is None or not self._visible(command):
             raise CloudError("InvocationDoesNotExist", "")
         plugin = text(given, "PluginName")
-        if plugin and plugin != "runPowerShellScript" and plugin != _PLUGIN:
+        if plugin and plugin not in ("runPowerShellScript", _PLUGINS[command.document]):
             raise CloudError("InvalidPluginName", "")
         shown: Reply = {
             "CommandId": command.id,
@@ -274,7 +284,7 @@ class RunCommand:
             "Comment": command.comment,
             "DocumentName": command.document,
             "DocumentVersion": "$DEFAULT",
-            "PluginName": _PLUGIN,
+            "PluginName": _PLUGINS[command.document],
             "ResponseCode": one.code,
             "ExecutionStartDateTime": _instant(one.began),
             "ExecutionElapsedTime": _elapsed(one),
@@ -313,7 +323,7 @@ class RunCommand:
         }
         if details:
             plugin: Reply = {
-                "Name": _PLUGIN,
+                "Name": _PLUGINS[command.document],
                 "Status": one.status,
                 "StatusDetails": one.details,
                 "ResponseCode": one.code,
@@ -369,11 +379,14 @@ _FILTERS = {
 }
 
 
-def _checked_parameters(given: Given) -> dict[str, list[str]]:
+def _checked_parameters(document: str, given: Given) -> dict[str, list[str]]:
     try:
         found = msgspec.convert(dict(given), dict[str, list[str]])
     except msgspec.ValidationError as error:
         raise CloudError("InvalidParameters", str(error)) from None
+    if document == PATCH:
+        checked_patch(found)
+        return found
     if not found.get("commands") or found.keys() - _PARAMETERS:
         raise CloudError("InvalidParameters", f"Parameters of {_DOCUMENT}: {', '.join(sorted(_PARAMETERS))}")
     if sum(len(value) for values in found.values() for value in values) > _LONGEST:
