@@ -142,8 +142,9 @@ def _led_from(estate: Estate, now: NameNow) -> Steps[list[str]]:
     """Addresses that a name had before a run of ours led it away, and has no more."""
     found: list[str] = []
     for server in estate.having("dc"):
-        for kind in (address_removed, addresses_led):
-            before = yield from recall(server, kind, zone=now.zone, name=now.label)
+        removed = yield from recall(server, address_removed, zone=now.zone, name=now.label)
+        led = yield from recall(server, addresses_led, zone=now.zone, name=now.label)
+        for before in (removed, led):
             if before is not None:
                 found += [one for one in addresses_of(before) if one not in now.addresses]
     return list(dict.fromkeys(found)) if now.addresses else []

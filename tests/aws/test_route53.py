@@ -149,3 +149,10 @@ def test_checkers_do_not_reach_private_addresses(lab: AwsLab) -> None:
     make = lab.client("route53").create_health_check
     config = {"Type": "HTTPS", "IPAddress": "10.0.0.5", "ResourcePath": "/"}
     assert refused(lambda: make(CallerReference="hc-2", HealthCheckConfig=config))[0] == "InvalidInput"
+
+
+def test_an_alias_of_a_record_answers_as_that_one_does(lab: AwsLab) -> None:
+    aim = {"HostedZoneId": zone(lab).rpartition("/")[2], "DNSName": "aim.example.com", "EvaluateTargetHealth": True}
+    alias = {"Name": "alias.example.com", "Type": "A", "AliasTarget": aim}
+    change(lab, ("UPSERT", record("aim.example.com", "192.0.2.7")), ("UPSERT", alias))
+    assert answer(lab, "alias.example.com") == ["192.0.2.7"]

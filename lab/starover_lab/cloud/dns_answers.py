@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from starover_lab.cloud.balancing import Balancing
 from starover_lab.cloud.given import Given, Reply, flag, number, table, tables, text
@@ -19,10 +19,14 @@ class Answers:
     when all others fail (catalogue S-R53).
     """
 
-    def __init__(self, world: World, balancing: Balancing, checks: HealthChecks) -> None:
+    def __init__(
+        self, world: World, balancing: Balancing, checks: HealthChecks, named: Callable[[str, str], list[Reply]]
+    ) -> None:
+        """`named`: the records of a name and type in whatever zone has them."""
         self._state = world.state
         self._balancing = balancing
         self._checks = checks
+        self._named = named
 
     def of(self, records: Sequence[Reply]) -> list[str]:
         """The data of the answer; empty: there is none."""
@@ -53,10 +57,15 @@ class Answers:
         check, alias = text(record, "HealthCheckId"), table(record, "AliasTarget")
         if check and not self._checks.healthy(check):
             return False
-        return not flag(alias, "EvaluateTargetHealth") or self._balancing.healthy(text(alias, "DNSName").rstrip("."))
+        if not flag(alias, "EvaluateTargetHealth"):
+            return True
+        aims = self._named(text(alias, "DNSName"), text(record, "Type"))
+        return any(map(self._healthy, aims)) if aims else self._balancing.healthy(text(alias, "DNSName").rstrip("."))
 
     def _data(self, record: Given) -> list[str]:
         alias = text(table(record, "AliasTarget"), "DNSName").rstrip(".")
+        if alias and (aims := self._named(alias, text(record, "Type"))):
+            return self.of(aims)  # an alias of another record
         if alias:
             return list(self._state.balancer_addresses.get(alias.casefold(), ()))
         return [text(one, "Value") for one in tables(record, "ResourceRecords")]

@@ -45,7 +45,7 @@ class Route53:
         """Change to when it was asked for."""
         self._tags: dict[tuple[str, str], dict[str, str]] = {}
         self.checks = HealthChecks(world)
-        self._answers = Answers(world, balancing, self.checks)
+        self._answers = Answers(world, balancing, self.checks, self._named)
         zone = self._new_zone(self._state.dns_name, "lab")
         for one in world.topology.client_names:
             balancer = next((this for this in balancing.balancers.values() if this.name == one.balancer), None)
@@ -210,6 +210,11 @@ class Route53:
             )
         if action == "DELETE" and key[1] in ("NS", "SOA") and key[0] == zone.name.casefold():
             _bad("A HostedZone must contain at least one NS record for the zone itself.")
+
+    def _named(self, name: str, kind: str) -> list[Reply]:
+        """The records of a name and type, in whatever zone has them."""
+        wanted = (_dotted(name).casefold(), kind)
+        return [record for zone in self._zones.values() for key, record in zone.records.items() if key[:2] == wanted]
 
     # -- changes -------------------------------------------------------------------------------------------------
 
