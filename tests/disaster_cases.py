@@ -24,6 +24,11 @@ _FOUR = (
     "name: four\nextends: pa-4x2-fsw1\ndags:\n"
     "  - {name: DAG1, members: [EX1, EX2, EX3, EX4], witness: FSW1, alternate_witness: FSW2, dac_mode: 'Off'}\n"
 )
+_SECOND_DC = (
+    "name: second\nextends: pa-4x2-fsw1\nservers:\n"
+    "  - {name: DC4, roles: [dc], az: eu-west-1b, site: AZ2, address: 10.0.32.20, instance: i-0dc4}\n"
+)
+"""Survivors work with DC2 too, and DC2 does not answer us."""
 _LATE = Before(seconds=3600)
 _LOST = Before(fault=("az_loss", "1a"), seconds=120)
 _UNREACHED = Before(fault=("az_loss", "1a"), knobs={"ec2": "api_down"}, seconds=120)
@@ -101,7 +106,20 @@ DISASTER: tuple[Case, ...] = (
         book="force-quorum",
         parameters=_RESTORE,
         before=(_LATE, _LOST),
-        brings=(*_FENCED, "controllers_excluded", "side_stopped", "feature_installed", "written_to", "dag_restored"),
+        brings=(
+            *(*_FENCED, "resolvers_ordered", "controllers_excluded", "side_stopped", "feature_installed"),
+            *("written_to", "dag_restored"),
+        ),
+    ),
+    Case(
+        topology=_SECOND_DC,
+        book="force-quorum",
+        parameters=_RESTORE,
+        before=(_LATE, _LOST, Before(fault=("winrm_silent", "DC2"), seconds=60)),
+        brings=(
+            *(*_FENCED, "resolvers_ordered", "controllers_excluded", "topology_restarted", "side_stopped"),
+            *("feature_installed", "written_to", "dag_restored"),
+        ),
     ),
     Case(
         topology=_FOUR,
@@ -109,8 +127,8 @@ DISASTER: tuple[Case, ...] = (
         parameters=_RESTORE,
         before=(_LATE, _LOST, Before(act=_started_by_hand, seconds=60)),
         brings=(
-            *(*_FENCED, "controllers_excluded", "cluster_stopped", "quorum_forced", "node_evicted", "cluster_joined"),
-            *("feature_installed", "survivors_witness"),
+            *(*_FENCED, "resolvers_ordered", "controllers_excluded", "cluster_stopped", "quorum_forced"),
+            *("node_evicted", "cluster_joined", "feature_installed", "survivors_witness"),
         ),
     ),
     Case(

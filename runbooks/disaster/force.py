@@ -32,8 +32,9 @@ from starover.steps.recovery_cluster import (
     node_evicted,
     quorum_forced,
 )
+from starover.steps.resolvers import living_first, resolvers_ordered
 from starover.steps.resubmitting import offers
-from starover.steps.survivors import lost_controllers_left_out, masters_lost
+from starover.steps.survivors import bound_to_lost, lost_controllers_left_out, masters_lost
 from starover.steps.witness import prepared, witness_host
 from starover.steps.witness_choice import WitnessChoice
 from starover.steps.witness_write import path_beside, written_to
@@ -87,6 +88,9 @@ def force_quorum(
         living = next((one for one in estate.servers if same_host(one.fqdn, way.controller)), None)
         warnings += yield from masters_lost(living, way.lost_controllers)
     names = (yield from names_to_lead(dag, estate, way.lost)) if namespace == "move" else Leads()
+    lost_addresses = [one.address for one in estate.servers if one.fqdn in way.lost_controllers]
+    asking = (yield from living_first(way.survivors, lost_addresses)) if lost_addresses else []
+    bound = yield from bound_to_lost(way.asked, way.survivors, way.lost_controllers)
     costs = found.page.cost
     servers = tuple(one.name for one in way.survivors)
     planning = way.mode != "temporary" and (
@@ -94,7 +98,9 @@ def force_quorum(
             dag, estate, way.lost, certified_by, break_glass, dac=way.mode == "dac", answering=found.situation.answering
         )
     )
-    yield from lost_controllers_left_out(way.asked, way.survivors, way.lost_controllers)
+    for one in asking:
+        yield resolvers_ordered.on(one.server, adapter=one.adapter, order=one.order)
+    yield from lost_controllers_left_out(way.asked, way.survivors, way.lost_controllers, bound)
     if hold_mount and not way.done:
         for one in way.survivors:
             yield policy_set.on(way.asked, server=one.name, policy="Blocked")

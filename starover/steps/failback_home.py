@@ -22,6 +22,7 @@ from starover.steps.moves import LOSSLESS, home, homeward, moment_of, moved, pau
 from starover.steps.placement import placements
 from starover.steps.preferences import policies, policy_set
 from starover.steps.rebalancing import rebalancing_set
+from starover.steps.resolvers import resolvers_back, resolvers_ordered
 from starover.steps.strict_moves import down_for_move, mounted_again, moved_down
 from starover.steps.survivors import controllers_excluded, used_controllers
 
@@ -45,13 +46,14 @@ BETWEEN = 10.0
 
 
 def controllers_asked_again(side: ReturningSide) -> Steps:
-    """The domain controllers of that side are left out no more (lifts S-PREFDC)."""
+    """The domain controllers of that side are left out no more, and DNS is asked in the old order (lifts S-PREFDC)."""
     back = [host.server.fqdn for host in side.controllers]
     found = yield from together(used_controllers.read(side.asked, server=one.name) for one in side.survivors)
     for server, now in zip(side.survivors, found, strict=True):
         left = tuple(one for one in now.excluded if not any(same_host(short(one), short(name)) for name in back))
         if len(left) < len(now.excluded):
             yield controllers_excluded.on(side.asked, server=server.name, excluded=left)
+    yield from resolvers_back(side.survivors)
 
 
 # -- databases ---------------------------------------------------------------------------------------------------------
@@ -197,6 +199,7 @@ def frequency_back(side: ReturningSide, dag: str) -> Steps:
 
 BEYOND = (
     controllers_excluded,
+    resolvers_ordered,
     moved,
     down_for_move,
     moved_down,

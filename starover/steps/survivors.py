@@ -6,19 +6,26 @@ from collections.abc import Sequence
 
 from starover.estate import Server
 from starover.names import same_host
-from starover.runbook import Steps, attempt
-from starover.step import Blocked, Change, Query, Report, Risk, Step, step
+from starover.runbook import Steps, attempt, together
+from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step, wait
 from starover.steps.dag import short
 
 __all__ = [
     "Masters",
     "UsedControllers",
+    "bound_to_lost",
     "controllers_excluded",
     "lost_controllers_left_out",
     "masters",
     "masters_lost",
+    "topology_restarted",
     "used_controllers",
 ]
+
+
+TOPOLOGY = "MSExchangeADTopology"
+REBOUND = Settle(every=30, limit=300)
+"""How long Exchange is given to leave a lost domain controller by itself."""
 
 
 class UsedControllers(Report):
@@ -89,9 +96,63 @@ def controllers_excluded(now: UsedControllers, /, *, server: str, excluded: Sequ
     return Change(f"{server} domain controllers left out", before, ", ".join(map(short, excluded)) or "none")
 
 
-def lost_controllers_left_out(asked: Server, survivors: Sequence[Server], lost: Sequence[str]) -> Steps:
-    """S-PREFDC: no survivor asks a lost domain controller; `lost` are FQDNs, none: nothing to do."""
+def _bound(now: UsedControllers, lost: Sequence[str]) -> list[str]:
+    """Those of the lost that a server still works with."""
+    return list(dict.fromkeys(short(one) for one in now.current if any(same_host(short(one), short(x)) for x in lost)))
+
+
+@step(
+    check=used_controllers,
+    apply="service/restart.ps1.j2",
+    risk=Risk.SERVICE,
+    settle=Settle(every=15, limit=900),
+    deadline=600,
+)
+def topology_restarted(
+    now: UsedControllers, /, *, server: str, lost: tuple[str, ...], service: str = TOPOLOGY
+) -> Change | Blocked | None:
+    """A survivor works with living domain controllers: its topology service and all that need it have started anew.
+
+    Where Exchange has found them by itself meanwhile, nothing is restarted. Its databases are down anyway (S-PREFDC).
+    """
+    bound = _bound(now, lost)
+    if not bound:
+        return None
+    return Change(f"{server} works with", ", ".join(bound), "living ones", f"{service} restarted with what needs it")
+
+
+def bound_to_lost(asked: Server, survivors: Sequence[Server], lost: Sequence[str]) -> Steps[list[Server]]:
+    """The survivors that work with a lost domain controller now; whoever cannot be read is not among them."""
+    if not lost:
+        return []
+    seen = yield from together(attempt(used_controllers.read(asked, server=one.name)) for one in survivors)
+    pairs = zip(survivors, seen, strict=True)
+    return [server for server, now in pairs if isinstance(now, UsedControllers) and _bound(now, lost)]
+
+
+def lost_controllers_left_out(
+    asked: Server, survivors: Sequence[Server], lost: Sequence[str], bound: Sequence[Server]
+) -> Steps:
+    """S-PREFDC: no survivor asks a lost domain controller; `lost` are FQDNs, none: nothing to do.
+
+    Those that are `bound` to one have five minutes to find another; then their topology service is restarted.
+    """
     if not lost:
         return
     for server in survivors:
         yield controllers_excluded.on(asked, server=server.name, excluded=tuple(lost))
+    yield from together(_rebound(asked, server, tuple(lost)) for server in bound)
+
+
+def _rebound(asked: Server, server: Server, lost: tuple[str, ...]) -> Steps:
+    yield from wait(
+        used_controllers,
+        asked,
+        until=lambda now: not _bound(now, lost),
+        settle=REBOUND,
+        what=f"{server.name} works with living domain controllers",
+        expected=True,
+        lenient=True,
+        server=server.name,
+    )
+    yield topology_restarted.on(server, server=server.name, lost=lost)

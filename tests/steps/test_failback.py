@@ -57,6 +57,11 @@ def broken(lab: InnerLab) -> list[object]:
     return [one["id"] for one in lab.do(lambda world: world.violations())]
 
 
+def asked_first(lab: InnerLab, server: str) -> str:
+    """The DNS server that a host asks first."""
+    return next(nic.dns_servers[0] for nic in lab.world.server(server).nics if nic.dns_servers)
+
+
 def changed(ran: Ran) -> list[tuple[str, str]]:
     return [(one.kind, one.host) for one in ran.steps if one.state == "changed"]
 
@@ -72,6 +77,7 @@ def at(lab: InnerLab, kind: str, subject: str) -> Any:
 def test_a_site_comes_back_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     with morning(tmp_path, "pa-4x2-fsw1", logs=4) as lab:
         assert mounted(lab) == {"DB01": "EX3", "DB02": "EX4", "DB03": "EX3", "DB04": "EX4"}
+        assert asked_first(lab, "EX4") == "10.0.32.10", "a living DNS server, since the force"
         planned = lab.plan("failback", BACK).plan
         assert not planned.complete, "nobody can read a host that is off"
         assert planned.risk is Risk.DATA, "no second person: nothing here makes two brains"
@@ -80,6 +86,7 @@ def test_a_site_comes_back_and_a_second_run_changes_nothing(tmp_path: Path) -> N
         assert ran.exit == 0, ran.error
         assert mounted(lab) == {"DB01": "EX1", "DB02": "EX2", "DB03": "EX3", "DB04": "EX4"}
         assert broken(lab) == []
+        assert asked_first(lab, "EX4") == "10.0.0.10", "as before the zone was lost"
 
         done = changed(ran)
         order = [done.index(one) for one in (

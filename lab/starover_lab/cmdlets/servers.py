@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
@@ -20,6 +20,8 @@ from starover_lab.world.state import first_label
 
 __all__ = ["BODIES"]
 
+_REFRESH = timedelta(minutes=15)
+"""How often Exchange looks for its domain controllers anew."""
 _LEGACY = "/o=Exchange/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)/cn=Configuration/cn=Servers/cn="
 
 
@@ -182,16 +184,31 @@ def set_exchange_server(call: Invocation) -> Iterator[Value]:
         names = tuple(given_list(bound.get("StaticExcludedDomainControllers")))
         for server, exchange in _selected(call, here, text_of(bound.get("Identity")), dc):
             before = exchange.excluded_controllers
-            mutate(call, server.name, bound, partial(setattr, exchange, "excluded_controllers", names), dc=dc)
+            mutate(call, server.name, bound, partial(_exclude, here, exchange, names), dc=dc)
             if before == names:
                 call.warning(NOTHING_CHANGED.format(server.name))
     yield from ()
 
 
+def _exclude(here: Machine, exchange: ExchangeServer, names: tuple[str, ...]) -> None:
+    if names != exchange.excluded_controllers:
+        exchange.excluded_before = _barred(here, exchange)
+        exchange.excluded_controllers, exchange.excluded_at = names, here.world.now
+
+
+def _barred(here: Machine, exchange: ExchangeServer) -> tuple[str, ...]:
+    """What is excluded in fact: a change acts when the topology is refreshed, or its service starts."""
+    since = exchange.excluded_at
+    if since is None or here.world.now >= since + _REFRESH:
+        return exchange.excluded_controllers
+    started = exchange.topology_at is not None and exchange.topology_at > since
+    return exchange.excluded_controllers if started else exchange.excluded_before
+
+
 def _domain_controllers(here: Machine, server: Server, exchange: ExchangeServer) -> dict[str, Value]:
-    """The DCs that a server uses now: those of its own site first, none that is excluded [model: at once]."""
+    """The DCs that a server uses now: those of its own site first, none that is excluded (simulator.md section 4)."""
     domain = here.world.state.dns_name
-    barred = {first_label(name).casefold() for name in exchange.excluded_controllers}
+    barred = {first_label(name).casefold() for name in _barred(here, exchange)}
     living = [one for one in here.world.state.directory.controllers if one.up()]
     ups = [one for one in living if one.name.casefold() not in barred]
     near = [one.name for one in ups if one.site.casefold() == server.site.casefold()] or [one.name for one in ups]

@@ -188,6 +188,11 @@ class ExchangeServer:
     """Fault `exchange_vdir_down`: `/PowerShell` answers nothing."""
     excluded_controllers: tuple[str, ...] = ()
     """StaticExcludedDomainControllers."""
+    excluded_before: tuple[str, ...] = ()
+    """What it was until `excluded_at`: a change acts at the next refresh of the topology."""
+    excluded_at: datetime | None = None
+    topology_at: datetime | None = None
+    """MSExchangeADTopology started then."""
     backup_information: dict[str, int] | None = None
     """Values of the registry key BackupInformation; None: nobody has made it. They are kept; no log goes by them."""
     dacp_bit: int = 1

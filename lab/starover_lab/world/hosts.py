@@ -9,6 +9,7 @@ from starover_lab.world.cluster import CLUSSVC, Clusters
 from starover_lab.world.entities import Server, Service
 from starover_lab.world.errors import WorldError
 from starover_lab.world.replication import REPL
+from starover_lab.world.services import TOPOLOGY
 from starover_lab.world.state import State
 
 __all__ = ["Hosts"]
@@ -159,8 +160,11 @@ class Hosts:
                     continue
                 service.busy_until = None
                 was, service.status = service.status, "Running" if service.status == "StartPending" else "Stopped"
-                if was == "StartPending" and service.name == REPL and server.exchange is not None:
-                    server.exchange.dacp_bit = 0
+                if was == "StartPending" and server.exchange is not None:
+                    if service.name == REPL:
+                        server.exchange.dacp_bit = 0
+                    elif service.name == TOPOLOGY:
+                        server.exchange.topology_at = now
                 self._state.log.add("service", server.name, service=service.name, status=service.status)
                 self._state.again()
 

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from starover_lab.world.entities import Component, Service, StartType, Year
 from starover_lab.world.names import Names
 
-__all__ = ["NEEDS", "components_of", "services_of"]
+__all__ = ["NEEDS", "TOPOLOGY", "components_of", "services_of"]
+
+TOPOLOGY = "MSExchangeADTopology"
 
 _Row = tuple[str, str, StartType, bool]
 _AUTO: StartType = "Automatic"
