@@ -1,5 +1,8 @@
 """`python benchmarks/ssm.py`: what Run Command costs for 1, 50 and 500 instances: calls, throttles, lag, peak memory.
 
+It ends with 1 when a promise is broken: one sending for 50 instances, and for each at most as many pages as seconds
+have passed (a look a second), and one.
+
 The service is a few lines here: visible after 0.4 s, delivered after 0.6 s, scripts of 1-8 s (log-normal), as in
 facts about real ones. Time runs `SPEED` times as fast, for the service, the road's clock and its rate alike.
 """
@@ -9,10 +12,12 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import json
 import os
 import random
 import statistics
+import sys
 import threading
 import time
 import tracemalloc
@@ -68,6 +73,8 @@ class Service:
     ends: dict[str, float] = field(default_factory=dict[str, float])
     """By instance: when its script ended, in seconds of the clock."""
     commands: dict[str, tuple[float, list[str]]] = field(default_factory=dict[str, tuple[float, list[str]]])
+    pages: Counter[str] = field(default_factory=Counter[str])
+    """By command."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
     recent: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
@@ -99,6 +106,7 @@ class Service:
 
     def list_command_invocations(self, **given: Any) -> dict[str, Any]:
         self._count("list_command_invocations")
+        self.pages[given["CommandId"]] += 1
         sent, instances = self.commands[given["CommandId"]]
         now = self.clock.seconds()
         if now < sent + SEEN:
@@ -117,6 +125,10 @@ class Service:
     def get_command_invocation(self, **_: Any) -> dict[str, Any]:
         self._count("get_command_invocation")
         return {"StandardOutputContent": ANSWER, "StandardErrorContent": ""}
+
+    def get_object(self, **_: Any) -> dict[str, Any]:
+        self.calls["get_object"] += 1
+        return {"Body": io.BytesIO(ANSWER.encode())}
 
 
 def answer(copies: int) -> str:
@@ -138,7 +150,7 @@ SMALL, LARGE = answer(20), answer(COPIES)
 ANSWER = SMALL
 
 
-def scripts(count: int) -> Iterable[Script]:
+def scripts(count: int, bucket: str) -> Iterable[Script]:
     """The same reading of so many hosts."""
     body = Renderer({"t.ps1.j2": "[pscustomobject]@{ here = [bool]$true }\n"}).body("t.ps1.j2", {})
     for number in range(count):
@@ -147,47 +159,72 @@ def scripts(count: int) -> Iterable[Script]:
             fqdn=f"H{number}.example.com",
             roles=("witness",),
             instance=f"i-{number:04}",
-            roads=(Road(kind="ssm"),),
+            roads=(Road(kind="ssm", bucket=bucket),),
         )
         nonce = f"{number:016x}"
         text = envelope.reads(server, [("q1", body)], nonce).text
         yield Script(id=f"{number}", server=server, text=text, deadline=300.0, mutates=False, nonce=nonce)
 
 
-def measure(count: int) -> tuple[Service, list[float], float]:
-    """One reading of so many instances: the service, how late each answer was, and peak memory in MB."""
+@dataclass
+class Measured:
+    """What one reading cost."""
+
+    service: Service
+    lags: list[float]
+    """How late each answer was, in seconds."""
+    peak: float
+    """Memory in MB."""
+    kept: bool
+    """As many sendings and pages as promised."""
+
+
+def measure(count: int, bucket: str) -> Measured:
+    """One reading of so many instances."""
     clock = Quick()
     service = Service(clock)
     road = SsmTransport(cast(Clients, service), lambda: clock, Rate(5 * SPEED, burst=5))
-    batch = list(scripts(count))
+    batch = list(scripts(count, bucket))
     tracemalloc.start()
     lags: list[float] = []
+    ended: dict[str, float] = {}
     for one in road.run(batch):
         assert one.error is None, one.error
-        lags.append(clock.seconds() - service.ends[f"i-{int(one.id):04}"])
+        instance = f"i-{int(one.id):04}"
+        lags.append(clock.seconds() - service.ends[instance])
+        ended[one.road.removeprefix("ssm ")] = clock.seconds()
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
-    return service, lags, peak
+    few = all(pages <= ended[name] - service.commands[name][0] + 1 for name, pages in service.pages.items())
+    return Measured(service, lags, peak, few and service.calls["send_command"] == -(-count // 50))
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and print; 1 when a promise is broken."""
     global ANSWER  # noqa: PLW0603 - one answer for all
-    for what, given in (("20 copies, fits a page", SMALL), (f"{COPIES} copies, each asked for", LARGE)):
+    kept = True
+    for what, given, bucket in (
+        ("20 copies, fits a page", SMALL, ""),
+        (f"{COPIES} copies, each asked for", LARGE, ""),
+        (f"{COPIES} copies, read from S3", LARGE, "answers"),
+    ):
         ANSWER = given
         print(f"{what} ({len(given):,} characters)")
-        heads = ("instances", "sent", "pages", "whole", "over limit", "lag mean", "max", "peak")
-        print("  {:>9} {:>5} {:>6} {:>6} {:>10} {:>9} {:>6} {:>9}".format(*heads))
+        heads = ("instances", "sent", "pages", "most/50", "whole", "S3", "over limit", "lag mean", "max", "peak")
+        print("  {:>9} {:>5} {:>6} {:>8} {:>6} {:>4} {:>10} {:>9} {:>6} {:>9}".format(*heads))
         for count in (1, 50, 500):
-            service, lags, peak = measure(count)
-            calls = service.calls
+            found = measure(count, bucket)
+            calls, kept = found.service.calls, kept and found.kept
             print(
                 f"  {count:9} {calls['send_command']:5} {calls['list_command_invocations']:6} "
-                f"{calls['get_command_invocation']:6} {service.refused:10} {statistics.mean(lags):7.2f} s "
-                f"{max(lags):4.1f} s {peak:6.1f} MB"
+                f"{max(found.service.pages.values()):8} {calls['get_command_invocation']:6} {calls['get_object']:4} "
+                f"{found.service.refused:10} {statistics.mean(found.lags):7.2f} s {max(found.lags):4.1f} s "
+                f"{found.peak:6.1f} MB{'' if found.kept else '   TOO MANY CALLS'}"
             )
+    return int(not kept)
 
 
 if __name__ == "__main__":
-    main()
-    os._exit(0)
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)

@@ -25,15 +25,15 @@ from starover.transport.rate import Rate
 from starover.transport.ssm_agents import Agents
 from starover.transport.ssm_answers import (
     Invocation,
+    code_of,
     comment_of,
     error_of,
     is_over,
     needs_more,
     pauses,
     said,
-    still_cut,
 )
-from starover.transport.ssm_script import Sending, framed, grouped, road_of, unfit
+from starover.transport.ssm_script import Sending, framed, grouped, road_of, unfit, unpacked
 
 __all__ = ["SsmTransport"]
 
@@ -117,7 +117,8 @@ class SsmTransport:
         seconds: float = CALL_SECONDS,
     ) -> Mapping[str, object]:
         """One call of AWS's, at the rate of its operation. Raises the library's errors, and `CallFailed`."""
-        self.rate.take(operation)
+        if service == "ssm":
+            self.rate.take(operation)
         try:
             client = self.clients.of(service, seconds=seconds, reads=tries > 1, tries=tries)
             return method(client, operation)(**parameters)
@@ -332,30 +333,38 @@ class _Errand:
             self.road.agents.forget([instance])
             self._answer(instance, Answer(id=script.id, error=error))
             return
-        full = self._whole(instance) if needs_more(one) else {}
+        full = self._whole(instance, one) if needs_more(one) else {}
         told = said(one, full, script.nonce)
         self._answer(instance, Answer(id=script.id, output=told.output, failed=told.failed, errors=told.errors))
 
-    def _whole(self, instance: str) -> dict[str, str]:
-        """More of an output that was cut; what cannot be had is left out, and then the answer counts as cut."""
+    def _whole(self, instance: str, one: Invocation) -> dict[str, str]:
+        """More of an output that was cut; what cannot be had is left out, and then the answer counts as cut.
+
+        Where a bucket has it whole it is read there, at no rate; an error's other stream is Run Command's alone.
+        """
+        road = road_of(self.open[instance])
+        stored = self._stored(road.bucket, instance) if road is not None and road.bucket and code_of(one) == 0 else ""
+        if unpacked(stored) is not None:
+            return {"stdout": stored, "stderr": ""}
         try:
             reply = self.road.call("get_command_invocation", {"CommandId": self.command, "InstanceId": instance})
-            out, err = str(reply.get("StandardOutputContent", "")), str(reply.get("StandardErrorContent", ""))
-            road = road_of(self.open[instance])
-            if still_cut(out) and road is not None and road.bucket:
-                out = self._stored(road.bucket, instance) or out
         except (StaroverError, CallFailed) as error:
             self._note(error, sent=True, pause=0.0)
             return {}
+        out, err = str(reply.get("StandardOutputContent", "")), str(reply.get("StandardErrorContent", ""))
         return {"stdout": out, "stderr": err}
 
     def _stored(self, bucket: str, instance: str) -> str:
-        """The output in S3. Its address in a reply is a text to be read, never to be fetched."""
+        """The output in S3; empty: it cannot be had. Its address in a reply is a text, never to be fetched."""
         step = "awsrunPowerShellScript"
         key = f"{self.command}/{instance}/{step}/0.{step}/stdout"
-        reply = self.road.call("get_object", {"Bucket": bucket, "Key": key}, service="s3")
-        read = getattr(reply.get("Body"), "read", None)
-        content: object = read() if callable(read) else b""
+        try:
+            reply = self.road.call("get_object", {"Bucket": bucket, "Key": key}, service="s3")
+            read = getattr(reply.get("Body"), "read", None)
+            content: object = read() if callable(read) else b""
+        except Exception as error:  # its stream breaks with errors of its own
+            self._note(error, sent=True, pause=0.0)
+            return ""
         return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
     def _waiting(self) -> list[str]:

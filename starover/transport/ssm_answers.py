@@ -21,13 +21,13 @@ __all__ = [
     "Invocation",
     "Plugin",
     "Said",
+    "code_of",
     "comment_of",
     "error_of",
     "is_over",
     "needs_more",
     "pauses",
     "said",
-    "still_cut",
 ]
 
 FIRST_PAUSE = 0.8

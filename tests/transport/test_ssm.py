@@ -359,6 +359,7 @@ def test_what_is_cut_even_then_is_in_s3_or_told_as_cut(aws: Aws) -> None:
     aws.stored = {key: packed("the whole").encode()}
     assert one(aws, reading(bucket="answers")).output == "the whole"
     assert aws.commands[0]["OutputS3BucketName"] == "answers"
+    assert aws.count("get_command_invocation") == 0, "one question for what was cut, and none at the rate of SSM"
     aws.fails = {"get_object": [refused("AccessDenied")]}
     without = reading()
     for script in (without, reading(bucket="answers")):
