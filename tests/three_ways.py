@@ -513,13 +513,6 @@ CASES: tuple[Case, ...] = (
     Case(
         topology=_ROLL,
         book="certificate-roll",
-        parameters={"kind": "back-end", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
-        brings=("back_end_shown",),
-        undone=True,
-    ),
-    Case(
-        topology=_ROLL,
-        book="certificate-roll",
         parameters={"kind": "auth", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
         before=(Before(fault=("auth_cert_expired", "")),),
         brings=("auth_next", "auth_in_force", "service_restarted"),
@@ -542,14 +535,6 @@ CASES: tuple[Case, ...] = (
         book="farm-maintenance",
         parameters={"server": "EX1", "action": "maintenance"},
         brings=("backend_up",),
-        undone=True,
-    ),
-    Case(
-        topology="pa-4x2-farm",
-        book="farm-maintenance",
-        parameters={"server": "EX2", "action": "up"},
-        before=(Before(book="farm-maintenance", parameters={"server": "EX2", "action": "maintenance"}),),
-        brings=("backend_in_maintenance",),
         undone=True,
     ),
     Case(

@@ -21,11 +21,16 @@ from starover.transport import Script
 
 ESTATE = """
 name: renewing
-extends: pa-4x2
+extends: aws-2az
+use: [dag]
 certificates:
   - {name: old, domains: [mail.example.com, autodiscover.example.com], days: 20}
-  - {name: new, subject: 'CN=mail.example.com, O=New', domains: ['*.example.com'], services: [], servers: [EX1]%s}
+  - {name: new, subject: 'CN=mail.example.com, O=New', domains: ['*.example.com'], servers: [ExchangeNode1],
+    services: []%s}
 """
+
+
+SERVERS = ("ExchangeNode1", "ExchangeNode2")
 
 
 def estate(folder: Path, more: str = "") -> Path:
@@ -41,7 +46,7 @@ def lab(tmp_path: Path) -> Iterator[InnerLab]:
 
 
 def new(lab: InnerLab) -> str:
-    held = lab.do(lambda world: world.client_access.certificates("EX1"))
+    held = lab.do(lambda world: world.client_access.certificates("ExchangeNode1"))
     return next(one.thumbprint for one in held if "O=New" in one.subject)
 
 
@@ -70,17 +75,21 @@ def test_one_then_a_look_then_the_rest_and_back(lab: InnerLab, tmp_path: Path) -
         order.extend(f"{word} {script.server.name}" for text, word in words.items() if f"{text}" in script.text)
 
     planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
-    assert [step.kind for step in planned.plan.steps] == ["certificate_present"] * 3 + ["certificate_shown"] * 4
+    assert [step.kind for step in planned.plan.steps] == [
+        "certificate_present",
+        "certificate_shown",
+        "certificate_shown",
+    ]
     lab.transport.accident = listen
     ran = lab.apply(planned.plan)
     assert ran.exit == 0, ran.error
-    assert shown(lab) == dict.fromkeys(("EX1", "EX2", "EX3", "EX4"), True)
-    first = order.index("enabled EX1")
-    assert order.index("looked at EX1", first) < order.index("enabled EX2")
+    assert shown(lab) == dict.fromkeys(SERVERS, True)
+    first = order.index("enabled ExchangeNode1")
+    assert order.index("looked at ExchangeNode1", first) < order.index("enabled ExchangeNode2")
     undone = lab.apply(lab.local().undo(ran.run).plan)
     assert undone.exit == 0, undone.error
-    assert shown(lab) == dict.fromkeys(("EX1", "EX2", "EX3", "EX4"), False)
-    assert lab.do(lambda world: len(world.client_access.certificates("EX4"))) == 4, "nothing is removed"
+    assert shown(lab) == dict.fromkeys(SERVERS, False)
+    assert lab.do(lambda world: len(world.client_access.certificates("ExchangeNode2"))) == 4, "nothing is removed"
     kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     passwords = [one.password for one in lab.world.state.accounts]
     assert b"Import-ExchangeCertificate" in kept
@@ -93,22 +102,22 @@ def test_a_first_server_that_serves_nobody_with_it_is_the_last_one(lab: InnerLab
 
     def break_it(script: Script) -> None:
         if "Enable-ExchangeCertificate" in script.text and script.mutates:
-            lab.world.set_component("EX1", "EX1", "OwaProxy", "Inactive", "HealthApi")
+            lab.world.set_component("ExchangeNode1", "ExchangeNode1", "OwaProxy", "Inactive", "HealthApi")
 
     planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
     lab.transport.accident = break_it
     ran = lab.apply(planned.plan)
     assert ran.exit == 5, ran.error
-    assert shown(lab) == {"EX1": True, "EX2": False, "EX3": False, "EX4": False}
+    assert shown(lab) == {"ExchangeNode1": True, "ExchangeNode2": False}
 
 
 def test_mail_protocols_in_use_get_it_too(lab: InnerLab) -> None:
     def start(world: World) -> None:
-        service = world.state.servers["EX1"].services["MSExchangeImap4"]
+        service = world.state.servers["ExchangeNode1"].services["MSExchangeImap4"]
         service.status = "Running"
 
     lab.do(start)
-    planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab), servers=["EX1"])
+    planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab), servers=["ExchangeNode1"])
     (step,) = planned.plan.steps
     assert step.arguments["services"] == "IIS, SMTP, IMAP"
 
@@ -131,19 +140,23 @@ def test_what_would_lock_clients_out_is_refused(more: str, says: str, tmp_path: 
         file.write_text(file.read_text("utf-8").replace("'*.example.com'", "mail.example.com"), "utf-8")
     with InnerLab(file, tmp_path) as lab:
         namespace = "https://autodiscover.example.com/Autodiscover/Autodiscover.xml"
-        lab.do(lambda world: [world.client_access.set_scp(f"EX{at}", "EX1", namespace) for at in (1, 2, 3, 4)])
+        lab.do(lambda world: [world.client_access.set_scp(name, name, namespace) for name in SERVERS])
         with pytest.raises(NotSafe, match=says):
             lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
 
 
 def test_a_name_that_outlook_does_not_expect_is_refused(lab: InnerLab) -> None:
-    lab.do(lambda world: world.client_access.set_provider("EXPR", "EX1", cert_principal_name="msstd:owa.contoso.com"))
+    lab.do(
+        lambda world: world.client_access.set_provider(
+            "EXPR", "ExchangeNode1", cert_principal_name="msstd:owa.contoso.com"
+        )
+    )
     with pytest.raises(NotSafe, match="P43"):
         lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
 
 
 def test_a_certificate_that_nobody_has_is_refused(lab: InnerLab) -> None:
-    with pytest.raises(NotSafe, match="is not installed on EX1"):
+    with pytest.raises(NotSafe, match="is not installed on ExchangeNode1"):
         lab.plan("certificate-roll", kind="san", thumbprint="0" * 40)
 
 
@@ -165,7 +178,7 @@ def test_an_expired_auth_certificate_is_replaced_at_once(lab: InnerLab) -> None:
     assert ran.exit == 0, ran.error
     assert lab.do(lambda world: world.client_access.organization().auth_certificate) == new(lab)
     restarted = [step for step in ran.steps if step.kind == "service_restarted" and step.state == "changed"]
-    assert [step.host for step in restarted] == ["EX1", "EX2", "EX3", "EX4"]
+    assert [step.host for step in restarted] == ["ExchangeNode1", "ExchangeNode2"]
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------
