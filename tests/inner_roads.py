@@ -85,8 +85,8 @@ class _Client:
     def __getattr__(self, operation: str) -> Callable[..., object]:
         def call(**parameters: object) -> object:
             answer = self._world.now(lambda: self._cloud.answer(self._service, operation, parameters))
-            error = answer.get("error")
-            if isinstance(error, Mapping):
+            if "error" in answer:
+                error = cast("Mapping[str, object]", answer["error"])
                 told = {"Code": str(error["code"]), "Message": str(error["message"])}
                 raise ClientError({"Error": told, "ResponseMetadata": {"HTTPStatusCode": 400}}, operation)  # type: ignore[typeddict-item]
             return answer["reply"]
