@@ -190,6 +190,8 @@ class Route53:
             _bad("A routing policy and a SetIdentifier belong together", record)
         if alias == ("ResourceRecords" in record) or alias == ("TTL" in record):
             _bad("Either an alias target, or values with a TTL", record)
+        if alias and _dotted(text(table(record, "AliasTarget"), "DNSName")).casefold() == name.casefold():
+            _bad("Tried to create an alias that targets itself", record)
         if "Weight" in record and not 0 <= number(record, "Weight") <= 255:
             _bad("Weight is between 0 and 255", record)
         if text(record, "Type") == "A":
