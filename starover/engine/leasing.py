@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from starover.effects import Facts, Failed, Keep, Reaction, Script, Send, Until
+from starover.effects import Dead, Facts, Failed, Keep, Ok, Reaction, Script, Send, Until
 from starover.engine.state import State
 from starover.engine.tasks import Join, Process, perform
 from starover.envelope import LEASE_TTL, Lease
@@ -50,6 +50,8 @@ class Leasing:
         """The leg of the run that holds it."""
         self._holder = ""
         """What that leg is called on the hosts."""
+        self._dead = ""
+        """UUID of a run of ours that had it, and has ended."""
         self._lost: tuple[str, ...] = scope.lost
         self._silent: dict[str, str] = {}
         """Hosts that gave no answer when asked last, and why."""
@@ -64,17 +66,22 @@ class Leasing:
         """Take the lease for this leg of the run. Raises `Locked`, and `NotSafe` when too few hosts answer."""
         scope, run, now = self.scope, self.state.run, self._now()
         self.tokens = {}
-        self._holder = f"{run.key}/{run.legs[now - 1][1] if now else run.key}"
+        self._holder = holder = f"{run.key}/{run.legs[now - 1][1] if now else run.key}"
         for turn in range(TURNS):
             said = yield from self._round("take", (*scope.members, *scope.also))
             if scope.witnesses and other(scope, said) is None and (scope.every or self._lacking(said)):
                 said |= yield from self._round("take", scope.witnesses)
+            if (yield from self._is_dead(other(scope, said))):
+                said |= yield from self._round("take", [host for host, one in said.items() if one.state == "held"])
             granted = [host for host, one in said.items() if one.state == "mine"]
             if scope.lost:  # after our own number is there: of two sides that try at once, one sees the other
                 said |= yield from self._round("look", scope.lost)
+            if self._holder != holder:  # a resume came between, and another part of the run takes it for the new leg
+                yield from self.take()
+                return
             seen, short = other(scope, said), self._lacking(said)
             if seen is None and not short:
-                yield from self._hold(said, granted)
+                yield from self._hold(said, granted, now)
                 return
             yield from self._round("release", granted)
             if seen is None:
@@ -135,9 +142,9 @@ class Leasing:
         gone = {name for one in said.values() if one.state == "mine" for name in note_of(one.note).lost}
         return lacking(self.scope, granted, silent=self._silent, gone=gone)
 
-    def _hold(self, said: dict[str, Said], granted: Sequence[str]) -> Process:
+    def _hold(self, said: dict[str, Said], granted: Sequence[str], leg: int) -> Process:
         scope = self.scope
-        self._leg, self._doubt = self._now(), False
+        self._leg, self._doubt = leg, False
         self.takes += 1
         self.tokens = {host: said[host].token for host in granted}
         before = {name for host in granted for name in note_of(said[host].note).lost}
@@ -151,6 +158,15 @@ class Leasing:
         yield from self.state.record(Leased(dag=scope.dag, tokens=dict(self.tokens), silent=silent, lost=gone))
         for host in granted:
             self.state.scheduler.start(self._keep(host, self._leg))
+
+    def _is_dead(self, seen: Seen | None) -> Process[bool]:
+        """Whether it is a run of our own that has it, which has ended and could not give it back."""
+        if seen is None:
+            return False
+        key = seen.said.holder.partition("/")[0]
+        answer = yield from perform(Dead(run=seen.note.run, key=key))
+        self._dead = key if isinstance(answer, Ok) else ""
+        return bool(self._dead)
 
     def _keep(self, host: str, leg: int) -> Process:
         """Have the lease renewed on a host for as long as the run is under way."""
@@ -232,10 +248,12 @@ class Leasing:
         if server is None:
             return None
         nonce = self.state.scheduler.nonce()
-        arguments = msgspec.Raw(msgspec.json.encode({"dag": self.scope.dag, "holder": self._holder}))
+        arguments = msgspec.Raw(
+            msgspec.json.encode({"dag": self.scope.dag, "holder": self._holder, "dead": self._dead})
+        )
         return Script(
             host=host,
-            text=compose(server, self.scope.dag, verb, nonce, self._holder, self._note()),
+            text=compose(server, self.scope.dag, verb, nonce, self._holder, self._note(), self._dead),
             nonce=nonce,
             deadline=DEADLINE,
             parts=(Part(id="lease", template=f"lease/{verb}", sha256="", arguments=arguments),),
