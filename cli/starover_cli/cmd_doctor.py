@@ -104,7 +104,22 @@ def _look(room: Room, one: Pass, hosts: list[str], folder: Path, timed: _Timed, 
         teller = Teller(console, simulated=room.estate.lab, json=False, eager=console.live)
         local = room.local([open_.enter_context(teller), timed], folder, estate=one.estate)
         value = local.plan(BOOK, {"hosts": ",".join(hosts), "aws": aws}).value
-    return value.findings if isinstance(value, Findings) else ()
+    found = value.findings if isinstance(value, Findings) else ()
+    return tuple(not_elevated(one, folder) for one in found)
+
+
+def not_elevated(one: Finding, folder: Path) -> Finding:
+    """Who answers a host's first question without all rights of an administrator lacks a right that no cmdlet names."""
+    import msgspec
+
+    from starover.drivers.hosts import PLAIN
+    from starover.journal import run_ids
+    from starover_cli.bundle import readings
+
+    if one.check != "hello" or one.level != "ok":
+        return one
+    told = [each for each in readings("", folder, run_ids(folder)) if each.host == one.on and PLAIN in each.warnings]
+    return msgspec.structs.replace(one, level="fail", says=f"{one.says}: {PLAIN}") if told else one
 
 
 def _recorded(room: Room, one: Pass, folder: Path, *, more: bool) -> list[object]:

@@ -154,6 +154,10 @@ class Hosts:
             self._mail(Woke(number))
 
 
+PLAIN = "the session is not elevated: it has not all rights of an administrator"
+"""A warning of every script that was run so."""
+
+
 def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Facts | Failed:
     """What came over the wire, as an answer to the effect; `mutates`: the script is a write."""
     if answer.error is not None:
@@ -178,6 +182,6 @@ def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Fac
         receipts={
             name: Held(state=one.state, prev=msgspec.Raw(one.prev or b"null")) for name, one in decoded.receipts.items()
         },
-        warnings=tuple(dict.fromkeys((*answer.warnings, *decoded.warnings))),
+        warnings=tuple(dict.fromkeys((*answer.warnings, *decoded.warnings, *(() if decoded.elevated else (PLAIN,))))),
         provider=decoded.provider,
     )

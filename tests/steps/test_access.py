@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from inner_lab import InnerLab
+from starover_cli.cmd_doctor import not_elevated
+from starover_lab.powershell import session
 
 from starover.errors import BadParameter
 from starover.estate import Server
@@ -98,3 +100,22 @@ def test_what_a_home_of_ones_own_needs_is_looked_for() -> None:
     }
     assert needed(templates) == {"Get-Thing": ("Identity",), "Set-Thing": ("Name", "Value")}
     assert "'Set-Thing' = @('Name', 'Value')" in rights_template(templates)
+
+
+def test_a_session_that_is_not_elevated_is_told(lab: InnerLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session._Site, "is_administrator", lambda _: False)
+    found = looked(lab, hosts="FSW3", aws=False)
+    assert found["FSW3", "hello"].level == "ok", "the host answers"
+    told = not_elevated(found["FSW3", "hello"], tmp_path)
+    assert told.level == "fail"
+    assert "not elevated" in told.says
+
+
+@pytest.mark.parametrize("roads", [("ssm",), ("psrp", "ssm")])
+def test_everything_opens_by_run_command_too(tmp_path: Path, roads: tuple[str, ...]) -> None:
+    with InnerLab("pa-4x2", tmp_path, roads=roads) as lab:
+        found = looked(lab, hosts="EX1,DC1,FSW3", aws=False)
+        assert wrong(found) == {}
+        assert {check for on, check in found if on == "EX1"} >= {"hello", "exchange", "cmdlets", "cluster"}
+        who = "SYSTEM" if roads == ("ssm",) else "operator"
+        assert who.casefold() in found["EX1", "hello"].says.casefold() or "EX1$" in found["EX1", "hello"].says
