@@ -14,6 +14,7 @@ from starover import (
     same_host,
     together,
 )
+from starover.steps.afterwards import checked_afterwards, who_cannot_log_on
 from starover.steps.assessing import Assessed, assessed, named_lost
 from starover.steps.dag_object import default_directory, directory_of
 from starover.steps.dag_recovery import dag_restored, side_stopped
@@ -133,9 +134,15 @@ def force_quorum(
     )
     waiting = planning or brought or coming or leaving or leading or moving
     mail = [] if waiting else (yield from offers(estate, found.seen.databases or (), costs, way.lost))
+    after = [*led]
+    if not waiting:
+        after += yield from who_cannot_log_on(way.asked, [one.name for one in found.seen.databases or ()])
+        silent = [one.server for one in found.seen.hosts if not one.answers or one.server in way.lost]
+        after += yield from checked_afterwards(dag, estate, way.survivors, silent)
     site = way.survivors[0].site
     mail += [resubscribe(one, site) for one in found.severed]
-    return _report(dag, way, costs, warnings, break_glass, servers, mail, led)
+    after += [Finding(check="S-LOGSPACE", on=one.server, level="info", says=one.text) for one in found.page.space]
+    return _report(dag, way, costs, warnings, break_glass, servers, mail, after)
 
 
 def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: WitnessChoice, note: str) -> Steps[bool]:
@@ -203,11 +210,11 @@ def _report(
     break_glass: str,
     servers: Sequence[str],
     mail: Sequence[str],
-    led: Sequence[Finding],
+    after: Sequence[Finding],
 ) -> ForceReport:
     findings = [Finding(check="G-SURVIVE", on=dag.name, level="warn", says=one) for one in warnings]
     findings += [Finding(check="mail flow", on=dag.name, level="warn", says=one) for one in mail]
-    findings += led
+    findings += after
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
     notice = (

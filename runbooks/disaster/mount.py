@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from starover import BadParameter, Dag, DbName, Estate, Finding, Findings, NotSafe, Steps, runbook, same_host, together
+from starover.steps.afterwards import who_cannot_log_on
 from starover.steps.assessing import Assessed, assessed
 from starover.steps.assessment import Lost
 from starover.steps.dag_recovery import side_stopped
@@ -76,6 +77,8 @@ def mount_databases(
         [all_up(asked, survivors, costs, accept_data_loss, "mount-databases", planning=planning or coming)]
     )
     findings = [Finding(check="G-LOSS", on=one.database, level="info", says=one.text) for one in costs]
+    if not (planning or coming):
+        findings += yield from who_cannot_log_on(asked, [one.database for one in costs if one.target])
     if break_glass:
         findings.append(Finding(check="break-glass", on=dag.name, level="warn", says=break_glass))
     up = [name for name in names if name in found.situation.mounted]

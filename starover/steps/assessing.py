@@ -16,6 +16,7 @@ from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, survey
 from starover.steps.fencing import TAG
 from starover.steps.instances import InstanceStatus, OneInstance
+from starover.steps.lags import LagManager, lag_manager
 from starover.steps.losses import LogSpace, Loss, log_space, losses
 from starover.steps.mailflow import (
     EdgeSubscription,
@@ -89,7 +90,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     clouds = yield from _clouds(estate, silent)
     unseen = [name for name in silent if name not in clouds and not _answers(seen, name)]
     places = yield from _places(seen, estate, unseen)
-    connectors, edges = yield from _connectors(seen, estate)
+    connectors, edges, plays = yield from _connectors(seen, estate)
     tried = yield from _witness_tried(seen, estate)
     beside = yield from _copies_of_silent(seen, estate)
     now = situation(seen, dag, estate, clouds=clouds, places=places, beside=beside)
@@ -121,7 +122,7 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
         recovery=_recovery(now, costs),
         wait=decision.wait,
         zonal=zonal,
-        lagged=tuple(_lagged(here)),
+        lagged=tuple(_lagged(here, _played_down(seen, plays))),
         facts=facts_of(seen),
         findings=tuple(_findings(seen, now, costs, space)),
     )
@@ -183,19 +184,23 @@ def _looked(estate: Estate, asked: str, names: Sequence[str]) -> Steps[Place | N
     )
 
 
-def _connectors(seen: Survey, estate: Estate) -> Steps[tuple[SendConnectors | None, EdgeSubscriptions | None]]:
-    """Send connectors and Edge subscriptions, by the first survivor that can list the connectors."""
+def _connectors(
+    seen: Survey, estate: Estate
+) -> Steps[tuple[SendConnectors | None, EdgeSubscriptions | None, LagManager | None]]:
+    """Send connectors, Edge subscriptions and the lag manager, by the first survivor that can list the connectors."""
     for host in survivors(seen):
         if host.copies is not None or host.dag is not None:
             at = estate.server(host.server)
-            parts: list[Steps[SendConnectors | EdgeSubscriptions | StaroverError]] = [
+            parts: list[Steps[SendConnectors | EdgeSubscriptions | LagManager | StaroverError]] = [
                 attempt(send_connectors.read(at)),
                 attempt(edge_subscriptions.read(at)),
+                attempt(lag_manager.read(at, dag=seen.dag)),
             ]
-            answer, edges = yield from together(parts)
+            answer, edges, plays = yield from together(parts)
             if isinstance(answer, SendConnectors):
-                return answer, edges if isinstance(edges, EdgeSubscriptions) else None
-    return None, None
+                known = edges if isinstance(edges, EdgeSubscriptions) else None
+                return answer, known, plays if isinstance(plays, LagManager) else None
+    return None, None, None
 
 
 def _copies_of_silent(seen: Survey, estate: Estate) -> Steps[Sequence[CopyStatus]]:
@@ -273,16 +278,29 @@ def _zonal(now: Situation, estate: Estate) -> Steps[str]:
     return f"{says}: starover plan zonal-shift --az {known}   comes first"
 
 
-def _lagged(here: Sequence[Heard]) -> list[str]:
+def _played_down(seen: Survey, plays: LagManager | None) -> str:
+    """When lagged copies lose their lag by themselves: after 24 hours with fewer than three good ones beside them."""
+    if plays is None:
+        return f"nobody could read ReplayLagManagerEnabled: where it is on, {_DAY}"
+    if not plays.enabled:
+        return "ReplayLagManagerEnabled is off: nothing plays it down by itself"
+    last, now = last_log(seen), seen.now
+    if last is None or now is None:
+        return f"{_DAY}: decide before"
+    left = max(24 - (now - last).total_seconds() / 3600, 0)
+    return f"{_DAY}, in about {left:.0f} h where they are missing since the last log: decide before"
+
+
+_DAY = "it is played down after 24 h with fewer than three good copies"
+
+
+def _lagged(here: Sequence[Heard], when: str) -> list[str]:
     found: list[str] = []
     for host in here:
         for copy in host.copies.copies if host.copies is not None else ():
             if copy.lag:
                 barred = ", barred from activation" if copy.activation_suspended else ""
-                found.append(
-                    f"{copy.id}: lag {copy.lag.days} d{barred}; with ReplayLagManagerEnabled it is played down after "
-                    "24 h with fewer than three good copies"
-                )
+                found.append(f"{copy.id}: lag {copy.lag.days} d{barred}; {when}")
     return found
 
 

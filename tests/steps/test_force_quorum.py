@@ -172,7 +172,15 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
         sent = lab.do(lambda world: [one.cmdlet for one in world.state.audit])
         assert "Set-DatabaseAvailabilityGroup" not in sent
         assert broken(lab) == []
-        assert lab.plan("force-quorum", FOUR).plan.nothing
+        said = {(one.check, one.on) for one in ran.value.findings}  # type: ignore[union-attr]
+        assert {("redundancy", "DB01"), ("preference", "DB01"), ("S-LOGSPACE", "EX3")} <= said, "looked at afterwards"
+        assert not {one for one in said if one[0] in ("log on", "https 443")}, "clients can log on"
+        again = lab.plan("force-quorum", FOUR)
+        assert again.plan.nothing
+        lab.do(lambda world: world.fault("service_crash", "EX3", service="W3SVC"))
+        found: Any = lab.plan("force-quorum", FOUR).value
+        assert ("https 443", "EX3 10.0.32.13", "fail") in {(one.check, one.on, one.level) for one in found.findings}
+        lab.do(lambda world: world.mend(kind="service_crash"))
         page = lab.plan("az-loss-assess").value
         assert "alternate witness FSW2: a file was written and read there at 2026-" in page.proof[6].says
 

@@ -113,6 +113,8 @@ def test_a_server_that_only_we_cannot_reach_keeps_its_databases(tmp_path: Path) 
             lab.do(lambda world, name=name: world.fault("winrm_silent", name))
         page: Any = lab.plan("az-loss-assess").value
         assert (page.answer, page.runbook, page.mail_down) == ("none", "", False), page.verdict
+        assert all("ReplayLagManagerEnabled is off" in line for line in page.lagged)
+        assert len(page.lagged) == 2
         lab.do(lambda world: world.fault("service_crash", "EX1", service="MSExchangeRepl"))
         page = lab.plan("az-loss-assess").value
         assert (page.answer, page.runbook, page.mail_down) == ("unknown", "", None), page.verdict
