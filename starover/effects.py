@@ -30,6 +30,7 @@ __all__ = [
     "NOBODY",
     "Approval",
     "Approve",
+    "Dead",
     "Done",
     "Effect",
     "Facts",
@@ -108,6 +109,16 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, tag="keep", tag_field="eff
     """Seconds, by the clock handed in; when nothing else happens it may be later."""
 
 
+class Dead(msgspec.Struct, frozen=True, kw_only=True, tag="dead", tag_field="effect"):
+    """Ask whether a run of this very folder has ended, or its process has, with nothing unknown left. Answered by `Ok`,
+    or `Failed` where it has not, or nobody knows.
+    """
+
+    run: str
+    key: str
+    """Its UUID: another machine may have a run of the same id."""
+
+
 class Until(msgspec.Struct, frozen=True, kw_only=True, tag="until", tag_field="effect"):
     """Let time pass. Answered by `Ok`."""
 
@@ -135,7 +146,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record", tag_field=
     event: Event
 
 
-Effect: TypeAlias = Send | Poll | Keep | Until | Approve | Find | Record
+Effect: TypeAlias = Send | Poll | Keep | Dead | Until | Approve | Find | Record
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, tag="facts", tag_field="answer"):

@@ -22,11 +22,14 @@ _NOBODY = "?"
 """No holder is called so."""
 
 
-def compose(server: Server, dag: str, verb: Verb, nonce: str, holder: str = "", note: Note | None = None) -> str:
+def compose(
+    server: Server, dag: str, verb: Verb, nonce: str, holder: str = "", note: Note | None = None, dead: str = ""
+) -> str:
     """The whole script; its only part is `lease`, whose facts are a `Said`.
 
     `holder` is RUN/LEG, two UUIDs: another leg of the same run need not wait until its lease is over. Each number is
-    taken by making a file anew, so that of two who try at once only one gets it.
+    taken by making a file anew, so that of two who try at once only one gets it. `dead`: UUID of a run that has ended
+    without giving it back.
     """
     if verb != "look" and not _HOLDER.fullmatch(holder):
         raise ValueError("the holder of a lease is RUN/LEG")
@@ -41,6 +44,7 @@ def compose(server: Server, dag: str, verb: Verb, nonce: str, holder: str = "", 
         folder=stem.rpartition("\\")[0],
         holder=holder or _NOBODY,
         family=f"{holder.partition('/')[0] or _NOBODY}/*",
+        dead=f"{dead or _NOBODY}/*",
         keeps="-" if verb == "release" else holder,
         note=envelope.ascii_json(msgspec.json.encode(note or Note())),
         ttl=envelope.LEASE_TTL,

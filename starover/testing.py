@@ -199,7 +199,7 @@ class FakeTransport:
         asked = msgspec.json.decode(part.arguments, type=dict[str, str])
         key = f"{script.server.name} {asked['dag']}"
         token, holder, note = self.leases.get(key, (0, "", ""))
-        family = holder.partition("/")[0] == asked["holder"].partition("/")[0]
+        family = holder.partition("/")[0] in (asked["holder"].partition("/")[0], asked["dead"])
         state = "mine" if holder == asked["holder"] else "free" if family or holder in ("", "-") else "held"
         match part.template, state:
             case "lease/take", "free":

@@ -19,6 +19,7 @@ from starover.effects import (
     NOBODY,
     Approval,
     Approve,
+    Dead,
     Done,
     Effect,
     Facts,
@@ -101,6 +102,7 @@ class Leg:
     redact: Redactor
     approve: Callable[[], Approval | None]
     find: Callable[[Find], Found]
+    dead: Callable[[Dead], bool]
     inbox: SimpleQueue[Mail]
     unanswered: dict[str, bool] = field(default_factory=dict[str, bool])
     """Operations that earlier legs sent and that no answer counts for; True where one came and was put aside."""
@@ -229,6 +231,9 @@ class Leg:
                 work.extend(self._answer(number, self.find(effect)))
             elif isinstance(effect, Until):
                 self._hosts.wake_after(number, effect.seconds)
+            elif isinstance(effect, Dead):
+                alive = Failed(fault=Fault.of(NotApproved(f"run {effect.run} is not known to have ended")))
+                work.extend(self._answer(number, Ok() if self.dead(effect) else alive))
             elif isinstance(effect, Keep):
                 self._kept[number] = self.clock.now()
             elif isinstance(effect, Poll):

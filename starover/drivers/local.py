@@ -22,6 +22,7 @@ from starover.drivers.past import (
     Past,
     earlier_prev,
     found_in,
+    is_dead,
     run_of,
     settled_of,
     unanswered,
@@ -394,6 +395,7 @@ class Local:
             redact=self._redact,
             approve=approval,
             find=lambda find: self._find(find, run.id),
+            dead=lambda asked: is_dead(self.folder, asked.run, asked.key, but=run.id),
             inbox=self._inbox,
         )
 

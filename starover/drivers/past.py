@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
 from starover.command_line import command_of
 from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
 from starover.engine import Run, machine
-from starover.errors import BadParameter, NotSafe, PlanIsStale
+from starover.errors import BadParameter, NotSafe, PlanIsStale, StaroverError
 from starover.estate import Server
 from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
-from starover.journal import Answered, Begun, Entry, Recorded, Resumed, Sent, Settled
+from starover.journal import Answered, Begun, Entry, Journal, Recorded, Resumed, Sent, Settled, kept, run_ids
 from starover.plan import Position
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
 from starover.values import Plain
 
-__all__ = ["Past", "earlier_prev", "found_in", "run_of", "settled_of", "unanswered", "undo_of", "unknown_steps"]
+__all__ = [
+    "Past",
+    "earlier_prev",
+    "found_in",
+    "is_dead",
+    "run_of",
+    "settled_of",
+    "unanswered",
+    "undo_of",
+    "unknown_steps",
+]
 
 UNDO = "undo"
 
@@ -293,6 +304,22 @@ def _fits(effect: Effect, body: Recorded | Answered, sent: Sent | None) -> bool:
     asked = [(part.template, bytes(part.arguments)) for part in effect.script.parts]
     then_asked = [(part.template, bytes(part.arguments)) for part in sent.parts]
     return effect.script.host == sent.host and asked == then_asked
+
+
+# -- the lease ---------------------------------------------------------------------------------------------------------
+
+
+def is_dead(folder: Path, run: str, key: str, *, but: str) -> bool:
+    """Whether no process of this machine carries that run any more, and nothing it did is unknown. It is not `but`."""
+    if run == but or run not in run_ids(folder):
+        return False
+    try:
+        with Journal.open(folder, run) as journal:
+            entries = kept(journal.entries)
+    except StaroverError:  # it is under way, or its journal cannot be believed
+        return False
+    begun = entries[0].body
+    return isinstance(begun, Begun) and begun.key == key and not unknown_steps(entries)
 
 
 # -- recall ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from starover.effects import Facts, Failed, Keep, Reaction, Script, Send, Until
+from starover.effects import Dead, Facts, Failed, Keep, Ok, Reaction, Script, Send, Until
 from starover.engine.state import State
 from starover.engine.tasks import Join, Process, perform
 from starover.envelope import LEASE_TTL, Lease
@@ -50,6 +50,8 @@ class Leasing:
         """The leg of the run that holds it."""
         self._holder = ""
         """What that leg is called on the hosts."""
+        self._dead = ""
+        """UUID of a run of ours that had it, and has ended."""
         self._lost: tuple[str, ...] = scope.lost
         self._silent: dict[str, str] = {}
         """Hosts that gave no answer when asked last, and why."""
@@ -69,6 +71,8 @@ class Leasing:
             said = yield from self._round("take", (*scope.members, *scope.also))
             if scope.witnesses and other(scope, said) is None and (scope.every or self._lacking(said)):
                 said |= yield from self._round("take", scope.witnesses)
+            if (yield from self._is_dead(other(scope, said))):
+                said |= yield from self._round("take", [host for host, one in said.items() if one.state == "held"])
             granted = [host for host, one in said.items() if one.state == "mine"]
             if scope.lost:  # after our own number is there: of two sides that try at once, one sees the other
                 said |= yield from self._round("look", scope.lost)
@@ -155,6 +159,15 @@ class Leasing:
         for host in granted:
             self.state.scheduler.start(self._keep(host, self._leg))
 
+    def _is_dead(self, seen: Seen | None) -> Process[bool]:
+        """Whether it is a run of our own that has it, which has ended and could not give it back."""
+        if seen is None:
+            return False
+        key = seen.said.holder.partition("/")[0]
+        answer = yield from perform(Dead(run=seen.note.run, key=key))
+        self._dead = key if isinstance(answer, Ok) else ""
+        return bool(self._dead)
+
     def _keep(self, host: str, leg: int) -> Process:
         """Have the lease renewed on a host for as long as the run is under way."""
         script = self._script(host, "renew")
@@ -235,10 +248,12 @@ class Leasing:
         if server is None:
             return None
         nonce = self.state.scheduler.nonce()
-        arguments = msgspec.Raw(msgspec.json.encode({"dag": self.scope.dag, "holder": self._holder}))
+        arguments = msgspec.Raw(
+            msgspec.json.encode({"dag": self.scope.dag, "holder": self._holder, "dead": self._dead})
+        )
         return Script(
             host=host,
-            text=compose(server, self.scope.dag, verb, nonce, self._holder, self._note()),
+            text=compose(server, self.scope.dag, verb, nonce, self._holder, self._note(), self._dead),
             nonce=nonce,
             deadline=DEADLINE,
             parts=(Part(id="lease", template=f"lease/{verb}", sha256="", arguments=arguments),),

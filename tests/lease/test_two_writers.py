@@ -328,6 +328,28 @@ def test_a_minority_does_not_begin_and_a_majority_with_the_witness_does(two: tup
     assert a.finish().exit == 0
 
 
+def test_what_a_run_of_our_own_could_not_give_back_is_taken_at_once_and_another_s_is_not(
+    two: tuple[Laptop, Laptop],
+) -> None:
+    a, b = two
+    dead = False
+
+    def die(script: Script) -> str | None:
+        nonlocal dead
+        dead = dead or (script.server.name == "EX2" and bool(a.writes))
+        return "before" if dead else None
+
+    a.transport.accident = die
+    a.apply(a.plan("block-all"))
+    assert a.finish().exit == 6
+    a.transport.accident = lambda script: None
+    b.apply(b.plan("block-all", server=["EX4"]))
+    assert b.finish().exit == 75, "its journal is not here: nobody knows whether it still goes on"
+    a.ran = None
+    a.apply(a.plan("block-all", server=["EX3"]))
+    assert a.finish().exit == 0
+
+
 def test_a_long_wait_keeps_the_lease(two: tuple[Laptop, Laptop], lab: InnerLab) -> None:
     a, b = two
     a.apply(a.plan("wait-long"))
