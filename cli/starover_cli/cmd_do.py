@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from starover.errors import BadInventory
 from starover_cli import params
 from starover_cli.around import look_after, look_before, map_text
 from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
+from starover_cli.exchange_steps import name_exchange_steps
 from starover_cli.plan_files import find_approval, load_plan
 from starover_cli.prompt import Answers, consent
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
@@ -118,7 +120,11 @@ def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) ->
     given = with_certifiers(settings.state, runbook, given, room.estate, room.clock.now)
     runbook.bind(given, room.estate)
     with _telling(room) as (teller, local):
-        planned = local.plan(runbook.name, given)
+        try:
+            planned = local.plan(runbook.name, given)
+        except BadInventory as error:
+            name_exchange_steps(error, runbook, room.content)
+            raise
     return planned, read_where(room, _answering(teller), str(planned.plan.parameters.get("dag") or ""))
 
 

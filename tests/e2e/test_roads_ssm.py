@@ -110,6 +110,10 @@ def test_what_needs_exchanges_own_session_is_refused_before_anything_is_sent(pla
     assert "Suspend-MailboxDatabaseCopy" in said or "Get-MailboxDatabaseCopyStatus" in said
     assert "snapin" in said
     assert commands(place) == scripts
+    maintenance = place.within("plan", "maintenance-start", "--server", "EX1", *SSM)
+    assert maintenance.code == 2
+    assert "steps of maintenance-start that need Exchange:" in maintenance.words
+    assert "hub drained" in maintenance.words
 
 
 def test_an_agent_that_does_not_answer_is_unreachable_and_the_next_road_is_taken(place: Place) -> None:
