@@ -217,3 +217,32 @@ def test_a_lost_zone_is_lost_to_ssm_too(lab: AwsLab) -> None:
     command = send(lab, "'fine'", "i-0ex1", "i-0ex3", seconds=30)
     assert told(lab, command, "i-0ex1")["Status"] == "Success"
     assert told(lab, command, "i-0ex3")["StatusDetails"] == "DeliveryTimedOut"
+
+
+def test_patch_manager_installs_what_its_baseline_approves() -> None:
+    """A stranger's own lab, for what is installed stays installed."""
+    with AwsLab("pa-4x2") as own:
+        ssm = own.client("ssm")
+
+        def patch(**parameters: list[str]) -> Any:
+            sent = ssm.send_command(InstanceIds=["i-0fs3"], DocumentName="AWS-RunPatchBaseline", Parameters=parameters)[
+                "Command"
+            ]
+            return told(own, sent["CommandId"], "i-0fs3")
+
+        assert refused(lambda: patch(Operation=["Reboot"])) == "InvalidParameters"
+        assert ssm.describe_instance_patch_states(InstanceIds=["i-0fs3"])["InstancePatchStates"] == []
+        looked = patch(Operation=["Scan"])
+        assert (looked["Status"], looked["PluginName"]) == ("Success", "PatchWindows")
+        missing = [{"Key": "State", "Values": ["Missing"]}]
+        found = ssm.describe_instance_patches(InstanceId="i-0fs3", Filters=missing)["Patches"]
+        assert [one["KBId"] for one in found] == ["KB5044411"]
+        boot = own.do(lambda world: world.server("FSW3").boot_time)
+        patch(Operation=["Install"], RebootOption=["NoReboot"])
+        (state,) = ssm.describe_instance_patch_states(InstanceIds=["i-0fs3"])["InstancePatchStates"]
+        assert (state["InstalledPendingRebootCount"], state["MissingCount"]) == (1, 0)
+        assert own.do(lambda world: world.server("FSW3").boot_time) == boot
+        patch(Operation=["Install"])
+        assert own.do(lambda world: world.server("FSW3").boot_time) > boot, "RebootIfNeeded is what it does unasked"
+        (state,) = ssm.describe_instance_patch_states(InstanceIds=["i-0fs3"])["InstancePatchStates"]
+        assert (state["InstalledPendingRebootCount"], state["FailedCount"]) == (0, 0)

@@ -197,8 +197,8 @@ class Course:
         """Send it on its way: it arrives as a script on its host does."""
         one.sent = self._turn(one)
         one.cut_to = self._state.cloud.cut_outputs.get(one.server.name, 0)
-        quiet = not one.command.script  # nobody announced that it comes to the host, nor waits for its end
-        one.task = self._world.scheduler.spawn(one.server.name, lambda: self._go(one), _raise, background=quiet)
+        own = not one.command.script  # nobody announced that anything of it comes to the host
+        one.task = self._world.scheduler.spawn(one.server.name, lambda: self._go(one), _raise, preliminary=own)
         self._world.scheduler.answered_early(one.task)  # SendCommand's; of its end the client hears when he looks
 
     def cancel(self, one: Invocation) -> None:
