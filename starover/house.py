@@ -6,6 +6,7 @@ Runs ssh-keygen to check a signature; contacts no host. What it decides is `poli
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from starover.errors import BadParameter, NotApproved, OutsideWindow, Refused
 from starover.estate import Estate
 from starover.lease import dag_of
 from starover.plan import Plan
-from starover.policy import Approver, Decision, Request, decide, not_for, person_of
+from starover.policy import Approver, Decision, Request, decide, not_for, not_to_approve, person_of
 from starover.policy_file import Agreed, load_policy
 
 __all__ = ["SIGNERS", "House", "house_of"]
@@ -38,6 +39,8 @@ class House:
     agreed: Agreed | None
     signers: Path | None
     """The allowed signers; None: there is no such file, and no policy that needs one."""
+    heard: Callable[[Second], bool] = lambda _second: False
+    """Whether this process itself heard the person say so in the team's chat. A file that says so proves nothing."""
 
     def foresee(
         self, plan: Plan, who: str, at: datetime, *, ticket: str = "", second: Second | None = None
@@ -63,12 +66,23 @@ class House:
             waivers=decision.waivers if decision is not None else (),
         )
 
+    def not_to_approve(self, plan: Plan, second: Second, at: datetime) -> str:
+        """Why this approval does not count; empty: it does. Raises `NotApproved` for what is false in itself."""
+        if self.agreed is None:
+            return ""
+        given = Approval(by=plan.by, digest=plan.digest, how="digest", at=at)
+        return not_to_approve(self.agreed.policy, self._request(plan, given, self._approver(plan, second, at), at))
+
+    def not_for(self, plan: Plan, who: str) -> str:
+        """Why this person may not apply such a plan; empty: they may, or there is no policy."""
+        return not_for(self.agreed.policy, self._dag(plan), plan.risk, who) if self.agreed is not None else ""
+
     def may_go_on(self, plan: Plan, who: str) -> None:
         """Raises `NotApproved` where this person may not resume a run of that plan.
 
         Its time and its approval were held against the rules when it began, and what is half done is better ended.
         """
-        if self.agreed is not None and (why := not_for(self.agreed.policy, self._dag(plan), plan.risk, who)):
+        if why := self.not_for(plan, who):
             raise NotApproved(why, certain=("nothing was sent",))
 
     def _dag(self, plan: Plan) -> str:
@@ -79,7 +93,10 @@ class House:
     def _decide(self, plan: Plan, given: Approval, approver: Approver | None, at: datetime) -> Decision | None:
         if self.agreed is None:
             return None
-        request = Request(
+        return decide(self.agreed.policy, self._request(plan, given, approver, at), self.agreed.spells)
+
+    def _request(self, plan: Plan, given: Approval, approver: Approver | None, at: datetime) -> Request:
+        return Request(
             dag=self._dag(plan),
             runbook=plan.runbook,
             risk=plan.risk,
@@ -90,7 +107,6 @@ class House:
             second=approver,
             break_glass=given.break_glass,
         )
-        return decide(self.agreed.policy, request, self.agreed.spells)
 
     def _approver(self, plan: Plan, second: Second | None, at: datetime) -> Approver | None:
         """Who approved it, and whether a key of theirs says so. Raises `NotApproved` for what is false in itself."""
@@ -104,7 +120,8 @@ class House:
                 next=(f"starover approve {plan.id}   for this one",),
             )
         if not second.is_signed or self.signers is None:
-            return Approver(name=second.by, signed=False, expires=second.expires)
+            chat = not second.is_signed and self.heard(second)
+            return Approver(name=second.by, signed=False, expires=second.expires, chat=chat)
         if shutil.which("ssh-keygen") is None:
             raise NotApproved(
                 f"the signature of {second.by} cannot be checked: there is no ssh-keygen here",

@@ -28,6 +28,7 @@ __all__ = [
     "Span",
     "decide",
     "not_for",
+    "not_to_approve",
     "person_of",
 ]
 
@@ -54,6 +55,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether it may be done within a change window only."""
     break_glass: bool = True
     """Whether a reason may stand for the second person."""
+    chat: bool = False
+    """Whether an approval counts that was given in the team's chat: its word for who pressed, no key."""
 
 
 Class = Literal["L", "S", "D", "X"]
@@ -117,6 +120,8 @@ class Approver(msgspec.Struct, frozen=True, kw_only=True):
     signed: bool
     """By a key that the allowed signers have under this name."""
     expires: datetime
+    chat: bool = False
+    """Given in the team's chat, to this very process."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,11 +175,12 @@ def decide(policy: Policy, request: Request, spells: Mapping[str, Spell]) -> Dec
         return Decision(verdict="refused", why=tuple(missing))
     if not _needs_second(rule, request.risk):
         return Decision(verdict="allowed", why=times)
-    able = _people(policy, rule.approved_by) if rule.approved_by else set(policy.people)
-    approvers = tuple(sorted(able - {applies, asked}))
+    approvers = _approvers(policy, rule, {applies, asked})
     against = _against(policy, request, rule, approvers, {applies, asked})
     if not against:
-        return Decision(verdict="allowed", why=times, approvers=approvers)
+        second = request.second
+        said = (f"{person_of(policy, second.name)} approved it in chat",) if second is not None and second.chat else ()
+        return Decision(verdict="allowed", why=(*times, *said), approvers=approvers)
     if request.break_glass and rule.break_glass:
         waived = f"the second person (risk {letter}): {request.break_glass}"
         return Decision(verdict="allowed", why=times, approvers=approvers, waivers=(waived,))
@@ -196,6 +202,13 @@ def not_for(policy: Policy, dag: str, risk: Risk, who: str) -> str:
     return ""
 
 
+def not_to_approve(policy: Policy, request: Request) -> str:
+    """Why the approval of the request does not count, whatever else it lacks; empty: it does."""
+    rule = _rule(policy, request.dag, request.risk)
+    involved = {person_of(policy, request.who), person_of(policy, request.asked_by)}
+    return _against(policy, request, rule, _approvers(policy, rule, involved), involved)
+
+
 def person_of(policy: Policy, name: str) -> str | None:
     """The person of the policy who goes by this name; case does not count. None: it knows nobody called so."""
     wanted = name.strip().casefold()
@@ -214,7 +227,12 @@ def _against(
     second, letter = request.second, request.risk.value
     if second is None:
         return f"risk {letter} needs a second person"
-    if not second.signed and not policy.unsigned:
+    if second.chat and not rule.chat:
+        return (
+            f"{second.name} approved it in chat, and the policy takes no approval given there for risk {letter} on "
+            f"{request.dag or 'this estate'}"
+        )
+    if not (second.signed or second.chat or policy.unsigned):
         return f"the approval of {second.name} is not signed by a key of theirs, and the policy takes signed ones only"
     person = person_of(policy, second.name)
     if person is None:
@@ -226,6 +244,12 @@ def _against(
     if request.at > second.expires:
         return f"the approval of {person} is over since {second.expires:%Y-%m-%d %H:%M:%S} UTC"
     return ""
+
+
+def _approvers(policy: Policy, rule: Rule, involved: set[str | None]) -> tuple[str, ...]:
+    """Who may be the second person, beside those who ask and apply."""
+    able = _people(policy, rule.approved_by) if rule.approved_by else set(policy.people)
+    return tuple(sorted(able - involved))
 
 
 def _times(policy: Policy, request: Request, rule: Rule, spells: Mapping[str, Spell]) -> Decision | tuple[str, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starover_cli.progress import Teller
     from starover_cli.views.head import Where
 
-__all__ = ["COMMANDS", "perform_runbook"]
+__all__ = ["COMMANDS", "make_plan", "perform_runbook"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Mapping[str, Callable[[Any], Any]] = {
@@ -81,7 +81,7 @@ def run() -> None:
 
 def _plan(settings: Settings, runbook: AnyRunbook, values: Mapping[str, object], *, exit_code: bool) -> int:
     with Room(settings, settings.parts) as room, heading(room):
-        planned, where = _make_plan(room, runbook, values)
+        planned, where = make_plan(room, runbook, values)
         if planned.value is not None and planned.plan.nothing:
             return show_value(room, planned, where, exit_code=exit_code)
         return show_plan(room, planned.plan, where, exit=planned.exit, exit_code=exit_code)
@@ -104,7 +104,7 @@ def perform_runbook(
 ) -> int:
     """`starover run`: plan, ask what `given` does not answer, apply. Gives the exit code."""
     with Room(settings, settings.parts, lines=True) as room, heading(room):
-        planned, where = _make_plan(room, runbook, values)
+        planned, where = make_plan(room, runbook, values)
         made = planned.plan
         if planned.value is not None and made.nothing:
             return show_value(room, planned, where, exit_code=exit_code)
@@ -113,7 +113,7 @@ def perform_runbook(
         return _ask_and_apply(room, made, where, given)
 
 
-def _make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) -> tuple[Planned, Where]:
+def make_plan(room: Room, runbook: AnyRunbook, values: Mapping[str, object]) -> tuple[Planned, Where]:
     """Plan it, after everything that can be wrong with the words has been looked at."""
     settings = room.settings
     given = params.understood(runbook, params.typed(runbook, values, settings), room.estate)

@@ -266,3 +266,26 @@ def test_an_empty_policy_lets_nobody_change_anything() -> None:
     nothing = agreed("people: {}\n")
     assert decide(nothing.policy, asked(Risk.LOW), nothing.spells).verdict == "refused"
     assert "people" in str(policy_schema())
+
+
+# -- in chat -----------------------------------------------------------------------------------------------------------
+
+
+def in_chat(name: str, risk: Risk, text: str = TEXT) -> Decision:
+    second = Approver(name=name, signed=False, chat=True, expires=SATURDAY + timedelta(minutes=30))
+    ours = agreed(text)
+    return decide(ours.policy, asked(risk, ticket="INC1234", second=second), ours.spells)
+
+
+def test_an_approval_in_chat_counts_only_where_the_policy_takes_it() -> None:
+    refused = in_chat("chris", Risk.SPLIT)
+    assert refused.verdict == "needs approval"
+    assert "no approval given there for risk X" in refused.why[0]
+    assert in_chat("chris", Risk.SPLIT, TEXT + "unsigned: true\n").verdict == "needs approval", "not by another key"
+    takes = TEXT.replace("break_glass: true}", "break_glass: true, chat: true}")
+    allowed = in_chat("chris", Risk.SPLIT, takes)
+    assert allowed.verdict == "allowed"
+    assert allowed.why == ("chris approved it in chat",)
+    assert in_chat("chris", Risk.DATA, takes).verdict == "needs approval", "another class"
+    assert in_chat("anna", Risk.SPLIT, takes).verdict == "needs approval", "who asked"
+    assert in_chat("patch", Risk.SPLIT, takes).verdict == "needs approval", "no approver"
