@@ -200,7 +200,8 @@ class Leasing:
             if said:
                 break
         for host, one in said.items():
-            if one.state == "held" or one.token > self.tokens[host]:
+            # A number that is gone meanwhile: another part of the run takes the lease anew, under the same name.
+            if one.state == "held" or one.token > self.tokens.get(host, one.token):
                 raise _locked(self.scope, Seen(host=host, said=one), taken=True)
         if any(one.state != "mine" for one in said.values()):
             yield from self.take()  # it was over, and nobody else has had it
