@@ -164,7 +164,7 @@ def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: Witn
             or directory_of(found.seen.object, host.name)
             or default_directory(dag.name, estate, way.asked.fqdn)
         )
-        yield written_to.on(host, test_file=path_beside(directory))
+        yield from together(_written(server, path_beside(host.fqdn, directory)) for server in way.survivors)
     yield from together(_stopped(server) for server in way.survivors)
     outcome = yield dag_restored.on(
         way.asked,
@@ -196,6 +196,10 @@ def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: st
         return planned(outcome)
     yield from quorum_fixed(dag, estate, way.node, way.asked, len(way.survivors), witness)
     return planned(outcome)
+
+
+def _written(server: Server, file: str) -> Steps:
+    yield written_to.on(server, test_file=file)
 
 
 def _stopped(server: Server) -> Steps:

@@ -218,14 +218,15 @@ def _copies_of_silent(seen: Survey, estate: Estate) -> Steps[Sequence[CopyStatus
 
 
 def _witness_tried(seen: Survey, estate: Estate) -> Steps[str]:
-    """What a write on the alternate witness gave, where one was made: looking writes nothing."""
+    """What writes on the alternate witness gave, where some were made: looking writes nothing."""
     found = seen.object
     host = seen.host(short(found.alternate_server)) if found is not None and found.alternate_server else None
     if found is None or host is None or not host.answers or not found.alternate_directory:
         return ""
-    path = path_beside(found.alternate_directory)
-    answer = yield from attempt(witness_write.read(estate.server(host.server), test_file=path))
-    return tested(host.server, answer) if isinstance(answer, WitnessWrite) else ""
+    file = path_beside(estate.server(host.server).fqdn, found.alternate_directory)
+    here = [estate.server(one.server) for one in survivors(seen)]
+    answers = yield from together(attempt(witness_write.read(server)) for server in here)
+    return tested(host.server, file, [one for one in answers if isinstance(one, WitnessWrite)])
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from starover.drivers.local import Planned, Ran
 from starover.errors import NotSafe, StaroverError
 from starover.plan import Plan
 from starover.step import Risk
+from starover.steps.witness_write import WitnessWrite, written_to
 from starover.transport import Script
 from starover.values import Plain
 
@@ -182,7 +183,18 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
         assert ("https 443", "EX3 10.0.32.13", "fail") in {(one.check, one.on, one.level) for one in found.findings}
         lab.do(lambda world: world.mend(kind="service_crash"))
         page = lab.plan("az-loss-assess").value
-        assert "alternate witness FSW2: a file was written and read there at 2026-" in page.proof[6].says
+        assert "alternate witness FSW2: EX3, EX4 wrote and read a file there at 2026-" in page.proof[6].says
+        file = r"C:\DAGFileShareWitnesses\DAG1.example.com-starover-write-test.txt"
+        assert lab.do(lambda world: world.server("FSW2").files.read(file)).startswith(b"starover: written by EX")
+
+
+def test_who_cannot_write_on_the_witness_host_stops_the_run() -> None:
+    now = WitnessWrite(name="EX3", utc="2026-11-20T15:00:00Z", file=r"\\fsw2\C$\x", written="", problem="Access is denied")
+    assert written_to.broken is not None
+    refused = written_to.broken(now)
+    assert refused is not None
+    assert "EX3 cannot write on the witness host: Access is denied" in refused.why
+    assert written_to(now, test_file=now.file) is not None
 
 
 def test_without_an_alternate_witness_the_one_that_is_left_needs_another_one_named_first(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Paths of a host's file system as PowerShell's provider sees them, and items as objects; changes nothing.
 
-Another host's share is a second hop and refused; the drives of other providers do not exist here.
+Another host's share is a second hop and refused, but to SYSTEM, which goes there as the server's own account. The
+drives of other providers do not exist here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from starover_lab.cmdlets.objects import moment, product
 from starover_lab.cmdlets.windows import fits, is_pattern
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.values import ErrorRecord, Long, PSObject, Value
+from starover_lab.world.errors import WorldError
 from starover_lab.world.files import Entry, FileStore, clean_path, parent_of
+from starover_lab.world.names import same
+from starover_lab.world.remote_files import over_smb
 
 __all__ = [
     "Refused",
@@ -68,8 +72,7 @@ def provider_path(call: Invocation, path: str) -> str:
     here = machine(call)
     plain = path.removeprefix("Microsoft.PowerShell.Core\\").removeprefix("FileSystem::").replace("/", "\\")
     if plain.startswith("\\\\"):
-        kind = "System.UnauthorizedAccessException"
-        raise failed_io(call, "ItemExistsUnauthorizedAccessError", "PermissionDenied", "Access is denied", kind, path)
+        return _over_smb(call, plain)
     drive, colon, rest = plain.partition(":")
     if not colon:
         return clean_path(f"{home(call)}\\{plain}")
@@ -79,6 +82,23 @@ def provider_path(call: Invocation, path: str) -> str:
         message = f"Cannot find drive. A drive with the name '{drive}' does not exist."
         raise failed_io(call, "DriveNotFound", "ObjectNotFound", message, kind, drive)
     return clean_path(f"{drive}:{rest}")
+
+
+def _over_smb(call: Invocation, path: str) -> str:
+    """A UNC path, where the session's identity may go there."""
+    here = machine(call)
+    denied = "System.UnauthorizedAccessException"
+    if here.network_logon or not same(here.caller, "NT AUTHORITY\\SYSTEM"):
+        raise failed_io(call, "ItemExistsUnauthorizedAccessError", "PermissionDenied", "Access is denied", denied, path)
+    try:
+        over_smb(here.world.state, here.server, path)
+    except WorldError as error:
+        if error.kind == "access_denied":
+            message = f"Access to the path '{path}' is denied."
+            raise failed_io(call, "UnauthorizedAccess", "PermissionDenied", message, denied, path) from None
+        message = "The network path was not found."
+        raise failed_io(call, "IOException", "WriteError", message, "System.IO.IOException", path) from None
+    return clean_path(path)
 
 
 def home(call: Invocation) -> str:
@@ -166,7 +186,7 @@ def item(call: Invocation, entry: Entry, *, listed: bool = False) -> PSObject:
     ]
     if not entry.folder:
         columns += [
-            ("Length", Long(len(entry.content))),
+            ("Length", Long(entry.size if entry.size is not None else len(entry.content))),
             ("DirectoryName", parent_of(entry.path)),
             ("IsReadOnly", False),
             ("VersionInfo", version_info(machine(call).server, entry)),

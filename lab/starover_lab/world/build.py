@@ -38,6 +38,7 @@ from starover_lab.world.machine_build import features_of, firewall_of, groups_of
 from starover_lab.world.machine_parts import SmbShare
 from starover_lab.world.names import Names
 from starover_lab.world.principals import Principals
+from starover_lab.world.remote_files import over_smb
 from starover_lab.world.services import components_of, services_of
 from starover_lab.world.state import State, first_label
 from starover_lab.world.topology_specs import (
@@ -146,7 +147,7 @@ def _server(
         roles=tuple(spec.roles),
         guid=state.dice.guid("server", name),
         boot_time=state.now - timedelta(days=11, seconds=int(state.dice.between(0, 86_400, name, "boot"))),
-        files=FileStore(lambda: state.now, partial(_database_files, state, name)),
+        files=FileStore(lambda: state.now, partial(_database_files, state, name), partial(_shared_files, state, name)),
         services=services_of(dc=is_dc, year=year, clustered=clustered),
         shares=shares_of(spec),
         exchange=_exchange(state, name, spec.exchange) if spec.exchange is not None else None,
@@ -175,6 +176,11 @@ def _database_files(state: State, server: str) -> list[str]:
     return [
         one.edb_path for one in state.databases if (copy := one.copies.get(server)) is not None and copy.files_present
     ]
+
+
+def _shared_files(state: State, server: str, path: str) -> tuple[FileStore, str]:
+    """What a UNC path means to a server's own account."""
+    return over_smb(state, state.servers[server], path)
 
 
 def _nearest_first(dns_servers: list[str], subnet: str) -> list[str]:

@@ -84,6 +84,7 @@ Kind = Literal[
     "no_other_copy",  # no other healthy copy is left: data copy
     # Windows, AD, DNS
     "access_denied",  # data what
+    "no_network_path",  # nobody answers on SMB, or there is no such share: data path
     "already_in_group",  # data group, member
     "not_in_group",  # data group, member
     "exists",  # the object is there already: data object, name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from starover_lab.world.errors import WorldError
@@ -54,15 +54,27 @@ def parent_of(path: str) -> str:
 class FileStore:
     """What lies on a host's disks; it survives a reboot. A drive's root always exists."""
 
-    def __init__(self, now: Callable[[], datetime], others: Callable[[], Iterable[str]] = tuple) -> None:
-        """`others`: paths of files that a service keeps here, such as databases; only that they exist is known."""
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        others: Callable[[], Iterable[str]] = tuple,
+        shares: Callable[[str], tuple[FileStore, str]] | None = None,
+    ) -> None:
+        """`others`: paths of files that a service keeps here, such as databases; only that they exist is known.
+
+        `shares`: the files of another host, and the path there, that a UNC path means from here. Raises `WorldError`.
+        """
         self._now = now
         self._others = others
+        self._shares = shares
         self._entries: dict[str, Entry] = {}
 
     def get(self, path: str) -> Entry | None:
         """The file or folder, or None."""
         clean = clean_path(path)
+        if (other := self._elsewhere(clean)) is not None:
+            found = other[0].get(other[1])
+            return None if found is None else replace(found, path=clean)
         if clean.endswith(":") and "\\" not in clean:
             moment = datetime.fromisoformat("2021-05-08T08:20:24+00:00")
             return Entry(clean, folder=True, created=moment, modified=moment)
@@ -71,6 +83,10 @@ class FileStore:
             return Entry(clean, folder=False, created=self._now(), modified=self._now())
         return entry
 
+    def _elsewhere(self, clean: str) -> tuple[FileStore, str] | None:
+        """The files of another host that a UNC path means. Who may go there was looked at by whoever asks."""
+        return self._shares(clean) if self._shares is not None and clean.startswith("\\\\") else None
+
     def exists(self, path: str) -> bool:
         """Whether there is a file or folder of that path."""
         return self.get(path) is not None
@@ -78,6 +94,8 @@ class FileStore:
     def make_folder(self, path: str, *, owners: tuple[str, ...] = ()) -> Entry:
         """Make a folder and all above it. A folder that exists is returned as it is (`New-Item -Force`)."""
         clean = clean_path(path)
+        if (other := self._elsewhere(clean)) is not None:
+            return replace(other[0].make_folder(other[1], owners=owners), path=clean)
         entry = self.get(clean)
         if entry is not None:
             if not entry.folder:
@@ -99,6 +117,8 @@ class FileStore:
     def write(self, path: str, content: bytes, *, append: bool = False) -> Entry:
         """Write a whole file, or add to it. Raises `file_not_found` when its folder is missing."""
         clean = clean_path(path)
+        if (other := self._elsewhere(clean)) is not None:
+            return replace(other[0].write(other[1], content, append=append), path=clean)
         above = self.get(parent_of(clean))
         if above is None or not above.folder:
             raise WorldError("file_not_found", f"there is no folder {parent_of(clean)}", path=clean)
@@ -124,6 +144,9 @@ class FileStore:
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with all in it. Raises `file_not_found`."""
         clean = clean_path(path)
+        if (other := self._elsewhere(clean)) is not None:
+            other[0].remove(other[1])
+            return
         if self._entries.pop(clean.casefold(), None) is None:
             raise WorldError("file_not_found", f"there is no {clean}", path=clean)
         for key in [key for key in self._entries if key.startswith(clean.casefold() + "\\")]:
@@ -148,6 +171,9 @@ class FileStore:
     def children(self, path: str, *, deep: bool = False) -> list[Entry]:
         """What lies in a folder, by name; with `deep` also in the folders below. Raises `file_not_found`."""
         clean = clean_path(path)
+        if (other := self._elsewhere(clean)) is not None:
+            below = other[0].children(other[1], deep=deep)
+            return [replace(one, path=clean + one.path[len(clean_path(other[1])) :]) for one in below]
         folder = self.get(clean)
         if folder is None:
             raise WorldError("file_not_found", f"there is no folder {clean}", path=clean)

@@ -41,8 +41,40 @@ $staroverReceipts = @()
 $staroverWarnings = @()
 $staroverClosed = $null
 function Invoke-StaroverPart {
-# A file beside the witness directory, made anew: its volume takes writes, and the folder above it is there.
-New-Item -Path 'C:\DAG2-starover-write-test.txt' -ItemType File -Value 'starover: this volume takes writes' -Force -Confirm:$false -ErrorAction Stop | Out-Null
+# Has a file beside the witness directory written by this server's own account, by a task that runs as SYSTEM.
+# A network logon may not go on to another host. Needs no Exchange session.
+$folder = 'C:\ProgramData\Starover\witness'
+$name = 'Witness'
+$orders = @{ file = 'C:\DAG2-starover-write-test.txt' }
+$worker = @'
+# Writes a file on another host's disk and reads it back, as SYSTEM: over the network that is this server's own account,
+# which is also the one that will lock the witness. What came of it stands in state.json beside this.
+param($Folder)
+$ProgressPreference = 'SilentlyContinue'
+$ErrorActionPreference = 'Stop'
+$orders = Get-Content -LiteralPath ($Folder + '\orders.json') -Raw -Encoding UTF8 | ConvertFrom-Json
+$state = @{ file = [string]$orders.file; written = ''; problem = '' }
+try {
+    New-Item -Path ([string]$orders.file) -ItemType File -Value ('starover: written by ' + $env:COMPUTERNAME) -Force | Out-Null
+    $text = @(Get-Content -LiteralPath ([string]$orders.file))
+    if ($text.Count -eq 0) { throw 'the file was written, and reads empty' }
+    $state['written'] = [string][datetime]::UtcNow.ToString('o')
+} catch {
+    $state['problem'] = [string]$_.Exception.Message
+}
+Set-Content -LiteralPath ($Folder + '\state.json') -Value (ConvertTo-Json -InputObject $state -Compress -Depth 2) -Encoding UTF8 -Force
+'@
+New-Item -Path $folder -ItemType Directory -Force -Confirm:$false | Out-Null
+& icacls.exe $folder '/inheritance:r' '/grant:r' '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' | Out-Null
+if ($LASTEXITCODE -ne 0) { throw 'the folder of the worker cannot be protected, and what lies in it runs as SYSTEM' }
+if (Test-Path -LiteralPath ($folder + '\state.json')) { Remove-Item -LiteralPath ($folder + '\state.json') -Force -Confirm:$false }
+Set-Content -LiteralPath ($folder + '\worker.ps1') -Value $worker -Encoding UTF8 -Force -Confirm:$false
+Set-Content -LiteralPath ($folder + '\orders.json') -Value (ConvertTo-Json -InputObject $orders -Compress -Depth 3) -Encoding UTF8 -Force -Confirm:$false
+$action = New-ScheduledTaskAction -Execute 'powershell.exe' -Argument ('-NoProfile -NonInteractive -ExecutionPolicy Bypass -File "{0}\worker.ps1" -Folder "{0}"' -f $folder)
+$system = New-ScheduledTaskPrincipal -UserId 'SYSTEM' -LogonType ServiceAccount -RunLevel Highest
+$settings = New-ScheduledTaskSettingsSet -ExecutionTimeLimit ([timespan]::FromSeconds(14400)) -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -MultipleInstances IgnoreNew
+Register-ScheduledTask -TaskPath '\Starover\' -TaskName $name -Action $action -Principal $system -Settings $settings -Force -ErrorAction Stop | Out-Null
+Start-ScheduledTask -TaskPath '\Starover\' -TaskName $name -ErrorAction Stop
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
 $staroverEnd = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.end'

@@ -41,16 +41,18 @@ $staroverReceipts = @()
 $staroverWarnings = @()
 $staroverClosed = $null
 function Invoke-StaroverPart {
-# When a file was written beside the witness directory to see whether anything can be; written and utc in ISO 8601, UTC.
-$written = ''
-$readable = $false
-if (Test-Path -LiteralPath 'C:\DAG2-starover-write-test.txt') {
-    $file = Get-Item -LiteralPath 'C:\DAG2-starover-write-test.txt' -ErrorAction Stop
-    $written = [string]([datetime]$file.LastWriteTimeUtc).ToString('o')
-    $text = @(Get-Content -LiteralPath 'C:\DAG2-starover-write-test.txt' -ErrorAction Stop)
-    $readable = [bool]($text.Count -gt 0)
+# When this server last wrote a file beside a witness directory, to see whether it can; written and utc in ISO 8601, UTC.
+# Needs no Exchange session.
+$path = 'C:\ProgramData\Starover\witness\state.json'
+$state = $null
+if (Test-Path -LiteralPath $path) { $state = Get-Content -LiteralPath $path -Raw -Encoding UTF8 | ConvertFrom-Json }
+[pscustomobject]@{
+    name    = [string][Environment]::MachineName
+    utc     = [string][datetime]::UtcNow.ToString('o')
+    file    = [string]$state.file
+    written = [string]$state.written
+    problem = [string]$state.problem
 }
-[pscustomobject]@{ utc = [string][datetime]::UtcNow.ToString('o'); written = $written; readable = $readable }
 }
 try {
     if ($staroverUnfit -ne '') { throw $staroverUnfit }
@@ -62,16 +64,18 @@ try {
     $staroverParts += '{"id":"1"' + ',"ok":false,"error":' + (ConvertTo-StaroverError -Record $_) + '}'
 }
 function Invoke-StaroverPart {
-# When a file was written beside the witness directory to see whether anything can be; written and utc in ISO 8601, UTC.
-$written = ''
-$readable = $false
-if (Test-Path -LiteralPath 'C:\DAG2-starover-write-test.txt') {
-    $file = Get-Item -LiteralPath 'C:\DAG2-starover-write-test.txt' -ErrorAction Stop
-    $written = [string]([datetime]$file.LastWriteTimeUtc).ToString('o')
-    $text = @(Get-Content -LiteralPath 'C:\DAG2-starover-write-test.txt' -ErrorAction Stop)
-    $readable = [bool]($text.Count -gt 0)
+# When this server last wrote a file beside a witness directory, to see whether it can; written and utc in ISO 8601, UTC.
+# Needs no Exchange session.
+$path = 'C:\ProgramData\Starover\witness\state.json'
+$state = $null
+if (Test-Path -LiteralPath $path) { $state = Get-Content -LiteralPath $path -Raw -Encoding UTF8 | ConvertFrom-Json }
+[pscustomobject]@{
+    name    = [string][Environment]::MachineName
+    utc     = [string][datetime]::UtcNow.ToString('o')
+    file    = [string]$state.file
+    written = [string]$state.written
+    problem = [string]$state.problem
 }
-[pscustomobject]@{ utc = [string][datetime]::UtcNow.ToString('o'); written = $written; readable = $readable }
 }
 try {
     if ($staroverUnfit -ne '') { throw $staroverUnfit }
