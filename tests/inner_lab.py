@@ -46,6 +46,7 @@ from starover.effects import Approval
 from starover.errors import ConnectFailed, ErrorRecord, ReplyLost, StaroverError, Throttled
 from starover.estate import Estate
 from starover.plan import Plan
+from starover.rights_aws import OWN, called, iam_action
 from starover.runbook import Content
 from starover.transport import Answer, Script, Transport
 from starover.transport.farm import request_of
@@ -63,6 +64,13 @@ _PARSED = lru_cache(maxsize=4000)(parse)
 
 _CONTENT = lru_cache(maxsize=1)(find)
 """Our own content, read once: it is never changed."""
+
+
+@lru_cache(maxsize=1)
+def _allowed() -> frozenset[str]:
+    """Actions that `starover rights iam` allows whoever runs the tool; by content and roads, not by estate."""
+    own = {one for calls in OWN.values() for one in calls}
+    return frozenset(iam_action(*one) for one in called(_CONTENT().calls) | own)
 
 
 class Keys:
@@ -163,6 +171,8 @@ class InnerTransport:
         """Every script that a host began, in order."""
         self.ran: Counter[str] = Counter()
         """How often the body of each operation really ran on its host, by its receipt."""
+        self.asked: set[tuple[str, str]] = set()
+        """Every call that came to AWS: the lab's log of them, held against the IAM policy when the lab is closed."""
         self._open: dict[str, _Open] = {}
         self._running: dict[str, list[Task]] = {}
         simulation.world.state.log.after.append(self._on_event)
@@ -254,6 +264,7 @@ class InnerTransport:
             elif call.service == "zevenet":
                 answer = self._farm(call)
             else:
+                self.asked.add((call.service, call.operation))
                 answer = self.cloud.answer(call.service, call.operation, call.parameters)
             said.append(msgspec.json.decode(msgspec.json.encode(answer)))
 
@@ -392,6 +403,8 @@ class InnerLab:
     def close(self) -> None:
         self.simulation.close()
         self._patch.undo()
+        refused = {iam_action(*one) for one in self.transport.asked} - _allowed()
+        assert not refused, f"`starover rights iam` does not allow {sorted(refused)}"
 
     def local(self, who: str = "tester") -> Local:
         return Local(

@@ -54,6 +54,7 @@ class Inner(Protocol):
     """The transport in process (`inner_lab.InnerTransport`)."""
 
     cloud: Cloud
+    asked: set[tuple[str, str]]
     accident: Callable[[Script], str | None]
     sent: list[Script]
     ran: Any
@@ -79,12 +80,13 @@ def with_roads(estate: Estate, kinds: Sequence[str], *, snapin: bool) -> Estate:
 class _Client:
     """One service, as boto3's client of it."""
 
-    def __init__(self, world: World, cloud: Cloud, service: str) -> None:
-        self._world, self._cloud, self._service = world, cloud, service
+    def __init__(self, world: World, inner: Inner, service: str) -> None:
+        self._world, self._inner, self._service = world, inner, service
 
     def __getattr__(self, operation: str) -> Callable[..., object]:
         def call(**parameters: object) -> object:
-            answer = self._world.now(lambda: self._cloud.answer(self._service, operation, parameters))
+            self._inner.asked.add((self._service, operation))
+            answer = self._world.now(lambda: self._inner.cloud.answer(self._service, operation, parameters))
             if "error" in answer:
                 error = cast("Mapping[str, object]", answer["error"])
                 told = {"Code": str(error["code"]), "Message": str(error["message"])}
@@ -97,18 +99,18 @@ class _Client:
 class _Clients:
     """As `starover.transport.aws.Clients`."""
 
-    def __init__(self, world: World, cloud: Cloud) -> None:
-        self._world, self._cloud = world, cloud
+    def __init__(self, world: World, inner: Inner) -> None:
+        self._world, self._inner = world, inner
 
     def of(self, service: str, **_: object) -> _Client:
-        return _Client(self._world, self._cloud, service)
+        return _Client(self._world, self._inner, service)
 
 
 class _RunCommand:
     """The road ssm, which may be struck: before a script is sent, or after it was run."""
 
     def __init__(self, inner: Inner, world: World, absent: Callable[[str], None], clock: Clock) -> None:
-        clients = cast(Clients, _Clients(world, inner.cloud))
+        clients = cast(Clients, _Clients(world, inner))
         self._road = SsmTransport(clients, lambda: clock, Rate(1e6, burst=1e6))
         self._inner, self._absent = inner, absent
 

@@ -25,6 +25,7 @@ from starover_cli import (
     cmd_look,
     cmd_prove,
     cmd_report,
+    cmd_rights,
     cmd_settle,
     cmd_watch,
 )
@@ -122,6 +123,7 @@ for _family in (
     cmd_report,
     cmd_estate,
     cmd_doctor,
+    cmd_rights,
     cmd_drill,
     cmd_job,
     cmd_lab,

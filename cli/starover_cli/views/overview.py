@@ -33,8 +33,6 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("attest", "that a server is down, by name"),
             ("lease", "show, release: who may change the DAG now"),
             ("policy", "show, check, schema: what the team has agreed on"),
-            ("lease", "show, release: who may change the DAG now"),
-            ("policy", "show, check, schema: what the team has agreed on"),
         ),
     ),
     (
@@ -52,6 +50,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("runbooks", "list, show NAME"),
             ("inventory", "discover, diff, check, schema"),
             ("doctor", "prove every road, right and credential before you need them"),
+            ("rights", "exchange, iam: least rights for the runbooks"),
             ("drill", "rehearse the loss of a zone in a lab made from your estate"),
         ),
     ),
