@@ -32,6 +32,9 @@ def _io(call: Invocation, error: WorldError, path: str) -> Refused:
     if error.kind == "file_exists":
         message = "Cannot create a file when that file already exists."
         return failed_io(call, f"{verb}FileInfoItemIOError", "WriteError", message, "System.IO.IOException", path)
+    if error.kind == "in_use":
+        message = "The process cannot access the file because it is being used by another process."
+        return failed_io(call, f"{verb}FileInfoItemIOError", "WriteError", message, "System.IO.IOException", path)
     message = f"Could not find a part of the path '{path}'."
     kind = "System.IO.DirectoryNotFoundException"
     return failed_io(call, f"System.IO.DirectoryNotFoundException,{verb}", "ObjectNotFound", message, kind, path)

@@ -27,7 +27,7 @@ from starover_lab.powershell.command import Body, Invocation
 from starover_lab.powershell.text import to_string
 from starover_lab.powershell.values import DateTime, Unsupported, Value
 from starover_lab.world.errors import WorldError
-from starover_lab.world.files import Entry, parent_of
+from starover_lab.world.files import Entry, FileStore, parent_of
 
 __all__ = ["BODIES", "icacls"]
 
@@ -196,10 +196,23 @@ def remove_item(call: Invocation) -> Iterator[Value]:
                         raise failed_io(call, "InvalidOperation", "InvalidOperation", message, kind, entry.path)
                     action = "Remove Directory" if entry.folder else "Remove File"
                     if may(call, entry.path, action):
-                        files.remove(entry.path)
+                        _remove(call, files, entry.path)
             except Refused as refused:
                 call.error(refused.record)
     yield from ()
+
+
+def _remove(call: Invocation, files: FileStore, path: str) -> None:
+    try:
+        files.remove(path)
+    except WorldError as error:
+        if error.kind != "in_use":
+            raise
+        busy = "The process cannot access the file because it is being used by another process."
+        message = f"Cannot remove item {path}: {busy}"
+        raise failed_io(
+            call, "RemoveFileSystemItemIOError", "WriteError", message, "System.IO.IOException", path
+        ) from error
 
 
 _SYSTEM = ("NT AUTHORITY\\SYSTEM", "BUILTIN\\Administrators")

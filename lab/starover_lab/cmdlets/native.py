@@ -1,4 +1,4 @@
-"""Programs that scripts call beside cmdlets: icacls, net, repadmin, shutdown, ipconfig, powershell; knows no cmdlet.
+"""Programs that scripts call beside cmdlets: icacls, net, repadmin, shutdown, eseutil, powershell; knows no cmdlet.
 
 What a program writes to its error stream arrives in a remote session as error records; its exit code is in
 `$LASTEXITCODE` and fails nothing by itself.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from starover_lab.cmdlets import ad_security, files
+from starover_lab.cmdlets import ad_security, eseutil, files
 from starover_lab.cmdlets.exsetup import NAME
 from starover_lab.cmdlets.local_groups import NET_FAILURES, group_name, shown_name
 from starover_lab.cmdlets.machine import Machine, given_list, machine
@@ -217,6 +217,11 @@ def _setup(call: Invocation, arguments: list[str]) -> _Ended:
     raise Unsupported(f"{call.spec.name} {' '.join(arguments)}: the lab does not simulate setup")
 
 
+def _eseutil(call: Invocation, arguments: list[str]) -> _Ended:
+    lines, code = eseutil.run(call, arguments)
+    return _Ended(lines, [], code)
+
+
 _PROGRAMS: dict[str, _Program] = {
     "icacls.exe": _icacls,
     "net.exe": _net,
@@ -257,5 +262,5 @@ def programs(server: Server) -> Iterator[CommandSpec]:
     """The programs of a host; repadmin comes with AD's tools, Exchange's setup with Exchange."""
     found = _PROGRAMS | (_DIRECTORY if server.is_dc or server.exchange is not None else {})
     if server.exchange is not None:
-        found = found | {NAME: _setup}
+        found = found | {NAME: _setup, eseutil.NAME: _eseutil}
     yield from (_spec(name, program) for name, program in found.items())

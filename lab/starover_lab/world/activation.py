@@ -8,6 +8,7 @@ from __future__ import annotations
 from starover_lab.world.best_copy import Candidate
 from starover_lab.world.component_health import compared
 from starover_lab.world.dag_objects import find_dag
+from starover_lab.world.database_files import newest_whole, required
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.entities import Cluster, DagObject, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
@@ -164,7 +165,8 @@ class Activation:
         if not copy.diverged and self.gives(database, self._state.servers[copy.server]):
             return 0
         now = counters(self._state, database, copy)
-        return max(database.stream.generated(self._state.now) - (now.inspected - copy.diverged), 0)
+        has = newest_whole(self._state, database, copy) if copy.logs_away else now.inspected
+        return max(database.stream.generated(self._state.now) - (has - copy.diverged), 0)
 
     def candidates(self, database: Database) -> list[Candidate]:
         """All passive copies as Active Manager sees them."""
@@ -182,7 +184,7 @@ class Activation:
             if exchange is None:
                 continue
             now = counters(state, database, copy)
-            gone = self._gone(database, server) or ("" if copy.files_present else "the copy has no files")
+            gone = self._gone(database, server) or self._lacks(database, copy)
             found.append(
                 Candidate(
                     server=copy.server,
@@ -216,6 +218,15 @@ class Activation:
         pam = self._state.servers.get(cluster.core_owner) if cluster.core_owner else None
         if pam is not None and not self._state.reaches(pam, server):
             return "the Primary Active Manager does not reach the server"
+        return ""
+
+    def _lacks(self, database: Database, copy: Copy) -> str:
+        """What of its files a copy lacks that it cannot be mounted without; empty: nothing."""
+        if not copy.files_present:
+            return "the copy has no files"
+        _, high = required(self._state, database, copy)
+        if copy.logs_away and newest_whole(self._state, database, copy) < high:
+            return "a log file that the database requires is missing"
         return ""
 
     def _consent(self, dag: DagObject | None, database: Database, server: Server) -> str:

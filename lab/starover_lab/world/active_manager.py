@@ -14,6 +14,7 @@ from typing import TypedDict, Unpack
 
 from starover_lab.world.activation import STORE, Activation
 from starover_lab.world.best_copy import Candidate, allowed, ranked
+from starover_lab.world.database_files import cut_off
 from starover_lab.world.database_parts import Database
 from starover_lab.world.divergence import branch_point, part
 from starover_lab.world.entities import Server
@@ -348,7 +349,9 @@ class ActiveManager:
         for copy in database.copies:
             self._replication.settle(database, copy)
         if gives:
+            new.logs_away.clear()
             new.copied = new.inspected = newest
+        cut_off(state, database, new)
         start, replayed = new.inspected, new.replayed
         last_kept = database.stream.time_of(branch_point(new), new.branch)
         database.active, database.lost = new.server, lost

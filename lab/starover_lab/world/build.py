@@ -16,6 +16,7 @@ from starover_lab.world.client_settings import Organization
 from starover_lab.world.clock import Scheduler
 from starover_lab.world.copy_sets import config_of, database_key
 from starover_lab.world.dag_objects import NO_ADDRESS, plant_dag
+from starover_lab.world.database_files import DatabaseFiles
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.dice import Dice
 from starover_lab.world.directory import Directory, DomainController
@@ -147,7 +148,7 @@ def _server(
         roles=tuple(spec.roles),
         guid=state.dice.guid("server", name),
         boot_time=state.now - timedelta(days=11, seconds=int(state.dice.between(0, 86_400, name, "boot"))),
-        files=FileStore(lambda: state.now, partial(_database_files, state, name), partial(_shared_files, state, name)),
+        files=FileStore(lambda: state.now, DatabaseFiles(state, name), partial(_shared_files, state, name)),
         services=services_of(dc=is_dc, year=year, clustered=clustered),
         shares=shares_of(spec),
         exchange=_exchange(state, name, spec.exchange) if spec.exchange is not None else None,
@@ -169,13 +170,6 @@ def _server(
             name,
             DomainController(name, site, lambda: state.answers(server) and state.runs(server, "NTDS"), is_gc=spec.gc),
         )
-
-
-def _database_files(state: State, server: str) -> list[str]:
-    """The database files that a server's copies have."""
-    return [
-        one.edb_path for one in state.databases if (copy := one.copies.get(server)) is not None and copy.files_present
-    ]
 
 
 def _shared_files(state: State, server: str, path: str) -> tuple[FileStore, str]:

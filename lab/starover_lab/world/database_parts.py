@@ -107,6 +107,12 @@ class Copy:
     registry_generation: int | None = None
     """Newest log in the cluster registry as it last read it, while it cannot read it; None: it can."""
     ci_state: str = "Healthy"
+    logs_away: set[int] = field(default_factory=set[int])
+    """Generations of log files that somebody moved or removed while nothing used them."""
+    checkpoint_away: bool = False
+    """Its checkpoint file was moved or removed."""
+    recovered: bool = False
+    """Its database file was recovered by hand and is in a clean state."""
     status: str = ""
     """As it was recorded last."""
     status_since: datetime | None = None

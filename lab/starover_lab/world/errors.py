@@ -47,6 +47,9 @@ Kind = Literal[
     "invalid",  # a value out of range: data parameter, value, allowed
     "disk_full",
     "file_exists",
+    "in_use",
+    "log_missing",
+    "required_log_missing",
     "file_not_found",
     "is_directory",
     "not_a_directory",

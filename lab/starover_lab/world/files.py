@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from starover_lab.world.errors import WorldError
 
-__all__ = ["Entry", "FileStore", "clean_path", "parent_of"]
+__all__ = ["Entry", "FileStore", "Kept", "clean_path", "parent_of"]
 
 
 @dataclass(eq=False)
@@ -23,11 +24,52 @@ class Entry:
     content: bytes = b""
     owners: tuple[str, ...] = ()
     """Who has access, when inheritance was cut; empty: inherited."""
+    size: int | None = None
+    """Bytes, where the content is not kept; None: as many as the content has."""
 
     @property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("\\")[2]
+
+
+class Kept(Protocol):
+    """Files that a service keeps on a host, such as databases and their logs: computed, not stored."""
+
+    def find(self, path: str) -> Entry | None:
+        """That file, or None."""
+        ...
+
+    def within(self, folder: str) -> list[Entry]:
+        """The files that lie in that folder, in no order."""
+        ...
+
+    def taken(self, path: str) -> Entry:
+        """Take such a file from the service: it was moved away, or removed. Raises `in_use`."""
+        ...
+
+    def returned(self, path: str, entry: Entry) -> bool:
+        """Whether what is put at that path is the service's own file again."""
+        ...
+
+
+class _Nothing:
+    """No service keeps a file."""
+
+    def find(self, path: str) -> Entry | None:
+        del path
+        return None
+
+    def within(self, folder: str) -> list[Entry]:
+        del folder
+        return []
+
+    def taken(self, path: str) -> Entry:
+        raise WorldError("file_not_found", f"there is no {path}", path=path)
+
+    def returned(self, path: str, entry: Entry) -> bool:
+        del path, entry
+        return False
 
 
 def clean_path(path: str) -> str:
@@ -57,15 +99,15 @@ class FileStore:
     def __init__(
         self,
         now: Callable[[], datetime],
-        others: Callable[[], Iterable[str]] = tuple,
+        kept: Kept | None = None,
         shares: Callable[[str], tuple[FileStore, str]] | None = None,
     ) -> None:
-        """`others`: paths of files that a service keeps here, such as databases; only that they exist is known.
+        """`kept`: files that a service keeps here.
 
         `shares`: the files of another host, and the path there, that a UNC path means from here. Raises `WorldError`.
         """
         self._now = now
-        self._others = others
+        self._kept: Kept = kept or _Nothing()
         self._shares = shares
         self._entries: dict[str, Entry] = {}
 
@@ -78,10 +120,7 @@ class FileStore:
         if clean.endswith(":") and "\\" not in clean:
             moment = datetime.fromisoformat("2021-05-08T08:20:24+00:00")
             return Entry(clean, folder=True, created=moment, modified=moment)
-        entry = self._entries.get(clean.casefold())
-        if entry is None and any(clean.casefold() == clean_path(path).casefold() for path in self._others()):
-            return Entry(clean, folder=False, created=self._now(), modified=self._now())
-        return entry
+        return self._entries.get(clean.casefold()) or self._kept.find(clean)
 
     def _elsewhere(self, clean: str) -> tuple[FileStore, str] | None:
         """The files of another host that a UNC path means. Who may go there was looked at by whoever asks."""
@@ -142,18 +181,21 @@ class FileStore:
         return entry.content
 
     def remove(self, path: str) -> None:
-        """Remove a file, or a folder with all in it. Raises `file_not_found`."""
+        """Remove a file, or a folder with all in it. Raises `file_not_found`, `in_use`."""
         clean = clean_path(path)
         if (other := self._elsewhere(clean)) is not None:
             other[0].remove(other[1])
             return
         if self._entries.pop(clean.casefold(), None) is None:
+            if self._kept.find(clean) is not None:
+                self._kept.taken(clean)
+                return
             raise WorldError("file_not_found", f"there is no {clean}", path=clean)
         for key in [key for key in self._entries if key.startswith(clean.casefold() + "\\")]:
             del self._entries[key]
 
     def move(self, path: str, to: str) -> Entry:
-        """Rename a file or folder. Raises `file_not_found`, `file_exists`."""
+        """Rename a file or folder. Raises `file_not_found`, `file_exists`, `in_use`."""
         source, target = clean_path(path), clean_path(to)
         if self.exists(target):
             raise WorldError("file_exists", f"{target} exists already", path=target)
@@ -162,6 +204,13 @@ class FileStore:
         if self.get(parent_of(target)) is None:
             raise WorldError("file_not_found", f"there is no folder {parent_of(target)}", path=target)
         key = source.casefold()
+        own = self._entries.get(key)
+        if own is None or not own.folder:
+            entry = self._kept.taken(source) if own is None else self._entries.pop(key)
+            entry.path = target
+            if not self._kept.returned(target, entry):
+                self._entries[target.casefold()] = entry
+            return entry
         for old in [one for one in self._entries if one == key or one.startswith(key + "\\")]:
             entry = self._entries.pop(old)
             entry.path = target + entry.path[len(source) :]
@@ -180,8 +229,13 @@ class FileStore:
         if not folder.folder:
             raise WorldError("not_a_directory", f"{folder.path} is a file", path=clean)
         lead = clean.casefold() + "\\"
-        return [
-            self._entries[key]
-            for key in sorted(self._entries)
+        found = {
+            key: entry
+            for key, entry in self._entries.items()
             if key.startswith(lead) and (deep or "\\" not in key[len(lead) :])
-        ]
+        }
+        folders = [clean, *(entry.path for entry in found.values() if entry.folder)] if deep else [clean]
+        for one in folders:
+            for entry in self._kept.within(one):
+                found.setdefault(entry.path.casefold(), entry)
+        return [found[key] for key in sorted(found)]

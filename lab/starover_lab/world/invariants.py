@@ -90,7 +90,7 @@ class Invariants:
         if not copy.diverged and not is_active(database, copy) and now.copied > newest:
             yield "I4", name, f"copied {now.copied} of {newest} logs"
         branch, before = self._seen.get((database.name, copy.server), (database.stream.branch, 0))
-        steady = branch == database.stream.branch and copy.seed is None and not copy.diverged
+        steady = branch == database.stream.branch and copy.seed is None and not copy.diverged and not copy.recovered
         if steady and copy.files_present and now.inspected < before:
             yield "I4", name, f"inspected went back from {before} to {now.inspected}"
         self._seen[database.name, copy.server] = (database.stream.branch, now.inspected if steady else 0)

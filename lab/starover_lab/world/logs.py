@@ -35,6 +35,16 @@ class Rate:
         whole = self._mean * seconds + self._swing * waves
         return self.peak / 60 * max(whole, 0.0)
 
+    def seconds(self, since: datetime, logs: int, *, near: float) -> float:
+        """How many seconds after `since` that many logs are written (Newton's way from `near`, to a millisecond)."""
+        for _ in range(50):
+            when = since + timedelta(seconds=near)
+            step = (logs - self.logs(since, when)) / max(self.per_minute(when) / 60, 1e-9)
+            near = max(near + step, 0.0)
+            if abs(step) < 0.001:
+                break
+        return near
+
     @property
     def _mean(self) -> float:
         return (1 + self.quiet) / 2
@@ -108,6 +118,19 @@ class LogStream:
                     low = middle
             return low.replace(microsecond=0)
         return None
+
+    def times(self, first: int, last: int, branch: int | None = None) -> dict[int, datetime]:
+        """`time_of` for all of a range at once; one that lies before the stream's memory is left out."""
+        found: dict[int, datetime] = {}
+        for piece in self.pieces:
+            if branch is not None and piece.branch > branch:
+                continue
+            end = last if piece.until is None else min(last, self._in(piece, piece.until))
+            seconds = 0.0
+            for generation in range(max(first, piece.first + 1), end + 1):
+                seconds = self.rate.seconds(piece.since, generation - piece.first, near=seconds)
+                found[generation] = (piece.since + timedelta(seconds=seconds)).replace(microsecond=0)
+        return found
 
     def writers(self, since: datetime, until: datetime) -> list[str]:
         """The servers that wrote the stream, or what was lost of it, between two moments."""

@@ -17,6 +17,11 @@ from starover_lab.world.storage import copy_storage_fails, counters
 __all__ = ["REPL", "Replication"]
 
 REPL = "MSExchangeRepl"
+_RECOVERED = (
+    "The log file stream of database copy '{copy}' has diverged from the active copy: its database was recovered by "
+    "another program. The copy must be seeded again."
+)
+"""Unverified: nobody has published what a copy says after eseutil /r."""
 _UNSEEDED = "The database copy has no files. It needs to be seeded."
 
 
@@ -167,7 +172,12 @@ class Replication:
             and copy.seed is None
             and copy.files_present
         )
+        if running and not copy.running and copy.recovered:
+            self.fail(database, copy, CopyError(_RECOVERED.format(copy=f"{database.name}\\{copy.server}"), 2070, True))
+            running = False
         if running and not copy.running:
+            copy.logs_away.clear()  # what is missing comes again from the active copy [model]
+            copy.checkpoint_away = False
             copy.phase, copy.phase_until = "initializing", state.poke_after(state.tuning.initializing_s)
             copy.started = state.now
         elif not running:

@@ -66,7 +66,8 @@ class Seeding:
             raise WorldError("disk_full", f"no room for {name}", copy=name, free=available, needed=database.size)
         self._replication.settle(database, copy)
         sacrifice(state, database, copy)
-        copy.files_present = copy.left_over = False
+        copy.files_present = copy.left_over = copy.recovered = copy.checkpoint_away = False
+        copy.logs_away.clear()
         server = state.servers[copy.server]
         if server.files.exists(database.edb_path):
             server.files.remove(database.edb_path)

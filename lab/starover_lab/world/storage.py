@@ -23,6 +23,7 @@ __all__ = [
     "counters",
     "last_backup",
     "log_volume_fails",
+    "logs_kept",
     "replay_speed",
     "space",
     "volume_of",
@@ -164,11 +165,12 @@ def _free(state: State, server: Server, volume: Volume) -> int:
                 database.size if copy.seed is None and copy.files_present else int(copy.seed.done if copy.seed else 0)
             )
         if volume_of(server, database.log_path) is volume:
-            used += _logs_kept(state, database, copy) * LOG_BYTES
+            used += logs_kept(state, database, copy) * LOG_BYTES
     return volume.size - used
 
 
-def _logs_kept(state: State, database: Database, copy: Copy) -> int:
+def logs_kept(state: State, database: Database, copy: Copy) -> int:
+    """How many log files a copy has on its disk, what was moved away by hand included."""
     lowest = counters(state, database, copy).copied
     for other in database.copies:
         own = counters(state, database, other)
