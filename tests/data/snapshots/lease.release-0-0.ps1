@@ -46,7 +46,9 @@ $lines = @(Get-Content -LiteralPath $file -TotalCount 3)
 if ($lines.Count -lt 3 -or [string]$lines[1] -ne '5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01') { throw 'the lease is another one by now: look again' }
 $next = [int64]$lines[0] + 1
 New-Item -Path ('C:\ProgramData\Starover\lease\dag-{0}.{1}.claim' -f 'DAG1', $next) -ItemType File -Value '-' -Confirm:$false | Out-Null
-$text = @([string]$next, '-', [string]$lines[2]) -join "`n"
+$text = '{0}
+-
+{1}' -f $next, [string]$lines[2]
 New-Item -Path $file -ItemType File -Force -Value $text -Confirm:$false | Out-Null
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
