@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from starover.errors import BadParameter, NotApproved, OutsideWindow, Refused
 from starover.estate import Estate
 from starover.lease import dag_of
 from starover.plan import Plan
-from starover.policy import Approver, Decision, Request, decide, not_for, not_to_approve, person_of
+from starover.policy import Approver, Decision, Request, Rule, decide, not_for, not_to_approve, person_of, rule_for
 from starover.policy_file import Agreed, load_policy
+from starover.step import Risk
 
 __all__ = ["SIGNERS", "House", "house_of"]
 
@@ -76,6 +77,16 @@ class House:
     def not_for(self, plan: Plan, who: str) -> str:
         """Why this person may not apply such a plan; empty: they may, or there is no policy."""
         return not_for(self.agreed.policy, self._dag(plan), plan.risk, who) if self.agreed is not None else ""
+
+    def with_heard(self, heard: Callable[[Second], bool]) -> House:
+        """The same, where other approvals given in chat are believed."""
+        return replace(self, heard=heard)
+
+    def rule(self, plan: Plan) -> Rule | None:
+        """What such a plan needs; None: there is no policy, or it only reads."""
+        if self.agreed is None or plan.risk is Risk.READ:
+            return None
+        return rule_for(self.agreed.policy, self._dag(plan), plan.risk)
 
     def may_go_on(self, plan: Plan, who: str) -> None:
         """Raises `NotApproved` where this person may not resume a run of that plan.

@@ -30,6 +30,7 @@ __all__ = [
     "not_for",
     "not_to_approve",
     "person_of",
+    "rule_for",
 ]
 
 
@@ -200,6 +201,12 @@ def not_for(policy: Policy, dag: str, risk: Risk, who: str) -> str:
     if rule.by and person not in _people(policy, rule.by):
         return f"{person} may not do what has risk {risk.value} to {dag or 'this estate'}: {_named(rule.by)} may"
     return ""
+
+
+def rule_for(policy: Policy, dag: str, risk: Risk) -> Rule:
+    """What a class above READ needs there, with the floor of the tool: `second` and `ticket` are said."""
+    rule = _rule(policy, dag, risk)
+    return msgspec.structs.replace(rule, second=_needs_second(rule, risk), ticket=_needs_ticket(rule, risk))
 
 
 def not_to_approve(policy: Policy, request: Request) -> str:
