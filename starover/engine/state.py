@@ -75,6 +75,8 @@ class Failure:
     error: StaroverError
     resume: int
     reading: bool
+    steps: int = 0
+    """How many steps had ended."""
 
     @property
     def counts(self) -> bool:
@@ -122,8 +124,19 @@ class State:
 
     def note_failure(self, error: StaroverError, resume: int, *, reading: bool = False) -> None:
         """Remember a failure: `resume` is the effect a later leg goes on from; `reading`: nothing was sent."""
-        self.failures.append(Failure(error, resume, reading=reading))
+        self.failures.append(Failure(error, resume, reading=reading, steps=len(self.ended)))
         self.note_quiet(error, reading=reading)
+
+    def origin(self, error: StaroverError) -> int:
+        """The effect that a later leg goes on from when the runbook itself raises `error`.
+
+        That is the reading which failed with it and was taken as a value, or the first such reading since a step ended:
+        its silence may be why a guard refused, so it is asked for again. Else the last answer there was.
+        """
+        taken = [one for one in self.failures if one.reading and one.error.attempted]
+        own = [one.resume for one in taken if one.error is error]
+        lately = [one.resume for one in taken if one.steps == len(self.ended)]
+        return min(own or lately or [self.scheduler.answered])
 
     def note_quiet(self, error: StaroverError, *, reading: bool = False) -> None:
         """After a host that did not answer, and after an unknown outcome, nothing more is changed."""

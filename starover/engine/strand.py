@@ -98,8 +98,8 @@ class Strand:
                 value: object = stop.value
                 return value
             except StaroverError as failure:
-                if self.thrown is not failure:  # its own guard refused, or a report was not as promised
-                    self.state.note_failure(failure, self.state.scheduler.answered)
+                if self.thrown is not failure or failure.attempted:  # its own guard refused, or a report was not as
+                    self.state.note_failure(failure, self.state.origin(failure))  # promised, or a value was raised
                 raise
             except Exception as bug:
                 raise self._bug(bug) from bug

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from core_faults import KINDS
-from core_hand import Lamps, approval_of, lit
+from core_hand import Lamps, approval_of, lamp, lit
 from core_site import BOOKS, Site
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from starover import BadParameter, CmdletFailed, ConnectFailed, Locked, NotVerified, OutcomeUnknown, PlanIsStale
+from starover import (
+    BadParameter,
+    CmdletFailed,
+    ConnectFailed,
+    Locked,
+    NotSafe,
+    NotVerified,
+    OutcomeUnknown,
+    PlanIsStale,
+    Server,
+    StaroverError,
+    Steps,
+    attempt,
+    runbook,
+)
 from starover.audit import verify
 from starover.events import RunResumed, StepBegan, StepEnded
 from starover.journal import Answered, Journal, Recorded, Resumed, Sent
@@ -133,6 +148,34 @@ def test_a_reading_of_the_runbook_that_failed_is_asked_again(site: Site) -> None
     ran = site.local().apply(made, approve=approval_of)
     assert ran.exit == 6
     assert site.resume(ran.run).exit == 0
+
+
+@runbook(beyond=[lit])
+def lamps_asking(servers: Sequence[Server], how: str) -> Steps:
+    """Light a lamp, look at others whatever becomes of it, and go on only when all answered."""
+    yield lit.on(servers[0], name="a")
+    silent: StaroverError | None = None
+    for server in servers:
+        seen = yield from attempt(lamp.read(server, name="b"))
+        silent = seen if isinstance(seen, StaroverError) else silent
+    if silent is not None:
+        raise silent if how == "the same" else NotSafe(f"nobody knows the lamp: {silent.what}")
+    yield lit.on(servers[0], name="c")
+
+
+@pytest.mark.parametrize(("how", "end"), [("the same", 6), ("a guard", 4)])
+def test_a_failed_reading_that_was_taken_as_a_value_is_asked_again_when_it_ended_the_run(
+    tmp_path: Path, how: str, end: int
+) -> None:
+    site = Site(tmp_path, content=FakeContent([lamps_asking]))
+    made = site.plan("lamps-asking", "EX1", "EX2", "EX3", how=how).plan
+    site.hosts.fail(FakeFault("unreachable", host="EX2", what="read", times=1))
+    ran = site.audited(site.local().apply(made, approve=approval_of))
+    assert (ran.exit, ran.resumable) == (end, True)
+    assert site.lamps.done == ["on EX1/a"]
+    again = site.resume(ran.run)
+    assert (again.exit, again.error) == (0, None)
+    assert site.lamps.done == ["on EX1/a", "on EX1/c"]
 
 
 def test_a_refusal_goes_on_when_the_facts_are_as_planned_again(site: Site) -> None:
