@@ -102,7 +102,9 @@ class Hosts:
         flying = dict(self._flying)
         if not flying:
             return {}
-        fates = self._transport.stop(list(flying), seconds) if isinstance(self._transport, Ending) else {}
+        fates: Mapping[str, str] = {}
+        if isinstance(self._transport, Ending):
+            fates = self._transport.stop(list(flying), seconds)
         nobody = "nothing here can end its script there"
         return {job.operation: fates.get(name, nobody) for name, job in flying.items() if job.mutates}
 
