@@ -15,7 +15,7 @@ ALL = "STAROVER_STORIES" in os.environ
 SEED = 20261120
 DAILY = 4
 FRUITLESS = 3
-"""So many stories without a point that is left end the search: which scripts go out in one write differs with timing."""
+"""So many stories without a point that is left end the search: which scripts go out in one write is up to timing."""
 
 
 def whole(scenario: Scenario, folder: Path) -> tuple[Points, Story]:
