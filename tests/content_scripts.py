@@ -40,6 +40,8 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "block_comment": (None, "lagged copy", ""),
     "override": (False, True),
     "blocks": ((), ("DB04\\EX3", "O\u2019Brien DB\\EX3")),
+    "folder": ("starover 2026-11-20",),
+    "until": ("2026-11-20T14:30:00Z", None),
     "comments": (("lagged", HOSTILE),),
     "protect": (2,),
     "feature": ("FS-FileServer",),

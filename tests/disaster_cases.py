@@ -10,7 +10,7 @@ from three_ways import Before, Case
 
 from starover.values import Plain
 
-__all__ = ["DISASTER"]
+__all__ = ["DISASTER", "SHORT_LAG"]
 
 _QUICK = 'tuning: {seed_mb_per_s_same_az: "2000", seed_mb_per_s_cross_az: "2000", snapshot_mb_per_s: "2000"%s}\n'
 _TWO = "name: two\nextends: aws-2az-nodac\n" + _QUICK % ""
@@ -29,6 +29,13 @@ _SECOND_DC = (
     "  - {name: DC4, roles: [dc], az: eu-west-1b, site: AZ2, address: 10.0.32.20, instance: i-0dc4}\n"
 )
 """Survivors work with DC2 too, and DC2 does not answer us."""
+SHORT_LAG = (
+    "name: short-lag\nextends: pa-4x2\n" + _QUICK % "" + "databases:\n"
+    "  - name: DB01\n    size_gb: 1\n    log_rate_per_min: 1\n    copies:\n"
+    "      - {server: EX1}\n      - {server: EX3}\n      - {server: EX2}\n"
+    "      - {server: EX4, replay_lag: 0.02:00:00, activation_suspended: true, comment: lagged copy}\n"
+)
+"""A lagged copy with few logs to play, so that a listing of them is short."""
 _LATE = Before(seconds=3600)
 _LOST = Before(fault=("az_loss", "1a"), seconds=120)
 _UNREACHED = Before(fault=("az_loss", "1a"), knobs={"ec2": "api_down"}, seconds=120)
@@ -198,5 +205,20 @@ DISASTER: tuple[Case, ...] = (
         book="lagged-copy-activate",
         parameters={"copy": ["DB01/EX4"], "variant": "all-logs"},
         brings=("snapshots_begun", "suspended", "lagged_activated"),
+    ),
+    Case(
+        topology=SHORT_LAG,
+        book="lagged-copy-activate",
+        parameters={"copy": ["DB01/EX4"], "variant": "safety-net"},
+        brings=("snapshots_begun", "suspended", "logs_set_aside", "owner_moved_off", "lagged_cut_over"),
+    ),
+    Case(
+        topology=SHORT_LAG,
+        book="lagged-copy-activate",
+        parameters={"copy": ["DB01/EX4"], "variant": "safety-net"},
+        before=(Before(fault=("rbac_missing", "Move-ActiveMailboxDatabase")),),
+        undone=True,
+        fails=True,
+        brings=("logs_put_back", "owner_moved", "resumed"),
     ),
 )

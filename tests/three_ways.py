@@ -73,6 +73,8 @@ class Case:
     """Invariants that a person decides to break, by a parameter that says so."""
     undone: bool = False
     """The runbook is run as preparation, and its undo is what is looked at."""
+    fails: bool = False
+    """That preparation ends badly: only then is there something to undo."""
     anew: bool = False
     """It is done each time that somebody asks for it: a restart, say."""
     roads: tuple[str, ...] = ()

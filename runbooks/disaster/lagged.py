@@ -3,27 +3,14 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import BadParameter, CopyId, Estate, Finding, Findings, NotSafe, Steps, runbook
-from starover.steps.copies import Tag, copies_of, suspended
-from starover.steps.copy_spec import lag_text, unique
-from starover.steps.lagged import lagged_activated, replay_seconds
-from starover.steps.lags import held, safety_net_note, transport_config
-from starover.steps.moves import LOSSLESS, moment_of
+from starover import BadParameter, CopyId, Estate, Finding, Findings, NotSafe, Steps, runbook, together
+from starover.steps.copies import Tag, suspended
+from starover.steps.copy_spec import unique
+from starover.steps.lagged_ways import COMMENT, all_logs, cut_over, looked_at, serving, way_to_cut
 from starover.steps.resubmitting import Utc
 from starover.steps.snapshots import kept
 
 Variant = Literal["all-logs", "safety-net", "point-in-time"]
-BY_HAND = {
-    "safety-net": (
-        "suspend the copy, read `eseutil /mh` and move the logs above HighGeneration away",
-        "stop MSExchangeRepl on the server of the active copy, then Move-ActiveMailboxDatabase with BestEffort",
-    ),
-    "point-in-time": (
-        "suspend the copy, move the logs later than --logs-until and the .chk away, `eseutil /r Exx /a`",
-        "mount the result as a recovery database (New-MailboxDatabase -Recovery), never over production",
-    ),
-}
-"""What a person would type, after the snapshots."""
 
 
 @runbook
@@ -33,8 +20,8 @@ def lagged_copy_activate(
     """Put lagged copies into service, after their volumes are kept as snapshots: the lag is gone afterwards.
 
     all-logs replays everything that the copy has, two logs a second or more, and loses nothing where the active copy
-    can still give its last logs. The other two variants edit log files with eseutil on the server; they are not done by
-    this tool, which says what to type.
+    can still give its last logs. safety-net mounts it at once as it is: the later logs are set aside, and the mail in
+    them comes again from Safety Net, which has to reach back as far as the lag.
 
     copy: DATABASE/SERVER of a lagged copy; repeat it for several
     variant: all-logs; safety-net: as it is now, Safety Net sends the rest again; point-in-time: as at a moment
@@ -46,62 +33,40 @@ def lagged_copy_activate(
         raise BadParameter(
             "--logs-until goes with --variant point-in-time, and that with it", certain=("nothing was contacted",)
         )
-    findings: list[Finding] = []
-    for asked in copy:
-        server = estate.server(asked.server)
-        now = yield from copies_of.read(server, database=asked.database)
-        one = now.find(asked)
-        if one is None:
-            raise BadParameter(
-                f"{server.name} hosts no copy of {asked.database}", certain=("nothing was sent but reads",)
-            )
-        if one.mounted:
-            continue
-        if not one.lag:
-            raise NotSafe(
-                f"G-LAG: {one.id} is no lagged copy",
-                certain=("nothing was changed",),
-                next=(f"starover plan db-switchover --db {one.database} --to {one.server}",),
-            )
-        if variant != "all-logs":
-            yield from _by_hand(estate, one.id, variant)
-        moment = yield from moment_of.read(server)
-        yield from kept(server, one.database, f"{one.id} before activation {moment.utc[:10]}")
-        yield suspended.on(
-            server,
-            identity=one.id,
-            database=one.database,
-            activation_only=False,
-            comment=Tag.write("lagged-copy-activate", blocked=one.activation_suspended),
+    if variant == "point-in-time":
+        raise NotSafe(
+            "point-in-time is not done by this tool yet",
+            certain=("nothing was contacted",),
+            next=("--variant all-logs, or safety-net",),
         )
-        yield lagged_activated.on(
-            server,
-            database=one.database,
-            target=one.server,
-            dial=LOSSLESS,
-            comment="lagged-copy-activate",
-            skip=("lag",),
-        ).within(replay_seconds(one))
-        says = f"{one.database} has no lagged copy any more: starover plan copies-lag --copy ... gives it another"
-        findings.append(Finding(check="G-LAG", on=str(one.id), level="warn", says=says))
+    found = yield from together(looked_at(estate, asked) for asked in copy)
+    cut = [one for one in found if variant == "safety-net" and not one.copy.mounted]
+    ways = {
+        one.copy.id: way
+        for one, way in zip(cut, (yield from together(way_to_cut(estate, one) for one in cut)), strict=True)
+    }
+    sources = [way.source.name for way in ways.values()]
+    if len(set(sources)) < len(sources):
+        raise NotSafe(
+            "two of these databases are active on one server: each stops the replication of the other",
+            certain=("nothing was changed",),
+            next=("name one --copy at a time",),
+        )
+    findings: list[Finding] = []
+    for one in found:
+        if one.copy.mounted:
+            yield from serving(estate, one)
+            continue
+        yield from kept(one.server, one.copy.database, f"{one.copy.id} before activation {one.day}")
+        yield suspended.on(
+            one.server,
+            identity=one.copy.id,
+            database=one.copy.database,
+            activation_only=False,
+            comment=Tag.write(COMMENT, blocked=one.copy.activation_suspended),
+        )
+        if variant == "safety-net":
+            findings += yield from cut_over(one, ways[one.copy.id])
+        else:
+            findings += yield from all_logs(one)
     return Findings(findings=tuple(findings))
-
-
-def _by_hand(estate: Estate, copy: CopyId, variant: str) -> Steps:
-    """Raises `NotSafe` with what to type; for safety-net only where Safety Net reaches back far enough."""
-    server = estate.server(copy.server)
-    now = (yield from copies_of.read(server, database=copy.database)).find(copy)
-    keeps = held((yield from transport_config.read(server)))
-    if variant == "safety-net" and now is not None and keeps is not None:
-        note = safety_net_note(keeps, now.lag)
-        if note:
-            raise NotSafe(
-                f"{copy}: {note}, so mail would be missing",
-                certain=("nothing was changed",),
-                next=(f"--variant all-logs   replays {lag_text(now.lag)} of logs instead",),
-            )
-    raise NotSafe(
-        f"{variant} edits log files with eseutil, and this tool starts nothing on a server that it cannot look behind",
-        certain=("nothing was changed",),
-        next=(f"aws ec2 create-snapshots --instance-specification InstanceId={server.instance} ...", *BY_HAND[variant]),
-    )

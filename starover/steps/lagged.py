@@ -1,16 +1,17 @@
-"""A lagged copy put into service with all logs that it has (lagged-copy-activate, all-logs); knows no runbook."""
+"""A lagged copy put into service, with all logs that it has or with none but the played ones; knows no runbook."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starover.names import CopyId, DbName
+from starover.names import CopyId, DbName, same_host
 from starover.step import Blocked, Change, Left, Risk, Settle, step
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_of
 from starover.steps.copy_spec import lag_text
 
-__all__ = ["SLOWEST", "lagged_activated", "replay_seconds"]
+__all__ = ["REPLICATION", "SLOWEST", "lagged_activated", "lagged_cut_over", "replay_seconds"]
 
+REPLICATION = "MSExchangeRepl"
 SLOWEST = 2.0
 """Logs a second that a replay makes at the least, for planning."""
 READY = ("Suspended", "Healthy")
@@ -39,6 +40,57 @@ def lagged_activated(
 ) -> Change | Blocked | None:
     """A lagged copy serves its database, all its logs replayed: what it was behind for is over then."""
     del dial, comment, skip
+    one = _ready(now, database, target)
+    if not isinstance(one, CopyStatus):
+        return one
+    return Change(
+        database,
+        _where(now),
+        f"active on {target}",
+        note=f"its lag of {lag_text(one.lag)} is played down: it is gone then",
+    )
+
+
+@step(
+    check=copies_of,
+    apply="lagged/cut_over.ps1.j2",
+    risk=Risk.DATA,
+    settle=Settle(every=5, limit=1800),
+    deadline=3600,
+)
+def lagged_cut_over(
+    now: DatabaseCopies, /, *, database: DbName, source: str, target: str, comment: str
+) -> Change | Blocked | None:
+    """A lagged copy serves its database as it is, without the logs that were set aside; Safety Net sends mail again.
+
+    Done on `source`, the host of the active copy, whose replication service stands meanwhile, so that it gives none of
+    its logs (lagged-copy-activate, safety-net). There is no undo: what other copies have beyond that is theirs alone.
+    """
+    del comment
+    one = _ready(now, database, target)
+    if not isinstance(one, CopyStatus):
+        return one
+    if not any(same_host(copy.server, source) for copy in now.copies if copy.active):
+        return Blocked(
+            f"{database} is not active on {source} any more: {_where(now)}",
+            certain=("nothing was changed",),
+            next=(f"starover plan lagged-copy-activate --copy {one.id} --variant safety-net",),
+        )
+    return Change(
+        database,
+        _where(now),
+        f"active on {target} without later logs, BestEffort",
+        note=f"the last {lag_text(one.lag)} are given up, Safety Net sends their mail again; all others need a seed",
+    )
+
+
+def _where(now: DatabaseCopies) -> str:
+    active = next((copy for copy in now.copies if copy.active), None)
+    return f"active on {active.server}, {active.status}" if active is not None else "active nowhere"
+
+
+def _ready(now: DatabaseCopies, database: str, target: str) -> CopyStatus | Blocked | None:
+    """The lagged copy, where it can be activated; None: it serves already."""
     one = now.find(CopyId(database, target))
     certain = ("nothing was changed",)
     if one is None:
@@ -64,8 +116,4 @@ def lagged_activated(
             certain=certain,
             next=("starover run health-report",),
         )
-    active = next((copy for copy in now.copies if copy.active), None)
-    was = f"active on {active.server}, {active.status}" if active is not None else "active nowhere"
-    return Change(
-        database, was, f"active on {target}", note=f"its lag of {lag_text(one.lag)} is played down: it is gone then"
-    )
+    return one

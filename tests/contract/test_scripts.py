@@ -21,7 +21,7 @@ from starover.transport.ssm_script import framed, unfit
 SNAPSHOTS = Path(__file__).parent.parent / "data" / "snapshots"
 CMDLETS = json.loads((SNAPSHOTS.parent / "reference.json").read_text("utf-8"))
 """Every cmdlet of the reference pages (MicrosoftDocs, CC BY 4.0) with its parameters, whether or not the lab has it."""
-NATIVE = {"dsacls.exe", "icacls.exe", "net.exe", "powershell.exe", "shutdown.exe"}
+NATIVE = {"dsacls.exe", "eseutil.exe", "icacls.exe", "net.exe", "powershell.exe", "shutdown.exe"}
 SCRIPTS = {
     "StartDagServerMaintenance.ps1": {"ServerName", "MoveComment", "PauseClusterNode", "OverrideMinimumTwoCopies"},
     "StopDagServerMaintenance.ps1": {"ServerName"},
