@@ -69,13 +69,15 @@ class Leasing:
         self._holder = holder = f"{run.key}/{run.legs[now - 1][1] if now else run.key}"
         for turn in range(TURNS):
             said = yield from self._round("take", (*scope.members, *scope.also))
-            if scope.witnesses and other(scope, said) is None and (scope.every or self._lacking(said)):
+            if scope.witnesses and not scope.every and other(scope, said) is None and self._lacking(said):
                 said |= yield from self._round("take", scope.witnesses)
             if (yield from self._is_dead(other(scope, said))):
                 said |= yield from self._round("take", [host for host, one in said.items() if one.state == "held"])
+            if scope.every and other(scope, said) is None:
+                # After our own number is there: of two sides that try at once one sees the other, or has the witness.
+                # All of them may be silent, so side by side.
+                said |= yield from self._round("take", scope.witnesses, look=scope.lost)
             granted = [host for host, one in said.items() if one.state == "mine"]
-            if scope.lost:  # after our own number is there: of two sides that try at once, one sees the other
-                said |= yield from self._round("look", scope.lost)
             if self._holder != holder:  # a resume came between, and another part of the run takes it for the new leg
                 yield from self.take()
                 return
@@ -212,11 +214,11 @@ class Leasing:
                 certain=("the step was not begun",),
             )
 
-    def _round(self, verb: Verb, hosts: Iterable[str]) -> Process[dict[str, Said]]:
-        """Ask hosts side by side; those that answered."""
+    def _round(self, verb: Verb, hosts: Iterable[str], *, look: Iterable[str] = ()) -> Process[dict[str, Said]]:
+        """Ask hosts side by side, and only look at some others; those that answered."""
         said: dict[str, Said] = {}
-        wanted = list(dict.fromkeys(hosts))
-        yield Join([self._ask(host, verb, said) for host in wanted])
+        wanted: dict[str, Verb] = {**dict.fromkeys(look, "look"), **dict.fromkeys(hosts, verb)}
+        yield Join([self._ask(host, what, said) for host, what in wanted.items()])
         return {host: said[host] for host in wanted if host in said}
 
     def _ask(self, host: str, verb: Verb, said: dict[str, Said]) -> Process:
