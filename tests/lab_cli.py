@@ -58,7 +58,7 @@ class Place:
     command: tuple[str, ...] = tuple(_COMMAND)
 
     def type(self, *words: str, **variables: str) -> Typed:
-        """`starover words`; never a terminal, at most a minute."""
+        """`starover words`; never a terminal, at most five minutes."""
         ended = subprocess.run(
             [*self.command, *words],
             cwd=self.folder,
@@ -66,7 +66,7 @@ class Place:
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
