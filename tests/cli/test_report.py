@@ -181,7 +181,7 @@ LOUD = "NOT TESTED IN A BROWSER: there is no Chromium on this machine (Debian: a
 
 def browser(*words: str) -> subprocess.CompletedProcess[bytes]:
     line = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *words]
-    return subprocess.run(line, capture_output=True, timeout=60, check=False)
+    return subprocess.run(line, capture_output=True, timeout=300, check=False)
 
 
 @pytest.mark.skipif(not BROWSER, reason=LOUD)

@@ -162,6 +162,6 @@ def test_an_error_of_a_command_is_told_with_its_own_words(place: Place) -> None:
 def test_a_lost_answer_of_a_direct_write_is_found_by_reading(place: Place) -> None:
     provide(place, "direct")
     process = place.start(*WORDS, accident=("EX3", "reset-after", "Command", 1))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     assert place.writes() == ["Set-MailboxServer"]
