@@ -15,7 +15,8 @@ import msgspec
 
 from starover.errors import BadParameter, Mistake
 from starover.estate import Dag, Estate, Server
-from starover.names import same_host
+from starover.names import free_text, same_host
+from starover.render import check_text
 from starover.values import Plain, argument, plain
 
 __all__ = ["Filled", "Parameter", "duration", "fill", "parameter"]
@@ -119,7 +120,9 @@ def fill(runbook: str, one: Parameter, given: Plain, estate: Estate) -> Filled:
     except ValueError as error:
         raise BadParameter(f"{one.option} {_shown(given)}: {error}", certain=("nothing was contacted",)) from None
     except Mistake as error:
-        raise BadParameter(f"{one.option}: {error.what}", next=error.next) from None
+        raise BadParameter(
+            f"{one.option}: {error.what}", certain=("nothing was contacted",), next=error.next
+        ) from None
     targets = _of_dag(value, estate) if isinstance(value, Dag) else tuple(_targets(value))
     return Filled(value=value, plain=_plain(one.name, value), targets=targets)
 
@@ -167,6 +170,8 @@ def _convert(given: Plain, annotation: object, estate: Estate) -> object:
     if item is not None:
         parts = given if isinstance(given, list) else [given]
         return tuple(_convert(part, item, estate) for part in parts)
+    if isinstance(given, str):
+        given = _clean(given, annotation)
     if inner is Server:
         return _server(str(given), estate.servers)
     if inner is Dag:
@@ -176,6 +181,14 @@ def _convert(given: Plain, annotation: object, estate: Estate) -> object:
     if isinstance(inner, type) and issubclass(inner, _Parsed):
         return inner.parse(str(given))
     return msgspec.convert(given, annotation, strict=False)
+
+
+def _clean(text: str, annotation: object) -> str:
+    """What a person wrote as one line; in any other text what no line has is refused. Raises `BadParameter`."""
+    if any(isinstance(one, msgspec.Meta) and one.title == "Comment" for one in get_args(annotation)):
+        return free_text(text)
+    check_text(text)
+    return text
 
 
 def _server(name: str, known: Sequence[Server]) -> Server:

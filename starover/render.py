@@ -133,7 +133,7 @@ def _json(value: Arg) -> object:
         _integer(value)
         return int(value)
     if isinstance(value, str):
-        _check_text(value)
+        check_text(value)
         return str(value)
     if isinstance(value, timedelta):
         return value // timedelta(seconds=1)
@@ -148,7 +148,8 @@ def _json(value: Arg) -> object:
     raise BadParameter(f"a value of type {type(value).__name__} has no JSON")
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Raises `BadParameter` for a text with a character that must not reach PowerShell or an API."""
     for at, character in enumerate(text):
         wrong = _CATEGORIES.get(unicodedata.category(character))
         if wrong:
@@ -160,7 +161,7 @@ def _check_text(text: str) -> None:
 
 
 def _text(text: str) -> str:
-    _check_text(text)
+    check_text(text)
     if len(text.encode()) > LONG or _NO_XML.search(text):
         # Also for the two characters that XML, and so PSRP, cannot carry. The value lies in an object, because
         # ConvertFrom-Json of a bare string is the one form that versions disagree about.
