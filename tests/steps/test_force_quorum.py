@@ -189,7 +189,8 @@ def test_a_datacenter_is_switched_over_and_a_second_run_changes_nothing(tmp_path
 
 
 def test_who_cannot_write_on_the_witness_host_stops_the_run() -> None:
-    now = WitnessWrite(name="EX3", utc="2026-11-20T15:00:00Z", file=r"\\fsw2\C$\x", written="", problem="Access is denied")
+    problem = "Access is denied"
+    now = WitnessWrite(name="EX3", utc="2026-11-20T15:00:00Z", file=r"\\fsw2\C$\x", written="", problem=problem)
     assert written_to.broken is not None
     refused = written_to.broken(now)
     assert refused is not None
