@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
 import re
-from collections.abc import Callable, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from starover.effects import Facts, Failed, Reaction
 from starover.errors import ErrorRecord, Fault
 
-__all__ = ["MASK", "Redactor"]
+__all__ = ["MASK", "Redactor", "forms"]
 
 MASK = "(hidden)"
 _NAMED = re.compile(
     rb'("(?:[^"\\]|\\.)*?(?:password|passwd|secret|privatekey|apikey)"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE
 )
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+
+
+_CORE = 8
+"""Characters of base64 from which on they are nobody else's: shorter ones would hide what is no secret."""
+
+
+@functools.lru_cache(maxsize=256)
+def forms(secret: str) -> tuple[str, ...]:
+    """A secret as it may stand in a text, longest first: itself, in JSON, in a URL, in base64 of UTF-8 or UTF-16."""
+    escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    plain = {secret, *escaped, quote(secret, safe=""), quote_plus(secret)}
+    packed = {one for form in ("utf-8", "utf-16-le") for one in _cores(secret.encode(form, "replace"))}
+    return tuple(sorted(plain | packed, key=lambda one: (-len(one), one)))
+
+
+def _cores(data: bytes) -> Iterator[str]:
+    """What base64 of any text with `data` in it has in it, for each of the three places where it may begin."""
+    for before in range(3):
+        packed = b64encode(bytes(before) + data).decode()
+        first = (0, 2, 3)[before]
+        last = len(packed) - (0, 3, 2)[(before + len(data)) % 3]
+        if last - first >= _CORE:
+            yield packed[first:last]
+            yield packed[first:last].replace("+", "-").replace("/", "_")
 
 
 class Redactor:
@@ -31,7 +60,8 @@ class Redactor:
 
     @property
     def _secrets(self) -> list[str]:
-        return sorted((one for one in self._ask() if one), key=len, reverse=True)
+        known = sorted((one for one in self._ask() if one), key=len, reverse=True)
+        return [form for secret in known for form in forms(secret)]
 
     def text(self, text: str) -> str:
         """Text without secrets."""
@@ -44,7 +74,23 @@ class Redactor:
         for secret in self._secrets:
             for form in {msgspec.json.encode(secret)[1:-1], secret.encode(errors="replace")}:
                 document = document.replace(form, MASK.encode())
+        if b"\\u" in document:  # any character may be written so: PowerShell's ConvertTo-Json writes quotes and &
+            with contextlib.suppress(msgspec.MsgspecError):
+                tree = msgspec.json.decode(document)
+                if (clean := self._tree(tree)) != tree:
+                    document = msgspec.json.encode(clean)
         return _NAMED.sub(rb'\1"' + MASK.encode() + rb'"', document)
+
+    def _tree(self, node: object) -> object:
+        if isinstance(node, str):
+            return self.text(node)
+        if isinstance(node, list):
+            several: list[object] = node  # pyright: ignore[reportUnknownVariableType] # each is looked at
+            return [self._tree(one) for one in several]
+        if isinstance(node, dict):
+            fields: dict[str, object] = node  # pyright: ignore[reportUnknownVariableType] # each is looked at
+            return {self.text(name): self._tree(one) for name, one in fields.items()}
+        return node
 
     def reaction(self, reaction: Reaction) -> Reaction:
         """An answer without secrets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 import traceback
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,14 @@ class Bug(StaroverError):
     word = "failed"
 
 
-def write_crash(error: BaseException, state: Path) -> Bug:
-    """Write the trace to a file below `state` (or where temporary files go) and tell where it is."""
-    text = "".join(traceback.format_exception(error))
+def write_crash(error: BaseException, state: Path, secrets: Callable[[], Sequence[str]] = tuple) -> Bug:
+    """Write the trace to a file below `state` (or where temporary files go) and tell where it is.
+
+    `secrets` are masked: what a library says of its own failure may repeat what it was given.
+    """
+    from starover.redact import Redactor
+
+    text = Redactor(secrets).text("".join(traceback.format_exception(error)))
     now = datetime.now(UTC)
     body = f"{now:%Y-%m-%d %H:%M:%S}Z  Python {platform.python_version()} on {platform.system()}\n\n{text}"
     name = f"{now:crash-%Y%m%d-%H%M%S-%f}.txt"

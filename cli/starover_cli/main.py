@@ -84,14 +84,17 @@ class Starover(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except Exception as error:  # a bug of ours: said in one sentence, kept in a file
-            return _report(write_crash(error, settings.state), console, settings)
+            return _report(write_crash(error, settings.state, settings.secrets), console, settings)
         return value if isinstance(value, int) else 0
 
 
 def _report(error: StaroverError, console: Console, settings: Settings) -> int:
+    from starover.redact import Redactor
+
+    hidden = Redactor(settings.secrets)  # what a host said may come here by ways that no engine has seen
     if settings.json:
-        console.raw(machine.line(error_data(error)))
-    console.note(error_text(error, console.width))
+        console.raw(hidden.json(machine.line(error_data(error)).encode()).decode())
+    console.note(hidden.text(error_text(error, console.width)))
     return error.exit
 
 

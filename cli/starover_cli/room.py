@@ -160,7 +160,9 @@ class Room:
     @cached_property
     def transport(self) -> Transport:
         """The road to the hosts; nothing is contacted by making it."""
-        return self.parts.transport(*self._inventory, lambda: self.clock)
+        made = self.parts.transport(*self._inventory, lambda: self.clock)
+        self.settings.secrets = made.secrets
+        return made
 
     @cached_property
     def house(self) -> House:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -48,6 +48,8 @@ class Settings:
     console: Console = field(default_factory=Console)
     parts: Parts = field(default_factory=Parts)
     """Where inventory, content, transport and clock come from; tests hand in others."""
+    secrets: Callable[[], Sequence[str]] = tuple
+    """Passwords that this process has been told, for whoever shows what went wrong."""
 
     @property
     def state(self) -> Path:

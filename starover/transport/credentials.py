@@ -121,7 +121,10 @@ class Credentials:
         return Credential(self._environment[user], self._environment[password])
 
     def _from_command(self, line: str) -> Credential:
-        words = shlex.split(line, posix=sys.platform != "win32")
+        try:
+            words = shlex.split(line, posix=sys.platform != "win32")
+        except ValueError as error:  # the line is not repeated: a password may stand in the wrong place
+            raise AuthFailed(f"a credential command cannot be read: {error}", certain=("nothing was sent",)) from None
         program = words[0] if words else ""
         try:
             done = subprocess.run(  # noqa: S603 - the command is the inventory owner's own
