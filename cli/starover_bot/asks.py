@@ -168,7 +168,7 @@ def read(text: str) -> Ask:
             raise BadParameter(
                 f"{word.partition('=')[0]} is not for a chat",
                 certain=("nothing was contacted",),
-                next=(f"{NAME} help",),
+                next=("starover help",),
             )
     if not words or words[0] in ("help", "--help", "-h", "?"):
         return Help()

@@ -10,7 +10,7 @@ from starover_cli.settings import Settings
 from starover_cli.views.error import error_text
 
 from starover_bot.asks import Ask
-from starover_bot.cards import Card, short
+from starover_bot.cards import Card, in_chat, short
 from starover_bot.ledger import Ledger
 from starover_bot.rooms import WIDTH, ChatRoom, Kept, Secrets
 from starover_bot.saying import Channel
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starover.drivers.local import Local
     from starover.errors import StaroverError
 
-__all__ = ["AtWork", "Bench", "Heard", "error_card"]
+__all__ = ["AtWork", "Bench", "Heard", "error_card", "for_chat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Heard:
     """What was typed; of a button, what it stands for."""
     ask: Ask | None = None
     """What a button means; None: it was typed."""
+    message: str = ""
+    """The message whose button was pressed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,13 @@ class Bench:
         return self.channel.post(heard.channel, card)
 
 
+def for_chat(error: StaroverError) -> StaroverError:
+    """The same error without advice that is none in a chat: no glass is broken there."""
+    error.next = tuple(line for line in error.next if not line.startswith("--break-glass"))
+    return error
+
+
 def error_card(error: StaroverError) -> Card:
-    """An error in its four parts. What it says to type is the command line's: the chat has the same commands."""
+    """An error in its four parts."""
     what = error.what.splitlines()[0] if error.what else error.word
-    return short(f"! {error.word}: {what}", error_text(error, WIDTH).replace("  starover ", "  /starover "))
+    return short(f"! {error.word}: {what}", in_chat(error_text(for_chat(error), WIDTH)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,7 +12,7 @@ from starover_cli.views.plan import RISKS
 from starover.policy import Approver, Policy, Request, Rule, not_for, not_to_approve, person_of, rule_for
 from starover.step import Risk
 
-__all__ = ["Button", "Card", "Part", "help_card", "masked", "short", "stranger"]
+__all__ = ["Button", "Card", "Part", "help_card", "in_chat", "masked", "short", "stranger"]
 
 CLASSES = (Risk.LOW, Risk.SERVICE, Risk.DATA, Risk.SPLIT)
 
@@ -63,6 +64,25 @@ def masked(card: Card, mask: Callable[[str], str]) -> Card:
         buttons=tuple(replace(button, sure=mask(button.sure)) for button in card.buttons),
         foot=mask(card.foot),
     )
+
+
+_TYPED = re.compile(
+    r"^(?P<before> *)starover (?P<line>(?:status|assess|plan|apply|approve|runs|cancel|report|resume|help)\b.*)$",
+    re.MULTILINE,
+)
+_NOT_HERE = re.compile(r" --(?:key|to|html|approval|as|scripts)\b")
+
+
+def in_chat(text: str) -> str:
+    """What is to be typed, as it is typed here: the chat's commands begin with a slash, the others are a terminal's."""
+
+    def slashed(found: re.Match[str]) -> str:
+        line = found["line"]
+        if _NOT_HERE.search(line):
+            return found[0]
+        return f"{found['before']}/starover {line.replace('runs show ', 'runs ', 1)}"
+
+    return _TYPED.sub(slashed, text)
 
 
 def stranger(who: str, *, policy: bool) -> Card:

@@ -125,6 +125,8 @@ class Desk:
             if policy is None or person_of(policy, heard.person) is None:
                 bench.whisper(heard, stranger(heard.person, policy=policy is not None))
                 return
+            if isinstance(ask, asks.Apply | asks.Approve | asks.Scripts | asks.Drop) and ask.card and heard.message:
+                bench.ledger.posted(ask.card, heard.message)  # quicker than whoever posted it, or he died just then
             match ask:
                 case asks.Help():
                     bench.whisper(heard, help_card(policy, [dag.name for dag in room.estate.dags], heard.person))

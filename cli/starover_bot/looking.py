@@ -11,7 +11,7 @@ from starover_cli import cmd_look, cmd_prove, cmd_report
 from starover.errors import StaroverError
 from starover_bot.asks import Assess, Runs, Status
 from starover_bot.bench import Bench, Heard, error_card
-from starover_bot.cards import Card, Part, short
+from starover_bot.cards import Card, Part, in_chat, short
 from starover_bot.rooms import WIDTH, ChatRoom, kept_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["assess", "attach_report", "report", "runs", "status"]
 def status(bench: Bench, room: ChatRoom, heard: Heard, ask: Status) -> None:
     """The map."""
     said = _typed(cmd_look.status, ask.words, room.settings)
-    bench.post(heard, _titled(said))
+    bench.post(heard, _titled(in_chat(said)))
 
 
 def assess(bench: Bench, room: ChatRoom, heard: Heard, ask: Assess) -> None:
@@ -53,7 +53,7 @@ def runs(bench: Bench, room: ChatRoom, heard: Heard, ask: Runs) -> None:
     lines = said.split("\n")
     if not ask.run and len(lines) > 30:
         said = "\n".join([lines[0], f"... {len(lines) - 28} earlier", *lines[-27:]])
-    bench.post(heard, short(f"run {ask.run}" if ask.run else "what was done", said))
+    bench.post(heard, short(f"run {ask.run}" if ask.run else "what was done", in_chat(said)))
 
 
 def report(bench: Bench, room: ChatRoom, heard: Heard, run: str) -> None:

@@ -238,7 +238,7 @@ def approve(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Approve) -> No
         raise BadParameter(
             "an approval is typed with the DAG's name",
             certain=("nothing was approved",),
-            next=(f"/starover approve {made.id} --dag NAME",),
+            next=(f"starover approve {made.id} --dag NAME",),
         )
     now = room.clock.now()
     made_now = Second(
@@ -281,7 +281,7 @@ def drop(bench: Bench, room: ChatRoom, heard: Heard, card: str) -> None:
     if not same(room, made.by, heard.person) and (why := room.house.not_for(made, heard.person)):
         raise NotApproved(why, certain=("the plan stays",))
     if bench.ledger.leg_of(card) is not None:
-        raise BadParameter(f"plan {made.id} was begun already", next=(f"/starover cancel {made.id}",))
+        raise BadParameter(f"plan {made.id} was begun already", next=(f"starover cancel {made.id}",))
     bench.ledger.drop(card, heard.person)
     redraw(bench, room, made, found, ended=f"dropped by {call_of(room, heard.person)}")
 
@@ -290,4 +290,4 @@ def accept_words(made: Plan) -> str:
     """What has to be typed to apply a plan that may lose mail or split the brain."""
     loss = ",".join(str(one) for one in bounds(made).values())
     taken = f" --accept-data-loss {loss}" if loss else ""
-    return f"/starover apply {made.id} --ticket ID{taken} --approve {made.id}"
+    return f"starover apply {made.id} --ticket ID{taken} --approve {made.id}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from starover_cli.around import look_after, look_before
+from starover_cli.around import after_text, look_after, look_before
 from starover_cli.plan_files import find_approval
 from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.report import show_ran
@@ -17,11 +17,11 @@ from starover_cli.views.runs import run_text, summary_of, verdict_of_run
 from starover_cli.views.story import Story
 
 from starover.errors import BadParameter, NotApproved, StaroverError
-from starover.guard import check_applicable
+from starover.guard import check_applicable, needs_digest
 from starover.journal import path_of, read_journal, resolve, run_ids
 from starover_bot import asks
-from starover_bot.bench import AtWork, Bench, Heard, error_card
-from starover_bot.cards import Button, Card, Part, short
+from starover_bot.bench import AtWork, Bench, Heard, error_card, for_chat
+from starover_bot.cards import Button, Card, Part, in_chat, short
 from starover_bot.looking import attach_report
 from starover_bot.planning import accept_words, call_of, card_plan, drop, find, load, redraw, same
 from starover_bot.rooms import WIDTH, ChatRoom, kept_of
@@ -52,13 +52,15 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
         raise NotApproved(
             f"only {asked} may press Apply: {asked} asked for plan {made.id}",
             certain=("nothing was sent",),
-            next=(f"/{made.command}   for a plan of your own",),
+            next=(f"{made.command}   for a plan of your own",),
         )
     if made.nothing:
         raise BadParameter(f"plan {made.id} changes nothing")
     check_applicable(made)
     if (leg := bench.ledger.leg_of(made.run)) is not None:
         raise _begun(made, leg)
+    if needs_digest(made.risk) and not (ask.approve or ask.accept):
+        raise _typed(made)
     room.settings.ticket = ask.ticket or (found.ticket if found is not None else "")
     now = room.clock.now()
     answers = Answers(
@@ -76,11 +78,7 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
     try:
         approval = consent(made, room.settings.console, answers, dag=dag, now=now, who=heard.person, held=held)
     except NotConfirmed:
-        raise NotConfirmed(
-            f"plan {made.id} has risk {made.risk.value}: that is typed, not pressed",
-            certain=("nothing was sent",),
-            next=(accept_words(made),),
-        ) from None
+        raise _typed(made) from None
     number = _begin(bench, made.run, made, heard)
     if number is None:
         leg = bench.ledger.leg_of(made.run)
@@ -97,6 +95,14 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
     finally:
         with bench.guard:
             bench.at_work.pop(number, None)
+
+
+def _typed(made: Plan) -> NotConfirmed:
+    return NotConfirmed(
+        f"plan {made.id} has risk {made.risk.value}: what it may cost is typed, not pressed",
+        certain=("nothing was sent",),
+        next=(accept_words(made),),
+    )
 
 
 def _second(bench: Bench, room: ChatRoom, made: Plan) -> Second | None:
@@ -120,7 +126,7 @@ def _begun(made: Plan, leg: Leg | None) -> BadParameter:
     return BadParameter(
         f"plan {made.id} was begun already, as run {run}: nothing is done twice",
         certain=("this did nothing",),
-        next=(f"/starover runs {run}", f"{made.command}   looks again"),
+        next=(f"starover runs {run}", f"{made.command}   looks again"),
     )
 
 
@@ -182,12 +188,16 @@ def _perform(
     bench.ledger.end(number, released=released)
     kept.results.clear()
     kept.notes.clear()
+    if ran.error is not None:
+        for_chat(ran.error)
+    after = look_after(room, made, _dag(room, made), changed=ran.changed)
     with copies_go_out(room):
-        show_ran(room, ran, story, after=look_after(room, made, _dag(room, made), changed=ran.changed))
-    text = "\n".join([*kept.results, *kept.notes]).strip("\n").replace("  starover resume ", "  /starover resume ")
+        show_ran(room, ran, story)
+    text = in_chat("\n".join([*kept.results, *kept.notes]).strip("\n"))
     what = "nothing was sent" if ran.state == "refused" and not ran.changed else f"changed {ran.changed}"
     title = f"{_MARKS.get(ran.state, '!')}  {made.runbook}: {ran.state}, {what}.  run {ran.run}  by {_by(room, heard)}"
-    card = Card(title=title, parts=(Part(text),), buttons=_after(ran.run, resume=ran.resumable))
+    stands = [Part(after_text(room, ran.run, after, WIDTH))] if after is not None else []
+    card = Card(title=title, parts=(*stands, Part(text)), buttons=_after(ran.run, resume=ran.resumable))
     if _say(bench, number, card) and (ran.changed or ran.state != "refused"):
         with suppress(NotTold, StaroverError):
             attach_report(bench, room.settings, ran.run, leg.channel, leg.thread)
@@ -307,7 +317,7 @@ def cancel(bench: Bench, room: ChatRoom, heard: Heard, what: str) -> None:
     made = load(room, plan_id)
     if find(bench, made.run) is None or bench.ledger.leg_of(made.run) is not None:
         raise BadParameter(
-            f"no run of plan {made.id} is under way here", certain=("nothing was stopped",), next=("/starover runs",)
+            f"no run of plan {made.id} is under way here", certain=("nothing was stopped",), next=("starover runs",)
         )
     drop(bench, room, heard, made.run)
 
@@ -353,7 +363,7 @@ def _tell_truth(bench: Bench, room: ChatRoom, leg: Leg) -> None:
         ended = one.ended
         cut = "" if ended is not None else "The bot was cut off in the middle of it.\n\n"
         where = Where(lab=one.lab, estate=one.estate, dag=str(one.parameters.get("dag") or ""), at=one.last)
-        text = run_text(one, where, WIDTH).replace("  starover resume ", "  /starover resume ")
+        text = in_chat(run_text(one, where, WIDTH))
         mark = "?" if ended is None else _MARKS.get(ended.state, "!")
         released = again or (ended is not None and ended.state == "refused" and not ended.changed)
         card = Card(

@@ -19,7 +19,7 @@ from starover_bot import asks
 from starover_bot.bench import Heard
 from starover_bot.cards import Card
 from starover_bot.saying import Gone, NotTold
-from starover_bot.slack_blocks import blocks, fallback
+from starover_bot.slack_blocks import blocks, fallback, whole_text
 from starover_bot.slack_text import typed_text
 
 __all__ = ["COMMAND", "SlackChannel", "client_of", "connected"]
@@ -85,7 +85,10 @@ class SlackChannel:
                 unfurl_links=False,
                 unfurl_media=False,
             )
-        return str(said["ts"])
+        name = str(said["ts"])
+        if whole := whole_text(card):
+            self.attach(channel, thread or name, "all.txt", card.title, whole.encode())
+        return name
 
     def edit(self, channel: str, message: str, card: Card) -> None:
         """Another text for a message. Raises `NotTold`, and `Gone` where somebody took it away."""
@@ -187,6 +190,7 @@ def pressed_of(body: Mapping[str, Any], team: str) -> Heard | None:
         channel=str(body["channel"]["id"]),
         text=f"[{name}] on {value}",
         ask=makers[name](),
+        message=str(body["container"]["message_ts"]),
     )
 
 

@@ -5,28 +5,39 @@ from __future__ import annotations
 from starover_bot.cards import Button, Card, Part
 from starover_bot.slack_text import escaped
 
-__all__ = ["blocks", "fallback"]
+__all__ = ["blocks", "fallback", "whole_text"]
 
 TEXT = 2800
 """Characters in one block; Slack takes 3000."""
-BLOCKS = 12
-"""Of text in one message; what does not fit is said to be elsewhere."""
+WHOLE = 9000
+"""Characters in all blocks of a message. Slack refuses more than about twelve thousand, its own wrapping counted."""
 NOTICE = 150
+LINE = 600
+"""Characters of a title, and of what stands below the buttons."""
 
 
 def blocks(card: Card) -> list[dict[str, object]]:
     """The message."""
-    made: list[dict[str, object]] = [_plain(card.title, bold=True)]
-    pieces = [(piece, part) for part in card.parts for piece in _pieces(part.text)]
-    made += [_block(piece, part) for piece, part in pieces[:BLOCKS]]
-    if len(pieces) > BLOCKS:
-        made.append(_plain("... too long for a message: the command line has all of it"))
+    made: list[dict[str, object]] = [_plain(card.title[:LINE], bold=True)]
+    left = WHOLE
+    for part in card.parts:
+        made += [_block(piece, part) for piece in _pieces(part.text[:left])]
+        left = max(0, left - len(part.text))
+    if whole_text(card):
+        made.append(_plain("... too long for a message: all of it is in the file below it"))
     if card.buttons:
         made.append({"type": "actions", "elements": [_button(one) for one in card.buttons]})
     if card.foot:
-        foot = {"type": "plain_text", "text": card.foot[:TEXT], "emoji": False}
+        foot = {"type": "plain_text", "text": card.foot[:LINE], "emoji": False}
         made.append({"type": "context", "elements": [foot]})
     return made
+
+
+def whole_text(card: Card) -> str:
+    """All of a card that does not fit into one message; empty: it does."""
+    if sum(len(part.text) for part in card.parts) <= WHOLE:
+        return ""
+    return "\n\n".join([card.title, *(part.text for part in card.parts)]) + "\n"
 
 
 def fallback(card: Card) -> str:

@@ -9,7 +9,7 @@ __all__ = ["escaped", "typed_text"]
 _LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 _DASHES_BEFORE_NAME = re.compile(r"(?<![^\s\"'])[-–—]*[–—][-–—]*(?=[A-Za-z])")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))  # the ampersand last: `&amp;lt;` was `&lt;`
-_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'"), " ": " ", "…": "..."})
+_QUOTES = str.maketrans({**dict.fromkeys("“”„‟«»", '"'), **dict.fromkeys("‘’‚‛", "'"), "\xa0": " ", "…": "..."})
 
 
 def typed_text(text: str) -> str:

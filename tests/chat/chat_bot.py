@@ -47,6 +47,7 @@ def bot(slack: StandIn, lab: InnerLab, policy: str = POLICY) -> Iterator[Desk]:
         with connected(client, APP_TOKEN, desk.take):
             yield desk
             desk.wait()
+            slack.goodbye()
     finally:
         desk.close()
 

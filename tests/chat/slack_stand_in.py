@@ -93,6 +93,16 @@ class Link:
             except (OSError, LocalProtocolError):
                 pass
 
+    def ping(self) -> None:
+        """As Slack does: a client that is about to close waits for something to come, for three seconds else."""
+        while self.connection.state is ConnectionState.OPEN:
+            try:
+                with self._lock:
+                    self.sock.sendall(self.connection.send(Ping()))
+            except (OSError, LocalProtocolError):
+                return
+            time.sleep(0.1)
+
     def texts(self) -> Iterator[dict[str, Any]]:
         text = ""
         while True:
@@ -211,6 +221,11 @@ class StandIn:
         self.until(lambda: bool(self._links), "nobody is connected")
         return self._links[-1]
 
+    def goodbye(self) -> None:
+        """The client is about to close."""
+        for link in self._links:
+            threading.Thread(target=link.ping, daemon=True).start()
+
     def hang_up(self) -> None:
         """Close the connection, as Slack does every few hours."""
         old = self.link()
@@ -328,8 +343,8 @@ def wrong_blocks(body: Mapping[str, Any]) -> str:
     blocks = body.get("blocks") or []
     if not body.get("text"):
         return "a message needs a text for notifications"
-    if len(blocks) > 50:
-        return "more than 50 blocks"
+    if len(blocks) > 50 or len("".join(_words(blocks))) > 11_000:
+        return "more than 50 blocks, or too long a text"
     for block in blocks:
         if block["type"] not in ("rich_text", "actions", "context"):
             return f"unexpected block {block['type']}"
