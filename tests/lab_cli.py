@@ -140,7 +140,7 @@ class Place:
             json.dumps(body).encode() if body else None,
             {"Authorization": f"Bearer {door['token']}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def accident(self, host: str, kind: str, action: str, times: int = 1) -> None:

@@ -138,7 +138,7 @@ def test_who_is_ended_in_the_middle_of_a_write_resumes_and_finds_it(
     for one in signals:
         process.send_signal(one)
         time.sleep(0.3)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     if signal.SIGINT in signals:
         assert process.returncode == 130, out + err
         assert "exit 130 interrupted" in err
@@ -164,7 +164,7 @@ def test_ctrl_c_once_ends_after_the_step(place: Place) -> None:
         assert process.stderr is not None
         heard = next(text for text in process.stderr if "Suspended -> Healthy" in text)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 1, heard + out + err
