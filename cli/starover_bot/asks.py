@@ -33,7 +33,7 @@ __all__ = [
 NAME = "/starover"
 _PLAN = re.compile(r"[0-9a-fA-F]{4,64}")
 _RUN = re.compile(r"[0-9a-fA-F]{4,64}(\.[0-9]{1,6})?")
-_OURS = ("--inventory", "--home", "--dir", "--format", "--transport", "--break-glass")
+_OURS = ("--inventory", "--home", "--dir", "--format", "--transport", "--break-glass", "--certified-by")
 """Options of the command line that are no business of a chat: whoever runs the bot has answered them."""
 
 
@@ -63,7 +63,7 @@ class Plan:
     """What a runbook would change."""
 
     words: tuple[str, ...]
-    """The runbook and its options, as on the command line."""
+    """The runbook and its options, as on the command line; empty: which are there?"""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def read(text: str) -> Ask:
             )
     if not words or words[0] in ("help", "--help", "-h", "?"):
         return Help()
-    if words[0] == "plan" and len(words) > 1:
+    if words[0] == "plan":
         return Plan(tuple(words[1:]))  # a runbook's own options are read where its content is
     try:
         ask = _group.main(words, NAME, standalone_mode=False)
@@ -220,12 +220,6 @@ def status(dag: str) -> Ask:
 def assess(lost_site: tuple[str, ...], lost_server: tuple[str, ...], dag: str) -> Ask:
     """What is wrong, and the plan to mend it."""
     return Assess(lost_site, lost_server, dag)
-
-
-@_group.command(**_PLAIN)
-def plan() -> Ask:
-    """What a runbook would change."""
-    raise click.UsageError("plan needs the name of a runbook")
 
 
 @_group.command(**_PLAIN)

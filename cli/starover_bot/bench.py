@@ -37,6 +37,8 @@ class Heard:
     """What a button means; None: it was typed."""
     message: str = ""
     """The message whose button was pressed."""
+    reply: str = ""
+    """Where the chat takes an answer to this person, whatever the bot may do in the channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Bench:
 
     def whisper(self, heard: Heard, card: Card) -> None:
         """To whoever asked, alone. Raises `NotTold`."""
-        self.channel.whisper(heard.channel, heard.person, card)
+        self.channel.whisper(heard.channel, heard.person, card, reply=heard.reply)
 
     def post(self, heard: Heard, card: Card) -> str:
         """Where it was asked. Raises `NotTold`."""

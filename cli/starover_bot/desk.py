@@ -108,6 +108,9 @@ class Desk:
             self._perform(heard, heard.ask if heard.ask is not None else asks.read(heard.text))
         except NotTold as error:
             _log.warning("could not be told: %s", error)
+            advice = "The bot has to be in the channel where it is asked: /invite it, and say it again."
+            with suppress(NotTold):
+                self.bench.whisper(heard, short(f"! the chat did not take a message: {error}", advice))
         except StaroverError as error:
             self._failed(heard, error)
         except Exception as error:  # a bug of ours: said in one sentence, kept in a file
@@ -166,8 +169,8 @@ class _Masked:
     def edit(self, channel: str, message: str, card: Card) -> None:
         self._channel.edit(channel, message, masked(card, self._mask))
 
-    def whisper(self, channel: str, person: str, card: Card) -> None:
-        self._channel.whisper(channel, person, masked(card, self._mask))
+    def whisper(self, channel: str, person: str, card: Card, *, reply: str = "") -> None:
+        self._channel.whisper(channel, person, masked(card, self._mask), reply=reply)
 
     def attach(self, channel: str, thread: str, name: str, title: str, data: bytes) -> None:
         self._channel.attach(channel, thread, name, title, self._mask(data.decode()).encode())

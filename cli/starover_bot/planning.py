@@ -44,6 +44,11 @@ __all__ = ["approve", "call_of", "card_of", "drop", "find", "plan", "post_plan",
 
 def plan(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Plan) -> None:
     """Make it, and post its card; what a runbook that looks has found is posted as it is."""
+    if not ask.words or ask.words[0].startswith("-"):
+        every = sorted(room.content.runbooks.values(), key=lambda one: one.name)
+        lines = [f"{one.name.ljust(24)} {one.risk.value}  {one.summary}" for one in every]
+        bench.whisper(heard, short("plan NAME: the runbooks, and the highest risk of each", "\n".join(lines)))
+        return
     if set(ask.words) & {"--help", "-h"}:
         bench.whisper(heard, short(f"plan {ask.words[0]}", _help(room.settings, ask.words[0])))
         return
@@ -109,7 +114,7 @@ def card_of(
     kept_of(room.settings).results.clear()
     second = seconds[-1] if seconds else None
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
-    shown = [_kept(room), _map(room, drawn)]
+    shown = [_kept(room), _map(room, made, drawn)]
     # what it stops, forces, may lose, and what makes it void
     shown.append(approval_text(made, WIDTH) if needs_digest(made.risk) else f"digest   {made.digest}")
     until = clock_time(made.made + FRESH, simulated=made.lab)
@@ -150,11 +155,13 @@ def _buttons(room: ChatRoom, made: Plan, card: str, *, may: bool) -> tuple[Butto
     return tuple(found)
 
 
-def _map(room: ChatRoom, drawn: DagMap | None) -> str:
+def _map(room: ChatRoom, made: Plan, drawn: DagMap | None) -> str:
     """The DAG as it is; empty where there is none to draw, or nobody answers."""
     try:
-        dag = room.dag
+        name = str(made.parameters.get("dag") or "")
+        dag = room.estate.dag(name) if name else room.dag_of(step.host for step in made.steps)
         if drawn is None and dag is not None:
+            room.settings.dag = dag.name
             drawn = dag_map(read_facts(room, room.settings, told=False), room.estate, dag, room.clock.now())
     except StaroverError:
         return ""
@@ -193,6 +200,8 @@ def card_plan(bench: Bench, room: ChatRoom, plan_id: str, card: str) -> tuple[Pl
     if card and found is None:
         raise BadParameter("this card is not known here: it is of another bot, or of another folder of state")
     made = load(room, found.plan if found is not None else plan_id, card)
+    if found is not None and made.digest != found.plan:
+        raise BadParameter(f"this card is of plan {found.plan[:16]}, and {made.id} is another now")
     found = found or find(bench, made.run)
     if found is not None and found.dropped:
         raise BadParameter(

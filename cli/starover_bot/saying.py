@@ -36,8 +36,8 @@ class Channel(Protocol):
         """Another text for a message."""
         ...
 
-    def whisper(self, channel: str, person: str, card: Card) -> None:
-        """To one person alone."""
+    def whisper(self, channel: str, person: str, card: Card, *, reply: str = "") -> None:
+        """To one person alone; `reply`: the chat's address for an answer to what they have just said."""
         ...
 
     def attach(self, channel: str, thread: str, name: str, title: str, data: bytes) -> None:

@@ -14,6 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry import RetryHandler
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
+from slack_sdk.webhook import WebhookClient
 
 from starover_bot import asks
 from starover_bot.bench import Heard
@@ -95,11 +96,19 @@ class SlackChannel:
         with _told():
             self._web.chat_update(channel=channel, ts=message, text=fallback(card), blocks=blocks(card))
 
-    def whisper(self, channel: str, person: str, card: Card) -> None:
-        """To one person alone. Raises `NotTold`."""
+    def whisper(self, channel: str, person: str, card: Card, *, reply: str = "") -> None:
+        """To one person alone; by the address for replies where the bot is not in the channel. Raises `NotTold`."""
         user = person.removeprefix(PREFIX).rpartition("/")[2]
-        with _told():
-            self._web.chat_postEphemeral(channel=channel, user=user, text=fallback(card), blocks=blocks(card))
+        try:
+            with _told():
+                self._web.chat_postEphemeral(channel=channel, user=user, text=fallback(card), blocks=blocks(card))
+        except NotTold:
+            if not reply:
+                raise
+            with _told():
+                answered = WebhookClient(reply).send(text=fallback(card), blocks=[*blocks(card)])
+            if answered.status_code != 200:
+                raise NotTold(f"Slack took no reply: {answered.status_code}") from None
 
     def attach(self, channel: str, thread: str, name: str, title: str, data: bytes) -> None:
         """A file. Raises `NotTold`."""
@@ -165,6 +174,7 @@ def typed_of(body: Mapping[str, Any], team: str) -> Heard:
         person=_person(str(body["user_id"]), str(body.get("team_id") or team), team),
         channel=str(body["channel_id"]),
         text=typed_text(str(body.get("text") or "")),
+        reply=str(body.get("response_url") or ""),
     )
 
 
@@ -191,6 +201,7 @@ def pressed_of(body: Mapping[str, Any], team: str) -> Heard | None:
         text=f"[{name}] on {value}",
         ask=makers[name](),
         message=str(body["container"]["message_ts"]),
+        reply=str(body.get("response_url") or ""),
     )
 
 

@@ -141,6 +141,8 @@ class StandIn:
         """How often each method answers 429 from now on."""
         self.broken: set[str] = set()
         """Methods that fail from now on."""
+        self.outside: set[str] = set()
+        """Channels that the bot is not in."""
         self.acks: Counter[str] = Counter()
         self._links: list[Link] = []
         self._uploads: dict[str, dict[str, Any]] = {}
@@ -183,7 +185,7 @@ class StandIn:
             "command": "/starover",
             "text": text,
             "api_app_id": "A1",
-            "response_url": "https://hooks.slack.invalid/x",
+            "response_url": f"{self.api}reply/{person}",
             "trigger_id": f"{next(self._numbers)}.1.trigger",
         }
         return self.deliver(self.envelope("slash_commands", body), **more)
@@ -200,7 +202,7 @@ class StandIn:
             "channel": {"id": message.channel, "name": "ops"},
             "message": {"ts": message.ts, "text": "x"},
             "trigger_id": f"{next(self._numbers)}.1.trigger",
-            "response_url": "https://hooks.slack.invalid/x",
+            "response_url": f"{self.api}reply/{person}",
             "actions": [{**element, "action_ts": f"{time.time():.6f}", "block_id": "b"}],
         }
         return self.deliver(self.envelope("interactive", body))
@@ -279,6 +281,8 @@ class StandIn:
                 return 429, {"ok": False, "error": "ratelimited"}, {"Retry-After": "0"}
             if method in self.broken:
                 return 500, {"ok": False, "error": "internal_error"}, {}
+            if body.get("channel") in self.outside:
+                return 200, {"ok": False, "error": "not_in_channel"}, {}
             if token != (APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN):
                 return 200, {"ok": False, "error": "invalid_auth"}, {}
             if isinstance(body.get("blocks"), str):
@@ -334,6 +338,12 @@ class StandIn:
             self.files.append({**upload, **kept})
         return {"files": files}
 
+    def reply(self, person: str, body: dict[str, Any]) -> None:
+        assert not wrong_blocks(body)
+        with self._changed:
+            self.whispers.append((person, shown(body)))
+            self._changed.notify_all()
+
     def upload(self, name: str, data: bytes) -> None:
         self._uploads[name]["data"] = data
 
@@ -375,6 +385,10 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith("/upload/"):
             self.slack.upload(path.rpartition("/")[2], data)
             self._answer(200, b"OK")
+            return
+        if path.startswith("/api/reply/"):
+            self.slack.reply(path.rpartition("/")[2], json.loads(data))
+            self._answer(200, b"ok")
             return
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if "json" in self.headers.get("Content-Type", ""):

@@ -194,6 +194,16 @@ def test_a_slack_that_is_busy_or_away_hears_the_end_all_the_same(slack: StandIn,
     assert len(runs_of(lab)) == 2
 
 
+def test_a_bot_that_is_not_in_the_channel_says_so(slack: StandIn, lab: InnerLab, desk: Desk) -> None:
+    slack.outside.add("C0OPS")
+    slack.type(ANNA, SUSPEND)
+    assert "/invite it" in slack.whisper(ANNA, "not_in_channel")
+    slack.type(ANNA, "plan")
+    assert "copies-suspend           L  " in slack.whisper(ANNA, "the runbooks")
+    slack.type(ANNA, "plan copies-suspend --help")
+    assert "--mode" in slack.whisper(ANNA, "plan copies-suspend")
+
+
 def test_no_secret_is_said(slack: StandIn, lab: InnerLab, desk: Desk) -> None:
     password = lab.transport.secrets()[0]
     slack.type(ANNA, f'plan copies-suspend --db DB01 --server EX3 --mode full --comment "{password} {BOT_TOKEN}"')
