@@ -215,6 +215,12 @@ DISASTER: tuple[Case, ...] = (
     Case(
         topology=SHORT_LAG,
         book="lagged-copy-activate",
+        parameters={"copy": ["DB01/EX4"], "variant": "point-in-time", "logs_until": "2026-11-20T13:00:00Z"},
+        brings=("snapshots_begun", "suspended", "logs_set_aside", "database_recovered", "recovery_mounted"),
+    ),
+    Case(
+        topology=SHORT_LAG,
+        book="lagged-copy-activate",
         parameters={"copy": ["DB01/EX4"], "variant": "safety-net"},
         before=(Before(fault=("rbac_missing", "Move-ActiveMailboxDatabase")),),
         undone=True,

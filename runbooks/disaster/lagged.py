@@ -6,7 +6,7 @@ from typing import Literal
 from starover import BadParameter, CopyId, Estate, Finding, Findings, NotSafe, Steps, runbook, together
 from starover.steps.copies import Tag, suspended
 from starover.steps.copy_spec import unique
-from starover.steps.lagged_ways import COMMENT, all_logs, cut_over, looked_at, serving, way_to_cut
+from starover.steps.lagged_ways import COMMENT, all_logs, back_to, cut_over, looked_at, serving, way_to_cut, within_lag
 from starover.steps.resubmitting import Utc
 from starover.steps.snapshots import kept
 
@@ -21,7 +21,9 @@ def lagged_copy_activate(
 
     all-logs replays everything that the copy has, two logs a second or more, and loses nothing where the active copy
     can still give its last logs. safety-net mounts it at once as it is: the later logs are set aside, and the mail in
-    them comes again from Safety Net, which has to reach back as far as the lag.
+    them comes again from Safety Net, which has to reach back as far as the lag. point-in-time leaves production alone:
+    the copy is recovered to a moment with eseutil and mounted as a recovery database, to restore mailboxes from; it
+    needs a seed afterwards.
 
     copy: DATABASE/SERVER of a lagged copy; repeat it for several
     variant: all-logs; safety-net: as it is now, Safety Net sends the rest again; point-in-time: as at a moment
@@ -33,13 +35,10 @@ def lagged_copy_activate(
         raise BadParameter(
             "--logs-until goes with --variant point-in-time, and that with it", certain=("nothing was contacted",)
         )
-    if variant == "point-in-time":
-        raise NotSafe(
-            "point-in-time is not done by this tool yet",
-            certain=("nothing was contacted",),
-            next=("--variant all-logs, or safety-net",),
-        )
     found = yield from together(looked_at(estate, asked) for asked in copy)
+    if logs_until is not None:
+        for one in found:
+            within_lag(one, logs_until)
     cut = [one for one in found if variant == "safety-net" and not one.copy.mounted]
     ways = {
         one.copy.id: way
@@ -67,6 +66,8 @@ def lagged_copy_activate(
         )
         if variant == "safety-net":
             findings += yield from cut_over(one, ways[one.copy.id])
+        elif logs_until is not None:
+            findings += yield from back_to(one, logs_until)
         else:
             findings += yield from all_logs(one)
     return Findings(findings=tuple(findings))

@@ -10,10 +10,11 @@ from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, st
 from starover.steps.disaster import at
 from starover.steps.resubmitting import Utc, utc_text
 
-__all__ = ["LogFiles", "log_files", "logs_put_back", "logs_set_aside"]
+__all__ = ["CLEAN", "DIRTY", "NO_FILE", "LogFiles", "log_files", "logs_put_back", "logs_set_aside"]
 
 DIRTY = "Dirty Shutdown"
 CLEAN = "Clean Shutdown"
+NO_FILE = -1811
 MOVES = 3600.0
 """Seconds in which the logs of two weeks are moved within their volume."""
 
@@ -24,7 +25,7 @@ class LogFiles(Report):
     state: str
     """`Dirty Shutdown`, `Clean Shutdown`; empty: the file cannot be read, for it is in use."""
     code: int
-    """Of `eseutil /mh`; -1032: in use."""
+    """Of `eseutil /mh`; -1032: in use, -1811: there is no such file."""
     high: int
     """The newest log that the database requires; 0: none."""
     replayed: str
@@ -65,11 +66,12 @@ def logs_set_aside(
     """
     del database, folder
     certain = ("nothing was moved",)
-    if now.state == CLEAN:
+    if now.state == CLEAN or now.code == NO_FILE:
         if until is not None:
             return None  # it was recovered to that moment already
         return Blocked(
-            f"the database file of {identity} is in a clean state: somebody recovered it by hand",
+            f"the database file of {identity} is {'gone' if now.code == NO_FILE else 'in a clean state'}: "
+            "somebody recovered it by hand",
             certain=certain,
             next=(f"starover plan copy-seed --copy {identity.database}/{identity.server}",),
         )

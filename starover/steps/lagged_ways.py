@@ -1,11 +1,12 @@
 """What stands around a lagged copy that is put into service, and the ways to do it; knows no runbook.
 
-lagged-copy-activate: all-logs, safety-net. All readings come before the first change.
+lagged-copy-activate: all-logs, safety-net, point-in-time. All readings come before the first change.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from starover.errors import BadParameter, NotSafe
 from starover.estate import Estate, Server
@@ -14,17 +15,30 @@ from starover.runbook import Finding, Steps
 from starover.steps.around import Around, look_around
 from starover.steps.copies import CopyStatus, DatabaseCopies, copies_of
 from starover.steps.copy_spec import lag_text
+from starover.steps.disaster import at
 from starover.steps.gate import admit
 from starover.steps.lagged import REPLICATION, lagged_activated, lagged_cut_over, replay_seconds
 from starover.steps.lagged_logs import logs_set_aside
+from starover.steps.lagged_recovery import database_recovered, recovery_mounted
 from starover.steps.lags import held, safety_net_note, transport_config
 from starover.steps.moves import LOSSLESS, best_copies, moment_of, moved
 from starover.steps.nodes import core_group, owner_moved_off
 from starover.steps.recovery import planned
-from starover.steps.resubmitting import resubmit_requests
+from starover.steps.resubmitting import Utc, resubmit_requests
 from starover.steps.services import services_started
 
-__all__ = ["COMMENT", "Lagged", "Way", "all_logs", "cut_over", "looked_at", "serving", "way_to_cut"]
+__all__ = [
+    "COMMENT",
+    "Lagged",
+    "Way",
+    "all_logs",
+    "back_to",
+    "cut_over",
+    "looked_at",
+    "serving",
+    "way_to_cut",
+    "within_lag",
+]
 
 COMMENT = "lagged-copy-activate"
 
@@ -36,7 +50,13 @@ class Lagged:
     server: Server
     copy: CopyStatus
     all: DatabaseCopies
-    day: str
+    utc: str
+    """The clock of its host."""
+
+    @property
+    def day(self) -> str:
+        """Its date."""
+        return self.utc[:10]
 
 
 def looked_at(estate: Estate, asked: CopyId) -> Steps[Lagged]:
@@ -53,7 +73,7 @@ def looked_at(estate: Estate, asked: CopyId) -> Steps[Lagged]:
             next=(f"starover plan db-switchover --db {one.database} --to {one.server}",),
         )
     moment = yield from moment_of.read(server)
-    return Lagged(server, one, now, moment.utc[:10])
+    return Lagged(server, one, now, moment.utc)
 
 
 def serving(estate: Estate, one: Lagged) -> Steps:
@@ -80,6 +100,56 @@ def all_logs(one: Lagged) -> Steps[list[Finding]]:
 def _no_lag_left(one: Lagged) -> Finding:
     says = f"{one.copy.database} has no lagged copy any more: starover plan copies-lag --copy ... gives it another"
     return Finding(check="G-LAG", on=str(one.copy.id), level="warn", says=says)
+
+
+# -- point-in-time -----------------------------------------------------------------------------------------------------
+
+
+def name_until(until: Utc) -> str:
+    """A moment as it stands in names of folders and databases."""
+    return until.replace("-", "").replace(":", "")
+
+
+def within_lag(one: Lagged, until: Utc) -> None:
+    """Raises `NotSafe` where a copy is active, or cannot be taken back to that moment."""
+    now, wanted = at(one.utc), datetime.fromisoformat(until)
+    why = ""
+    if one.copy.active:
+        why = f"{one.copy.id} is the active copy"
+    elif now is not None and wanted >= now:
+        why = f"{until} is not in the past"
+    elif now is not None and wanted < now - one.copy.lag:
+        why = f"{one.copy.id} lags {lag_text(one.copy.lag)}: it has played what was written until {until} and later"
+    if why:
+        raise NotSafe(f"G-LAG: {why}", certain=("nothing was changed",), next=("another --logs-until, or --copy",))
+
+
+def back_to(one: Lagged, until: Utc) -> Steps[list[Finding]]:
+    """Recover it to a moment and mount that beside production; what to know afterwards. It is suspended by then."""
+    database, folder = one.copy.database, f"starover until {name_until(until)}"
+    name = f"{database} until {name_until(until)}"
+    yield logs_set_aside.on(one.server, identity=one.copy.id, database=database, folder=folder, until=until)
+    yield database_recovered.on(one.server, identity=one.copy.id, database=database, folder=folder, until=until).within(
+        replay_seconds(one.copy)
+    )
+    yield recovery_mounted.on(one.server, database=database, server=one.server.name, name=name, folder=folder)
+    return [
+        Finding(
+            check="recovery database",
+            on=name,
+            level="info",
+            says=f"restore from it: New-MailboxRestoreRequest -SourceDatabase '{name}' -SourceStoreMailbox ... "
+            "-TargetMailbox ...",
+        ),
+        Finding(
+            check="S-SEED",
+            on=str(one.copy.id),
+            level="warn",
+            says="stays suspended and has no file; when the mail is back: Dismount-Database and Remove-MailboxDatabase "
+            f"'{name}', remove the folders `{folder}`, then starover plan copy-seed "
+            f"--copy {one.copy.database}/{one.copy.server}",
+        ),
+    ]
 
 
 # -- safety-net --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,14 @@ from inner_lab import InnerLab
 
 from starover.changes import Blocked, Change
 from starover.errors import BadParameter, NotSafe
+from starover.names import CopyId
 from starover.runbook import Findings
 from starover.step import Risk
 from starover.steps.copies import DatabaseCopies
 from starover.steps.lagged import lagged_activated, replay_seconds
+from starover.steps.lagged_logs import LogFiles, logs_put_back, logs_set_aside
+from starover.steps.lagged_recovery import RecoveryDatabase, database_recovered, recovery_mounted
+from starover.values import Plain
 
 QUICK = 'name: quick\nextends: pa-4x2\ntuning: {snapshot_mb_per_s: "2000"}\n'
 LAGGED = "Enabled:True; Configured:7.00:00:00; MaxDelay:1.00:00:00; Actual:7.00:00:00"
@@ -89,6 +94,55 @@ def test_replication_runs_again_when_the_move_is_refused(tmp_path: Path) -> None
         assert database.active != "EX4"  # it came back where it was, or where it found a good copy meanwhile
         assert lab.world.server("EX1").services["MSExchangeRepl"].status == "Running"
         assert [event for event in lab.world.events if event.kind == "data_loss"] == []
+
+
+def test_it_is_recovered_to_a_moment_beside_production_and_seeded_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text(SHORT_LAG, "utf-8")
+    wanted: dict[str, Plain] = {"copy": ["DB01/EX4"], "variant": "point-in-time", "logs_until": "2026-11-20T13:00:00Z"}
+    with InnerLab(tmp_path / "lab.yaml", tmp_path) as lab:
+        made = lab.plan("lagged-copy-activate", wanted).plan
+        assert made.risk is Risk.DATA
+        ran = lab.apply(made)
+        assert ran.exit == 0, ran.error
+        world = lab.world
+        (name,) = [one.name for one in world.state.databases if one.recovery]
+        recovery, database = world.state.databases[name], world.state.databases["DB01"]
+        assert (recovery.state, database.active, database.state) == ("Mounted", "EX1", "Mounted")
+        files, until = world.server("EX4").files, datetime.fromisoformat("2026-11-20T13:00:00+00:00")
+        (aside,) = [one for one in files.children("E:\\Databases\\DB01") if one.folder]
+        late = [one for one in files.children(aside.path) if one.name.endswith(".log")]
+        assert late
+        assert all(one.modified > until for one in late)
+        (played,) = [one for one in world.events if one.kind == "database_recovered"]
+        assert min(int(one.name[3:11], 16) for one in late) == played.data["newest"] + 1  # type: ignore[operator]
+        assert lab.plan("lagged-copy-activate", wanted).plan.nothing
+        assert lab.run("copy-seed", copy=["DB01/EX4"]).exit == 0
+        copy = world.state.databases["DB01"].copies["EX4"]
+        assert (copy.status, copy.activation_suspended, copy.replay_lag_s) == ("Healthy", True, 7200)
+        assert world.violations() == []
+        for moment, why in (("2026-11-20T18:00:00Z", "not in the past"), ("2026-11-20T10:00:00Z", "has played what")):
+            with pytest.raises(NotSafe, match=why):
+                lab.plan("lagged-copy-activate", {**wanted, "logs_until": moment})
+
+
+def test_a_recovery_stops_before_what_would_be_wrong() -> None:
+    dirty = LogFiles(
+        state="Dirty Shutdown", code=0, high=20, replayed="2026-11-20T12:59:00Z", later=3, aside=0, folder="E:\\x"
+    )
+    wanted = {"identity": CopyId("DB01", "EX4"), "database": "DB01", "folder": "x"}
+    at_one, at_noon = "2026-11-20T13:00:00Z", "2026-11-20T12:00:00Z"
+    assert isinstance(logs_set_aside(dirty, **wanted, until=at_one), Change)  # type: ignore[arg-type]
+    passed = logs_set_aside(dirty, **wanted, until=at_noon)  # type: ignore[arg-type]
+    assert isinstance(passed, Blocked)
+    assert "has played what was written until 2026-11-20T12:59:00Z" in passed.why
+    assert isinstance(database_recovered(dirty, **wanted, until=at_one), Blocked)  # type: ignore[arg-type]
+    clean = msgspec.structs.replace(dirty, state="Clean Shutdown", later=0)
+    assert isinstance(logs_set_aside(clean, **wanted, until=None), Blocked)  # type: ignore[arg-type]
+    gone_on = msgspec.structs.replace(clean, aside=3)
+    assert isinstance(logs_put_back(gone_on, **wanted, until=None), Blocked)  # type: ignore[arg-type]
+    there = RecoveryDatabase(found=True, recovery=False, mounted=True, path="D:\\a.edb", file="D:\\b.edb", there=True)
+    for one in (there, msgspec.structs.replace(there, recovery=True)):
+        assert isinstance(recovery_mounted(one, database="DB01", server="EX4", name="R", folder="x"), Blocked)
 
 
 def test_what_cannot_be_had_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from starover_lab.cmdlets import (
     mail_flow,
     moves,
     queues,
+    recovery_databases,
     reference,
     resubmit,
     servers,
@@ -44,6 +45,7 @@ _EXCHANGE: dict[str, Body] = (
     | queues.BODIES
     | activation.BODIES
     | moves.BODIES
+    | recovery_databases.BODIES
     | resubmit.BODIES
     | virtual_directories.BODIES
     | client_access.BODIES

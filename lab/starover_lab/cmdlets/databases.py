@@ -254,6 +254,7 @@ def _database(here: Machine, database: Database, config: DatabaseConfig, dc: str
         "MasterType": "DatabaseAvailabilityGroup" if config.dag else "Server",
         "MountAtStartup": database.mount_at_startup,
         "Organization": "Exchange",
+        "Recovery": database.recovery,
         "Server": ad_id(database.active, "server", domain),
         "ServerName": database.active,
         "Servers": _servers(here, tuple(copy.server for copy in copies)),

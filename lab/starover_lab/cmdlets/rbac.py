@@ -50,6 +50,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
         "Get-MailboxDatabaseCopyStatus",
         "Get-MailboxServer",
         "Set-MailboxDatabase",
+        "New-MailboxDatabase",
         "Set-MailboxServer",
         "Mount-Database",
         "Dismount-Database",

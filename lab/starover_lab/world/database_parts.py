@@ -174,6 +174,8 @@ class Database:
     """Moves of the last hour, whoever wanted them."""
     stale_log_info: bool = False
     """Fault `lastlog_stale`."""
+    recovery: bool = False
+    """A recovery database: made over files that were recovered by hand, in no DAG."""
     kept_down: bool = False
     """Fault `anchor_database_down`: no copy of it can be mounted."""
     rivals: Names[Rival] = field(default_factory=Names[Rival])

@@ -55,6 +55,7 @@ from starover_lab.world.operator_changes import somebody
 from starover_lab.world.queues import Queues
 from starover_lab.world.reading import Reading
 from starover_lab.world.rebalance import Rebalance
+from starover_lab.world.recovery_databases import RecoveryDatabases
 from starover_lab.world.replication import Replication
 from starover_lab.world.safety_net import SafetyNet
 from starover_lab.world.seeding import Seeding
@@ -119,6 +120,7 @@ class World(DatabaseDoor):
         """DAG objects: New-, Set-, Remove-DatabaseAvailabilityGroup."""
         self.cluster_tasks = ClusterTasks(state, self._clusters, self._hosts, self._reading)
         """Cluster nodes started, stopped, forced, evicted and cleared; the quorum set by hand."""
+        self.recovery_databases = RecoveryDatabases(state, self.ad, self.copies)
         self.recovery = DagRecovery(state, self._clusters, self.cluster_tasks, witness, self.ad)
         """Stop-, Restore- and Start-DatabaseAvailabilityGroup."""
         self.members = Members(state, self._clusters, witness, self.ad, access_points, self.copies)
