@@ -25,7 +25,7 @@ from wsproto.utilities import LocalProtocolError, generate_accept_token
 
 BOT_TOKEN, APP_TOKEN = "xoxb-1-of-the-tests", "xapp-1-of-the-tests"
 TEAM = "T0TEAM"
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @dataclass
