@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -96,13 +96,26 @@ class Simulation:
     def __init__(self, world: World) -> None:
         self.world = world
         self._wishes: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._died: BaseException | None = None
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
 
     def _live(self) -> None:
-        while (wish := self._wishes.get()) is not None:
-            wish()
-            self.world.scheduler.pump()
+        try:
+            while (wish := self._wishes.get()) is not None:
+                wish()
+                self.world.scheduler.pump()
+        except BaseException as error:
+            self._died = error
+
+    def take(self, queue: SimpleQueue[T]) -> T:
+        """What comes next; raises when the simulation has died of a bug, and nothing will come any more."""
+        while True:
+            try:
+                return queue.get(timeout=1.0)
+            except Empty:
+                if not self._thread.is_alive():
+                    raise RuntimeError("the simulation has ended: nothing answers any more") from self._died
 
     def later(self, act: Callable[[], None]) -> None:
         """Have something done."""
@@ -119,7 +132,7 @@ class Simulation:
                 done.put((None, error))
 
         self._wishes.put(wish)
-        result, error = done.get()
+        result, error = self.take(done)
         if error is not None:
             raise error
         return result  # type: ignore[return-value]  # a T unless there was an error
@@ -139,15 +152,15 @@ class SimulatedClock:
         return self._simulation.world.scheduler.now
 
     def wait_until(self, when: datetime, /) -> None:
-        there = threading.Event()
+        there: SimpleQueue[None] = SimpleQueue()
         scheduler = self._simulation.world.scheduler
 
         def hold() -> None:
             scheduler.expect(0, answers=True)
-            scheduler.hold_until(when, there.set, answers=True)
+            scheduler.hold_until(when, lambda: there.put(None), answers=True)
 
         self._simulation.later(hold)
-        there.wait()
+        self._simulation.take(there)
 
     def expect(self, scripts: int, /) -> None:
         self._simulation.now(lambda: self._simulation.world.scheduler.expect(scripts, answers=True))
@@ -182,7 +195,7 @@ class InnerTransport:
         for script in batch:
             self._simulation.later(lambda script=script: self._begin(script, came.put))
         for _ in batch:
-            yield came.get()
+            yield self._simulation.take(came)
 
     def secrets(self) -> Sequence[str]:
         return [account.password for account in self._simulation.world.state.accounts]
