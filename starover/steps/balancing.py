@@ -165,10 +165,7 @@ def arn_name(arn: str) -> str:
     return parts[-2] if len(parts) > 2 else arn
 
 
-def _put_back(
-    prev: GroupHealth, server: Server, /, *, group: str, target: str, port: int, note: str = ""
-) -> Step | None:
-    del note
+def _put_back(prev: GroupHealth, server: Server, /, *, group: str, target: str, port: int) -> Step | None:
     was = prev.find(target, port)
     return (
         target_registered.on(server, group=group, target=target, port=port)
@@ -178,12 +175,10 @@ def _put_back(
 
 
 @step(check=group_health, apply="elbv2/deregister.call.j2", risk=Risk.SERVICE, undo=_put_back, repeatable=True)
-def target_leaving(
-    now: GroupHealth, /, *, group: str, target: str, port: int, note: str = ""
-) -> Change | Blocked | None:
+def target_leaving(now: GroupHealth, /, *, group: str, target: str, port: int) -> Change | Blocked | None:
     """A target that gets no new connections any more (S-LB-DRAIN). That it is gone is another fact.
 
-    G-LASTVIP: another target must be healthy. `note`: what a person should know of it.
+    G-LASTVIP: another target must be healthy.
     """
     found = now.find(target, port)
     if found is None or found.leaving or found.reason == _ABSENT:
@@ -196,7 +191,7 @@ def target_leaving(
             certain=(f"others: {', '.join(others) or 'none'}",),
             next=("bring another server into service first",),
         )
-    return Change(f"{arn_name(group)} {target}:{port}", found.state, "draining, then out", note)
+    return Change(f"{arn_name(group)} {target}:{port}", found.state, "draining, then out")
 
 
 def _take_out(prev: GroupHealth, server: Server, /, *, group: str, target: str, port: int) -> Step | None:

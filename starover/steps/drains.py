@@ -114,8 +114,8 @@ def drain(
     lonely, shifting = yield from _lonely(estate, server, facts, [one.cross for one in attributes])
     yield from _zone_away(estate, server, shifting, max(delays.values(), default=0))
     for one in targets:
-        note = lonely.get(one.group, "")
-        yield target_leaving.on(server, group=one.group, target=one.target, port=one.port, note=note)
+        leaving = target_leaving.on(server, group=one.group, target=one.target, port=one.port)
+        yield leaving.warned(lonely.get(one.group, ""))  # that rests on others' health, which moves by itself
         undo.append(target_registered.on(server, group=one.group, target=one.target, port=one.port))
     for one in targets:
         settle = Settle(every=5, limit=delays[one.group] + 60)

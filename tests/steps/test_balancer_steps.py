@@ -165,7 +165,8 @@ def test_without_zonal_shift_it_is_said(tmp_path: Path) -> None:
     with InnerLab("aws-2az", tmp_path) as lab:
         (only,) = lab.plan("elb-drain", server="ExchangeNode1").plan.changes
         assert only.change is not None
-        assert "no zonal shift is enabled" in only.change.note
+        assert "no zonal shift is enabled" in only.change.warning
+        assert only.change.bound.shown == "", "who else is healthy moves by itself, and binds no plan"
 
 
 def test_a_zone_that_is_none_is_a_mistake(lab: InnerLab) -> None:

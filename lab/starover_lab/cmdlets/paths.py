@@ -7,6 +7,7 @@ drives of other providers do not exist here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from starover_lab.cmdlets.exsetup import files_of, version_info
 from starover_lab.cmdlets.machine import given_list, machine
@@ -150,17 +151,23 @@ def provider_notes(path: str) -> list[tuple[str, Value]]:
         ("PSPath", f"{_PROVIDER}::{path}"),
         ("PSParentPath", f"{_PROVIDER}::{above}" if above else ""),
         ("PSChildName", path.rpartition("\\")[2]),
-        (
-            "PSDrive",
-            product(["System.Management.Automation.PSDriveInfo", "System.Object"], [("Name", drive)], text=drive),
-        ),
-        (
-            "PSProvider",
-            product(
-                ["System.Management.Automation.ProviderInfo", "System.Object"], [("Name", "FileSystem")], text=_PROVIDER
-            ),
-        ),
+        ("PSDrive", _drive(drive)),
+        ("PSProvider", _file_system()),
     ]
+
+
+@lru_cache(maxsize=26)
+def _drive(letter: str) -> PSObject:
+    """Shared by all items of a drive, as in PowerShell."""
+    return product(["System.Management.Automation.PSDriveInfo", "System.Object"], [("Name", letter)], text=letter)
+
+
+@lru_cache(maxsize=1)
+def _file_system() -> PSObject:
+    """The one provider."""
+    return product(
+        ["System.Management.Automation.ProviderInfo", "System.Object"], [("Name", "FileSystem")], text=_PROVIDER
+    )
 
 
 def item(call: Invocation, entry: Entry, *, listed: bool = False) -> PSObject:

@@ -98,9 +98,8 @@ $later = [long]0
 $replayed = ''
 if ($state -eq 'Dirty Shutdown') {
 $open = '{0}.log' -f $prefix
-$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { ($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open })
 $until = ([datetime]'2026-11-20T14:30:00Z').ToUniversalTime()
-$logs = @($logs | Where-Object { $_.LastWriteTimeUtc -gt $until })
+$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { (($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open) -and $_.LastWriteTimeUtc -gt $until } | Select-Object -ExpandProperty Name)
     $later = [long]$logs.Count
     $newest = '{0}\{1}' -f $folder, $last
     if (Test-Path -LiteralPath $newest) { $replayed = [string](Get-Item -LiteralPath $newest -ErrorAction Stop).LastWriteTimeUtc.ToString('o') }
@@ -158,9 +157,8 @@ $later = [long]0
 $replayed = ''
 if ($state -eq 'Dirty Shutdown') {
 $open = '{0}.log' -f $prefix
-$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { ($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open })
 $until = ([datetime]'2026-11-20T14:30:00Z').ToUniversalTime()
-$logs = @($logs | Where-Object { $_.LastWriteTimeUtc -gt $until })
+$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { (($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open) -and $_.LastWriteTimeUtc -gt $until } | Select-Object -ExpandProperty Name)
     $later = [long]$logs.Count
     $newest = '{0}\{1}' -f $folder, $last
     if (Test-Path -LiteralPath $newest) { $replayed = [string](Get-Item -LiteralPath $newest -ErrorAction Stop).LastWriteTimeUtc.ToString('o') }

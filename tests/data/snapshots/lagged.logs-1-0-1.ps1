@@ -98,7 +98,7 @@ $later = [long]0
 $replayed = ''
 if ($state -eq 'Dirty Shutdown') {
 $open = '{0}.log' -f $prefix
-$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { ($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open })
+$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -Name -ErrorAction Stop | Where-Object { ($_.Length -eq 15 -and $_ -gt $last) -or $_ -eq $open })
     $later = [long]$logs.Count
     $newest = '{0}\{1}' -f $folder, $last
     if (Test-Path -LiteralPath $newest) { $replayed = [string](Get-Item -LiteralPath $newest -ErrorAction Stop).LastWriteTimeUtc.ToString('o') }
@@ -156,7 +156,7 @@ $later = [long]0
 $replayed = ''
 if ($state -eq 'Dirty Shutdown') {
 $open = '{0}.log' -f $prefix
-$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { ($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open })
+$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -Name -ErrorAction Stop | Where-Object { ($_.Length -eq 15 -and $_ -gt $last) -or $_ -eq $open })
     $later = [long]$logs.Count
     $newest = '{0}\{1}' -f $folder, $last
     if (Test-Path -LiteralPath $newest) { $replayed = [string](Get-Item -LiteralPath $newest -ErrorAction Stop).LastWriteTimeUtc.ToString('o') }

@@ -88,9 +88,9 @@ if ($code -eq 0) {
 $last = '{0}{1:X8}.log' -f $prefix, $high
 if ($state -ne 'Dirty Shutdown') { throw 'the database file is in use, or needs no log: none of its logs may be moved' }
 $open = '{0}.log' -f $prefix
-$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -ErrorAction Stop | Where-Object { ($_.Name.Length -eq 15 -and $_.Name -gt $last) -or $_.Name -eq $open })
+$logs = @(Get-ChildItem -LiteralPath $folder -Filter ('{0}*.log' -f $prefix) -File -Name -ErrorAction Stop | Where-Object { ($_.Length -eq 15 -and $_ -gt $last) -or $_ -eq $open })
 New-Item -Path $aside -ItemType Directory -Force -Confirm:$false -ErrorAction Stop | Out-Null
-foreach ($log in @($logs | Sort-Object -Property Name -Descending)) { Move-Item -LiteralPath $log.FullName -Destination $aside -Confirm:$false -ErrorAction Stop }
+foreach ($log in @($logs | Sort-Object -Descending)) { Move-Item -LiteralPath ('{0}\{1}' -f $folder, $log) -Destination $aside -Confirm:$false -ErrorAction Stop }
 }
 $staroverBegin = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.begin'
 $staroverEnd = 'C:\ProgramData\Starover\receipts\6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11.end'
