@@ -80,6 +80,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     missed: Literal["report", "run"] = "report"
     tell: tuple[dict[str, object], ...] = ()
     when: Literal["always", "trouble"] = "always"
+    experimental: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,8 @@ class Job:
     """Of a time that passed without it: only say so, or run when it is noticed and the window allows it."""
     tell: tuple[Told, ...] = ()
     when: Literal["always", "trouble"] = "always"
+    experimental: bool = False
+    """Somebody wants a runbook without a certificate to change LIVE."""
     lines: Mapping[Place, int] = field(default_factory=dict[Place, int], compare=False)
 
     @property
@@ -158,6 +161,7 @@ def read_job(source: str, name: str, shown: str) -> Job:
                 missed=file.missed,
                 tell=tuple(one for one in told if one is not None),
                 when=file.when,
+                experimental=file.experimental,
                 lines=text.lines,
             )
     found = [f"{shown}:{one.line}: {one.text}" for one in sorted(set(problems))]

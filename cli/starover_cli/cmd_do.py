@@ -17,7 +17,7 @@ from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.exchange_steps import name_exchange_steps
 from starover_cli.plan_files import find_approval, load_plan
-from starover_cli.prompt import Answers, consent
+from starover_cli.prompt import Answers, agree_to_experiment, consent
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
 from starover_cli.room import Room, who
 from starover_cli.runbook_group import RunbookGroup
@@ -59,6 +59,11 @@ _FLAGS: Mapping[str, Callable[[Any], Any]] = {
         metavar="REASON",
         default="",
         help="Nobody else can be reached: replaces the second person alone, and stands first in every report.",
+    ),
+    "experimental": click.option(
+        "--experimental",
+        is_flag=True,
+        help="Answer the question whether a runbook without a certificate may be used on LIVE.",
     ),
 }
 """What a person may answer beforehand, by the name of the argument."""
@@ -146,6 +151,8 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
     if not stale(made, now):
+        if _asks_of_experiment(room, made):
+            agree_to_experiment(made, settings.console, answered=bool(given.get("experimental")))
         before = look_before(room, made, dag)
         if before is not None and settings.console.interactive and not settings.json:
             settings.console.result("\n" + map_text(before, settings.console.width))
@@ -175,6 +182,16 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
     with copies_go_out(room):
         return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
+
+
+def _asks_of_experiment(room: Room, made: Plan) -> bool:
+    """Whether the plan changes something on LIVE by a runbook that has no certificate (docs/decisions/gold.md)."""
+    from starover.certificates import is_experimental
+    from starover.drivers.past import UNDO
+    from starover.step import Risk
+
+    asks = made.risk is not Risk.READ and made.runbook != UNDO  # nobody is held up on the way back
+    return asks and not room.estate.lab and is_experimental(room.content, made.runbook)
 
 
 @click.command()

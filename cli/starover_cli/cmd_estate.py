@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from starover.certificates import certificate
 from starover.errors import BadParameter
 from starover_cli import cmd_discover
 from starover_cli.settings import common, settings_of
@@ -35,7 +36,10 @@ def _list(ctx: click.Context) -> int:
     settings = settings_of(ctx)
     content = settings.parts.content(settings)
     if settings.json:
-        books = [{**runbook_data(one), "folder": content.folder_of(name)} for name, one in content.runbooks.items()]
+        books = [
+            {**runbook_data(one, certificate(content, name)), "folder": content.folder_of(name)}
+            for name, one in content.runbooks.items()
+        ]
         settings.console.raw(machine.document([*books, *(broken_data(one) for one in content.broken)]))
     else:
         settings.console.result(runbooks_text(content, settings.console.width))
@@ -49,11 +53,12 @@ def _list(ctx: click.Context) -> int:
 def runbooks_show(ctx: click.Context, name: str) -> int:
     """One runbook: what it does, what it takes."""
     settings = settings_of(ctx)
-    one = settings.parts.content(settings).runbook(name)
+    content = settings.parts.content(settings)
+    one, tests = content.runbook(name), certificate(content, name)
     if settings.json:
-        settings.console.raw(machine.document(runbook_data(one)))
+        settings.console.raw(machine.document(runbook_data(one, tests)))
     else:
-        settings.console.result(runbook_text(one, settings.console.width))
+        settings.console.result(runbook_text(one, settings.console.width, tests))
     return 0
 
 

@@ -89,12 +89,19 @@ def bound(room: Room, job: Job) -> tuple[AnyRunbook, dict[str, tuple[str, ...]]]
 
 def remarks(room: Room, job: Job) -> Sequence[str]:
     """What a person should know of a job that is right."""
+    from starover.certificates import is_experimental
     from starover.step import Risk
 
     if job.runbook == COMMAND:
         return ()
     danger = room.content.runbook(job.runbook).risk
+    said: list[str] = []
     if danger.rank >= Risk.DATA.rank:
         waits = "where its plan does, the job ends with exit 4 and waits for a person"
-        return (f"{job.runbook} can reach danger {danger.value}: {waits}",)
-    return ()
+        said.append(f"{job.runbook} can reach danger {danger.value}: {waits}")
+    rough = not room.estate.lab and danger is not Risk.READ and is_experimental(room.content, job.runbook)
+    if rough and not job.experimental:
+        said.append(
+            f"{job.runbook} is experimental: on LIVE it changes nothing unless the job says `experimental: true`"
+        )
+    return said

@@ -124,7 +124,7 @@ def _do(own: Settings, job: Job) -> int:
 
     with Room(own, own.parts) as room:
         runbook, values = bound(room, job)
-    return perform_runbook(own, runbook, values, exit_code=True, yes=True)
+    return perform_runbook(own, runbook, values, exit_code=True, yes=True, experimental=job.experimental)
 
 
 def _speak(settings: Settings, job: Job, message: Message, code: int) -> tuple[str, ...]:

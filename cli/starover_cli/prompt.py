@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starover.steps.losses import AcceptedLoss
     from starover_cli.console import Console
 
-__all__ = ["TICKET", "Answers", "NotConfirmed", "consent"]
+__all__ = ["TICKET", "Answers", "NotConfirmed", "agree_to_experiment", "consent"]
 
 TICKET = re.compile(r"[A-Za-z0-9._#-]{1,64}")
 BREAK_GLASS = "break_glass"
@@ -96,6 +96,27 @@ def consent(
     if _refused(plan, approval, now) or (not asks_ticket and _forbidden(approval, held)):
         return approval
     return _ask_grave(plan, console, answers, approval, losses, dag)
+
+
+def agree_to_experiment(plan: Plan, console: Console, *, answered: bool) -> None:
+    """Ask whether a runbook without a certificate may change something on LIVE; `answered`: with `--experimental`.
+
+    Raises `NotConfirmed` for a no, and where nobody is there to be asked.
+    """
+    if answered:
+        return
+    if not console.interactive:
+        raise NotConfirmed(
+            f"{plan.runbook} is experimental, nobody is here to be asked, and this is LIVE.",
+            certain=[
+                "nothing was sent but reads.",
+                "it has no certificate: see starover runbooks show " + plan.runbook,
+            ],
+            next=[f"starover apply {plan.id} --experimental"],
+        )
+    console.note(f"{plan.runbook} is experimental: it has no certificate (starover runbooks show {plan.runbook}).")
+    if console.ask("Use it on LIVE all the same? [y/N] ").casefold() not in ("y", "yes"):
+        raise _no(plan, "--experimental")
 
 
 def _glass(plan: Plan, answers: Answers) -> str:

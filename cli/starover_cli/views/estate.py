@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from starover.certificates import is_experimental
 from starover.changes import Risk
 from starover_cli.views.head import next_block
 from starover_cli.views.text import label_block, plural, table, wrap
@@ -35,11 +36,16 @@ def runbooks_text(content: Content, width: int = 100) -> str:
     order = [*(one for one in GROUPS if one in folders), *sorted(folders - set(GROUPS))]
     widest = max((len(name) for name in found), default=0)
     blocks = [wrap(f"danger, at most: {'  '.join(_DANGERS.values())}", width)] if found else []
+    rough = {name for name, one in found.items() if one.risk is not Risk.READ and is_experimental(content, name)}
+    if rough:
+        blocks[0] += wrap(
+            "* experimental: asks before it changes anything on LIVE; the others are gold, or only look", width
+        )
     for folder in order:
         lines = [folder] if folder else []
         for name, one in found.items():
             if content.folder_of(name) == folder:
-                row = f"  {name.ljust(widest)}  {one.risk.value}  {one.summary}"
+                row = f"  {name.ljust(widest)}  {one.risk.value}{'*' if name in rough else ' '} {one.summary}"
                 lines += wrap(row, width, " " * (widest + 7))
         blocks.append(lines)
     refused = [line for one in content.broken for line in _broken(one, width)]
@@ -62,8 +68,8 @@ def _broken(one: Broken, width: int) -> list[str]:
     ]
 
 
-def runbook_text(one: AnyRunbook, width: int = 100) -> str:
-    """The page of one runbook."""
+def runbook_text(one: AnyRunbook, width: int = 100, tests: Mapping[str, str] | None = None) -> str:
+    """The page of one runbook. `tests`: its certificate, empty for one that is experimental; None: nothing is said."""
     rows: list[tuple[str, str]] = []
     for parameter in one.parameters:
         text = parameter.help.rstrip(".")
@@ -82,14 +88,29 @@ def runbook_text(one: AnyRunbook, width: int = 100) -> str:
     ]
     if rows:
         parts.append("\n".join(label_block(rows, width, label)))
+    if tests is not None:
+        parts.append("\n".join(_certificate(one, tests, width)))
     needed = " ".join(f"{each.option} {each.kind}" for each in one.parameters if each.required)
     parts.append(next_block([f"starover plan {one.name} {needed}".rstrip()]))
     return "\n\n".join(parts)
 
 
-def runbook_data(one: AnyRunbook) -> dict[str, object]:
-    """The same for a machine: enough to make a form."""
+def _certificate(one: AnyRunbook, tests: Mapping[str, str], width: int) -> list[str]:
+    if not tests and one.risk is Risk.READ:
+        return ["experimental: it has no certificate; it only looks"]
+    if not tests:
+        text = (
+            "experimental: it has no certificate, and asks before it changes anything on LIVE (--experimental answers)"
+        )
+        return wrap(text, width)
+    rows = [(trial.replace("_", " "), node.rpartition("/")[2]) for trial, node in tests.items()]
+    return ["gold: held to these tests, each of which tries it on the lab", *table(rows, indent=2)]
+
+
+def runbook_data(one: AnyRunbook, tests: Mapping[str, str]) -> dict[str, object]:
+    """The same for a machine: enough to make a form. `tests`: its certificate."""
     return {
+        "certificate": dict(tests),
         "name": one.name,
         "summary": one.summary,
         "risk": one.risk.value,

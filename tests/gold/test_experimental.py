@@ -1,0 +1,52 @@
+"""What has no certificate asks before it changes anything on LIVE; on a lab, and of gold runbooks, nobody asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from inner_cli import typed
+from inner_lab import InnerLab
+
+from starover.jobs import read_job
+from starover.journal import run_ids
+
+GOLD = ("run", "copies-suspend", "--db", "DB01", "--server", "EX3", "--mode", "full", "--yes")
+ROUGH = ("run", "pam-move", "--to", "EX4")
+
+
+def writes(lab: InnerLab) -> int:
+    return sum(script.mutates for script in lab.transport.sent)
+
+
+def test_live_asks_and_a_flag_answers(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.estate = msgspec.structs.replace(lab.estate, lab=False)
+        refused = typed(lab, *ROUGH, "--yes")
+        assert refused.exit_code == 2
+        assert "pam-move is experimental" in refused.stderr
+        assert "--experimental" in refused.stderr
+        assert writes(lab) == 0
+        assert typed(lab, *ROUGH, "--yes", "--experimental").exit_code == 0
+        moved = writes(lab)
+        assert moved > 0
+        back = [typed(lab, "undo", run, "--yes") for run in run_ids(lab.folder)]
+        assert 0 in [one.exit_code for one in back], "the way back does not ask"
+        assert not [one for one in back if "experimental" in one.stderr]
+        moved = writes(lab)
+        assert typed(lab, *GOLD).exit_code == 0, "a gold runbook does not ask"
+        assert writes(lab) > moved
+        assert typed(lab, "run", "quorum-report").exit_code in (0, 1), "what only looks does not, either"
+
+
+def test_a_lab_never_asks(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        assert typed(lab, *ROUGH, "--yes").exit_code == 0
+        assert writes(lab) > 0
+
+
+@pytest.mark.parametrize(("line", "wanted"), [("", False), ("experimental: true\n", True)])
+def test_a_job_says_so_in_its_file(line: str, wanted: bool) -> None:
+    job = read_job(f"runbook: pam-move\nschedule: 0 22 * * 6\n{line}", "move", "jobs/move.yaml")
+    assert job.experimental is wanted

@@ -1,0 +1,230 @@
+"""What a gold runbook is held to, each trial with each runbook: a few every day, all of them in `make test-all`."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from crash_points import Points, Stage, key_of, killed
+from fault_points import KINDS, open_run
+from gold import ALL, LOOKS, case_of, chosen
+from hostile import escaped, places, strings, tried
+from inner_lab import InnerLab
+from three_ways import Case
+
+from starover.content import find
+from starover.drivers.local import Ran
+from starover.errors import BadParameter, Mistake, Refused, RemoteFailure, StaroverError
+from starover.transport import Answer, Script
+
+_F = TypeVar("_F", bound=Callable[..., None])
+SEED = 20261120
+POINTS = 12 if ALL else 2
+"""Journal writes, or scripts, at which each run is struck."""
+STRINGS = strings(200, SEED) if ALL else strings(200, SEED)[:8]
+
+
+def held(test: _F) -> _F:
+    """With each runbook of its trial that is chosen now."""
+    made: _F = pytest.mark.parametrize("book", chosen(test.__name__.removeprefix("test_")))(test)
+    return made
+
+
+def steps(ran: Ran) -> set[str]:
+    return {step.kind for step in ran.steps if step.state == "changed"}
+
+
+def writes(lab: InnerLab) -> list[str]:
+    return [script.operation for script in lab.transport.sent if script.mutates]
+
+
+def broken(lab: InnerLab, earlier: int) -> set[str]:
+    return {one.id for one in lab.world.invariants.violations[earlier:]}
+
+
+@held
+def test_run_twice(book: str, tmp_path: Path) -> None:
+    """The second time there is nothing to do, and nothing is sent but reads."""
+    case = case_of(book)
+    with case.lab(tmp_path) as lab:
+        first = lab.run(book, case.parameters)
+        assert first.exit == 0, first.error
+        assert steps(first) == set(case.brings)
+        sent = writes(lab)
+        again = lab.plan(book, case.parameters)
+        assert [step for step in again.plan.steps if step.change is not None] == []
+        assert lab.apply(again.plan).state in ("nothing", "done")
+        assert writes(lab) == sent
+
+
+class _CaseStage(Stage):
+    """A case up to its plan: what `Stage` is for a scenario."""
+
+    def __init__(self, case: Case, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        with killed(lambda _bodies: None):
+            self.lab = case.lab(folder)
+            self.plan = self.lab.plan(case.book, case.parameters).plan
+        self._audited, self._events = self.lab.do(lambda world: (len(world.state.audit), len(world.state.log.events)))
+        self.kills = 0
+
+
+@held
+def test_killed_at_a_journal_write(book: str, tmp_path: Path) -> None:
+    """Another machine that has the journals comes to the same end, and nothing is done twice."""
+    case = case_of(book)
+    keys: list[Any] = []
+    with _CaseStage(case, tmp_path / "lived" / "home") as stage:
+        lived = stage.play(lambda bodies: keys.append(key_of(bodies)))
+    assert lived.ended, lived.error
+    points = Points(keys)
+    chance = random.Random(f"{SEED} {book}")
+    wanted = set(chance.sample(points.all, min(POINTS, len(points.all))))
+    strike = points.strike(4, lambda key, when: (key, when) in wanted)
+    with _CaseStage(case, tmp_path / "killed" / "home") as stage:
+        story = stage.play(strike, move=True)
+    assert story.legs > 1
+    assert [fault for fault in story.faults(lived) if not fault.startswith("invariants")] == []
+    assert set(story.broken) <= set(lived.broken)
+
+
+class _Striker:
+    """One accident at one script, or from it on."""
+
+    def __init__(self, number: int, kind: str) -> None:
+        self.number, self.kind = number, kind
+        self.seen, self.host = 0, ""
+
+    def __call__(self, script: Script) -> str | None:
+        self.seen += 1
+        if self.seen == self.number:
+            self.host = script.server.name
+        elif self.kind in ("before", "after") or script.server.name != self.host:
+            return None
+        return {"gone": "before", "mute": "after"}.get(self.kind, self.kind)
+
+
+@held
+def test_struck_on_the_wire(book: str, tmp_path: Path) -> None:
+    """Whatever is lost, it ends right, or stops with a word about it; when all is well again it comes to its end."""
+    case = case_of(book)
+    with case.lab(tmp_path / "lived") as lab:
+        before, counter = lab.transport.ran.copy(), _Striker(0, "before")
+        lab.transport.accident = counter
+        assert lab.run(book, case.parameters).exit == 0
+        scripts, wanted = counter.seen, (lab.transport.ran - before).total()
+    chance = random.Random(f"{SEED} {book}")
+    for number in chance.sample(range(1, scripts + 1), min(POINTS if ALL else 1, scripts)):
+        kind = chance.choice(KINDS)
+        with case.lab(tmp_path / f"{kind}{number}") as lab:
+            before, earlier = lab.transport.ran.copy(), len(lab.world.invariants.violations)
+            lab.transport.accident = _Striker(number, kind)
+            ended = _leg(lambda: lab.run(book, case.parameters))
+            lab.transport.accident = lambda _script: None
+            for _ in range(4):
+                if ended == 0:
+                    break
+                lab.later(120)
+                left = open_run(lab.folder)
+                ended = _leg(lambda: lab.resume(left) if left else lab.run(book, case.parameters))  # noqa: B023
+            done = lab.transport.ran - before
+            assert ended == 0, f"{kind} at script {number}"
+            assert set(done.values()) <= {1}
+            assert done.total() == wanted
+            assert broken(lab, earlier) <= set(case.breaks)
+
+
+def _leg(act: Callable[[], Ran]) -> int:
+    """The exit code of one process's work; a bug fails the test."""
+    try:
+        return act().exit
+    except StaroverError as found:
+        error = found
+    assert type(error) is not StaroverError, error.what
+    return error.exit
+
+
+@held
+def test_hostile_values(book: str, tmp_path: Path) -> None:
+    """Refused as a parameter, or harmless: within a literal only, in whatever is sent."""
+    books = {book: find().runbooks[book]}
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        for place in places(books):
+            for text in STRINGS if ALL else random.Random(f"{SEED} {place.name}").sample(STRINGS, 2):
+                said = tried(lab, place, text)
+                where = f"{place.name} {text[:60]!a}"
+                assert said.error is None or isinstance(said.error, BadParameter | Mistake | Refused | RemoteFailure), (
+                    where
+                )
+                assert escaped(text, said) == [], where
+                assert not said.wrote, where
+
+
+@held
+def test_by_run_command_too(book: str, tmp_path: Path) -> None:
+    """The same steps over the road of Run Command, the scripts being what an agent gets."""
+    case = case_of(book)
+    with replace(case, roads=("ssm",)).lab(tmp_path) as lab:
+        before, earlier = lab.transport.ran.copy(), len(lab.world.invariants.violations)
+        ran = lab.run(book, case.parameters)
+        assert ran.exit == 0, ran.error
+        assert steps(ran) == set(case.brings)
+        assert set((lab.transport.ran - before).values()) <= {1}
+        assert broken(lab, earlier) <= set(case.breaks)
+        if book not in LOOKS:
+            return
+        assert writes(lab) == []
+
+
+class _WhatIf:
+    """Before a write whose cmdlets have -WhatIf is sent, its twin that has it is: nothing may come of it but words."""
+
+    def __init__(self, lab: InnerLab) -> None:
+        self._lab, self._inner = lab, lab.transport
+        self.tried, self.faults = 0, list[str]()
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        for script in batch:
+            if script.mutates and script.way == "script" and "-Confirm:$false" in script.text:
+                self._try(script)
+        yield from self._inner.run(batch)
+
+    def _try(self, script: Script) -> None:
+        twin = re.sub(r"[0-9a-f](?=')", lambda digit: "f" if digit[0] != "f" else "0", script.operation + "'")[:-1]
+        text = script.text.replace(script.operation, twin).replace("-Confirm:$false", "-WhatIf")
+        before = self._changes()
+        (answer,) = self._inner.run([replace(script, id=f"whatif {script.id}", text=text, operation=twin)])
+        self._lab.clock.expect(1)  # the write itself, which was announced, and whose place its twin has taken
+        self.tried += 1
+        if answer.error is not None or answer.failed:
+            self.faults.append(f"{script.operation}: {answer.error or [one.message for one in answer.errors]}")
+        if self._changes() != before:
+            self.faults.append(f"{script.operation}: -WhatIf changed something")
+
+    def _changes(self) -> int:
+        return self._lab.do(lambda world: len(world.state.audit))
+
+    def secrets(self) -> Sequence[str]:
+        return self._inner.secrets()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+@held
+def test_whatif_agrees_with_the_plan(book: str, tmp_path: Path) -> None:
+    """What the plan wants done Exchange would do: -WhatIf refuses none of it, and does none of it."""
+    case = case_of(book)
+    with case.lab(tmp_path) as lab:
+        asking = _WhatIf(lab)
+        lab.carrier = asking
+        ran = lab.run(book, case.parameters)
+        assert ran.exit == 0, ran.error
+        assert steps(ran) == set(case.brings)
+        assert asking.faults == []
