@@ -114,7 +114,7 @@ class Desk:
         except StaroverError as error:
             self._failed(heard, error)
         except Exception as error:  # a bug of ours: said in one sentence, kept in a file
-            self._failed(heard, write_crash(error, self.bench.settings.state))
+            self._failed(heard, write_crash(error, self.bench.settings.state, self.bench.secrets))
 
     def _failed(self, heard: Heard, error: StaroverError) -> None:
         with suppress(NotTold):

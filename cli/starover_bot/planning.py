@@ -112,8 +112,11 @@ def card_of(
     where = read_where(room, [step.host for step in made.steps], str(made.parameters.get("dag") or ""))
     room.settings.ticket = card.ticket
     kept_of(room.settings).results.clear()
-    second = seconds[-1] if seconds else None
-    show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
+    presses, room.settings.by = room.settings.by, made.by  # what the policy says is said of who asked
+    try:
+        show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=seconds[-1] if seconds else None)
+    finally:
+        room.settings.by = presses
     shown = [_kept(room), _map(room, made, drawn)]
     # what it stops, forces, may lose, and what makes it void
     shown.append(approval_text(made, WIDTH) if needs_digest(made.risk) else f"digest   {made.digest}")

@@ -14,6 +14,7 @@ from starover_cli.settings import Settings
 from starover.approval import Second
 from starover.house import House
 from starover.policy import Policy
+from starover.transport import Transport
 
 __all__ = ["WIDTH", "ChatRoom", "Kept", "Secrets", "kept_of"]
 
@@ -92,24 +93,26 @@ class Secrets:
     def __init__(self, own: tuple[str, ...]) -> None:
         """`own`: the bot's tokens."""
         self._known = set(own)
-        self._open: list[Room] = []
+        self._open: dict[int, Room] = {}
 
     def __call__(self) -> list[str]:
         """All of them, now."""
-        for room in list(self._open):
-            self._known.update(room.transport.secrets())
+        for room in list(self._open.values()):
+            made: Transport | None = room.__dict__.get("transport")
+            if made is not None:  # what was never made has learnt nothing
+                self._known.update(made.secrets())
         return list(self._known)
 
     @contextmanager
     def of(self, room: ChatRoom) -> Generator[ChatRoom]:
         """The room, opened; what it learns counts from now on, and after it too."""
         with room:
-            self._open.append(room)
+            self._open[id(room)] = room
             try:
                 yield room
             finally:
                 self()
-                self._open.remove(room)
+                del self._open[id(room)]
 
 
 def kept_of(settings: Settings) -> Kept:

@@ -29,6 +29,8 @@ rules:
     D: {by: [operators], approved_by: [approvers]}
     X: {by: [operators], approved_by: [approvers], chat: true}
 """
+ALONE = POLICY.replace("S: {by: [operators], second: true, approved_by: [approvers]}", "S: {by: [operators]}")
+"""The same, where an interruption needs no second person."""
 ANNA, BEN, CHRIS = "U0ANNA", "U0BEN", "U0CHRIS"
 
 

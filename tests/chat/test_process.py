@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from chat.chat_bot import ANNA, POLICY
+from chat.chat_bot import ALONE, ANNA
 from chat.slack_stand_in import APP_TOKEN, BOT_TOKEN, StandIn
 from lab_cli import Place, lab
 
@@ -18,8 +18,6 @@ pytestmark = [
     pytest.mark.wire,
     pytest.mark.skipif("STAROVER_STORIES" not in os.environ, reason="starts a lab and two bots: make test-all"),
 ]
-
-ALONE = POLICY.replace("S: {by: [operators], second: true, approved_by: [approvers]}", "S: {by: [operators]}")
 
 
 @contextmanager

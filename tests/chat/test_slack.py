@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chat.chat_bot import ANNA, BEN, CHRIS, POLICY, bot, settings_of
+from chat.chat_bot import ALONE, ANNA, BEN, CHRIS, POLICY, bot, settings_of
 from chat.slack_stand_in import BOT_TOKEN, TEAM, Message, StandIn
 from inner_lab import InnerLab
 from starover_bot.asks import Apply
@@ -16,7 +17,7 @@ from starover_bot.ledger import Open
 from starover_bot.saying import Following
 from starover_bot.slack import SlackChannel, client_of
 
-from starover.events import Told
+from starover.events import StepBegan, Told
 from starover.journal import Begun, read_journal, run_ids
 
 
@@ -133,7 +134,11 @@ def test_without_a_policy_nobody_has_rights(slack: StandIn, lab: InnerLab) -> No
         (lab.folder / "policy.yaml").unlink()
         slack.type(ANNA, "status")
         desk.wait()
-    slack.whisper(ANNA, "there is no policy.yaml")
+        slack.whisper(ANNA, "there is no policy.yaml")
+        (lab.folder / "policy.yaml").write_text("peple: {}\n", encoding="utf-8")
+        slack.type(ANNA, "status")
+        desk.wait()
+        slack.whisper(ANNA, "policy.yaml:1")
     assert slack.messages == {}
 
 
@@ -202,6 +207,38 @@ def test_a_bot_that_is_not_in_the_channel_says_so(slack: StandIn, lab: InnerLab,
     assert "copies-suspend           L  " in slack.whisper(ANNA, "the runbooks")
     slack.type(ANNA, "plan copies-suspend --help")
     assert "--mode" in slack.whisper(ANNA, "plan copies-suspend")
+
+
+def test_a_run_is_stopped_after_its_step_and_goes_on(
+    slack: StandIn, lab: InnerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, began, go = Following.tell, threading.Event(), threading.Event()
+
+    def tell(self: Following, told: Told) -> None:
+        whole(self, told)
+        if isinstance(told.event, StepBegan):
+            began.set()
+            assert go.wait(60)
+
+    monkeypatch.setattr(Following, "tell", tell)
+    with bot(slack, lab, ALONE) as desk:
+        slack.type(ANNA, "plan maintenance-start —server EX1 —redirect-to EX2")
+        card = slack.message("maintenance-start", "risk S", "[Apply]")
+        slack.press(ANNA, card, "Apply")
+        assert began.wait(60)
+        running = slack.message("[Stop]", thread=True)
+        stop = running.button("Stop")
+        slack.press(CHRIS, running, stop)
+        slack.whisper(CHRIS, "operators may")
+        slack.press(BEN, running, stop)
+        slack.whisper(BEN, "stops after the steps that are under way")
+        go.set()
+        desk.wait()
+        assert "maintenance-start: stopped" in running.text
+        slack.press(ANNA, running, "Resume")
+        desk.wait()
+        assert running.text.startswith("ok  maintenance-start: done")
+    assert len(runs_of(lab)) == 1
 
 
 def test_no_secret_is_said(slack: StandIn, lab: InnerLab, desk: Desk) -> None:
