@@ -249,6 +249,11 @@ OF_WORLD: dict[str, tuple[str, str]] = {
     "invalid": ("the activation preference must be 1 to 4", "preference-range"),
     "disk_full": ("no room for {name}", "disk-full"),
     "file_exists": ("{path} exists already", "already-exists"),
+    "in_use": ("{path} is being used by another process", "files-in-use"),
+    "log_missing": ("log 12 of {database} is missing", "unknown"),  # eseutil's: an exit code tells it
+    "required_log_missing": ("log 12 of {database} is missing", "unknown"),
+    "no_network_path": ("the network path was not found", "network-path"),
+    "aws": ("AWS refuses it", "unknown"),  # of the host's own modules: no cmdlet of Exchange says it
     "file_not_found": ("there is no file {path}", "not-found"),
     "is_directory": ("{path} is a folder", "bad-value"),
     "not_a_directory": ("{path} is a file", "bad-value"),

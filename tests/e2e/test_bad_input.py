@@ -48,7 +48,7 @@ def complains(typed: Typed, code: int, word: str, *said: str) -> str:
         (("plan",), ("needs a name", "copies-suspend, ")),
         (("stats",), ("no command 'stats'", "starover status")),
         (("plan", "copies-suspend", "--db", "DB01", "--mode", "full"), ("needs --server",)),
-        (("plan", "copies-suspend", "--db", "DB01", "--server", "EX3"), ("needs --mode", "full|activation-only")),
+        (("plan", "copies-suspend", "--db", "DB01", "--server", "EX3"), ("needs --mode", "--mode activation-only")),
         ((*SUSPEND, "--db", "DB01", "--moed", "x"), ("no option --moed", "--mode")),
         (("plan", "copies-suspend", "--server", "EX3", "--mode", "fall", "--db", "DB01"), ("'fall' is not one of",)),
         ((*SUSPEND, "--db", "DB01", "--server", "EX4"), ("EX3 and EX4",)),
