@@ -30,9 +30,9 @@ _CORE = 8
 
 @functools.lru_cache(maxsize=256)
 def forms(secret: str) -> tuple[str, ...]:
-    """A secret as it may stand in a text, longest first: itself, in JSON, in a URL, in base64 of UTF-8 or UTF-16."""
+    """A secret as it may stand in a text, longest first: itself, in repr, JSON, a URL, base64 of UTF-8 or UTF-16."""
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    plain = {secret, *escaped, quote(secret, safe=""), quote_plus(secret)}
+    plain = {secret, repr(secret)[1:-1], *escaped, quote(secret, safe=""), quote_plus(secret)}
     packed = {one for form in ("utf-8", "utf-16-le") for one in _cores(secret.encode(form, "replace"))}
     return tuple(sorted(plain | packed, key=lambda one: (-len(one), one)))
 

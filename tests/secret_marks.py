@@ -19,6 +19,7 @@ def spread(secret: str, user: str = "EXAMPLE\\operator") -> str:
     return " | ".join(
         [
             secret,
+            repr({"said": secret}),
             json.dumps({"said": secret}),
             json.dumps({"said": secret}, ensure_ascii=False),
             f"https://host/?key={quote(secret, safe='')}&x={quote_plus(secret)}",
@@ -32,7 +33,7 @@ def spread(secret: str, user: str = "EXAMPLE\\operator") -> str:
 
 def found(secret: str, text: str) -> list[str]:
     """Where a secret stands in a text, whatever form it has there; empty: nowhere. Base64 and URLs are undone first."""
-    shapes = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    shapes = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
     shapes |= {json.dumps(one)[1:-1] for one in shapes}  # JSON in JSON
     looked = [text, unquote(text), text.replace("\\/", "/")]
     for run in set(_RUN.findall(text)):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from starover.journal import path_of, run_ids
 from starover.redact import MASK, Redactor, forms
 from starover.sinks import LogSink, S3Sink, ship
 from starover.transport import Answer, Script, Transport
-from starover.transport.credentials import Credentials
+from starover.transport.credentials import Credential, Credentials
 
 PASSWORD = 'Kx7"q\u00f1/ +Vogel%Zp\\9#Ymw'
 """With whatever is written otherwise in JSON, in a URL and in base64."""
@@ -226,6 +227,28 @@ def test_a_credential_that_cannot_be_had_is_told_without_what_it_said(reference:
         Credentials(folder=tmp_path).resolve(line)
     told = caught.value
     assert not found("Kanari-Kommando-8", " ".join([told.what, *told.certain, *told.uncertain, *told.next]))
+
+
+def test_what_a_reference_gives_is_in_no_repr_and_known_to_whoever_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = SimpleNamespace(username=USER, password=PASSWORD)
+    monkeypatch.setitem(sys.modules, "keyring", SimpleNamespace(get_credential=lambda *_: held))  # type: ignore[arg-type]
+    file = tmp_path / "asked.py"
+    file.write_text(f"print({USER!r})\nprint({PASSWORD.encode()!r}.decode())\n", "utf-8")
+    (tmp_path / "lab.json").write_text(json.dumps({"users": [], "keys": [{"name": "lb", "key": PASSWORD}]}), "utf-8")
+    known = Credentials(
+        folder=tmp_path,
+        lab=True,
+        environment={"OPS_USER": USER, "OPS_PASSWORD": PASSWORD},
+        more={"ssm": lambda _: Credential(USER, PASSWORD)},
+    )
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
+    for reference in ("env:OPS", f"command:{sys.executable} {file}", "keyring:ops", "ssm:/ops", "lab:lb"):
+        told = known.resolve(reference)
+        assert told.password == PASSWORD, reference
+        clean({reference: f"{told!r} {told} {known!r}"})
+    assert set(known.passwords()) == {PASSWORD}
 
 
 def test_every_form_is_masked_and_nothing_else() -> None:
