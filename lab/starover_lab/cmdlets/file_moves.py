@@ -15,6 +15,9 @@ from starover_lab.world.files import Entry
 
 __all__ = ["BODIES"]
 
+_RENAME_S = 0.0005
+"""How long it takes to give one of a database's files another place [model]; there may be tens of thousands."""
+
 
 def _target(call: Invocation, bound: Mapping[str, Value], entry: Entry) -> str:
     """Where an item goes: into a folder that is there, else to that very path."""
@@ -67,6 +70,8 @@ def move_item(call: Invocation) -> Iterator[Value]:
         except Refused as refused:
             call.error(refused.record)
             continue
+        if moved.size is not None:
+            call.wait(_RENAME_S)
         if switch(bound.get("PassThru")):
             yield item(call, moved)
 

@@ -8,6 +8,7 @@ is in use [model]: the file of a mounted or replaying database, and the logs of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.errors import WorldError
@@ -124,6 +125,10 @@ class DatabaseFiles:
     def __init__(self, state: State, server: str) -> None:
         self._state = state
         self._server = server
+        self._times: dict[tuple[str, int], dict[int, datetime]] = {}
+        """When logs were written, by database and branch: a week of them is looked at again and again."""
+        self._ranges: dict[str, tuple[tuple[object, ...], tuple[int, int]]] = {}
+        """The last range of each database, and what it was made of."""
 
     def find(self, path: str) -> Entry | None:
         """That file, or None."""
@@ -142,10 +147,11 @@ class DatabaseFiles:
             if not copy.checkpoint_away:
                 found.append(self._entry(_Place(database, copy, checkpoint=True)))
             first, last = self._range(database, copy)
-            times = database.stream.times(first, last, copy.branch if copy.diverged else None)
+            known = self._known(database, copy)
+            known.update(database.stream.times(first, last, copy.branch if copy.diverged else None))
             for generation in range(first, last + 1):
                 if generation not in copy.logs_away:
-                    when = times.get(generation, self._state.now)
+                    when = known.get(generation, self._state.now)
                     path = _log_path(database, generation)
                     content = _log_mark(database, generation)
                     found.append(Entry(path, False, when, when, content, size=LOG_BYTES))
@@ -213,10 +219,31 @@ class DatabaseFiles:
 
     def _range(self, database: Database, copy: Copy) -> tuple[int, int]:
         """The oldest and the newest generation on its disk, with those that were moved away."""
+        facts = (self._state.now, copy, copy.since, copy.copied, copy.replayed, copy.recovered, copy.files_present)
+        known = self._ranges.get(database.name)
+        if known is not None and known[0] == facts:
+            return known[1]
+        found = self._looked(database, copy)
+        self._ranges[database.name] = (facts, found)
+        return found
+
+    def _looked(self, database: Database, copy: Copy) -> tuple[int, int]:
         last = counters(self._state, database, copy).copied
         low, _ = required(self._state, database, copy)
         oldest = last - logs_kept(self._state, database, copy) + 1
         return max(min(oldest, low or oldest), 1), last
+
+    def _known(self, database: Database, copy: Copy) -> dict[int, datetime]:
+        return self._times.setdefault((database.name, copy.branch if copy.diverged else -database.stream.branch), {})
+
+    def _written(self, database: Database, copy: Copy, generation: int) -> datetime:
+        known = self._known(database, copy)
+        if generation not in known:
+            when = database.stream.time_of(generation, copy.branch if copy.diverged else None)
+            if when is None:
+                return self._state.now
+            known[generation] = when
+        return known[generation]
 
     def _entry(self, place: _Place) -> Entry:
         database, copy, now = place.database, place.copy, self._state.now
@@ -224,8 +251,7 @@ class DatabaseFiles:
             path = f"{clean_path(database.log_path)}\\{database.log_prefix}.chk"
             return Entry(path, folder=False, created=now, modified=now, content=b"checkpoint", size=8192)
         if place.generation:
-            branch = copy.branch if copy.diverged else None
-            when = database.stream.time_of(place.generation, branch) or now
+            when = self._written(database, copy, place.generation)
             content = _log_mark(database, place.generation)
             path = _log_path(database, place.generation)
             return Entry(path, folder=False, created=when, modified=when, content=content, size=LOG_BYTES)
