@@ -103,9 +103,7 @@ def quarantine_made(now: Groups, /, *, vpc: str, name: str = QUARANTINE) -> Chan
 
 
 @step(check=groups_of, apply="ec2/let_winrm_in.call.j2", risk=Risk.LOW)
-def winrm_let_in(
-    now: Groups, /, *, vpc: str, name: str, group: str, cidrs: tuple[str, ...]
-) -> Change | Blocked | None:
+def winrm_let_in(now: Groups, /, *, vpc: str, name: str, group: str, cidrs: tuple[str, ...]) -> Change | Blocked | None:
     """A quarantine group that lets WinRM in, from these networks, and nothing else."""
     if now.one is None or now.one.id != group:
         return Blocked(f"{vpc} has no security group {group} any more", guard="G-INV")
