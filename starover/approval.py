@@ -52,5 +52,5 @@ def read_approval(data: bytes) -> Second:
     """An approval from JSON. Raises `BadParameter` when it is none."""
     try:
         return msgspec.json.decode(data, type=Second)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadParameter(f"this is not an approval of starover: {error}", certain=("nothing was sent",)) from error

@@ -446,7 +446,7 @@ def called(part: str, answer: Answer, *, write: bool, host: str) -> Decoded:
     else:
         try:
             result = msgspec.json.format(answer.output.encode(), indent=-1)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             if not write:
                 raise _bad(f"the answer is not JSON: {error}", answer.output) from error
             result = b"null"  # it was done all the same, and the fact is read anyway
@@ -460,7 +460,7 @@ def _payload(output: str, nonce: str) -> str:
         raise _bad("the host's answer holds no report", output)
     if len(begins) > 1:
         raise _bad("the host's answer holds more than one report", output)
-    end = re.compile(rf"@@STAROVER-END {nonce} (\d+) ([0-9a-f]{{8}})")
+    end = re.compile(rf"@@STAROVER-END {nonce} ([0-9]{{1,12}}) ([0-9a-f]{{8}})")
     for at in range(begins[0] + 1, len(lines)):
         match = end.fullmatch(lines[at].strip())
         if match is None:
@@ -468,7 +468,10 @@ def _payload(output: str, nonce: str) -> str:
         payload = "".join(lines[begins[0] + 1 : at])
         if len(payload) < int(match[1]):
             raise _bad(f"the report was cut: {len(payload)} of {match[1]} characters came", output, cut=True)
-        if len(payload) > int(match[1]) or hashlib.sha256(payload.encode()).hexdigest()[:8] != match[2]:
+        if (
+            len(payload) > int(match[1])
+            or hashlib.sha256(payload.encode("utf-8", "surrogatepass")).hexdigest()[:8] != match[2]
+        ):
             raise _bad("the report was changed on the way: its length or checksum is wrong", output)
         return payload
     raise _bad("the report was cut: its end did not come", output, cut=True)
@@ -477,7 +480,7 @@ def _payload(output: str, nonce: str) -> str:
 def _document(payload: str, output: str) -> _Document:
     try:
         return msgspec.json.decode(payload, type=_Document)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _bad(f"the report is not of the promised shape: {error}", output) from error
 
 
@@ -493,7 +496,7 @@ def _kept(text: str | None, operation: str) -> _Kept:
     """A receipt file's content; an empty one where it cannot be read or is another operation's."""
     try:
         kept = msgspec.json.decode(text or "", type=_Kept)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _Kept(operation="")
     return kept if kept.operation == operation else _Kept(operation="")
 

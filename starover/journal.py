@@ -395,7 +395,7 @@ def _read(folder: Path, run: str) -> tuple[list[Entry], int, str]:
     for line in lines_of(data):
         try:
             entry = msgspec.json.decode(line, type=Entry)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             break
         if entry.n != len(entries) or entry.before != last:
             break

@@ -171,7 +171,7 @@ def read_plan(data: bytes) -> Plan:
     """A plan from JSON. Raises `BadParameter` when it is none, or when its content does not have its digest."""
     try:
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadParameter(f"this is not a plan of starover: {error}") from error
     scripts = (hashlib.sha256(step.script.encode()).hexdigest() == step.sha256 for step in plan.steps if step.script)
     if digest_of(plan) != plan.digest or not all(scripts):

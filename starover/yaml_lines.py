@@ -18,6 +18,12 @@ _CORE = "tag:yaml.org,2002:"
 _TAGS = {_CORE + word for word in ["str", "int", "float", "bool", "null", "timestamp", "value", "map", "seq"]}
 
 
+LONGEST = 500
+"""Characters of a message."""
+LARGEST = 4 * 1024 * 1024
+"""Characters of a file that somebody wrote."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """What is wrong at a place, and what is wished there."""
@@ -25,6 +31,11 @@ class Problem:
     line: int
     """From 1."""
     text: str
+
+    def __post_init__(self) -> None:
+        """A message is for a person: what a file repeats in it is cut."""
+        if len(self.text) > LONGEST:
+            object.__setattr__(self, "text", f"{self.text[:LONGEST]}...")
 
 
 @dataclass
@@ -61,8 +72,14 @@ def parse(source: str) -> Text:
     import yaml
 
     text = Text()
+    if len(source) > LARGEST:
+        text.problems.append(Problem(1, f"the file has more than {LARGEST} characters: nobody wrote it by hand"))
+        return text
     try:
         root = yaml.compose(source, Loader=yaml.SafeLoader)
+    except RecursionError:
+        text.problems.append(Problem(1, "lists and tables lie within each other deeper than anybody writes"))
+        return text
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = " ".join(part for part in (error.context, error.problem) if part)
@@ -76,6 +93,9 @@ def parse(source: str) -> Text:
     else:
         try:
             text.tree = _convert(root, (), text, ())
+        except RecursionError:
+            text.tree = None
+            text.problems.append(Problem(1, "lists and tables lie within each other deeper than anybody writes"))
         except _TooLarge:
             text.problems.append(Problem(1, f"more than {MOST_VALUES} values, with aliases written out"))
     return text

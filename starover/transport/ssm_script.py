@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import gzip
+import io
 import re
 import zlib
 from base64 import b64decode
@@ -26,6 +27,8 @@ MOST = 50
 """Instances that one SendCommand takes."""
 LONGEST = 60_000
 """Characters of a script: a document may have 64 KB with everything that belongs to it."""
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an output when it is unpacked: a few kilobytes may hold more than any memory."""
 
 _HEAD = "[Console]::OutputEncoding = [System.Text.Encoding]::UTF8; function Invoke-StaroverScript { "
 _HOST = re.compile(r"^if \(\$env:COMPUTERNAME -ne '([A-Za-z0-9_-]+)'\) \{ (\$staroverUnfit = .*) \}$", re.MULTILINE)
@@ -98,10 +101,12 @@ def unpacked(output: str) -> str | None:
     length, _, packed = rest.partition("\n")
     packed, end, _ = packed.partition(_END)
     packed = "".join(packed.split())
-    if not begin or not end or not length.strip().isdecimal() or len(packed) != int(length):
+    if not begin or not end or length.strip() != str(len(packed)):
         return None
     try:
-        return gzip.decompress(b64decode(packed, validate=True)).decode("utf-8")
+        with gzip.open(io.BytesIO(b64decode(packed, validate=True))) as whole:
+            said = whole.read(LARGEST + 1)
+        return said.decode("utf-8") if len(said) <= LARGEST else None
     except (binascii.Error, OSError, EOFError, zlib.error, UnicodeDecodeError):
         return None
 
