@@ -13,7 +13,7 @@ import click
 from starover_cli.settings import STATE_FOLDER, Settings
 from starover_cli.views.error import error_text
 
-from starover.errors import AuthFailed, BadInventory, StaroverError
+from starover.errors import AuthFailed, BadInventory, StaroverError, Unreachable
 from starover_bot.rooms import Kept
 
 __all__ = ["main", "token"]
@@ -88,6 +88,8 @@ def _serve(settings: Settings, bot: str, app: str, api: str) -> None:
             while not over.wait(AGAIN):
                 desk.catch_up()
     except NotTold as error:
+        if "cannot be reached" in str(error):
+            raise Unreachable(str(error), certain=("nothing was begun",)) from None
         raise AuthFailed(
             f"Slack does not take the bot: {error}", next=("docs/chat.md says which rights it needs",)
         ) from None

@@ -87,5 +87,4 @@ def for_chat(error: StaroverError) -> StaroverError:
 
 def error_card(error: StaroverError) -> Card:
     """An error in its four parts."""
-    what = error.what.splitlines()[0] if error.what else error.word
-    return short(f"! {error.word}: {what}", in_chat(error_text(for_chat(error), WIDTH)))
+    return short(f"! {error.word}", in_chat(error_text(for_chat(error), WIDTH)))

@@ -66,10 +66,10 @@ def masked(card: Card, mask: Callable[[str], str]) -> Card:
     )
 
 
-_TYPED = re.compile(
-    r"^(?P<before> *)starover (?P<line>(?:status|assess|plan|apply|approve|runs|cancel|report|resume|help)\b.*)$",
-    re.MULTILINE,
-)
+_HERE = "status|assess|plan|apply|approve|runs|cancel|report|resume|help|run|runbooks"
+_TYPED = re.compile(rf"^(?P<before> *)starover (?P<line>(?:{_HERE})\b.*)$", re.MULTILINE)
+_OTHERWISE = (("runs show ", "runs "), ("run ", "plan "), ("runbooks show ", "plan "), ("runbooks", "plan"))
+"""How the chat says what the command line says: runs are planned first here."""
 _NOT_HERE = re.compile(r" --(?:key|to|html|approval|as|scripts)\b")
 
 
@@ -80,7 +80,11 @@ def in_chat(text: str) -> str:
         line = found["line"]
         if _NOT_HERE.search(line):
             return found[0]
-        return f"{found['before']}/starover {line.replace('runs show ', 'runs ', 1)}"
+        for there, here in _OTHERWISE:
+            if line.startswith(there):
+                line = here + line.removeprefix(there)
+                break
+        return f"{found['before']}/starover {line}"
 
     return _TYPED.sub(slashed, text)
 

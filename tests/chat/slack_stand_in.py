@@ -58,6 +58,12 @@ def shown(body: Mapping[str, Any]) -> str:
     return "\n".join(_words(body.get("blocks", [])))
 
 
+def _says(text: str, words: tuple[str, ...]) -> bool:
+    """Whether all of that is said, however the lines are broken."""
+    flat = " ".join(text.split())
+    return all(" ".join(word.split()) in flat for word in words)
+
+
 def _words(node: Any) -> Iterator[str]:
     if isinstance(node, list):
         for one in node:
@@ -248,9 +254,7 @@ class StandIn:
 
         def there() -> bool:
             found[:] = [
-                one
-                for one in self.messages.values()
-                if all(word in one.text for word in words) and thread in (None, bool(one.thread))
+                one for one in self.messages.values() if _says(one.text, words) and thread in (None, bool(one.thread))
             ]
             return bool(found)
 
@@ -261,7 +265,7 @@ class StandIn:
         """What one person alone was told, once it has these words."""
 
         def said() -> list[str]:
-            return [text for who, text in self.whispers if who == person and all(word in text for word in words)]
+            return [text for who, text in self.whispers if who == person and _says(text, words)]
 
         self.until(lambda: bool(said()), f"{person} was not told {words}")
         return said()[-1]

@@ -111,12 +111,14 @@ def test_what_is_no_ask_is_said_and_nothing_is_done(line: str) -> None:
 
 
 def test_what_is_to_be_typed_is_typed_with_a_slash_here_and_without_at_a_terminal() -> None:
-    here = ["resume 9d20.1   looks first", "runs show 9d20.1"]
+    here = ["resume 9d20.1   looks first", "runs show 9d20.1", "run health-report", "runbooks"]
     there = ["undo 9d20.1", "approve 9d20 --key KEY"]
     said = in_chat("\n".join(["next:", *(f"  starover {line}" for line in [*here, *there])])).split("\n")
     assert said[1:] == [
         "  /starover resume 9d20.1   looks first",
         "  /starover runs 9d20.1",
+        "  /starover plan health-report",
+        "  /starover plan",
         *(f"  starover {line}" for line in there),
     ]
 
