@@ -41,7 +41,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("plans", "list, show"),
             ("runs", "list, show"),
             ("report RUN", "the story as text or one HTML page"),
-            ("audit", "verify"),
+            ("audit", "verify, export, ship"),
         ),
     ),
     (
