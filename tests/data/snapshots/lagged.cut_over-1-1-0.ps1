@@ -67,9 +67,11 @@ try {
     $staroverClosed = $_
 }
 function Invoke-StaroverPart {
-# exchange: Move-ActiveMailboxDatabase
+# exchange: Get-MailboxDatabaseCopyStatus, Move-ActiveMailboxDatabase
 # While the replication service of the active copy stands, that copy gives none of its logs. It runs again whatever becomes of the
-# move.
+# move. A copy that somebody resumed meanwhile has its later logs again, and would play them.
+$copy = @(Get-MailboxDatabaseCopyStatus -Identity ('{0}\{1}' -f 'O’’Brien DB', 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.') -ErrorAction Stop)
+if ([string]$copy[0].Status -ne 'Suspended') { throw ('the copy is not suspended any more: {0}' -f [string]$copy[0].Status) }
 try {
     Stop-Service -Name 'MSExchangeRepl' -Confirm:$false -ErrorAction Stop
     Move-ActiveMailboxDatabase -Identity 'O’’Brien DB' -ActivateOnServer 'exch-nlb-0a1b.elb.eu-west-1.amazonaws.com.' -MountDialOverride 'BestEffort' -MoveComment 'O’’Brien “DB” $(exit) `; ''x'' – {0}' -SkipActiveCopyChecks -SkipClientExperienceChecks -SkipHealthChecks -SkipLagChecks -Confirm:$false -ErrorAction Stop | Out-Null
@@ -87,11 +89,11 @@ try {
         if ($staroverUnfit -ne '') { throw $staroverUnfit }
     if ($null -ne $staroverClosed) { throw $staroverClosed }
     try {
-        Import-StaroverExchange -Want @('Move-ActiveMailboxDatabase')
+        Import-StaroverExchange -Want @('Get-MailboxDatabaseCopyStatus', 'Move-ActiveMailboxDatabase')
     } catch {
         if ($_.FullyQualifiedErrorId -notlike 'ErrorNoResultsFromRemoteEnd*') { throw $_ }
     }
-    $staroverDenied = @(@('Move-ActiveMailboxDatabase') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+    $staroverDenied = @(@('Get-MailboxDatabaseCopyStatus', 'Move-ActiveMailboxDatabase') | Where-Object { $null -eq (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
     if ($staroverDenied.Count -gt 0) { throw ('rbac-missing ' + ($staroverDenied -join ',')) }
         if (-not (Test-Path -LiteralPath 'C:\ProgramData\Starover\receipts')) {
             New-Item -Path 'C:\ProgramData\Starover\receipts' -ItemType Directory -Force | Out-Null
