@@ -56,7 +56,8 @@ def lagged_copy_activate(
         if one.copy.mounted:
             yield from serving(estate, one)
             continue
-        yield from kept(one.server, one.copy.database, f"{one.copy.id} before activation {one.day}")
+        before = f"recovery to {logs_until}" if logs_until is not None else f"activation {one.day}"
+        yield from kept(one.server, one.copy.database, f"{one.copy.id} before {before}")
         yield suspended.on(
             one.server,
             identity=one.copy.id,
