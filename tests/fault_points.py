@@ -29,6 +29,8 @@ __all__ = ["KINDS", "LEGS", "S3", "S10", "S12", "Point", "Tale", "difference", "
 KINDS = ("before", "after", "gone", "mute")
 LEGS = 4
 """A struck run and what goes on with it."""
+REST = 600.0
+"""Seconds until copies are well again."""
 S3 = Scenario(
     "S3",
     r"""
@@ -101,6 +103,7 @@ def play(scenario: Scenario, folder: Path, point: Point | None = None, lived: Ta
                 leg(lab, tale, lambda: lab.run(scenario.book, scenario.parameters))
         if tale.exits[-1]:
             tale.faults.append("it comes to no good end although all is well again")
+        lab.later(REST)
         judge(lab, tale, lived)
     return tale
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,13 @@ def page(folder: Path) -> str:
     crashes = [one for name, one in known.items() if name.startswith("crash-")]
     if crashes:
         parts.append(_crashes(crashes))
+    faults = [one for name, one in known.items() if name.startswith("line-")]
+    if faults:
+        parts.append(_faults(faults))
+    if "strings" in known:
+        parts.append(_strings(known["strings"]))
+    if "broken" in known:
+        parts.append(_broken(known["broken"]))
     guards = [one for name, one in known.items() if name.startswith("guard-")]
     if guards:
         parts.append(_guards(guards))
@@ -75,13 +83,69 @@ def _crashes(crashes: list[dict[str, Any]]) -> str:
         "| scenario | runbook | points there are | tried | kills in one run | seed | which run |",
         "| --- | --- | ---: | ---: | ---: | --- | --- |",
     ]
-    for one in crashes:
-        which = "`make test-all`" if one["whole"] else "a sample"
-        lines.append(
-            f"| {one['scenario']} | {one['runbook']} | {one['points']} | {one['tried']} | "
-            f"up to {one['most']} | {one['seed']} | {which} |"
-        )
+    lines += [
+        f"| {one['scenario']} | {one['runbook']} | {one['points']} | {one['tried']} | "
+        f"up to {one['most']} | {one['seed']} | {_which(one)} |"
+        for one in crashes
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _faults(faults: list[dict[str, Any]]) -> str:
+    head = "| scenario | runbook | road | points there are | struck | struck runs ended | longest time to give up | "
+    lines = [
+        "## Faults on the way to the hosts\n",
+        _prose(
+            "Each point is one script, one request of WS-Management or one call to SSM, and one accident that befalls "
+            "it. In process: never arrived, or done and the answer lost; once, or from there on. On real wires: the "
+            "line reset before or after, half an answer, silence before or after, HTTP 400, 401, 500, 503, a quota. "
+            "Over Run Command: throttling, an error of AWS, a denial, no connection, a lost reply, a host that is "
+            "undeliverable, late or whose agent is dead, a cut output, a command that is not seen yet, a bucket that "
+            "nobody may write. Every struck run ended right or stopped with an outcome that was the lab's truth; gone "
+            "on with, it came to the state of a run that was never struck. Nothing was done twice."
+        ),
+        "",
+        f"{head}seed | which run |",
+        "| --- | --- | --- | ---: | ---: | --- | --- | --- | --- |",
+    ]
+    for one in faults:
+        ends = ", ".join(f"{times} {end}" for end, times in sorted(one["outcomes"].items()))
+        cells = (one["scenario"], one["runbook"], one["road"], one["points"], one["tried"], ends, one["longest"])
+        lines.append(f"| {' | '.join(map(str, cells))} | {one['seed']} | {_which(one)} |")
+    more = (
+        "Real seconds are those of the tests, which make the tool's patience with a line short. A copy that falls "
+        "silent while it is seeded is waited for as long as its seeding may take."
+    )
+    return "\n".join([*lines, "", _prose(more)]) + "\n"
+
+
+def _strings(one: dict[str, Any]) -> str:
+    ends = ", ".join(f"{times} {end}" for end, times in sorted(one["ends"].items()))
+    text = (
+        f"{one['strings']} strings (quotes of every kind, backticks, `$(`, new lines, NUL, surrogates, right-to-left "
+        f"marks, a template's braces, hyphens, all categories of Unicode, very long ones) in each of the "
+        f"{one['places']} parameters of {one['runbooks']} runbooks: {one['refused']} times refused before anything was "
+        f"contacted, {one['taken']} times taken. Of those taken {one['planned']} were planned ({ends}): all that was "
+        f"sent held the value within a literal only, and nothing was changed. Seed {one['seed']}, {_which(one)}."
+    )
+    return f"## Hostile strings\n\n{_prose(text)}\n"
+
+
+def _broken(one: dict[str, Any]) -> str:
+    text = (
+        f"{one['examples']} broken ones for each of {len(one['readers'])} readers ({', '.join(one['readers'])}), and "
+        f"{len(one['huge'])} huge ones for each ({', '.join(one['huge'])}): refused in words, soon, in little memory. "
+        f"Examples by Hypothesis, {_which(one)}."
+    )
+    return f"## Broken and huge documents\n\n{_prose(text)}\n"
+
+
+def _prose(text: str) -> str:
+    return textwrap.fill(text, 118, break_on_hyphens=False)
+
+
+def _which(one: dict[str, Any]) -> str:
+    return "`make test-all`" if one["whole"] else "a sample"
 
 
 def _guards(guards: list[dict[str, Any]]) -> str:

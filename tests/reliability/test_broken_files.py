@@ -35,7 +35,7 @@ from starover.transport.ssm_script import unpacked
 ALL = "STAROVER_STORIES" in os.environ
 EXAMPLES = 2000 if ALL else 8
 """Of each reader."""
-MOST_SECONDS = 30.0
+MOST_SECONDS = 120.0
 MOST_MEMORY = (400 if ALL else 100) * 1024 * 1024
 """Bytes, for a file of a few megabytes."""
 NONCE = "0123456789abcdef"
