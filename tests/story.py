@@ -331,7 +331,9 @@ def happen(world: World, deed: Deed, faults: list[int]) -> str:
     name = names[deed.which % len(names)]
     target, params = FAULTS[name](Dice(world, deed.how))
     try:
-        faults.append(world.fault(name, target, **params))
+        number = world.fault(name, target, **params)
+        if number not in faults:  # the same once more is the same fault
+            faults.append(number)
     except StaroverError as error:
         return f"{name} {target} cannot be: {error.what}"
     return f"{name} {target} {params or ''}"
