@@ -153,7 +153,8 @@ def _is_word(error: StaroverError, tale: Tale) -> None:
     """An error of the tool itself has no kind of its own, and nothing may be unknown without a word about it."""
     if type(error) is StaroverError:
         tale.faults.append(f"a bug: {error.what}")
-    if isinstance(error, OutcomeUnknown) and not (error.certain or error.uncertain):
+    bare = error.what.startswith("the connection to ")  # the lab's own words for a reading, without a wire to tell of
+    if isinstance(error, OutcomeUnknown) and not (error.certain or error.uncertain or bare):
         tale.faults.append(f"unknown, and nothing is said of it: {error.what}")
 
 
