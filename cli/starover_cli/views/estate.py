@@ -104,7 +104,8 @@ def _certificate(one: AnyRunbook, tests: Mapping[str, str], width: int) -> list[
         )
         return wrap(text, width)
     rows = [(trial.replace("_", " "), node.rpartition("/")[2]) for trial, node in tests.items()]
-    return ["gold: held to these tests, each of which tries it on the lab", *table(rows, indent=2)]
+    first = "gold: held to these tests, each of which tries it on the lab; what is not named was not tried"
+    return [first, *table(rows, indent=2)]
 
 
 def runbook_data(one: AnyRunbook, tests: Mapping[str, str]) -> dict[str, object]:
