@@ -27,7 +27,13 @@ from starover.steps.fence_hosts import (
     sides,
 )
 from starover.steps.fencing import Fenced, level_of, strength
-from starover.steps.start_hosts import hosts_to_start, quorum_awaited, refuse_replaced, started
+from starover.steps.start_hosts import (
+    automount_awaited,
+    hosts_to_start,
+    quorum_awaited,
+    refuse_replaced,
+    started,
+)
 
 
 @runbook(beyond=BEYOND)
@@ -136,4 +142,6 @@ def start_nodes(dag: Dag, estate: Estate, server: Sequence[Server] = (), witness
     yield from refuse_replaced(dag, estate, off)
     yield from started(hosts, dag.members)
     if hosts:
-        yield from quorum_awaited(next((host.server for host in hosts if host.server in members), members[0]))
+        asked = next((host.server for host in hosts if host.server in members), members[0])
+        yield from quorum_awaited(asked)
+        yield from automount_awaited(asked, members)

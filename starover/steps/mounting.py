@@ -14,6 +14,7 @@ from starover.steps.disaster import MemberCopies
 from starover.steps.losses import DIALS, AcceptedLoss, Loss, accepted
 
 __all__ = [
+    "BY_ITSELF",
     "SideCopies",
     "at_risk",
     "dial_for",

@@ -17,8 +17,9 @@ from starover.steps.disaster import CLUSTER_SERVICE, Machine, machine
 from starover.steps.fence_hosts import LostHost, lost_hosts
 from starover.steps.fencing import TAG
 from starover.steps.instances import instance_running
+from starover.steps.mounting import BY_ITSELF, SideCopies, side_copies
 
-__all__ = ["hosts_to_start", "quorum_awaited", "refuse_replaced", "started"]
+__all__ = ["automount_awaited", "hosts_to_start", "quorum_awaited", "refuse_replaced", "started"]
 
 BOOT = Settle(every=15, limit=1200)
 """P(15s,20m)."""
@@ -120,3 +121,22 @@ def quorum_awaited(member: Server) -> Steps:
         what="the cluster has quorum",
         names=_NAMES,
     )
+
+
+def automount_awaited(member: Server, members: Sequence[Server]) -> Steps:
+    """Wait until Active Manager has mounted every database by itself; what it does not mount, `assess` explains."""
+    yield from wait(
+        side_copies,
+        member,
+        until=lambda now: not _not_mounted(now),
+        settle=BY_ITSELF,
+        progress=lambda now: len(_not_mounted(now)),
+        what="every database mounted by Active Manager (else: starover assess)",
+        expected=True,
+        servers=tuple(one.name for one in members),
+    )
+
+
+def _not_mounted(now: SideCopies) -> list[str]:
+    names = {copy.database for one in now.members for copy in one.copies}
+    return sorted(name for name in names if now.mounted(name) is None)

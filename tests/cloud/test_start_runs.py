@@ -36,7 +36,6 @@ def test_members_witness_and_controllers_that_are_off_come_back_and_mail_with_th
     assert ran.exit == 0, ran.error
     assert power(lab, "FSW3", "DC2", "EX2", "EX3", "EX4") == {"on"}
     assert lab.do(lambda world: all(cluster.quorate for cluster in world.state.clusters))
-    lab.later(600)
     assert lab.do(lambda world: {database.state for database in world.state.databases}) == {"Mounted"}
     assert lab.plan("start-nodes").plan.nothing
 
