@@ -120,9 +120,7 @@ def fill(runbook: str, one: Parameter, given: Plain, estate: Estate) -> Filled:
     except ValueError as error:
         raise BadParameter(f"{one.option} {_shown(given)}: {error}", certain=("nothing was contacted",)) from None
     except Mistake as error:
-        raise BadParameter(
-            f"{one.option}: {error.what}", certain=("nothing was contacted",), next=error.next
-        ) from None
+        raise BadParameter(f"{one.option}: {error.what}", certain=("nothing was contacted",), next=error.next) from None
     targets = _of_dag(value, estate) if isinstance(value, Dag) else tuple(_targets(value))
     return Filled(value=value, plain=_plain(one.name, value), targets=targets)
 
