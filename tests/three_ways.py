@@ -259,6 +259,7 @@ _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_res
 
 _SECONDARY: Mapping[str, Plain] = {"ip": ["EX1=10.0.0.101", "EX3=10.0.32.101"]}
 
+
 def _leased(world: World) -> None:
     """A run that is gone holds the lease of the DAG, on all of its hosts but one."""
     holder = "5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01/5f6e0ad5-8f0b-4b13-9d62-0d1c7f1f9a01"

@@ -138,7 +138,8 @@ def test_struck_on_the_wire(book: str, tmp_path: Path) -> None:
                 if ended == 0:
                     break
                 lab.later(120)
-                left = open_run(lab.folder)
+                # What was refused has not begun, or saw too little: a person plans it anew.
+                left = open_run(lab.folder) if ended != 4 else ""
                 ended = _leg(lambda: lab.resume(left) if left else lab.run(book, case.parameters))  # noqa: B023
             done = lab.transport.ran - before
             assert ended == 0, f"{kind} at script {number}"
