@@ -77,6 +77,8 @@ class Apply:
     """The plan's id typed again, where it may lose mail or split the brain."""
     card: str = ""
     """The card whose button was pressed; empty: it was typed."""
+    experimental: bool = False
+    """A runbook without a certificate may be used on LIVE."""
 
 
 @dataclass(frozen=True)
@@ -227,11 +229,12 @@ def assess(lost_site: tuple[str, ...], lost_server: tuple[str, ...], dag: str) -
 @click.option("--ticket", metavar="ID", default="")
 @click.option("--accept-data-loss", "accept", metavar="DB=LOGS", multiple=True)
 @click.option("--approve", metavar="ID", default="")
-def apply(plan_id: str, ticket: str, accept: tuple[str, ...], approve: str) -> Ask:
+@click.option("--experimental", is_flag=True)
+def apply(plan_id: str, ticket: str, accept: tuple[str, ...], approve: str, experimental: bool) -> Ask:
     """Do what a plan says."""
     if ticket and not TICKET.fullmatch(ticket):
         raise click.BadParameter("a ticket is 1 to 64 letters, digits, dots, underscores, hyphens or #")
-    return Apply(plan_id, ticket, accept, approve)
+    return Apply(plan_id, ticket, accept, approve, experimental=experimental)
 
 
 @_group.command("approve", **_PLAIN)

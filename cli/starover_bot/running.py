@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starover_cli.around import after_text, look_after, look_before
+from starover_cli.cmd_do import asks_of_experiment
 from starover_cli.plan_files import find_approval
 from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.report import show_ran
@@ -59,8 +60,15 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
     check_applicable(made)
     if (leg := bench.ledger.leg_of(made.run)) is not None:
         raise _begun(made, leg)
+    rough = asks_of_experiment(room, made)
     if needs_digest(made.risk) and not (ask.approve or ask.accept):
-        raise _typed(made)
+        raise _typed(made, experimental=rough)
+    if rough and not ask.experimental:
+        raise NotConfirmed(
+            f"{made.runbook} is experimental, and this is LIVE: that is typed, not pressed",
+            certain=("nothing was sent", f"it has no certificate: see starover runbooks show {made.runbook}"),
+            next=(f"starover apply {made.id} --experimental",),
+        )
     room.settings.ticket = ask.ticket or (found.ticket if found is not None else "")
     now = room.clock.now()
     answers = Answers(
@@ -78,7 +86,7 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
     try:
         approval = consent(made, room.settings.console, answers, dag=dag, now=now, who=heard.person, held=held)
     except NotConfirmed:
-        raise _typed(made) from None
+        raise _typed(made, experimental=rough) from None
     number = _begin(bench, made.run, made, heard)
     if number is None:
         leg = bench.ledger.leg_of(made.run)
@@ -97,11 +105,11 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
             bench.at_work.pop(number, None)
 
 
-def _typed(made: Plan) -> NotConfirmed:
+def _typed(made: Plan, *, experimental: bool) -> NotConfirmed:
     return NotConfirmed(
         f"plan {made.id} has risk {made.risk.value}: what it may cost is typed, not pressed",
         certain=("nothing was sent",),
-        next=(accept_words(made),),
+        next=(accept_words(made) + (" --experimental" if experimental else ""),),
     )
 
 

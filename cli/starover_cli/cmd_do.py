@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starover_cli.progress import Teller
     from starover_cli.views.head import Where
 
-__all__ = ["COMMANDS", "make_plan", "perform_runbook"]
+__all__ = ["COMMANDS", "asks_of_experiment", "make_plan", "perform_runbook"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Mapping[str, Callable[[Any], Any]] = {
@@ -151,7 +151,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
     if not stale(made, now):
-        if _asks_of_experiment(room, made):
+        if asks_of_experiment(room, made):
             agree_to_experiment(made, settings.console, answered=bool(given.get("experimental")))
         before = look_before(room, made, dag)
         if before is not None and settings.console.interactive and not settings.json:
@@ -184,7 +184,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
         return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
 
 
-def _asks_of_experiment(room: Room, made: Plan) -> bool:
+def asks_of_experiment(room: Room, made: Plan) -> bool:
     """Whether the plan changes something on LIVE by a runbook that has no certificate (docs/decisions/gold.md)."""
     from starover.certificates import is_experimental
     from starover.drivers.past import UNDO

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from chat.chat_bot import ALONE, ANNA, BEN, CHRIS, POLICY, bot, settings_of
 from chat.slack_stand_in import BOT_TOKEN, TEAM, Message, StandIn
@@ -127,6 +128,22 @@ def test_who_has_no_rights_does_nothing(slack: StandIn, lab: InnerLab, desk: Des
     assert "/starover apply" not in theirs
     assert "/starover apply" in hers
     assert "no, operators may" in theirs
+
+
+def test_a_runbook_without_a_certificate_is_typed_for_on_live(slack: StandIn, tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.estate = msgspec.structs.replace(lab.estate, lab=False)
+        with bot(slack, lab) as desk:
+            slack.type(ANNA, "plan pam-move --to EX3")
+            card = slack.message("pam-move", "[Apply]")
+            slack.press(ANNA, card, "Apply")
+            words = f"apply {card.text.split('plan ')[1][:8]} --experimental"
+            assert words in slack.whisper(ANNA, "pam-move is experimental, and this is LIVE")
+            assert runs_of(lab) == []
+            slack.type(ANNA, words)
+            desk.wait()
+            slack.message("pam-move: done")
+            assert len(runs_of(lab)) == 1
 
 
 def test_without_a_policy_nobody_has_rights(slack: StandIn, lab: InnerLab) -> None:
