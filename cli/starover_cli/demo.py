@@ -108,7 +108,8 @@ def _filled(command: str, folder: Path, page: Path) -> list[str]:
         asked = subprocess.run(  # noqa: S603 - our own command line, words of our own
             [*STAROVER, "--format", "json", "plans"], cwd=folder, env=_environment(), capture_output=True, check=True
         )
-        plan = next(one["id"] for one in json.loads(asked.stdout) if one["runbook"] == "force-quorum")
+        # The newest stands first, and the first that was made is the one that assess saved and two people agreed to.
+        plan = [one["id"] for one in json.loads(asked.stdout) if one["runbook"] == "force-quorum"][-1]
     return [word.replace("{plan}", plan).replace("{page}", str(page)) for word in command.split()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lab_hosts import Estate
 
 EVENTS = (
@@ -41,13 +43,23 @@ def test_a_clean_stop_removes_nobody() -> None:
 
 
 def test_a_server_leaves_out_the_domain_controllers_that_it_is_told_to() -> None:
-    shell = Estate("pa-4x2").exchange("Set-ExchangeServer", "Get-ExchangeServer", host="EX3")
+    estate = Estate("pa-4x2")
+
+    def anew() -> Any:
+        return estate.exchange("Set-ExchangeServer", "Get-ExchangeServer", host="EX3")
+
+    shell = anew()
     used = "(Get-ExchangeServer -Identity EX3 -Status).CurrentDomainControllers | ForEach-Object { [string]$_ }"
     assert shell.run(used).texts == ["DC2.example.com"], "its own site first"
     change = "Set-ExchangeServer -Identity EX3 -StaticExcludedDomainControllers {} -Confirm:$false"
     assert shell.run(change.format("'DC2.example.com'")).ids == []
+    assert shell.run(used).texts == ["DC2.example.com"], "until its topology is looked at again"
+    estate.pass_time(901)
+    shell = anew()
     assert shell.run(used).texts == ["DC1.example.com", "DC3.example.com"]
     kept = "(Get-ExchangeServer -Identity EX3).StaticExcludedDomainControllers | ForEach-Object { [string]$_ }"
     assert shell.run(kept).texts == ["DC2.example.com"]
     assert shell.run(change.format("$null")).ids == []
+    estate.pass_time(901)
+    shell = anew()
     assert shell.run(used).texts == ["DC2.example.com"]
