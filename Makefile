@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STORIES ?= 3400
 SEED ?= 20261120
-PROCESSES ?= 3
+PROCESSES ?= 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help demo test test-all lint types layers unit shuffled coverage fix clean
