@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab_cli import Place, lab
 
-pytestmark = pytest.mark.wire
+pytestmark = [
+    pytest.mark.wire,
+    pytest.mark.skipif(
+        "STAROVER_STORIES" not in os.environ, reason="minutes; in process every day, `make test-all` plays it"
+    ),
+]
 
 
 def named(folder: Path, extends: str, balancer: str) -> str:
