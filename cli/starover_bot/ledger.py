@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from starover.approval import Second, read_approval, write_approval
 
@@ -162,7 +163,7 @@ class Ledger:
     def approvals(self, card: str) -> list[Second]:
         """Who has."""
         rows = self._rows("SELECT approval FROM approvals WHERE card = ? ORDER BY rowid", card)
-        return [read_approval(bytes(row[0])) for row in rows]  # type: ignore[arg-type]  # a blob
+        return [read_approval(cast(bytes, row[0])) for row in rows]  # a blob
 
     def heard(self, approval: Second) -> bool:
         """Whether exactly this approval was given here."""

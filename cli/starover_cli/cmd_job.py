@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -132,7 +131,7 @@ def job_install(ctx: click.Context, name: str, how: str, into: str, named: str) 
     if how == "cron":
         console.result(cron_text(found, command))
         return 0
-    units = systemd_text(found, command, os.getcwd())  # noqa: PTH109 - a folder as text, as it is
+    units = systemd_text(found, command, str(Path.cwd()))
     for unit, text in units:
         if into:
             (Path(into) / unit).write_text(text + "\n", encoding="utf-8")

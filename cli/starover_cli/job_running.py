@@ -42,10 +42,29 @@ def perform(settings: Settings, job: Job, now: datetime, *, by_hand: bool) -> in
         raise Locked(f"{job.name} is under way{since}", certain=("this start did nothing",), next=("starover runs",))
     with closing(lock):
         lines = history.read(state, job.name)
+        cut = history.under_way(lines)
+        if cut is not None:  # the lock is ours: whoever held it has died, and nobody else will tell of it
+            _cut_off(settings, job, cut, now)
         decision = decide(job, now, history.past_of(lines), by_hand=by_hand)
         if isinstance(decision, NotNow):
-            return _not_now(settings, job, decision, now)
-        return _begin(settings, job, decision, now, history.under_way(lines))
+            return _not_now(settings, job, decision, now) or int(cut is not None)
+        return _begin(settings, job, decision, now)
+
+
+def _cut_off(settings: Settings, job: Job, cut: history.Began, now: datetime) -> None:
+    """Tell of a run that ended without a word, once, and close its line."""
+    when = day_time(cut.at, simulated=_lab(settings))
+    said = f"The run that began {when} was cut off: what it did is in its journal, and nothing is sent again by itself."
+    following = (
+        "next:\n  starover runs           which run it was, as `interrupted`\n  starover resume RUN     goes on with it"
+    )
+    message = Message(subject=f"starover {job.name}: CUT OFF", body=f"{said}\n\n{following}\n")
+    told = _speak(settings, job, message, 1)
+    history.append(
+        settings.state,
+        job.name,
+        history.Ended(at=now, due=cut.due, exit=1, subject=message.subject, told=told),
+    )
 
 
 def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> int:
@@ -66,7 +85,7 @@ def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> i
     )
 
 
-def _begin(settings: Settings, job: Job, decision: Begin, now: datetime, cut: history.Began | None) -> int:
+def _begin(settings: Settings, job: Job, decision: Begin, now: datetime) -> int:
     own = replace(settings, dag=job.dag or settings.dag, ticket=job.ticket, reason=job.reason, by=job.who)
     before = set(_runs(settings.state))
     if decision.missed:
@@ -77,9 +96,6 @@ def _begin(settings: Settings, job: Job, decision: Begin, now: datetime, cut: hi
         began = {"job": job.name, "runbook": job.runbook, "due": decision.due, "late_s": late, "at": now}
         settings.console.raw(machine.line(began))
     remarks = late_text(decision.late, decision.missed, job)
-    if cut is not None:
-        when = day_time(cut.at, simulated=_lab(settings))
-        remarks.append(f"The run that began {when} was cut off: `starover runs` has it, `starover resume` goes on.")
     failed: StaroverError | None = None
     code = 1
     try:

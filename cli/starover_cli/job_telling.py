@@ -14,7 +14,7 @@ SECONDS = 30.0
 """So long a relay or a program may take: the run is over, and its journal is kept whatever becomes of the message."""
 
 
-def tell(whom: Sequence[Told], subject: str, body: str, exit: int) -> tuple[str, ...]:  # noqa: A002
+def tell(whom: Sequence[Told], subject: str, body: str, code: int) -> tuple[str, ...]:
     """Tell everybody; gives who could not be told, and why. Never raises: nobody's deafness is the run's failure."""
     failed: list[str] = []
     for one in whom:
@@ -22,7 +22,7 @@ def tell(whom: Sequence[Told], subject: str, body: str, exit: int) -> tuple[str,
             if isinstance(one, Mail):
                 _mail(one, subject, body)
             else:
-                _program(one, subject, body, exit)
+                _program(one, subject, body, code)
         except (OSError, subprocess.SubprocessError) as error:
             name = ", ".join(one.mail) if isinstance(one, Mail) else one.command[0]
             failed.append(f"{name}: {error}")
@@ -45,12 +45,12 @@ def _mail(one: Mail, subject: str, body: str) -> None:
         relay.send_message(message)
 
 
-def _program(one: Program, subject: str, body: str, exit: int) -> None:  # noqa: A002
+def _program(one: Program, subject: str, body: str, code: int) -> None:
     ended = subprocess.run(  # noqa: S603 - the job's author names the program; no shell
         [*one.command],
         input=body,
         encoding="utf-8",
-        env={**os.environ, "STAROVER_SUBJECT": subject, "STAROVER_EXIT": str(exit)},
+        env={**os.environ, "STAROVER_SUBJECT": subject, "STAROVER_EXIT": str(code)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         timeout=SECONDS,

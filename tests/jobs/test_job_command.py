@@ -125,10 +125,21 @@ def test_what_was_missed_and_cut_off_is_in_the_message(lab: InnerLab) -> None:
     listed = typed(lab, "job", "list", "--jobs", str(jobs))
     assert "cut off" in listed.stdout
     assert "MISSED 2" in listed.stdout
-    last = said(typed(lab, "job", "run", "health", "--jobs", str(jobs)))[-1]
-    assert "MISSED: Fri 20 Nov 12:00, Fri 20 Nov 13:00." in last["message"]
-    assert "was cut off" in last["message"]
+    lines = said(typed(lab, "job", "run", "health", "--jobs", str(jobs)))
+    assert "MISSED: Fri 20 Nov 12:00, Fri 20 Nov 13:00." in lines[-1]["message"]
+    assert lines[0]["subject"] == "starover health: CUT OFF"
+    assert "starover resume RUN" in lines[0]["message"]
     assert "MISSED" not in typed(lab, "job", "list", "--jobs", str(jobs)).stdout
+
+
+def test_a_run_that_was_cut_off_is_told_though_its_time_is_over(lab: InnerLab) -> None:
+    jobs = write(lab.folder, "health", HEALTH)
+    history.append(lab.folder, "health", history.Began(at=START, due=START))
+    result = typed(lab, "job", "run", "health", "--jobs", str(jobs))
+    assert result.exit_code == 1
+    assert [one.get("subject") for one in said(result)] == ["starover health: CUT OFF", None]
+    assert not lab.transport.sent, "nothing is done again by itself"
+    assert typed(lab, "job", "run", "health", "--jobs", str(jobs)).exit_code == 0, "it is told once"
 
 
 class _Relay(socketserver.StreamRequestHandler):

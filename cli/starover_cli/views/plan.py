@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from starover.approval import Second
 from starover.command_line import options, with_dag, word
@@ -10,10 +11,12 @@ from starover.guard import needs_digest, needs_second
 from starover.loss import bounds
 from starover.loss import words as loss_words
 from starover.plan import Plan, PlannedStep
-from starover.policy import Decision
 from starover.step import Risk
 from starover_cli.views.head import Where, first_line, next_block
 from starover_cli.views.text import clip, clock_time, label_block, plural, table, wrap
+
+if TYPE_CHECKING:
+    from starover.policy import Decision
 
 __all__ = ["next_of_plan", "plan_danger", "plan_id_line", "plan_text", "plan_verdict", "plans_text", "step_script"]
 
