@@ -16,6 +16,7 @@ from starover.journal_lock import hold
 from starover_cli.job_telling import tell
 from starover_cli.room import Room
 from starover_cli.views import json as machine
+from starover_cli.views.head import next_block
 from starover_cli.views.jobs import JobRow, Message, late_text, message_of
 from starover_cli.views.text import day_time
 
@@ -55,10 +56,8 @@ def _cut_off(settings: Settings, job: Job, cut: history.Began, now: datetime) ->
     """Tell of a run that ended without a word, once, and close its line."""
     when = day_time(cut.at, simulated=_lab(settings))
     said = f"The run that began {when} was cut off: what it did is in its journal, and nothing is sent again by itself."
-    following = (
-        "next:\n  starover runs           which run it was, as `interrupted`\n  starover resume RUN     goes on with it"
-    )
-    message = Message(subject=f"starover {job.name}: CUT OFF", body=f"{said}\n\n{following}\n")
+    following = [("starover runs", "which run it was"), ("starover resume RUN", "goes on with it")]
+    message = Message(subject=f"starover {job.name}: CUT OFF", body=f"{said}\n\n{next_block(following)}\n")
     told = _speak(settings, job, message, 1)
     history.append(
         settings.state,
