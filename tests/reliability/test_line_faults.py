@@ -31,8 +31,8 @@ PATIENCE = 3 * 3600.0 + 1800
 """Simulated seconds: nothing is waited for longer than a copy's seeding may take, here three hours."""
 LINE = {"LOST_SECONDS": 0.5, "ANSWER_SECONDS": 1.5}
 """Our own patience on the wires, made short; the rules are the same."""
-SECONDS = 90.0
-"""Real ones, on the wires: a host that takes the connection and says nothing costs a few deadlines, never more."""
+SECONDS = 600.0
+"""Real ones, on the wires: a host that takes the connection and says nothing costs a few deadlines; a slow machine is given time."""
 
 
 @pytest.mark.parametrize("scenario", [S3, S10, S12], ids=lambda one: one.name)
@@ -71,13 +71,13 @@ def test_struck_at_any_script_it_ends_right_or_says_what_is_true(scenario: Scena
 def test_struck_at_any_request_it_ends_right_or_says_what_is_true(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, seconds in LINE.items():
-        monkeypatch.setattr(line, name, seconds)
     monkeypatch.setattr(session, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(failures, "_BUSY_SECONDS", 1.0)
     lived = fault_wires.play(scenario, tmp_path / "lived")
     assert lived.faults == []
     assert lived.exits == [0]
+    for name, seconds in LINE.items():
+        monkeypatch.setattr(line, name, seconds)
     points: list[fault_wires.Point] = [
         (host, action, number, kind)
         for (host, action), times in sorted(lived.requests.items())

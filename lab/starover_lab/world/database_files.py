@@ -62,7 +62,8 @@ def in_use(database: Database, copy: Copy) -> bool:
     """Whether a service has the copy's files open."""
     if _active(database, copy):
         return database.state != "Dismounted"
-    return copy.running or copy.seed is not None or copy.server in database.rivals
+    rival = database.rivals.get(copy.server)
+    return copy.running or copy.seed is not None or (rival is not None and rival.state != "Dismounted")
 
 
 def header(state: State, database: Database, copy: Copy) -> Header:
