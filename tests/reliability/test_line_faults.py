@@ -32,7 +32,7 @@ PATIENCE = 3 * 3600.0 + 1800
 LINE = {"LOST_SECONDS": 0.5, "ANSWER_SECONDS": 1.5}
 """Our own patience on the wires, made short; the rules are the same."""
 SECONDS = 600.0
-"""Real ones, on the wires: a host that takes the connection and says nothing costs a few deadlines; a slow machine is given time."""
+"""Real ones, on the wires: a host that says nothing costs a few deadlines, and a slow machine is given time."""
 
 
 @pytest.mark.parametrize("scenario", [S3, S10, S12], ids=lambda one: one.name)
