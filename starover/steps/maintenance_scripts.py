@@ -110,6 +110,19 @@ def _elsewhere(now: Scripted, server: str) -> Blocked | None:
     )
 
 
+def _held(now: Scripted) -> Blocked | None:
+    """Microsoft's script resumes every copy on the way back, also one that somebody holds still on purpose."""
+    held = [str(CopyId.parse(one.identity)) for one in now.copies if one.replication_suspended]
+    if not held:
+        return None
+    return Blocked(
+        f"{', '.join(held)} is suspended on purpose, and Microsoft's script would resume it",
+        guard="S-COPY-RESUME",
+        certain=("nothing was changed",),
+        next=("leave --use-exchange-scripts out   the steps themselves resume no copy",),
+    )
+
+
 def _start_back(
     prev: Scripted,
     at: Server,
@@ -166,8 +179,12 @@ def emptied_by_script(
     if now.policy == "Blocked" and now.node(server) == "Paused" and not left and not role and not extra:
         return None
     moves = f"; active elsewhere: {', '.join(left)}" if left else ""
-    return _elsewhere(now, server) or Change(
-        f"{server} in {dag}", f"{now.policy}, node {now.node(server)}", f"Blocked, node Paused{moves}", note=SNAPIN
+    return (
+        _elsewhere(now, server)
+        or _held(now)
+        or Change(
+            f"{server} in {dag}", f"{now.policy}, node {now.node(server)}", f"Blocked, node Paused{moves}", note=SNAPIN
+        )
     )
 
 
@@ -192,6 +209,10 @@ def refilled_by_script(
     if now.node(server) == "Up" and now.policy == policy and not lost:
         return None
     barred = f"; barred as before: {', '.join(str(CopyId.parse(one)) for one in blocks)}" if blocks else ""
-    return _elsewhere(now, server) or Change(
-        f"{server} in {dag}", f"{now.policy}, node {now.node(server)}", f"{policy}, node Up{barred}", note=SNAPIN
+    return (
+        _elsewhere(now, server)
+        or _held(now)
+        or Change(
+            f"{server} in {dag}", f"{now.policy}, node {now.node(server)}", f"{policy}, node Up{barred}", note=SNAPIN
+        )
     )
