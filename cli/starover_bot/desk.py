@@ -78,7 +78,7 @@ class Desk:
             )
             with suppress(NotTold):
                 self.bench.channel.whisper(one.channel, one.person, said)
-            self.bench.ledger.done(one.key)
+                self.bench.ledger.done(one.key)  # who could not be told is told at the next start
         self.catch_up()
 
     def catch_up(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from starover.errors import BadInventory, BadParameter, StaroverError
 from starover.jobs import COMMAND, Job, read_job
 from starover_cli import params
+from starover_cli.prompt import BREAK_GLASS
 
 if TYPE_CHECKING:
     from starover.runbook import AnyRunbook
@@ -73,6 +74,14 @@ def bound(room: Room, job: Job) -> tuple[AnyRunbook, dict[str, tuple[str, ...]]]
     """
     runbook = room.content.runbook(job.runbook)
     known = {one.option.removeprefix("--"): one.name for one in runbook.parameters}
+    # A person's word is given by a person, in the night it is about: never by a file.
+    words = [key for key in job.parameters if known.get(key) in (BREAK_GLASS, params.CERTIFIED)]
+    if words:
+        raise BadParameter(
+            f"the job {job.name} gives {', '.join(words)}: nobody is there to give such a word",
+            certain=("nothing was contacted",),
+            next=(f"starover plan {job.runbook}   by somebody who can",),
+        )
     unknown = [key for key in job.parameters if key not in known or known[key] in params.FROM_SETTINGS]
     if unknown:
         raise BadParameter(

@@ -86,6 +86,11 @@ def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> i
 
 def _begin(settings: Settings, job: Job, decision: Begin, now: datetime) -> int:
     own = replace(settings, dag=job.dag or settings.dag, ticket=job.ticket, reason=job.reason, by=job.who)
+
+    def masked() -> Sequence[str]:  # they are known only when the run has a transport
+        return own.secrets()
+
+    settings.secrets = masked
     before = set(_runs(settings.state))
     if decision.missed:
         history.append(settings.state, job.name, history.Missed(at=now, due=tuple(decision.missed)))

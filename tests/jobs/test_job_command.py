@@ -232,3 +232,13 @@ def test_a_wrong_file_is_named_and_nothing_is_contacted(lab: InnerLab) -> None:
     assert typed(lab, "job", "run", "two", "--now", "--jobs", str(jobs)).exit_code == 2
     assert typed(lab, "job", "run", "three", "--jobs", str(jobs)).exit_code == 2
     assert not lab.transport.sent
+
+
+def test_a_job_breaks_no_glass_and_certifies_nothing(lab: InnerLab) -> None:
+    head = 'runbook: force-quorum\nschedule: "0 * * * *"\ndag: DAG1\nticket: INC1\nparameters: {lost_site: AZ1, '
+    for name, given in (("glass", 'break_glass: "weekly, unattended"'), ("word", "certified_by: [anna, ben]")):
+        jobs = write(lab.folder, name, f"{head}{given}}}\n")
+        result = typed(lab, "job", "run", name, "--now", "--jobs", str(jobs))
+        assert result.exit_code == 2
+        assert "nobody is there to give such a word" in result.stderr
+    assert not lab.transport.sent
