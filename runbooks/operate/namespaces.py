@@ -66,7 +66,7 @@ def namespace_switchover(
         if vip not in every:
             yield from _serving(asked.writer, name, (vip,), some=False)
         yield address_added.on(asked.writer, zone=zone, name=label, address=vip, ttl=seconds(ttl), note=asked.note)
-    yield from answered_everywhere(asked, f"{label}.{zone}", vip, there=action == "return")
+    yield from answered_everywhere(asked, f"{label}.{zone}", (vip,), there=action == "return")
     changes = (vip in every) is (action == "remove")
     if wait_ttl and changes:
         yield from caches_over(asked.writer, ttl)
@@ -93,7 +93,7 @@ def namespace_move(
         return Findings(findings=(Finding(check="namespace", on=name, level="ok", says=says),))
     alive, spare = yield from living(estate, now, {vip})
     others = [one for one in estate.balancers if one.fqdn and set(one.addresses) & alive]
-    findings, _ = yield from led_away(leading_of(now, vip, alive, spare, others), wait_ttl=wait_ttl)
+    findings, _ = yield from led_away(leading_of(now, (vip,), alive, spare, others), wait_ttl=wait_ttl)
     return Findings(findings=findings)
 
 

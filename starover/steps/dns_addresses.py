@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from starover.estate import Server
@@ -73,13 +74,13 @@ def address_added(
     return Change(f"{name}.{zone}", "no such address", wanted, note, action="add")
 
 
-def answered_everywhere(asked: Asked, fqdn: str, address: str, *, there: bool) -> Steps:
-    """Wait until every DNS server that answers gives the name this address, or no longer gives it."""
+def answered_everywhere(asked: Asked, fqdn: str, addresses: Sequence[str], *, there: bool) -> Steps:
+    """Wait until every DNS server that answers gives the name these addresses, or gives none of them any longer."""
 
     def until(now: Answer) -> bool:
-        return (address in now.addresses) is there
+        return all((one in now.addresses) is there for one in addresses)
 
-    yield from heard_everywhere(asked, fqdn, f"{fqdn} {'with' if there else 'without'} {address}", until)
+    yield from heard_everywhere(asked, fqdn, f"{fqdn} {'with' if there else 'without'} {', '.join(addresses)}", until)
 
 
 def caches_over(server: Server, ttl: int) -> Steps:

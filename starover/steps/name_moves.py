@@ -1,6 +1,6 @@
-"""A client name led away from a virtual address that is dead, in Active Directory's DNS and Route 53; knows no DAG.
+"""A client name led away from virtual addresses that are dead, in Active Directory's DNS and Route 53; knows no DAG.
 
-A name with several addresses only loses the dead one. One that leads nowhere else gets the addresses that the inventory
+A name with several addresses only loses the dead ones. One that leads nowhere else gets the addresses that the inventory
 gives its balancers on the living side, or becomes an alias of another balancer.
 """
 
@@ -122,49 +122,62 @@ def name_now(estate: Estate, name: str, dns_servers: DnsServers) -> Steps[NameNo
 
 @dataclass(frozen=True)
 class Leading:
-    """How a name is led away from an address."""
+    """How a name is led away from addresses: from all of them at once, as each batch knows the records as read."""
 
     now: NameNow
-    away: str
-    to: tuple[str, ...] = ()
-    """Addresses that take its place; empty: others of the name's own are left."""
+    away: tuple[str, ...]
+    inside: tuple[str, ...] = ()
+    """Addresses that take their place in Active Directory's DNS; empty: others of the name's own are left there."""
+    outside: tuple[str, ...] = ()
+    """Addresses that take their place in Route 53 where nothing else is left."""
     alias: str = ""
     """The balancer whose alias it becomes; empty: it stays what it is."""
 
     @property
-    def inside(self) -> bool:
-        """Whether Active Directory's DNS is written."""
-        return self.away in self.now.addresses or bool(self.alias)
+    def own(self) -> tuple[str, ...]:
+        """Those that the name's own A records lead to."""
+        return tuple(one for one in self.away if one in self.now.addresses)
+
+    @property
+    def leaving(self) -> tuple[str, ...]:
+        """Those that Active Directory's DNS no longer gives once it is written."""
+        return tuple(one for one in self.away if one in self.now.answered) if self.alias else self.own
 
 
 def leading_of(
-    now: NameNow, away: str, alive: Collection[str], spare: Sequence[str], others: Sequence[Balancer]
+    now: NameNow, away: Sequence[str], alive: Collection[str], spare: Sequence[str], others: Sequence[Balancer]
 ) -> Leading:
     """Decide. `alive`: addresses that serve; `spare`: those of them that the inventory has besides the name's own;
     `others`: balancers with a DNS name and an address that serves. Raises `NotSafe` where nothing is left (G-LASTVIP).
     """
-    if away in now.addresses:
-        left = [one for one in now.addresses if one != away and one in alive]
+    gone, instead = tuple(away), tuple(spare)
+    if any(one in gone for one in now.addresses):
+        left = [one for one in now.addresses if one not in gone and one in alive]
         if left or spare:
-            return Leading(now, away, () if left else tuple(spare))
-        raise _nowhere(now, away)
-    if now.alias and away in now.answered and not any(one in alive for one in now.answered if one != away):
+            return Leading(now, gone, () if left else instead, instead)
+        raise _nowhere(now, gone)
+    if (
+        now.alias
+        and any(one in gone for one in now.answered)
+        and not any(one in alive for one in now.answered if one not in gone)
+    ):
         better = next((one for one in others if not same_name(one.fqdn, now.alias)), None)
         if better is None:
-            raise _nowhere(now, away)
-        return Leading(now, away, tuple(spare), better.fqdn)
+            raise _nowhere(now, gone)
+        return Leading(now, gone, (), instead, better.fqdn)
     outside = [] if isinstance(now.public, StaroverError) else [one for name in now.public for one in name.records]
     public = [value for one in outside for value in one.values]
     aliased = any(one.alias is not None for one in outside)  # what it stands for has addresses of its own
-    if away in public and not spare and not aliased and not any(one in alive for one in public if one != away):
-        raise _nowhere(now, away)
-    return Leading(now, away, tuple(spare))
+    found = any(one in gone for one in public)
+    if found and not spare and not aliased and not any(one in alive for one in public if one not in gone):
+        raise _nowhere(now, gone)
+    return Leading(now, gone, (), instead)
 
 
-def _nowhere(now: NameNow, away: str) -> NotSafe:
-    known = ", ".join(one for one in now.everywhere if one != away) or "none"
+def _nowhere(now: NameNow, away: Sequence[str]) -> NotSafe:
+    known = ", ".join(one for one in now.everywhere if one not in away) or "none"
     return NotSafe(
-        f"{LAST_VIP}: without {away} {now.name} would lead nowhere",
+        f"{LAST_VIP}: without {', '.join(away)} {now.name} would lead nowhere",
         certain=(f"its other addresses: {known}; none of them serves clients", "nothing was changed"),
         next=(
             f"starover run client-check --namespace {now.name}",
@@ -224,11 +237,14 @@ def _led_back(
 def addresses_led(
     now: Records, /, *, zone: Zone, name: str, away: Sequence[IPv4], to: Sequence[IPv4], ttl: timedelta, note: str
 ) -> Change | Blocked | None:
-    """A name that leads to other addresses instead of dead ones: those come first, then these go (S-A-ADD, S-A-DEL)."""
+    """A name that leads to other addresses instead of dead ones: those come first, then these go (S-A-ADD, S-A-DEL).
+
+    `to` empty: others of its own are left.
+    """
     there = addresses_of(now)
     if all(one in there for one in to) and not any(one in there for one in away):
         return None
-    if not to:
+    if not to and all(one in away for one in there):
         return Blocked(
             f"nothing takes the place of {', '.join(away)}", guard=LAST_VIP, certain=("nothing was changed",)
         )
@@ -261,23 +277,23 @@ def led_away(how: Leading, *, wait_ttl: bool) -> Steps[tuple[tuple[Finding, ...]
             note=asked.note,
         )
         coming = _planned(outcome)
-    elif now.zone and how.away in now.addresses and how.to:
+    elif now.zone and how.own and (how.inside or len(how.own) > 1):
         outcome = yield addresses_led.on(
             writer,
             zone=now.zone,
             name=now.label,
-            away=(how.away,),
-            to=how.to,
+            away=how.own,
+            to=how.inside,
             ttl=seconds(min(now.ttl, _TTL)),
             note=asked.note,
         )
         coming = _planned(outcome)
-    elif now.zone and how.away in now.addresses:
-        outcome = yield address_removed.on(writer, zone=now.zone, name=now.label, address=how.away, note=asked.note)
+    elif now.zone and how.own:
+        outcome = yield address_removed.on(writer, zone=now.zone, name=now.label, address=how.own[0], note=asked.note)
         coming = _planned(outcome)
-    elif how.away in now.answered:
+    elif followed := ", ".join(one for one in how.away if one in now.answered):
         says = (
-            f"an alias of {now.alias.rstrip('.')}, whose other addresses serve: zonal-shift takes {how.away} out there"
+            f"an alias of {now.alias.rstrip('.')}, whose other addresses serve: zonal-shift takes {followed} out there"
         )
         findings.append(Finding(check="dns", on=now.name, level="info", says=says))
     if isinstance(now.public, StaroverError):
@@ -285,27 +301,29 @@ def led_away(how: Leading, *, wait_ttl: bool) -> Steps[tuple[tuple[Finding, ...]
         findings.append(Finding(check="route 53", on=now.name, level="warn", says=says))
     else:
         for one in now.public:
-            said = yield from without(writer, one, now.name, how.away, how.to)
+            said = yield from without(writer, one, now.name, how.away, how.outside)
             findings += [Finding(check="route 53", on=now.name, level="info", says=text) for text in said]
     findings.append(_mail(now, how.away))
-    if how.inside:
-        yield from answered_everywhere(asked, f"{now.label}.{now.zone}", how.away, there=False)
+    if how.leaving:
+        yield from answered_everywhere(asked, f"{now.label}.{now.zone}", how.leaving, there=False)
         if wait_ttl:
             yield from caches_over(writer, now.ttl)
     return tuple(findings), coming
 
 
-def _mail(now: NameNow, away: str) -> Finding:
+def _mail(now: NameNow, away: Sequence[str]) -> Finding:
     """What mail from outside meets: its exchangers are not changed here."""
     domain = now.name.rstrip(".").partition(".")[2]
     if isinstance(now.mail, StaroverError) or not now.mail.names:
-        says = f"DNS here names no mail exchanger: look outside whether one of {domain} leads to {away}"
+        says = f"DNS here names no mail exchanger: look outside whether one of {domain} leads to {', '.join(away)}"
         return Finding(check="mx", on=domain, level="info", says=says)
     names = ", ".join(one.rstrip(".") for one in now.mail.names)
-    if away in now.mail.addresses or any(same_name(one, now.name) for one in now.mail.names):
-        says = f"mail from outside still comes by {names}, of which one leads to {away}: change it where it is kept"
+    met = [one for one in away if one in now.mail.addresses]
+    if met or any(same_name(one, now.name) for one in now.mail.names):
+        dead = ", ".join(met or away)
+        says = f"mail from outside still comes by {names}, of which one leads to {dead}: change it where it is kept"
         return Finding(check="mx", on=domain, level="warn", says=says)
-    return Finding(check="mx", on=domain, level="ok", says=f"{names}: none of them leads to {away}")
+    return Finding(check="mx", on=domain, level="ok", says=f"{names}: none of them leads to {', '.join(away)}")
 
 
 def _planned(outcome: object) -> bool:

@@ -76,11 +76,10 @@ def names_to_lead(dag: Dag, estate: Estate, lost: Collection[str]) -> Steps[Lead
         alive, spare = yield from living(estate, now, ())
         dead = dead_of(estate, lost, now.everywhere, alive)
         others = [one for one in estate.balancers if one.fqdn and set(one.addresses) & alive]
-        for away in dead:
-            try:
-                leads.append(leading_of(now, away, alive, spare, others))
-            except StaroverError as error:
-                said.append(_told(name, error.what))
+        try:
+            leads += [leading_of(now, dead, alive, spare, others)] if dead else []
+        except StaroverError as error:
+            said.append(_told(name, error.what))
         if not dead:
             says = f"every address of it that is known serves: {', '.join(now.everywhere) or 'it leads nowhere'}"
             said.append(Finding(check="namespace", on=name, level="info", says=says))
@@ -95,7 +94,7 @@ def names_led(found: Leads) -> Steps[tuple[list[Finding], bool]]:
         said += more
         coming = coming or planned
         if not planned:
-            says = f"away from {one.away}; clients follow within {one.now.ttl} s"
+            says = f"away from {', '.join(one.away)}; clients follow within {one.now.ttl} s"
             said.append(Finding(check="namespace", on=one.now.name, level="info", says=says))
     return said, coming
 

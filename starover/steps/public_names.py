@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from starover.estate import Estate, Server
@@ -52,30 +52,33 @@ def public_names(estate: Estate, server: Server, name: str) -> Steps[tuple[Publi
     return ()
 
 
-def shapes_without(there: Sequence[Record], away: str, to: Sequence[str]) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
-    """The records of a name when an address is led away from, and what could not be done about it.
+def shapes_without(
+    there: Sequence[Record], away: Collection[str], to: Sequence[str]
+) -> tuple[tuple[Shape, ...], tuple[str, ...]]:
+    """The records of a name without all of these addresses, and what could not be done about it.
 
-    `to`: addresses that take its place where nothing else is left. Aliases, and records that a health check watches in
-    a failover pair, follow the health of what is behind them and stay.
+    `to`: addresses that take their place where nothing else is left. Aliases, and records that a health check watches
+    in a failover pair, follow the health of what is behind them and stay.
     """
     made: list[Shape] = []
     said: list[str] = []
-    others = [one for one in there if away not in one.values or len(one.values) > 1]
+    others = [one for one in there if not one.values or any(value not in away for value in one.values)]
     for one in there:
-        if away not in one.values:
+        dead = ", ".join(value for value in one.values if value in away)
+        if not dead:
             made.append(shape(one))
             continue
-        left = tuple(value for value in one.values if value != away)
+        left = tuple(value for value in one.values if value not in away)
         rest = left or tuple(to)
         label = f"{one.name.rstrip('.')} {one.identifier or one.type}"
         if left or (one.identifier is None and rest):
             made.append(_leading(one, rest))
         elif one.identifier is None:
             made.append(shape(one))
-            said.append(f"{label} leads to {away} alone, and nothing is known that could take its place")
-        elif one.failover is not None and one.check:
+            said.append(f"{label} leads to {dead} alone, and nothing is known that could take its place")
+        elif one.failover is not None and one.check and others:
             made.append(shape(one))
-            said.append(f"{label}: Route 53 leaves {away} by itself, as its health check fails")
+            said.append(f"{label}: Route 53 leaves {dead} by itself, as its health check fails")
         elif one.weight is not None and any(other.weight for other in others):
             made.append(shape(one) | {"Weight": 0})
         elif one.weight is None and one.failover is None and others:
@@ -84,7 +87,7 @@ def shapes_without(there: Sequence[Record], away: str, to: Sequence[str]) -> tup
             made.append(_leading(one, rest))
         else:
             made.append(shape(one))
-            said.append(f"{label} leads to {away} alone, and nothing is known that could take its place")
+            said.append(f"{label} leads to {dead} alone, and nothing is known that could take its place")
     return tuple(made), tuple(said)
 
 
@@ -92,9 +95,14 @@ def _leading(one: Record, values: Sequence[str]) -> Shape:
     return shape(one) | {"ResourceRecords": tuple({"Value": value} for value in values)}
 
 
-def without(server: Server, now: PublicName, name: str, away: str, to: Sequence[str]) -> Steps[tuple[str, ...]]:
-    """Lead the clients of a hosted zone away from an address. What it could not do is said."""
+def without(
+    server: Server, now: PublicName, name: str, away: Collection[str], to: Sequence[str]
+) -> Steps[tuple[str, ...]]:
+    """Lead the clients of a hosted zone away from addresses, in one batch. What it could not do is said.
+
+    One batch for all of them: it names the records as they were read, and they are others after it.
+    """
     wanted, said = shapes_without(now.records, away, to)
-    if any(away in one.values for one in now.records) and wanted != tuple(shape(one) for one in now.records):
-        yield from replaced(server, now.zone, name, now.records, wanted, note=f"away from {away}")
+    if wanted != tuple(shape(one) for one in now.records):
+        yield from replaced(server, now.zone, name, now.records, wanted, note=f"away from {', '.join(away)}")
     return said

@@ -15,7 +15,7 @@ from starover.steps.public_names import shapes_without
 from starover.steps.route53 import AliasTo, Record
 from starover.values import Plain
 
-DEAD, ALIVE = "192.0.2.10", "192.0.2.20"
+DEAD, LOST, ALIVE = "192.0.2.10", "192.0.2.11", "192.0.2.20"
 
 
 def record(*values: str, identifier: str | None = None, **more: object) -> Record:
@@ -70,13 +70,43 @@ SIDE = record(ALIVE, identifier="b", weight=10)
 def test_what_a_public_name_leads_to_without_an_address(
     there: tuple[Record, ...], to: tuple[str, ...], leads: list[tuple[object, ...]]
 ) -> None:
-    made, said = shapes_without(there, DEAD, to)
+    made, said = shapes_without(there, (DEAD,), to)
     found = []
     for one in made:
         values = tuple(value["Value"] for value in one.get("ResourceRecords", ()))  # type: ignore[union-attr,index,call-overload]
         found.append((*values, one["Weight"]) if "Weight" in one else values)
     assert found == leads
     assert bool(said) == any(DEAD in one and 0 not in one for one in leads)
+
+
+@pytest.mark.parametrize(
+    ("there", "leads", "says"),
+    [
+        ((record(DEAD, LOST, ALIVE),), [(ALIVE,)], 0),
+        ((record(DEAD, identifier="a", weight=10), record(LOST, identifier="b", weight=10), SIDE), [0, 0, 10], 0),
+        ((record(DEAD, identifier="a", weight=10), record(LOST, identifier="b", weight=10)), [10, 10], 2),
+        (
+            (
+                record(DEAD, identifier="a", failover="PRIMARY", check="c"),
+                record(LOST, identifier="b", failover="SECONDARY", check="d"),
+            ),
+            [(DEAD,), (LOST,)],
+            2,
+        ),
+    ],
+)
+def test_several_dead_addresses_of_a_public_name_are_looked_at_together(
+    there: tuple[Record, ...], leads: list[object], says: int
+) -> None:
+    """One after the other, the first of two dead sides would hand its clients to the second."""
+    made, said = shapes_without(there, (DEAD, LOST), ())
+    found: list[object] = []
+    for one in made:
+        values = tuple(value["Value"] for value in one.get("ResourceRecords", ()))  # type: ignore[union-attr,index,call-overload]
+        found.append(one.get("Weight", values))
+    assert found == leads
+    assert len(said) == says
+    assert not any("by itself" in one for one in said), "a pair of which both are dead leads to nobody by itself"
 
 
 def test_a_zone_in_which_a_member_lives_is_not_lost(tmp_path: Path) -> None:
@@ -128,25 +158,37 @@ def test_a_public_name_gets_weight_0_and_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_force_quorum_moves_the_names_at_its_end_and_failback_leads_them_home(tmp_path: Path) -> None:
+    """Two of its three addresses are dead, inside and outside: each DNS takes both out at once."""
     text = TWO_VIPS.replace("extends: pa-4x2", "extends: pa-4x2-fsw1")
+    text = text.replace("[10.0.0.50, ", "[10.0.0.50, 10.0.0.51, ")
+    text += "  - {name: mail.example.com, data: 10.0.0.51, ttl: 300s}\n"
     text += 'tuning: {seed_mb_per_s_same_az: "2000", seed_mb_per_s_cross_az: "2000", snapshot_mb_per_s: "2000"}\n'
 
     def leads_to(lab: InnerLab) -> set[str]:
         return {one.data for one in lab.do(lambda world: world.dns.query("DC2", "mail.example.com", "A")).answers}
 
     with InnerLab(topology(tmp_path, text), tmp_path) as lab:
+        values = [{"Value": one} for one in ("10.0.0.50", "10.0.0.51", "10.0.32.50")]
+        record = {"Name": "mail.example.com.", "Type": "A", "TTL": 60, "ResourceRecords": values}
+        batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+        lab.transport.cloud.call("route53", "change_resource_record_sets", {"HostedZoneId": ZONE, "ChangeBatch": batch})
         lab.later(600)
         lab.do(lambda world: world.fault("az_loss", "1a"))
         lab.later(120)
         what = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate", "namespace": "move"}
         planned = lab.plan("force-quorum", what).plan
         assert planned.complete
-        assert [one.kind for one in planned.changes].count("address_removed") == 1
+        assert [one.kind for one in planned.changes if one.kind in ("addresses_led", "records_set")] == [
+            "addresses_led",
+            "records_set",
+        ]
         ran = lab.apply(planned)
         assert ran.exit == 0, ran.error
         assert leads_to(lab) == {"10.0.32.50"}
+        ask = {"HostedZoneId": ZONE, "RecordName": "mail.example.com", "RecordType": "A"}
+        assert lab.transport.cloud.call("route53", "test_dns_answer", ask)["RecordData"] == ["10.0.32.50"]
         lab.do(lambda world: world.fault("az_return", "1a"))
         lab.later(3600)
         ran = lab.run("failback", site="AZ1", when="now")
         assert ran.exit == 0, ran.error
-        assert leads_to(lab) == {"10.0.0.50", "10.0.32.50"}
+        assert leads_to(lab) == {"10.0.0.50", "10.0.0.51", "10.0.32.50"}
