@@ -1,7 +1,7 @@
 """A client name led away from virtual addresses that are dead, in Active Directory's DNS and Route 53; knows no DAG.
 
-A name with several addresses only loses the dead ones. One that leads nowhere else gets the addresses that the inventory
-gives its balancers on the living side, or becomes an alias of another balancer.
+A name with several addresses only loses the dead ones. One that leads nowhere else gets the addresses that the
+inventory gives its balancers on the living side, or becomes an alias of another balancer.
 """
 
 from __future__ import annotations
