@@ -34,6 +34,12 @@ def mounted(now: Lamp, /, *, loss: str) -> Change | Blocked | None:
     return None if now.on else Change("DB01", "Dismounted", "Mounted", note=loss)
 
 
+@step(check=look, apply="danger/do.ps1.j2", risk=Risk.SERVICE)
+def restarted(now: Lamp, /, *, loss: str) -> Change | Blocked | None:
+    """A service that is away for a moment."""
+    return None if now.on else Change("service", "old", "new", note=loss)
+
+
 @step(check=look, apply="danger/note.ps1.j2", risk=Risk.LOW)
 def noted(now: Lamp, /, *, comment: str) -> Change | Blocked | None:
     """A word left behind."""
@@ -50,6 +56,12 @@ def force(dag: Dag, server: Server, loss: str = "") -> Steps:
 def mount(dag: Dag, server: Server, loss: str = "", accept_data_loss: Sequence[str] = ()) -> Steps:
     """Mount something."""
     yield mounted.on(server, loss=loss)
+
+
+@runbook
+def restart(dag: Dag, server: Server, loss: str = "") -> Steps:
+    """Restart something."""
+    yield restarted.on(server, loss=loss)
 
 
 @runbook

@@ -119,7 +119,9 @@ def card_of(
         room.settings.by = presses
     shown = [_kept(room), _map(room, made, drawn)]
     # what it stops, forces, may lose, and what makes it void
-    shown.append(approval_text(made, WIDTH) if needs_digest(made.risk) else f"digest   {made.digest}")
+    rule = room.house.rule(made)
+    grave = needs_digest(made.risk) or (rule is not None and rule.second)
+    shown.append(approval_text(made, WIDTH) if grave else f"digest   {made.digest}")
     until = clock_time(made.made + FRESH, simulated=made.lab)
     asked = call_of(room, made.by)
     why_not = room.house.not_for(made, made.by)

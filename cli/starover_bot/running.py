@@ -69,6 +69,8 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
             certain=("nothing was sent", f"it has no certificate: see starover runbooks show {made.runbook}"),
             next=(f"starover apply {made.id} --experimental",),
         )
+    rule = room.house.rule(made)
+    by_policy = rule is not None and bool(rule.second)
     room.settings.ticket = ask.ticket or (found.ticket if found is not None else "")
     now = room.clock.now()
     answers = Answers(
@@ -76,7 +78,7 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
         approve=ask.approve,
         accept=ask.accept,
         ticket=room.settings.ticket,
-        second=_second(bench, room, made),
+        second=_second(bench, room, made) if by_policy else None,
     )
 
     def held(given: Approval) -> object:
@@ -84,7 +86,9 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
 
     dag = _dag(room, made)
     try:
-        approval = consent(made, room.settings.console, answers, dag=dag, now=now, who=heard.person, held=held)
+        approval = consent(
+            made, room.settings.console, answers, dag=dag, now=now, who=heard.person, held=held, second=by_policy
+        )
     except NotConfirmed:
         raise _typed(made, experimental=rough) from None
     number = _begin(bench, made.run, made, heard)
@@ -115,9 +119,6 @@ def _typed(made: Plan, *, experimental: bool) -> NotConfirmed:
 
 def _second(bench: Bench, room: ChatRoom, made: Plan) -> Second | None:
     """The second person's approval: given here, or signed and kept beside the plans; one that counts comes first."""
-    rule = room.house.rule(made)
-    if rule is None or not rule.second:
-        return None
     found = bench.ledger.approvals(made.run)
     kept = find_approval(room.settings, made.id, made)
     found += [kept] if kept is not None else []

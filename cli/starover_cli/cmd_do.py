@@ -145,8 +145,10 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     known = room.dag_of(step.host for step in made.steps)
     dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
     now = room.clock.now()
+    rule = room.house.rule(made)
+    by_policy = rule is not None and bool(rule.second)
     second = None
-    if needs_digest(made.risk):
+    if by_policy or needs_digest(made.risk):
         second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
     approval = None
@@ -174,6 +176,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
             now=now,
             who=settings.by or who(),
             held=lambda given: room.house.check(made, given, now),
+            second=by_policy,
         )
     if approval is not None:
         settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it

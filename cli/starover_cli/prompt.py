@@ -60,12 +60,14 @@ def consent(
     now: datetime,
     who: str,
     held: Callable[[Approval], object] | None = None,
+    second: bool = False,
 ) -> Approval | None:
     """Ask whether to apply `plan`; None where nothing needs to be asked (it changes nothing).
 
-    What would be refused anyway (no second person, another digest, what the policy forbids: `held` raises) is not asked
-    for: the driver refuses it, and keeps that in the journal. Raises `NotConfirmed` for a no, and where nobody is there
-    to be asked; `BadParameter` for answers that do not fit the plan.
+    `second`: the policy wants a second person for it, whatever its risk. What would be refused anyway (no second
+    person, another digest, what the policy forbids: `held` raises) is not asked for: the driver refuses it, and keeps
+    that in the journal. Raises `NotConfirmed` for a no, and where nobody is there to be asked; `BadParameter` for
+    answers that do not fit the plan.
     """
     from starover.effects import Approval
     from starover.guard import needs_digest
@@ -76,12 +78,20 @@ def consent(
         return None
     losses = bounds(plan)
     taken = agreed(losses, answers.accept) if answers.accept else ()
+    glass = _glass(plan, answers) if second or needs_digest(plan.risk) else ""
     if not needs_digest(plan.risk):
-        given = Approval(by=who, digest=answers.approve or plan.id, how="confirmed", at=now, ticket=answers.ticket)
-        if not (answers.yes or answers.approve or _forbidden(given, held)):
-            _ask_yes(plan, console)
+        given = Approval(
+            by=who,
+            digest=answers.approve or plan.id,
+            how="confirmed",
+            at=now,
+            ticket=answers.ticket,
+            second=None if glass else answers.second,
+            break_glass=glass,
+        )
+        if not _forbidden(given, held):
+            _ask_plain(plan, console, answers, glass, dag)
         return given
-    glass = _glass(plan, answers)
     approval = Approval(
         by=who,
         digest=answers.approve or plan.digest,
@@ -120,11 +130,11 @@ def agree_to_experiment(plan: Plan, console: Console, *, answered: bool) -> None
 
 
 def _glass(plan: Plan, answers: Answers) -> str:
-    """Why there is no second person; empty where one has approved, or none is needed."""
-    from starover.guard import is_reason, needs_digest
+    """Why there is no second person; empty where one has approved."""
+    from starover.guard import is_reason
 
     reason = answers.break_glass or str(plan.parameters.get(BREAK_GLASS) or "")
-    if not reason or not needs_digest(plan.risk) or (answers.second is not None and not answers.break_glass):
+    if not reason or (answers.second is not None and not answers.break_glass):
         return ""
     if not is_reason(reason):
         raise BadParameter("--break-glass takes a reason of 10 to 200 characters", certain=["nothing was sent"])
@@ -157,11 +167,38 @@ def _refused(plan: Plan, approval: Approval, now: datetime) -> bool:
     return False
 
 
-def _ask_yes(plan: Plan, console: Console) -> None:
+def _ask_plain(plan: Plan, console: Console, answers: Answers, glass: str, dag: str) -> None:
+    """Ask for a yes, and where the glass is broken for the DAG's name, as ever."""
+    from starover.command_line import word
+
+    if not glass and (answers.yes or answers.approve):
+        return
+    if glass and not console.interactive and _names(answers, dag):
+        return
+    flags = ["--yes"]
+    if glass:
+        flags = [f"--break-glass {word(glass)}", f"--dag {dag}" if dag else f"--approve {plan.id}"]
+    flags += [f"--ticket {answers.ticket}"] if answers.ticket else []
+    flags += [f"--approval {word(answers.approval)}"] if answers.approval else []
     if not console.interactive:
-        raise _nobody(plan, "--yes")
-    if console.ask("Do it? [y/N] ").casefold() not in ("y", "yes"):
-        raise _no(plan, "--yes")
+        raise _nobody(plan, *flags)
+    if glass:
+        console.note(_alone(glass))
+        what = "the DAG's name" if dag else "the plan's id"
+        said = console.ask(f"Type {what} to begin: ") == (dag or plan.id)
+    else:
+        said = console.ask("Do it? [y/N] ").casefold() in ("y", "yes")
+    if not said:
+        raise _no(plan, *flags)
+
+
+def _names(answers: Answers, dag: str) -> bool:
+    """Whether the line itself names what the glass is broken for: the DAG, or the plan where it is about none."""
+    return answers.dag.casefold() == dag.casefold() if dag else bool(answers.approve)
+
+
+def _alone(glass: str) -> str:
+    return f"BREAK GLASS: nobody else has approved this. {glass}"
 
 
 def _ask_grave(
@@ -178,15 +215,14 @@ def _ask_grave(
     said_before = bool(answers.approve) and bool(plan.parameters.get(ACCEPTED))  # typed when the plan was made
     loss = ",".join(str(one) for one in losses.values())
     wants_loss = bool(losses) and not approval.accepted and not said_before
-    typed_dag = bool(dag) and answers.dag.casefold() == dag.casefold()
     if approval.break_glass:
-        wants_name = console.interactive or not typed_dag
+        wants_name = console.interactive or not _names(answers, dag)
     else:
         wants_name = not answers.approve and (split or not losses)
     flags = [f"--ticket {approval.ticket or 'ID'}"]
     flags += [f"--accept-data-loss {word(loss)}"] if wants_loss or approval.accepted else []
-    if approval.break_glass and dag:
-        flags += [f"--break-glass {word(approval.break_glass)}", f"--dag {dag}"]
+    if approval.break_glass:
+        flags += [f"--break-glass {word(approval.break_glass)}", f"--dag {dag}" if dag else f"--approve {plan.id}"]
     elif wants_name or answers.approve:
         flags += [f"--approve {plan.id}"]
     flags += [f"--approval {word(answers.approval)}"] if answers.approval else []
@@ -208,7 +244,7 @@ def _ask_grave(
         approval = msgspec.structs.replace(approval, accepted=tuple(str(one) for one in taken))
     if wants_name:
         if approval.break_glass:
-            console.note(f"BREAK GLASS: nobody else has approved this. {approval.break_glass}")
+            console.note(_alone(approval.break_glass))
         named = split and bool(dag)
         what = "the DAG's name to begin" if named else "the plan's id to accept what it may lose"
         if console.ask(f"Type {what}: ") != (dag if named else plan.id):

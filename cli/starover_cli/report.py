@@ -104,7 +104,7 @@ def show_plan(
             **({"policy": house} if house is not None else {}),
         }
         if not asking:  # else it is not the last word
-            following = [command for command, _ in next_of_plan(plan, room.settings.ticket)]
+            following = [command for command, _ in next_of_plan(plan, room.settings.ticket, house)]
             said |= {"changed": 0, "exit": code, "next": following}
         _raw(room, said)
     else:

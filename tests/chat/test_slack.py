@@ -386,3 +386,22 @@ def test_where_the_policy_takes_no_approval_in_chat_the_button_is_not_there(slac
             slack.message("force-quorum: refused")
             desk.wait()
         assert sent(lab, "Restore-DatabaseAvailabilityGroup") == 0
+
+
+def test_an_interruption_has_four_eyes_where_the_policy_wants_them(slack: StandIn, tmp_path: Path) -> None:
+    here = POLICY.replace("second: true, ", "second: true, chat: true, ")
+    with InnerLab("pa-4x2", tmp_path) as lab, bot(slack, lab, here) as desk:
+        slack.type(ANNA, "plan activation-policy --servers EX4 --policy Blocked")
+        card = slack.message("activation-policy", "risk S", "[Approve]")
+        for words in ("void if", "interrupts"):
+            assert words in card.text, "what the second person agrees to"
+        slack.press(ANNA, card, "Apply")
+        slack.message("activation-policy: refused", "risk S needs a second person", "nothing was sent")
+        slack.press(BEN, card, "Approve")
+        slack.message("ben approved plan", thread=True)
+        desk.wait()
+        slack.press(ANNA, card, "Apply")
+        desk.wait()
+        slack.message("ok  activation-policy: done", thread=True)
+        page = slack.files[-1]["data"].decode()
+        assert "ben approved it in chat" in page

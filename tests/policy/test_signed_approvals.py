@@ -139,6 +139,7 @@ groups:
   approvers: [ben, anna]
 rules:
   '*':
+    S: {{second: true, approved_by: [approvers]}}
     D: {{approved_by: [approvers]}}
     X: {{approved_by: [approvers]}}
 """
@@ -260,6 +261,43 @@ def test_broken_glass_is_loud_and_first(do: Do, hosts: Hosts) -> None:
         assert "nobody answers the phone" in text
     approved = json.loads(do("--format", "json", "runs", "show", f"{plan}.2").stdout)["approved"]
     assert approved["waivers"] == ["the second person (risk X): nobody answers the phone"]
+
+
+GLASS = ("--break-glass", "nobody answers the phone")
+
+
+def test_an_interruption_has_four_eyes_where_the_policy_wants_them(do: Do, hosts: Hosts, keys: Path) -> None:
+    plan = planned(do, "restart", "--server", "EX3")
+    assert f"starover approve {plan}" in do("plans", "show", plan).stdout
+    alone = do("apply", plan, "--yes")
+    assert alone.exit_code == 4
+    assert "risk S needs a second person" in words(alone)
+    assert "who may approve: ben" in words(alone)
+    assert do("approve", plan, "--as", "ben", "--dag", "DAG1").exit_code == 0
+    assert "is not signed by a key of theirs" in words(do("apply", plan, "--yes"))
+    assert hosts.transport.writes == []
+    assert approve(do, keys, plan).exit_code == 0
+    result = do("apply", plan, "--yes")
+    assert result.exit_code == 0, result.output
+    assert hosts.transport.writes == ["danger/do.ps1.j2"]
+    for page in (do("runs", "show", f"{plan}.3").stdout, do("report", f"{plan}.3").stdout):
+        assert "signed)" in page, "who else agreed"
+
+
+def test_the_glass_of_an_interruption_is_broken_as_loudly(do: Do, hosts: Hosts) -> None:
+    plan = planned(do, "restart", "--server", "EX3")
+    unnamed = do("apply", plan, "--yes", *GLASS)
+    assert unnamed.exit_code == 2
+    assert "--break-glass 'nobody answers the phone' --dag DAG1" in words(unnamed), "the DAG's name is typed"
+    assert "10 to 200" in words(do("apply", plan, "--break-glass", "why not", "--dag", "DAG1"))
+    assert hosts.transport.writes == []
+    result = do("apply", plan, *GLASS, "--dag", "DAG1")
+    assert result.exit_code == 0, result.output
+    assert "BREAK GLASS by" in result.stdout
+    page = do("runs", "show", f"{plan}.1").stdout
+    assert page.index("BREAK GLASS") < page.index("Changed 1")
+    approved = json.loads(do("--format", "json", "runs", "show", f"{plan}.1").stdout)["approved"]
+    assert approved["waivers"] == ["the second person (risk S): nobody answers the phone"]
 
 
 def test_whom_the_policy_does_not_know_changes_nothing(do: Do, hosts: Hosts, tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def glass_lines(approved: events.Approved | None, width: int = 100) -> list[str]
 
 def approved_pairs(approved: events.Approved | None, *, simulated: bool) -> list[tuple[str, str]]:
     """Who approved it, and what was accepted, as labelled lines."""
-    if approved is None or approved.how != "digest":
-        return []
+    if approved is None or not (approved.how == "digest" or approved.second or approved.break_glass):
+        return []  # a yes to what needs no more
     pairs = [("approved by", f"{approved.by}, who applied it")]
     if approved.second:
         at = f" at {clock_time(approved.second_at, simulated=simulated)}" if approved.second_at else ""

@@ -169,7 +169,7 @@ def plan_text(
             label_block([*_remarks(plan, several=several), *plan_danger(plan, second), *_policy(plan, house)], width)
         ),
         "" if asking else _count(plan),
-        "" if asking else next_block(next_of_plan(plan, ticket)),
+        "" if asking else next_block(next_of_plan(plan, ticket, house)),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -215,13 +215,15 @@ def _count(plan: Plan) -> str:
 
 def plan_danger(plan: Plan, second: Second | None = None) -> list[tuple[str, str]]:
     """What may be lost, and who must agree."""
-    if plan.nothing or plan.blocked or not needs_digest(plan.risk):
+    if plan.nothing or plan.blocked:
         return []
-    pairs = [("may lose", f"{loss_words(loss)}; if it is more, the run stops") for loss in bounds(plan).values()]
-    needs = "a ticket, and the loss or the plan's id typed"
-    if needs_second(plan.risk):
-        needs = "a ticket, a second person's approval, and the DAG's name typed"
-    pairs.append(("needs", f"{needs} (risk {plan.risk.value}: {RISKS[plan.risk]})"))
+    pairs: list[tuple[str, str]] = []
+    if needs_digest(plan.risk):
+        pairs += [("may lose", f"{loss_words(loss)}; if it is more, the run stops") for loss in bounds(plan).values()]
+        needs = "a ticket, and the loss or the plan's id typed"
+        if needs_second(plan.risk):
+            needs = "a ticket, a second person's approval, and the DAG's name typed"
+        pairs.append(("needs", f"{needs} (risk {plan.risk.value}: {RISKS[plan.risk]})"))
     if second is not None:
         at, until = (clock_time(when, simulated=plan.lab) for when in (second.at, second.expires))
         pairs.append(
@@ -240,13 +242,13 @@ def _policy(plan: Plan, house: Decision | None) -> list[tuple[str, str]]:
     return [("policy" if at == 0 else "", text) for at, text in enumerate(said)]
 
 
-def next_of_plan(plan: Plan, ticket: str = "") -> list[tuple[str, str]]:
-    """What to type after a plan."""
+def next_of_plan(plan: Plan, ticket: str = "", house: Decision | None = None) -> list[tuple[str, str]]:
+    """What to type after a plan; `house`: what the policy says now."""
     if plan.nothing:
         return []
     lines: list[tuple[str, str]] = []
     if not plan.blocked:
-        if needs_second(plan.risk):
+        if needs_second(plan.risk) or (house is not None and house.verdict == "needs approval"):
             lines.append((f"starover approve {plan.id}", "a second person runs this (export: plans show --to FILE)"))
         words = f" --ticket {ticket}" if ticket and needs_digest(plan.risk) else ""
         if loss := ",".join(str(one) for one in bounds(plan).values()):
