@@ -197,7 +197,7 @@ def test_where_nobody_is_nobody_is_asked_and_the_flag_is_named() -> None:
     with pytest.raises(NotConfirmed) as caught:
         answered(of_risk(Risk.LOW), None)
     assert caught.value.exit == 2
-    assert caught.value.next == ("starover apply 4c1e77b0 --yes",)
+    assert caught.value.next == ("starover apply 4c1e77b0 --yes --ticket INC1",), "what was typed is not lost"
     approval, console = answered(of_risk(Risk.LOW), None, yes=True)
     assert approval is not None
     assert console.asked == []
