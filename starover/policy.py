@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from starover.calendar_rules import Spell, next_begin, open_spell
-from starover.names import first_label
+from starover.names import same_host
 from starover.step import Risk
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "not_to_approve",
     "person_of",
     "rule_for",
+    "same_dag",
 ]
 
 
@@ -288,13 +289,18 @@ def _times(policy: Policy, request: Request, rule: Rule, spells: Mapping[str, Sp
 
 
 def _about(spans: Iterable[Span], dag: str) -> list[Span]:
-    return [one for one in spans if not one.dags or any(first_label(name) == first_label(dag) for name in one.dags)]
+    return [one for one in spans if not one.dags or any(same_dag(name, dag) for name in one.dags)]
 
 
 def _rule(policy: Policy, dag: str, risk: Risk) -> Rule:
-    found = next((rules for name, rules in policy.rules.items() if name.casefold() == dag.casefold()), None)
+    found = next((rules for name, rules in policy.rules.items() if same_dag(name, dag)), None)
     rules = found or policy.rules.get("*") or Rules()
     return {Risk.LOW: rules.L, Risk.SERVICE: rules.S, Risk.DATA: rules.D, Risk.SPLIT: rules.X}[risk]
+
+
+def same_dag(one: str, other: str) -> bool:
+    """Whether a policy's name of a DAG means this one: as everywhere, case does not count, nor a domain after it."""
+    return same_host(one, other)
 
 
 def _needs_second(rule: Rule, risk: Risk) -> bool:

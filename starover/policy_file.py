@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from starover.calendar_rules import Spell, spell
 from starover.errors import BadInventory
-from starover.policy import Policy, Rule, person_of
+from starover.policy import Policy, Rule, person_of, same_dag
 from starover.yaml_lines import Path as Place
 from starover.yaml_lines import Problem, Text, parse
 
-__all__ = ["NAME", "Agreed", "load_policy", "policy_schema", "read_policy"]
+__all__ = ["NAME", "Agreed", "check_names", "load_policy", "policy_schema", "read_policy"]
 
 NAME = "policy.yaml"
 
@@ -31,6 +32,8 @@ class Agreed:
     sha256: str
     """Of the file, for the journal."""
     file: Path
+    lines: Mapping[Place, int] = field(repr=False)
+    """Where what stands in it."""
 
     @property
     def signers(self) -> Path:
@@ -74,14 +77,48 @@ def read_policy(source: str, file: Path) -> Agreed:
         spells = _spells(policy, text)
         text.problems += _contradictions(policy, text)
     if policy is None or text.problems:
-        lines = [f"{file.name}:{one.line}: {one.text}" for one in sorted(set(text.problems))]
-        what = (
-            lines[0] if len(lines) == 1 else "\n".join([f"{file.name} has mistakes:", *(f"  {one}" for one in lines)])
-        )
-        raise BadInventory(
-            what, certain=("nothing was contacted, and nothing is allowed by half a policy",), next=("docs/policy.md",)
-        )
-    return Agreed(policy=policy, spells=spells, sha256=hashlib.sha256(source.encode()).hexdigest(), file=file)
+        raise _mistakes(file, text.problems, certain="nothing was contacted, and nothing is allowed by half a policy")
+    sha256 = hashlib.sha256(source.encode()).hexdigest()
+    return Agreed(policy=policy, spells=spells, sha256=sha256, file=file, lines=text.lines)
+
+
+def check_names(agreed: Agreed, dags: Collection[str], runbooks: Collection[str]) -> None:
+    """Hold the names of DAGs and runbooks against those there are. Raises `BadInventory` with every line.
+
+    A rule, a window or a freeze of a DAG that is not there is about nothing: the DAG that was meant has the rules of
+    `*`. An inventory without DAGs says nothing about their names.
+    """
+    found = list(_strangers(agreed, dags, runbooks))
+    if found:
+        certain = "nothing was contacted; what these lines say holds for nothing"
+        raise _mistakes(agreed.file, found, certain=certain)
+
+
+def _strangers(agreed: Agreed, dags: Collection[str], runbooks: Collection[str]) -> Iterator[Problem]:
+    text, policy = Text(lines=dict(agreed.lines)), agreed.policy
+    named: list[tuple[Place, str]] = [(("rules", name), name) for name in policy.rules if name != "*"]
+    for key, spans in (("windows", policy.windows), ("freezes", policy.freezes)):
+        for at, span in enumerate(spans):
+            named += [((key, at, "dags", number), name) for number, name in enumerate(span.dags)]
+            for number, name in enumerate(span.runbooks):
+                if name not in runbooks:
+                    line = text.line((key, at, "runbooks", number))
+                    yield Problem(line, f"`{name}` is no runbook here: {_near(name, runbooks)}")
+    for place, name in named:
+        if dags and not any(same_dag(name, dag) for dag in dags):
+            yield Problem(text.line(place), f"`{name}` is no DAG of the inventory: {_near(name, dags)}")
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    by_fold = {one.casefold(): one for one in known}
+    near = [by_fold[one] for one in difflib.get_close_matches(name.casefold(), by_fold, 3, 0.5)]
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+
+
+def _mistakes(file: Path, problems: Collection[Problem], *, certain: str) -> BadInventory:
+    lines = [f"{file.name}:{one.line}: {one.text}" for one in sorted(set(problems))]
+    what = lines[0] if len(lines) == 1 else "\n".join([f"{file.name} has mistakes:", *(f"  {one}" for one in lines)])
+    return BadInventory(what, certain=(certain,), next=("docs/policy.md",))
 
 
 def policy_schema() -> dict[str, object]:
@@ -110,6 +147,9 @@ def _contradictions(policy: Policy, text: Text) -> Iterator[Problem]:
         if group in policy.people:
             yield Problem(text.line(("groups", group)), f"{group} is a person and a group")
         yield from _unknown(names, known, text, ("groups", group))
+    for at, dag in enumerate(policy.rules):
+        if twin := next((one for one in list(policy.rules)[:at] if same_dag(one, dag)), None):
+            yield Problem(text.line(("rules", dag)), f"{dag} and {twin} are one DAG: which rules are its own?")
     for dag, rules in policy.rules.items():
         for letter in ("L", "S", "D", "X"):
             rule: Rule = getattr(rules, letter)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from starover.errors import BadParameter
+from starover.errors import BadInventory, BadParameter
 from starover_cli.cmd_do import perform_runbook
 from starover_cli.cmd_look import read_where
 from starover_cli.report import heading
@@ -18,6 +18,7 @@ from starover_cli.views.head import first_line
 from starover_cli.views.lease import lease_text, policy_text
 
 if TYPE_CHECKING:
+    from starover.policy_file import Agreed
     from starover.steps.lease import LeaseReport
 
 __all__ = ["COMMANDS"]
@@ -96,19 +97,37 @@ def policy_show(ctx: click.Context) -> int:
             settings.console.raw(machine.document(data | {"exit": 0}))
         else:
             settings.console.result(policy_text(agreed, house.signers, now, settings.console.width))
+            try:
+                if agreed is not None:
+                    _check_names(room, agreed)
+            except BadInventory as error:
+                settings.console.note(f"! {error.what}")
     return 0
+
+
+def _check_names(room: Room, agreed: Agreed) -> None:
+    """Raises `BadInventory` for DAGs and runbooks that the policy names and nobody has."""
+    from starover.drivers.past import UNDO
+    from starover.policy_file import check_names
+
+    check_names(agreed, [dag.name for dag in room.estate.dags], [*room.content.runbooks, UNDO])
 
 
 @policy.command("check")
 @common()
 @click.pass_context
 def policy_check(ctx: click.Context) -> int:
-    """Whether the policy beside the inventory can be read, with the line of everything that is wrong."""
+    """Whether the policy beside the inventory can be read, with the line of everything that is wrong.
+
+    DAGs and runbooks that it names must be there: rules for a DAG that is misspelled are nobody's.
+    """
     settings = settings_of(ctx)
     with Room(settings, settings.parts) as room:
         agreed = room.house.agreed
-    if agreed is None:
-        raise BadParameter("there is no policy.yaml beside the inventory", next=("docs/policy.md   how to write one",))
+        if agreed is None:
+            following = ("docs/policy.md   how to write one",)
+            raise BadParameter("there is no policy.yaml beside the inventory", next=following)
+        _check_names(room, agreed)
     settings.console.result(
         f"{agreed.file.as_posix()} can be read: {len(agreed.policy.people)} people, "
         f"{len(agreed.policy.windows)} windows, {len(agreed.policy.freezes)} freezes."

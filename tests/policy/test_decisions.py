@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from starover.calendar_rules import next_begin, open_spell, spell
 from starover.errors import BadInventory
 from starover.policy import Approver, Decision, Request, decide
-from starover.policy_file import Agreed, policy_schema, read_policy
+from starover.policy_file import Agreed, check_names, policy_schema, read_policy
 from starover.step import Risk
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -249,6 +249,7 @@ def test_open_and_next_agree(now: datetime, hour: int, length: int, zone: str) -
         ("X: {break_glass: false}", "X: {second: false}", True, "always needs a second person"),
         ("D: {second: false}", "D: {ticket: false}", True, "always needs a ticket"),
         ("year's end", "Saturday night", False, "two are called"),
+        ("  DAG2:\n", "  dag2.example.com: {}\n  DAG2:\n", False, "20: DAG2 and dag2.example.com are one DAG"),
         ("rules:\n", "rules: {}\nrules:\n", False, "stands twice"),
         ("freezes:", "frozen:", False, "not known"),
     ],
@@ -260,6 +261,38 @@ def test_what_is_wrong_is_told_with_its_line(was: str, becomes: str, lined: bool
     assert why in caught.value.what
     line = TEXT[: TEXT.index(was)].count("\n") + 1
     assert not lined or f"policy.yaml:{line}:" in caught.value.what
+
+
+@pytest.mark.parametrize("name", ["DAG2", "dag2", "dag2.example.com"])
+def test_a_dag_has_its_rules_windows_and_freezes_however_its_name_is_written(name: str) -> None:
+    text = TEXT.replace("DAG2:", f"{name}:").replace("classes: [L, S, D]", f"classes: [L, S, D], dags: [{name}]")
+    policy = agreed(text)
+    for here in ("DAG2", "Dag2", "dag2.example.com"):
+        broken = asked(Risk.SPLIT, dag=here, break_glass="nobody answers the phone")
+        assert decide(policy.policy, broken, policy.spells).verdict == "refused", "the glass of DAG2 is not broken"
+        new_year = asked(Risk.LOW, at=datetime(2026, 1, 2, 12, tzinfo=ZURICH), dag=here)
+        assert decide(policy.policy, new_year, policy.spells).outside
+    assert not decide(policy.policy, asked(Risk.LOW, at=datetime(2026, 1, 2, 12, tzinfo=ZURICH)), policy.spells).outside
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "why"),
+    [
+        ("  DAG2:", "  DGA2:", "`DGA2` is no DAG of the inventory: did you mean DAG2"),
+        ("BYDAY=SA, ", "BYDAY=SA, dags: [DAG2, Dag-1], ", "`Dag-1` is no DAG of the inventory: did you mean DAG1"),
+        ("classes: [L, S, D],", "dags: [elsewhere],", "`elsewhere` is no DAG of the inventory: there are DAG1, DAG2"),
+        ("runbooks: [mount]", "runbooks: [monut]", "`monut` is no runbook here: did you mean mount"),
+    ],
+)
+def test_a_name_that_nobody_has_is_told_with_its_line(was: str, becomes: str, why: str) -> None:
+    here = (["DAG1", "DAG2"], ["mount", "dismount-all"])
+    check_names(OURS, *here)
+    assert was in TEXT
+    with pytest.raises(BadInventory) as caught:
+        check_names(agreed(TEXT.replace(was, becomes)), *here)
+    line = TEXT[: TEXT.index(was)].count("\n") + 1
+    assert f"policy.yaml:{line}: {why}" in caught.value.what
+    check_names(agreed(TEXT.replace("  DAG2:", "  DGA2:")), [], ["mount"])
 
 
 def test_an_empty_policy_lets_nobody_change_anything() -> None:

@@ -334,3 +334,14 @@ def test_the_policy_is_shown_and_checked(do: Do) -> None:
     assert "approved by approvers" in words(shown)
     assert "3 people" in words(do("policy", "check"))
     assert "freezes" in do("policy", "schema").stdout
+
+
+def test_rules_of_a_misspelled_dag_are_nobody_s(do: Do, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(file.read_text().replace("  '*':", "  DGA1:"))
+    checked = do("policy", "check")
+    assert checked.exit_code == 2
+    assert "`DGA1` is no DAG of the inventory: did you mean DAG1?" in words(checked)
+    shown = do("policy", "show")
+    assert shown.exit_code == 0
+    assert "did you mean DAG1?" in words(shown)
