@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starover_cli.around import after_text, look_after, look_before
@@ -189,10 +190,17 @@ def _perform(
     try:
         with following:
             ran = act(local)
-    except StaroverError as error:  # before its first step: another content, no such plan
-        bench.ledger.end(number, released=True)
-        _say(bench, number, error_card(error))
-        return True
+    except StaroverError as error:
+        # before it was a run: another content, no such plan. Or in the middle, when the journal takes no more: whatever
+        # was sent is in there, so it may be resumed and never be begun again
+        released = again or not story.run
+        bench.ledger.end(number, released=released)
+        card = error_card(error)
+        if story.run:
+            title = f"!  {made.runbook}: {error.word}.  run {story.run}  by {_by(room, heard)}"
+            card = replace(card, title=title, buttons=_after(story.run, resume=True))
+        _say(bench, number, card)
+        return released
     released = again or (ran.state == "refused" and not ran.changed and not ran.under_way)
     bench.ledger.end(number, released=released)
     kept.results.clear()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import pytest
@@ -18,6 +20,7 @@ from starover_bot.ledger import Open
 from starover_bot.saying import Following
 from starover_bot.slack import SlackChannel, client_of
 
+from starover import journal
 from starover.events import StepBegan, Told
 from starover.journal import Begun, read_journal, run_ids
 
@@ -305,6 +308,33 @@ def test_a_bot_that_dies_in_the_middle_tells_the_truth_when_it_is_back(
         slack.press(ANNA, running, "Resume")
         desk.wait()
         assert running.text.startswith("ok  copies-suspend: done")
+    assert len(runs_of(lab)) == 1
+    assert sent(lab, "Suspend-MailboxDatabaseCopy") == 1
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_run_begins_none_again(
+    slack: StandIn, lab: InnerLab, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = suspended(slack)
+    before = card.button("Apply")
+    whole, full = journal._write, [True]
+
+    def write(file: IO[bytes], data: bytes) -> None:
+        if full and b'"step-ended"' in data:
+            full.clear()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(file, data)
+
+    monkeypatch.setattr(journal, "_write", write)
+    slack.press(ANNA, card, before)
+    told = slack.message("cannot be written", "[Resume]", thread=True)
+    desk.wait()
+    assert not full
+    slack.press(ANNA, card, before)
+    slack.whisper(ANNA, "begun already")
+    slack.press(ANNA, told, "Resume")
+    desk.wait()
+    assert told.text.startswith("ok  copies-suspend: done")
     assert len(runs_of(lab)) == 1
     assert sent(lab, "Suspend-MailboxDatabaseCopy") == 1
 
