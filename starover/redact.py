@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from starover.effects import Facts, Failed, Reaction
-from starover.errors import ErrorRecord, Fault
+from starover.errors import ErrorRecord, Fault, RemoteFailure, StaroverError
 
 __all__ = ["MASK", "Redactor", "forms"]
 
@@ -113,6 +113,16 @@ class Redactor:
             target=self.text(record.target),
             inner=tuple(self.text(one) for one in record.inner),
         )
+
+    def error(self, error: StaroverError) -> StaroverError:
+        """The very error, without secrets in its words: before they are wrapped, which may break a password in two."""
+        error.what = self.text(error.what)
+        error.certain, error.uncertain, error.next = (
+            tuple(self.text(line) for line in lines) for lines in (error.certain, error.uncertain, error.next)
+        )
+        if isinstance(error, RemoteFailure):
+            error.records = tuple(self.record(record) for record in error.records)
+        return error
 
     def fault(self, fault: Fault) -> Fault:
         """An error without secrets."""

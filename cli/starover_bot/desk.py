@@ -118,7 +118,7 @@ class Desk:
 
     def _failed(self, heard: Heard, error: StaroverError) -> None:
         with suppress(NotTold):
-            self.bench.whisper(heard, error_card(error))
+            self.bench.whisper(heard, error_card(Redactor(self.bench.secrets).error(error)))
 
     def _perform(self, heard: Heard, ask: asks.Ask) -> None:
         """Do it. Raises `StaroverError` for what the person has to be told, and `NotTold`."""

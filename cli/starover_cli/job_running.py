@@ -13,6 +13,7 @@ from starover import job_history as history
 from starover.errors import Locked, OutsideWindow, StaroverError
 from starover.jobs import COMMAND, Begin, Job, NotNow, decide, following, latest, missed
 from starover.journal_lock import hold
+from starover.redact import Redactor
 from starover_cli.job_telling import tell
 from starover_cli.room import Room
 from starover_cli.views import json as machine
@@ -105,7 +106,7 @@ def _begin(settings: Settings, job: Job, decision: Begin, now: datetime) -> int:
     try:
         code = _do(own, job)
     except StaroverError as error:
-        failed, code = error, error.exit
+        failed, code = Redactor(masked).error(error), error.exit
     except KeyboardInterrupt:
         code = 130
         raise
@@ -149,8 +150,10 @@ def _do(own: Settings, job: Job) -> int:
 
 def _speak(settings: Settings, job: Job, message: Message, code: int) -> tuple[str, ...]:
     """Tell everybody who is to be told of this, and the log. Gives who could not be."""
+    mask = Redactor(settings.secrets).text  # what a host said may come into an error by ways that no engine has seen
+    message = Message(subject=mask(message.subject), body=mask(message.body))
     wanted = job.tell if job.when == "always" or code else ()
-    deaf = tell(wanted, message.subject, message.body, code)
+    deaf = tuple(mask(one) for one in tell(wanted, message.subject, message.body, code))
     if settings.json:
         said = {"job": job.name, "exit": code, "subject": message.subject, "message": message.body, "not_told": deaf}
         settings.console.raw(machine.line(said))

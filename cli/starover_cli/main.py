@@ -92,6 +92,7 @@ def _report(error: StaroverError, console: Console, settings: Settings) -> int:
     from starover.redact import Redactor
 
     hidden = Redactor(settings.secrets)  # what a host said may come here by ways that no engine has seen
+    error = hidden.error(error)
     if settings.json:
         console.raw(hidden.json(machine.line(error_data(error)).encode()).decode())
     console.note(hidden.text(error_text(error, console.width)))

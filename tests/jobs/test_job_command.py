@@ -16,8 +16,13 @@ from typing import Any
 import pytest
 from inner_cli import said, typed
 from inner_lab import InnerLab
+from starover_cli import job_running
+from starover_cli.room import Room
+from starover_cli.settings import Settings
 
 from starover import job_history as history
+from starover.errors import StaroverError
+from starover.jobs import Job
 from starover.journal import Begun, Recorded, Sent, read_journal, run_ids
 from starover.journal_lock import hold
 
@@ -242,3 +247,29 @@ def test_a_job_breaks_no_glass_and_certifies_nothing(lab: InnerLab) -> None:
         assert result.exit_code == 2
         assert "nobody is there to give such a word" in result.stderr
     assert not lab.transport.sent
+
+
+def test_what_is_told_has_no_secret_in_it(lab: InnerLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host, a library or whoever is told may repeat what it was given, by a way that no engine has seen."""
+    password = " ".join(["canary in the cage"] * 5)
+    monkeypatch.setattr(type(lab.transport), "secrets", lambda _self: [password])
+
+    def fails(own: Settings, _job: Job) -> int:
+        with Room(own, own.parts) as room:
+            assert room.transport.secrets() == [password]
+        raise StaroverError(f"the library said {password}", next=(f"starover --password {password}",))
+
+    monkeypatch.setattr(job_running, "_do", fails)
+    script = tmp_path / "told.py"
+    script.write_text(
+        f"import pathlib, sys\npathlib.Path({str(tmp_path / 'told')!r}).write_text(sys.stdin.read())\n"
+        f"sys.exit({password!r})\n"
+    )
+    tell = f"tell: [{{command: [{sys.executable}, {script}]}}]\n"
+    result = typed(lab, "job", "run", "health", "--now", "--jobs", str(write(lab.folder, "health", HEALTH + tell)))
+    assert result.exit_code == 1
+    kept = (lab.folder / "jobs" / "health.jsonl").read_text()
+    assert "could not be told" in result.output
+    for text in ((tmp_path / "told").read_text(), result.output, kept):
+        assert "(hidden)" in text
+        assert "canary" not in text
