@@ -1,0 +1,290 @@
+"""What a command does with a Temporal server: submit, ask, approve, stop, list; performs nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+from temporalio.client import (
+    Client,
+    RPCError,
+    RPCStatusCode,
+    TLSConfig,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from starover.drivers.temporal.codec import Codec, converter
+from starover.drivers.temporal.payloads import RUN, Ended, Standing, Submission, dag_name, queue_of
+from starover.effects import Approval
+from starover.errors import BadParameter, ConnectFailed, Fault, Locked, StaroverError
+
+__all__ = [
+    "Handle",
+    "Listed",
+    "approve",
+    "connect",
+    "decline",
+    "ended",
+    "id_of",
+    "list_runs",
+    "standing",
+    "stop",
+    "submit",
+]
+
+_SECONDS = timedelta(seconds=30)
+"""For one question to the server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handle:
+    """A run that was submitted."""
+
+    workflow: str
+    """Its id at the server, such as `starover/prod/dag1`."""
+    execution: str
+    """The server's own id of this one: the next run of the DAG has the same `workflow`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """One run as the server lists it."""
+
+    workflow: str
+    execution: str
+    state: str
+    """`running`, or Temporal's word: completed, failed, canceled, terminated, timed_out."""
+    began: datetime
+    ended: datetime | None
+    estate: str
+    dag: str
+    runbook: str
+    who: str
+    ticket: str
+    plan: str
+    """Id of the plan that was submitted; empty: it was planned by the run itself."""
+
+
+async def connect(
+    address: str,
+    *,
+    namespace: str = "default",
+    sealing: Codec | None = None,
+    tls: bool | TLSConfig = False,
+    api_key: str = "",
+) -> Client:
+    """A client whose payloads are ours. Raises `ConnectFailed`."""
+    try:
+        return await Client.connect(
+            address,
+            namespace=namespace,
+            data_converter=converter(sealing or Codec()),
+            tls=tls,
+            api_key=api_key or None,
+        )
+    except (RuntimeError, RPCError, OSError) as error:
+        raise _gone(f"the Temporal server at {address} does not answer: {error}") from error
+
+
+def id_of(given: Submission) -> str:
+    """The id of the workflow: one for each DAG of an estate, so that a second run is refused while one is under way.
+
+    A plan alone changes nothing, and is one of its own.
+    """
+    if given.only_plan:
+        return f"starover/{given.estate.name}/plan/{uuid4()}"
+    return f"starover/{given.estate.name}/{dag_name(given).casefold() or '-'}"
+
+
+async def submit(client: Client, given: Submission, /) -> Handle:
+    """Have it done by whichever worker takes it.
+
+    Raises `Locked` (exit 75) while another run of the same DAG is under way, and `BadParameter` where the content
+    is too large for the server.
+    """
+    workflow = id_of(given)
+    async with _asking():
+        try:
+            handle = await client.start_workflow(
+                RUN,
+                given,
+                id=workflow,
+                task_queue=queue_of(given.estate.name),
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                memo=memo_of(given),
+                rpc_timeout=_SECONDS,
+            )
+        except WorkflowAlreadyStartedError:
+            raise await _under_way(client, workflow) from None
+    return Handle(workflow=workflow, execution=handle.result_run_id or "")
+
+
+def memo_of(given: Submission) -> dict[str, str]:
+    """What the server's list shows of a run."""
+    return {
+        "estate": given.estate.name,
+        "dag": dag_name(given),
+        "runbook": given.runbook,
+        "who": given.who,
+        "ticket": given.ticket,
+        "plan": given.plan.id if given.plan is not None else "",
+    }
+
+
+async def ended(client: Client, handle: Handle, /) -> Ended:
+    """Wait until a run has ended, and say how; a server that is gone for a while is waited for.
+
+    Raises `StaroverError` when it was ended from outside (terminated), or could not go on.
+    """
+    of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None, result_type=Ended)
+    try:
+        result: Ended = await of.result()
+    except WorkflowFailureError as error:
+        raise _failed(handle, error.cause) from error
+    return result
+
+
+async def standing(client: Client, handle: Handle, /) -> Standing:
+    """Where a run is. Raises `StaroverError` where no worker answers for it."""
+    of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
+    async with _asking():
+        found: Standing = await of.query("standing", result_type=Standing, rpc_timeout=_SECONDS)
+    return found
+
+
+async def approve(client: Client, handle: Handle, approval: Approval, /) -> None:
+    """Approve the plan that a run waits with.
+
+    Raises `NotApproved` and `OutsideWindow` where it does not count, and then the run waits on; `BadParameter` where it
+    waits for nothing.
+    """
+    of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
+    async with _asking():
+        await of.execute_update("approve", approval, rpc_timeout=timedelta(minutes=2))
+
+
+async def decline(client: Client, handle: Handle, /, *, by: str, reason: str) -> None:
+    """Say no: the run ends refused, and nothing was changed. Raises as `approve`."""
+    of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
+    async with _asking():
+        await of.execute_update("decline", args=[by, reason], rpc_timeout=_SECONDS)
+
+
+async def stop(client: Client, handle: Handle, /, *, now: bool = False) -> tuple[str, ...]:
+    """End a run after the steps under way; `now`: at once. Gives what is under way, in words.
+
+    What Ctrl-C does once, and twice. Raises `BadParameter` when it has ended.
+    """
+    of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
+    async with _asking():
+        return tuple(await of.execute_update("stop", now, result_type=list[str], rpc_timeout=_SECONDS))
+
+
+async def list_runs(client: Client, /, *, estate: str = "", limit: int = 50) -> list[Listed]:
+    """The runs that the server knows, newest first. Raises `ConnectFailed`."""
+    found: list[Listed] = []
+    async with _asking():
+        async for one in client.list_workflows(f"WorkflowType = '{RUN}'"):
+            memo = {name: str(value) for name, value in (await one.memo()).items()}
+            if estate and memo.get("estate", "") != estate:
+                continue
+            running = one.status in (None, WorkflowExecutionStatus.RUNNING)
+            found.append(
+                Listed(
+                    workflow=one.id,
+                    execution=one.run_id,
+                    state="running" if running or one.status is None else one.status.name.casefold(),
+                    began=one.start_time,
+                    ended=one.close_time,
+                    estate=memo.get("estate", ""),
+                    dag=memo.get("dag", ""),
+                    runbook=memo.get("runbook", ""),
+                    who=memo.get("who", ""),
+                    ticket=memo.get("ticket", ""),
+                    plan=memo.get("plan", ""),
+                )
+            )
+            if len(found) == limit:
+                break
+    return found
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+async def _under_way(client: Client, workflow: str) -> Locked:
+    """Why a second run is refused, in words."""
+    by = "it does not say whose"
+    try:
+        about = await client.get_workflow_handle(workflow).describe(rpc_timeout=_SECONDS)
+        memo = {name: str(value) for name, value in (await about.memo()).items()}
+        since = f"since {about.start_time:%H:%M} UTC"
+        by = f"{memo.get('who', 'nobody knows whom')}, {memo.get('runbook', '?')}, {since}"
+    except (RPCError, BadParameter):
+        pass
+    return Locked(
+        f"another run of this DAG is under way: {workflow} ({by})",
+        certain=("nothing was sent",),
+        next=("starover runs --engine temporal   where it is",),
+    )
+
+
+@asynccontextmanager
+async def _asking() -> AsyncIterator[None]:
+    """Temporal's errors as ours."""
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        raise error_of(error.cause) from error
+    except WorkflowQueryFailedError as error:
+        raise StaroverError(f"no worker answers for this run: {error}") from error
+    except RPCError as error:
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+            raise BadParameter(
+                f"there is no such run under way: {error.message}", next=("starover runs --engine temporal",)
+            ) from error
+        raise _gone(f"the Temporal server does not answer: {error.message or error.status.name}") from error
+
+
+def error_of(cause: BaseException | None) -> StaroverError:
+    """The error that a workflow has failed with, as it was raised there."""
+    if isinstance(cause, ApplicationError) and cause.type == FAULT and cause.details:
+        return msgspec.json.decode(str(cause.details[0]), type=Fault).raised()
+    return StaroverError(str(cause) if cause is not None else "it failed and did not say why")
+
+
+FAULT = "starover"
+"""Type of the application errors that carry a `Fault`."""
+
+
+def failure(error: StaroverError) -> ApplicationError:
+    """An error of ours as Temporal carries it."""
+    return ApplicationError(error.what, msgspec.json.encode(Fault.of(error)).decode(), type=FAULT, non_retryable=True)
+
+
+def _failed(handle: Handle, cause: BaseException | None) -> StaroverError:
+    if isinstance(cause, ApplicationError) and cause.type == FAULT:
+        return error_of(cause)
+    return StaroverError(
+        f"the run {handle.workflow} was ended from outside: {cause}",
+        uncertain=("what was under way then",),
+        next=("starover runs show RUN   on the machine of the workers: what its journal holds",),
+    )
+
+
+def _gone(what: str) -> ConnectFailed:
+    return ConnectFailed(
+        what,
+        certain=("nothing was sent by this command",),
+        next=("starover apply PLAN   needs no server: this machine, the inventory and WinRM are enough",),
+    )

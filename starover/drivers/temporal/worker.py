@@ -1,0 +1,51 @@
+"""A worker: takes runs and scripts from a Temporal server and performs them with what this machine has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from starover.clock import Clock
+from starover.estate import Estate
+from starover.events import Sink
+from starover.house import House
+from starover.transport import Transport
+
+__all__ = ["Site", "run_worker"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a worker has of its own, as `drivers.local.Local` has it. The transport stays the caller's."""
+
+    estate: Estate
+    """Whose runs it takes, and by which roads it goes to hosts."""
+    transport: Transport
+    clock: Clock
+    """The lab's time in a lab, and then a wait is one for simulated time; else a wait is the server's durable timer."""
+    folder: Path
+    """Holds `plans/`, `runs/` and `index/`. Workers that take the runs of one estate share it."""
+    sinks: Sequence[Sink] = ()
+    sign: Callable[[bytes], bytes] | None = None
+    house: Callable[[], House] | None = None
+
+
+async def run_worker(
+    client: Client,
+    site: Site,
+    /,
+    *,
+    zones: Sequence[str] = (),
+    runs: bool = True,
+    until: asyncio.Event | None = None,
+) -> None:
+    """Work until `until` is set (None: until cancelled), through times in which the server is gone.
+
+    `zones`: take the scripts for hosts of these Availability Zones, of runs that were submitted `zoned`. `runs`: take
+    whole runs, keep their journals in the site's folder, and send the scripts of those that are not `zoned`.
+    """
+    raise NotImplementedError
