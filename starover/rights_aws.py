@@ -64,6 +64,7 @@ _SHIFTED = Scope(tagged=("elasticloadbalancing:REGION:*:loadbalancer/*",))
 SCOPES: Mapping[str, Scope] = {
     "ec2:StartInstances": Scope(tagged=_ec2("instance")),
     "ec2:StopInstances": Scope(tagged=_ec2("instance")),
+    "ec2:ModifyInstanceMaintenanceOptions": Scope(tagged=_ec2("instance")),
     "ec2:ModifyInstanceAttribute": Scope(tagged=_ec2("instance"), free=_ec2("security-group")),
     "ec2:AssignPrivateIpAddresses": Scope(tagged=_ec2("network-interface")),
     "ec2:UnassignPrivateIpAddresses": Scope(tagged=_ec2("network-interface")),

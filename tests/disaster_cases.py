@@ -41,10 +41,10 @@ _LOST = Before(fault=("az_loss", "1a"), seconds=120)
 _UNREACHED = Before(fault=("az_loss", "1a"), knobs={"ec2": "api_down"}, seconds=120)
 _FORCE: dict[str, Plain] = {"lost_server": ["ExchangeNode1"]}
 _RESTORE: dict[str, Plain] = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate"}
-_FENCED = ("instance_stopping", "instance_tagged")
+_FENCED = ("auto_recovery_set", "instance_stopping", "instance_tagged")
 _MADE = ("feature_installed", "exchange_administers", "firewall_open")
 _ASLEEP = ("quarantine_made", "winrm_let_in", "groups_set", "instance_running", "cluster_kept_off")
-_HELD = ("controllers_excluded", "recovery_held", "rebalancing_set", "fence_tag_gone")
+_HELD = ("controllers_excluded", "recovery_held", "rebalancing_set", "auto_recovery_set", "fence_tag_gone")
 
 
 def _power_back(world: World) -> None:

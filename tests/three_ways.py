@@ -498,13 +498,13 @@ CASES: tuple[Case, ...] = (
         topology=_ROLL,
         book="certificate-roll",
         parameters={"kind": "san", "thumbprint": NEW_CERTIFICATE},
-        brings=("certificate_present", "certificate_shown"),
+        brings=("certificate_present", "certificate_shown", "mail_certificate_shown"),
     ),
     Case(
         topology=_ROLL,
         book="certificate-roll",
         parameters={"kind": "san", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
-        brings=("certificate_shown",),
+        brings=("certificate_shown", "mail_certificate_shown"),
         undone=True,
     ),
     Case(
@@ -623,6 +623,7 @@ CASES: tuple[Case, ...] = (
         brings=(
             "scaling_suspended",
             "api_stop_allowed",
+            "auto_recovery_set",
             "instance_stopping",
             "instance_force_stopped",
             "instance_tagged",

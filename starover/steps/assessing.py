@@ -15,7 +15,7 @@ from starover.steps.dag import ClusterState, DagFacts, DagState, DatabaseInfo, H
 from starover.steps.dag_object import ClusterView
 from starover.steps.disaster import QUICK, Answered, Heard, Survey, pings, survey
 from starover.steps.fencing import TAG
-from starover.steps.instances import InstanceStatus, OneInstance
+from starover.steps.instances import OFF, Ec2Instance, HostDisks, InstanceStatus, OneInstance, store_lost
 from starover.steps.lags import LagManager, lag_manager
 from starover.steps.losses import LogSpace, Loss, log_space, losses
 from starover.steps.mailflow import (
@@ -37,6 +37,7 @@ __all__ = ["Assessed", "assessed", "named_lost"]
 
 _instance = Query("ec2/instance.call.j2", OneInstance, deadline=QUICK)
 _status = Query("ec2/instance_status.call.j2", InstanceStatus, deadline=QUICK)
+_disks = Query("ec2/instance_stores.call.j2", HostDisks, deadline=QUICK)
 _zone = Query("ec2/zone_id.call.j2", ZoneIdentity, deadline=QUICK)
 """As `instances` and `zonal_shift` have them, with the patience of a first look."""
 _copies_beside = Query("disaster/side.ps1.j2", SideCopies, deadline=4.0)
@@ -155,7 +156,15 @@ def _cloud(server: Server) -> Steps[Cloud | None]:
         state=found.state,
         checks="" if checks is None else "ok" if checks.ok else f"system {checks.system}, instance {checks.instance}",
         fenced=bool(found.instance.tag(TAG)),
+        store=(yield from _store(server, found.instance)),
     )
+
+
+def _store(server: Server, instance: Ec2Instance) -> Steps[str]:
+    if not instance.kind or instance.state in OFF:
+        return ""
+    disks = yield from attempt(_disks.read(server, kind=instance.kind))
+    return store_lost(instance.kind, disks if isinstance(disks, HostDisks) else None)
 
 
 def _places(seen: Survey, estate: Estate, silent: Sequence[str]) -> Steps[list[Place]]:

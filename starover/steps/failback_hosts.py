@@ -17,7 +17,8 @@ from starover.steps.disaster import CLUSTER_SERVICE, Machine, machine
 from starover.steps.failback_dag import OnController, lists_on
 from starover.steps.failback_side import NAMES, Returning, ReturningSide, asleep, closed_by_us, skewed
 from starover.steps.fence_hosts import power_off
-from starover.steps.instances import OneInstance, instance_of, instance_running
+from starover.steps.fencing import RECOVERY_TAG
+from starover.steps.instances import OneInstance, auto_recovery_set, instance_of, instance_running
 from starover.steps.preflight_reports import Partner, Replication, replication
 from starover.steps.subnet_rules import denies_all, subnet_acl
 from starover.steps.unfencing import (
@@ -77,7 +78,15 @@ def cluster_kept_off(now: Machine, /, *, names: tuple[str, ...], wipe: bool) -> 
     return Change(f"{short(now.name)} cluster service", "starts by itself", wanted)
 
 
-BEYOND = (winrm_let_in, groups_set, subnet_reopened, instance_running, cluster_kept_off, fence_tag_gone)
+BEYOND = (
+    winrm_let_in,
+    groups_set,
+    subnet_reopened,
+    instance_running,
+    cluster_kept_off,
+    auto_recovery_set,
+    fence_tag_gone,
+)
 """What may follow once the quarantine is there."""
 
 
@@ -272,9 +281,18 @@ def network_opened(side: ReturningSide) -> Steps:
 
 
 def fences_gone(hosts: Sequence[Returning], dag: str) -> Steps:
-    """They are fenced no more: the last step of lifting a fence."""
+    """They are fenced no more: the last step of lifting a fence. Automatic recovery is what its tag tells before."""
     for one in hosts:
+        if before := _recovered_before(one):
+            yield auto_recovery_set.on(one.server, instance=one.server.instance, mode=before)
+            yield fence_tag_gone.on(one.server, instance=one.server.instance, value=before, key=RECOVERY_TAG)
         yield fence_tag_gone.on(one.server, instance=one.server.instance, value=dag)
+
+
+def _recovered_before(one: Returning) -> str:
+    """Automatic recovery of its instance before the fence, this run's own included; empty: nobody changed it."""
+    known = one.host.instance.instance if one.host.instance is not None else None
+    return (known.tag(RECOVERY_TAG) if known is not None else "") or ("default" if one.host.recovers else "")
 
 
 def witnesses_back(side: ReturningSide) -> Steps:

@@ -14,16 +14,19 @@ from starover.runbook import Findings, Steps, attempt, together
 from starover.step import Outcome, Query, Report, wait
 from starover.steps.answers import answer_of
 from starover.steps.disaster import CLUSTER_SERVICE, at, machine, member_copies
-from starover.steps.fencing import PORTS, TAG, Fenced, FenceFacts
+from starover.steps.fencing import PORTS, RECOVERY_TAG, TAG, Fenced, FenceFacts
 from starover.steps.instances import (
     OFF,
     STOPS,
     ApiStop,
+    HostDisks,
     InstanceStatus,
     OneInstance,
     ScalingGroups,
     api_stop,
     api_stop_allowed,
+    auto_recovery_set,
+    host_disks,
     instance_force_stopped,
     instance_of,
     instance_status,
@@ -32,6 +35,7 @@ from starover.steps.instances import (
     is_off,
     scaling_groups,
     scaling_suspended,
+    store_lost,
 )
 from starover.steps.subnet_rules import (
     DENY_NAME,
@@ -131,6 +135,8 @@ class LostHost:
     api_stop: ApiStop | None = None
     groups: tuple[str, ...] = ()
     """Auto Scaling groups."""
+    store: str = ""
+    """What is said of its instance store, which a stop loses; empty: it has none."""
     place: SubnetPlace | None = None
     """Its subnet, by EC2's word or by the inventory's range; None: not known, or several have that range."""
     serves: str = ""
@@ -139,6 +145,12 @@ class LostHost:
     def runs(self) -> bool:
         """EC2 answers for it, and it is not off."""
         return self.instance is not None and self.instance.instance is not None and self.instance.state not in OFF
+
+    @property
+    def recovers(self) -> bool:
+        """EC2 would move it to other hardware by itself, and start it there: of what runs only."""
+        known = self.instance.instance if self.instance is not None else None
+        return known is not None and known.state in ("pending", "running") and known.recovery != "disabled"
 
     @property
     def subnet(self) -> str:
@@ -194,14 +206,24 @@ def _lost_host(server: Server, *, member: bool) -> Steps[LostHost]:
     serves = (yield from _serves(server)) if member else ""
     groups = answer_of(answers, ScalingGroups)
     instance = answer_of(answers, OneInstance)
+    known = instance.instance if instance is not None else None
+    store = (
+        (yield from _store(server, known.kind)) if known is not None and known.kind and known.state not in OFF else ""
+    )
     return LostHost(
         server=server,
         instance=instance,
         api_stop=answer_of(answers, ApiStop),
         groups=groups.groups if groups is not None else (),
+        store=store,
         place=(yield from _place(server, instance)),
         serves=serves,
     )
+
+
+def _store(server: Server, kind: str) -> Steps[str]:
+    found = yield from attempt(host_disks.read(server, kind=kind))
+    return store_lost(kind, found if isinstance(found, HostDisks) else None)
 
 
 def _place(server: Server, found: OneInstance | None) -> Steps[SubnetPlace | None]:
@@ -232,6 +254,8 @@ def _serves(server: Server) -> Steps[str]:
 def power_off(hosts: Sequence[LostHost], dag: str) -> Steps[bool]:
     """Have EC2 stop them, in the order of S-FENCE: nothing may start them again, a plain stop, then force.
 
+    Nothing: no Auto Scaling group, and no automatic recovery, which a tag keeps as it was.
+
     The stop stays requested where it is not possible yet, so that no node comes back with the power. True: this is a
     plan, and one of them is still to be stopped.
     """
@@ -246,10 +270,14 @@ def power_off(hosts: Sequence[LostHost], dag: str) -> Steps[bool]:
 
 def _power_off(host: LostHost, dag: str) -> Steps[bool]:
     server, instance = host.server, host.server.instance
+    if host.recovers:
+        yield instance_tagged.on(server, instance=instance, key=RECOVERY_TAG, value="default")
+        yield auto_recovery_set.on(server, instance=instance, mode="disabled")
     if host.runs:
         yield api_stop_allowed.on(server, instance=instance)
-    note = f"goes down: {host.serves}" if host.serves else ""
-    yield instance_stopping.on(server, instance=instance, note=note)
+    notes = [f"goes down: {host.serves}"] if host.serves else []
+    notes += [host.store] if host.store else []
+    yield instance_stopping.on(server, instance=instance, note="; ".join(notes))
     yield from wait(
         instance_of, server, until=is_off, settle=STOPS, what=f"{instance} stopped", lenient=True, instance=instance
     )
@@ -325,6 +353,7 @@ def _facts_of(
         instance=host.server.instance,
         state=None if instance is None else instance.state,
         checks=checks.checks if checks is not None else None,
+        store=host.store,
         now=now,
         survivors=tuple(survivors),
         open={place: one.of(address) if isinstance(one, Silence) else None for place, one in seen.items()},

@@ -19,6 +19,7 @@ from starover.steps.subnet_rules import NetworkAcl, denies_all
 __all__ = [
     "IMPAIRED",
     "PORTS",
+    "RECOVERY_TAG",
     "TAG",
     "FenceFacts",
     "FenceLevel",
@@ -30,6 +31,8 @@ __all__ = [
 
 TAG = "dag-fenced"
 """Tag of an instance that was fenced; its value is who or what did it. Only failback takes it away."""
+RECOVERY_TAG = "dag-auto-recovery"
+"""Tag that keeps what automatic recovery of an instance was before its fence turned it off; failback goes by it."""
 PORTS = (445, 135, 5985, 64327)
 """On none of them may a fenced host answer: SMB, RPC, WinRM, replication."""
 IMPAIRED = 300.0
@@ -56,6 +59,8 @@ class FenceFacts(msgspec.Struct, frozen=True, kw_only=True):
     state: str | None = None
     """Of the instance; None: EC2 did not say."""
     checks: Checks | None = None
+    store: str = ""
+    """What is said of its instance store, which a stop loses; empty: it has none."""
     now: datetime | None = None
     """The time by a survivor's clock."""
     survivors: tuple[str, ...] = ()
@@ -154,6 +159,8 @@ def _sentences(facts: FenceFacts, denied: bool, failing: float | None) -> list[s
         said.append(f"instance {facts.instance}: {state}")
     else:
         said.append("no instance id in the inventory: EC2 cannot be asked")
+    if facts.store:
+        said.append(facts.store)
     if facts.checks is not None:
         checks = f"status checks: system {facts.checks.system}, instance {facts.checks.instance}"
         said.append(checks + (f", failing for {int(failing)} s" if failing is not None else ""))

@@ -16,6 +16,8 @@ __all__ = [
     "ApiStop",
     "Checks",
     "Ec2Instance",
+    "HostDisk",
+    "HostDisks",
     "InstanceStatus",
     "OneInstance",
     "ScalingGroup",
@@ -24,6 +26,8 @@ __all__ = [
     "Tag",
     "api_stop",
     "api_stop_allowed",
+    "auto_recovery_set",
+    "host_disks",
     "instance_force_stopped",
     "instance_of",
     "instance_running",
@@ -35,6 +39,7 @@ __all__ = [
     "scaling_group",
     "scaling_groups",
     "scaling_suspended",
+    "store_lost",
 ]
 
 OFF = ("stopped", "terminated")
@@ -59,8 +64,12 @@ class Ec2Instance(Report):
     """An instance, as EC2 has it."""
 
     id: str
+    kind: str | None
+    """Its type, such as `r6i.4xlarge`."""
     state: str
     """`pending`, `running`, `stopping`, `stopped`, `shutting-down` or `terminated`."""
+    recovery: str | None
+    """Simplified automatic recovery: `default`, which is on, or `disabled`."""
     az: str
     vpc: str | None
     subnet: str | None
@@ -83,6 +92,24 @@ class OneInstance(Report):
     def state(self) -> str:
         """Its state; empty: there is no such instance."""
         return self.instance.state if self.instance is not None else ""
+
+
+class HostDisk(Report):
+    """Disks of the host, of one size."""
+
+    gb: int
+    count: int
+
+
+class HostDisks(Report):
+    """The instance store of an instance type (`ec2/instance_stores.call.j2`): what is on it a stop loses."""
+
+    disks: tuple[HostDisk, ...]
+
+    @property
+    def text(self) -> str:
+        """`2 x 300 GB`; empty: it has none."""
+        return ", ".join(f"{one.count} x {one.gb} GB" for one in self.disks)
 
 
 class ScheduledEvent(Report):
@@ -148,10 +175,19 @@ instance_status = Query("ec2/instance_status.call.j2", InstanceStatus)
 """Argument: `instance`."""
 api_stop = Query("ec2/api_stop.call.j2", ApiStop)
 """Argument: `instance`."""
+host_disks = Query("ec2/instance_stores.call.j2", HostDisks)
+"""Argument: `kind`, an instance type."""
 scaling_groups = Query("autoscaling/instance.call.j2", ScalingGroups)
 """Argument: `instance`."""
 scaling_group = Query("autoscaling/group.call.j2", ScalingGroup)
 """Argument: `group`."""
+
+
+def store_lost(kind: str, found: HostDisks | None) -> str:
+    """What a stop of an instance of type `kind` loses; empty: nothing. None: EC2 did not tell."""
+    if found is None:
+        return f"EC2 does not say whether a {kind} has an instance store, which a stop would lose"
+    return f"a stop loses its instance store, {found.text}" if found.disks else ""
 
 
 def instant(text: str) -> datetime:
@@ -172,6 +208,15 @@ def scaling_suspended(now: ScalingGroup, /, *, group: str, processes: tuple[str,
 def api_stop_allowed(now: ApiStop, /, *, instance: str) -> Change | None:
     """An instance that EC2 lets be stopped."""
     return Change(f"{instance} DisableApiStop", "true", "false") if now.refused else None
+
+
+@step(check=instance_of, apply="ec2/auto_recovery.call.j2", risk=Risk.SERVICE, repeatable=True)
+def auto_recovery_set(now: OneInstance, /, *, instance: str, mode: str) -> Change | Blocked | None:
+    """An instance that EC2 moves to other hardware by itself (`default`), or that it leaves alone (`disabled`)."""
+    if now.instance is None:
+        return _unknown(instance)
+    was = now.instance.recovery or "default"
+    return None if was == mode else Change(f"{instance} automatic recovery", was, mode)
 
 
 def is_off(now: OneInstance) -> bool:

@@ -39,6 +39,8 @@ class Cloud(msgspec.Struct, frozen=True, kw_only=True):
     """`ok`, or what is wrong with its status checks."""
     fenced: bool = False
     """It carries our tag `dag-fenced`."""
+    store: str = ""
+    """What is said of its instance store, which a stop loses; empty: it has none, or is off."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,7 +156,7 @@ def _lost(
         name=server.name,
         role="member" if member else "witness",
         down=down,
-        why=why,
+        why=f"{why}; {cloud.store}" if cloud is not None and cloud.store else why,
         level="F1" if cloud is not None and cloud.state in OFF else "",
         fenced=cloud is not None and cloud.fenced,
         returns=_returns(server, cloud, seen),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +166,45 @@ def test_faults_of_the_api_itself(aws: Aws) -> None:
     events = aws("ec2", "describe_instance_status", InstanceIds=["i-0ex3"])["InstanceStatuses"][0]["Events"]
     assert [one["Code"] for one in events] == ["instance-retirement"]
     assert events[0]["NotBefore"] == aws.world.now + timedelta(seconds=3600)
+
+
+def test_simplified_automatic_recovery(aws: Aws) -> None:
+    def recovers(name: str) -> str:
+        found = aws("ec2", "describe_instances", InstanceIds=[name])["Reservations"][0]["Instances"][0]
+        return str(found["MaintenanceOptions"]["AutoRecovery"])
+
+    told = aws("ec2", "modify_instance_maintenance_options", InstanceId="i-0ex2", AutoRecovery="disabled")
+    assert told == {"InstanceId": "i-0ex2", "AutoRecovery": "disabled"}
+    assert (recovers("i-0ex1"), recovers("i-0ex2")) == ("default", "disabled")
+    for name in ("EX1", "EX2", "EX3"):
+        aws.world.fault("hardware_failed", name)
+    aws.world.fault("az_isolated", "1b")
+    aws.later(120)
+    assert {aws.checks(f"i-0ex{one}") for one in (1, 2, 3)} == {("impaired", "impaired")}
+    assert {aws.state(f"i-0ex{one}") for one in (1, 2, 3)} == {"running"}
+    aws.later(500)
+    assert (aws.world.power("EX1"), aws.checks("i-0ex1")) == ("on", ("ok", "ok")), "on other hardware, booted anew"
+    assert (aws.world.power("EX2"), aws.checks("i-0ex2")[0]) == ("off", "impaired"), "it is off, and nobody brings it"
+    assert aws.world.power("EX3") == "off", "not while AWS Health has an event for its zone"
+    aws.world.mend(kind="az_isolated")
+    aws.later(300)
+    assert aws.world.power("EX3") == "on"
+    aws("ec2", "stop_instances", InstanceIds=["i-0ex2"])
+    aws.later(100)
+    aws("ec2", "start_instances", InstanceIds=["i-0ex2"])
+    aws.later(400)
+    assert aws.world.power("EX2") == "on", "a stop and a start put it on other hardware too"
+
+
+def test_the_disks_of_the_host_are_told_by_type(tmp_path: Path) -> None:
+    text = "name: stores\nextends: pa-4x2\nservers:\n  - {name: FSW3, roles: [witness], az: eu-west-1c, "
+    text += "address: 10.0.64.200, instance: i-0fs3, instance_type: r5d.4xlarge, instance_store: [300, 300]}\n"
+    (tmp_path / "stores.yaml").write_text(text, encoding="utf-8")
+    aws = Aws(str(tmp_path / "stores.yaml"))
+    (found,) = aws("ec2", "describe_instance_types", InstanceTypes=["r5d.4xlarge"])["InstanceTypes"]
+    assert found["InstanceStorageInfo"]["Disks"] == [{"SizeInGB": 300, "Count": 2, "Type": "ssd"}]
+    assert "InstanceStorageInfo" not in aws("ec2", "describe_instance_types", InstanceTypes=["r6i.4xlarge"])
+    assert aws.refused("ec2", "describe_instance_types", InstanceTypes=["x9.huge"]).code == "InvalidInstanceType"
 
 
 def test_tags_are_kept_and_found(aws: Aws) -> None:

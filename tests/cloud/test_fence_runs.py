@@ -11,6 +11,7 @@ from inner_lab import InnerLab
 
 from starover import NotSafe, NotVerified
 from starover.drivers.local import Ran
+from starover.steps.assessment import Assessment
 from starover.steps.fence_hosts import FenceReport
 
 
@@ -128,4 +129,41 @@ def test_an_instance_that_may_not_be_stopped_is_let_go_first(lab: InnerLab) -> N
     lose(lab)
     ran = lab.run("fence", lost_server=["EX1"])
     assert levels(ran) == {"EX1": "F1"}
-    assert ran.steps[0].kind == "api_stop_allowed"
+    kinds = [step.kind for step in ran.steps]
+    assert kinds.index("api_stop_allowed") < kinds.index("instance_stopping")
+
+
+def test_automatic_recovery_is_off_before_the_stop_and_a_tag_keeps_what_it_was(lab: InnerLab) -> None:
+    lab.do(lambda _: setattr(lab.transport.cloud.instances.all["i-0ex2"], "auto_recovery", "disabled"))
+    lab.do(lambda world: world.fault("hardware_failed", "EX1"))
+    lab.later(90)
+    plan = lab.plan("fence", lost_server=["EX1", "EX2"]).plan
+    order = [(step.kind, step.host) for step in plan.changes]
+    assert order.index(("instance_tagged", "EX1")) < order.index(("auto_recovery_set", "EX1"))
+    assert order.index(("auto_recovery_set", "EX1")) < order.index(("instance_stopping", "EX1"))
+    assert ("auto_recovery_set", "EX2") not in order, "it was off already, and failback must leave it so"
+    assert lab.apply(plan).exit == 0
+    assert instance(lab, "i-0ex1").auto_recovery == "disabled"
+    assert instance(lab, "i-0ex1").tags["dag-auto-recovery"] == "default"
+    assert "dag-auto-recovery" not in instance(lab, "i-0ex2").tags
+    lab.later(900)
+    assert lab.do(lambda world: world.power("EX1")) == "off", "nobody moves it to other hardware"
+    assert lab.plan("fence", lost_server=["EX1", "EX2"]).plan.nothing
+
+
+def test_what_a_stop_loses_is_in_the_plan_and_in_the_proof(lab: InnerLab) -> None:
+    lab.do(lambda world: setattr(world.server("EX1"), "instance_store", (300.0, 300.0)))
+    lab.do(lambda world: setattr(world.server("EX1"), "instance_type", "r5d.4xlarge"))
+    lab.do(lambda world: world.fault("az_loss", "1a", ec2="stuck"))
+    lab.later(120)
+    plan = lab.plan("fence", lost_server=["EX1", "EX2"]).plan
+    notes = {step.host: step.change.note for step in plan.changes if step.kind == "instance_stopping" and step.change}
+    assert notes["EX1"] == "a stop loses its instance store, 2 x 300 GB"
+    assert notes["EX2"] == ""
+    assessed = lab.run("az-loss-assess", lost_site=["AZ1"]).value
+    assert isinstance(assessed, Assessment)
+    assert "2 x 300 GB" in assessed.proof[1].says
+    lab.do(lambda world: world.fault("aws_error", "describe_instance_types", code="UnauthorizedOperation"))
+    ran = lab.apply(lab.plan("fence", lost_server=["EX1", "EX2"]).plan)
+    assert ran.exit == 0, ran.error
+    assert any("does not say whether a r5d.4xlarge has" in fact for fact in ran.value.fenced)  # type: ignore[union-attr]

@@ -116,7 +116,8 @@ def test_a_site_comes_back_and_a_second_run_changes_nothing(tmp_path: Path) -> N
         }  # fmt: skip
         assert lagged == barred == {("DB01", "EX4"), ("DB02", "EX3"), ("DB03", "EX2"), ("DB04", "EX1")}
         tags = {name: one.tags for name, one in lab.transport.cloud.instances.all.items()}
-        assert not any("dag-fenced" in one for one in tags.values())
+        assert not any({"dag-fenced", "dag-auto-recovery"} & {*one} for one in tags.values())
+        assert {one.auto_recovery for one in lab.transport.cloud.instances.all.values()} == {"default"}
         report: Any = ran.value
         assert (report.votes, report.total, report.margin) == (5, 5, 2)
         assert [one.level for one in report.findings if one.check not in ("S-RESYNC", "quorum", "not checked")] == []

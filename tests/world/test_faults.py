@@ -19,6 +19,7 @@ TARGETS: dict[str, tuple[str, dict[str, Data]]] = {
     "instance_stop": ("EX3", {}),
     "aws_throttle": ("stop_instances", {}),
     "insufficient_capacity": ("1a", {}),
+    "hardware_failed": ("EX3", {}),
     "ec2_event": ("EX3", {"code": "instance-stop"}),
     "az_loss": ("1b", {"ec2": "stuck"}),
     "az_isolated": ("1b", {}),

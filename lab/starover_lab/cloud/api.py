@@ -67,6 +67,7 @@ class Cloud:
         for one in world.topology.servers:
             if one.instance:
                 self.instances.all[one.instance].disable_api_stop = one.disable_api_stop
+                self.instances.all[one.instance].auto_recovery = "default" if one.auto_recovery else "disabled"
         self.vpc = vpc
         world.state.aws = self._of_a_host
         self.others: Others = _no_others

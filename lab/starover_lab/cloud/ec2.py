@@ -75,6 +75,8 @@ class Ec2:
             "describe_instance_status": self.describe_instance_status,
             "describe_instance_attribute": self.describe_instance_attribute,
             "modify_instance_attribute": self.modify_instance_attribute,
+            "modify_instance_maintenance_options": self.modify_instance_maintenance_options,
+            "describe_instance_types": self.describe_instance_types,
             "start_instances": self.start_instances,
             "stop_instances": self.stop_instances,
             "reboot_instances": self.reboot_instances,
@@ -154,6 +156,23 @@ class Ec2:
         if "Groups" in given:
             self._vpc.regroup(instance, texts(given, "Groups"))
         return {}
+
+    def modify_instance_maintenance_options(self, given: Given) -> Reply:
+        """Simplified automatic recovery on or off."""
+        (instance,) = self._asked([text(given, "InstanceId")])
+        for name in given.keys() - {"InstanceId", "AutoRecovery", "DryRun"}:
+            not_simulated(f"modify_instance_maintenance_options {name}")
+        instance.auto_recovery = "disabled" if text(given, "AutoRecovery") == "disabled" else "default"
+        return {"InstanceId": instance.id, "AutoRecovery": instance.auto_recovery}
+
+    def describe_instance_types(self, given: Given) -> Reply:
+        """The types that the estate has, with the disks of the host."""
+        stores = {one.server.instance_type: one.server.instance_store for one in self._instances.all.values()}
+        wanted = texts(given, "InstanceTypes") or [*stores]
+        for name in wanted:
+            if name not in stores:
+                raise CloudError("InvalidInstanceType", f"The following supplied instance types do not exist: [{name}]")
+        return {"InstanceTypes": [shapes.type_of(name, stores[name]) for name in wanted]}
 
     def stop_instances(self, given: Given) -> Reply:
         """Plain or by force; what is refused for one is refused for all."""

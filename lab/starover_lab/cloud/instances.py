@@ -41,6 +41,8 @@ class Instance:
     reason: str = ""
     """StateTransitionReason."""
     disable_api_stop: bool = False
+    auto_recovery: Literal["default", "disabled"] = "default"
+    """Whether simplified automatic recovery may move it to other hardware."""
     groups: tuple[str, ...] = ()
     """Security groups of its first interface."""
     tags: dict[str, str] = field(default_factory=dict[str, str])
@@ -137,6 +139,27 @@ class Instances:
             )
         self._world.restart_host(instance.server.name)
 
+    def _on_another_host(self, instance: Instance) -> None:
+        """What was wrong with the hardware below it stays behind."""
+        for number in sorted(self._state.cloud.hardware.get(instance.server.name, ())):
+            self._world.mend(number)
+
+    def _recovers(self, instance: Instance) -> bool:
+        """Simplified automatic recovery, as AWS documents it: of a running instance whose system status check fails,
+        outside service events, where there is room."""
+        az, since = self._state.azs.get(instance.server.az), instance.failing_since
+        due = timedelta(seconds=self._state.tuning.ec2_recover_s)
+        return (
+            instance.auto_recovery == "default"
+            and instance.state == "running"
+            and bool(self._state.cloud.hardware.get(instance.server.name))
+            and since is not None
+            and self._state.now >= since + due
+            and az is not None
+            and az.state == "up"
+            and not self._state.cloud.no_capacity.get(az.name)
+        )
+
     def terminate(self, instance: Instance) -> None:
         """It is gone for good: its Auto Scaling group has replaced it."""
         instance.state, instance.until = "terminated", None
@@ -158,6 +181,9 @@ class Instances:
             if instance.state == "pending" and instance.until is not None and now >= instance.until:
                 self._settle(instance, "running")
             self._look_at_checks(instance)
+            if self._recovers(instance):
+                self._state.log.add("ec2_recovered", instance.server.name)
+                self._on_another_host(instance)
 
     def _look_at_power(self, instance: Instance) -> None:
         """Somebody stopped or started it, not by this API."""
@@ -174,6 +200,7 @@ class Instances:
         self._state.cloud.events.get(instance.server.name, {}).clear()  # they concerned the host it was on
         self._ends(instance, now + timedelta(seconds=self._state.tuning.ec2_start_s))
         self._state.log.add("ec2", instance.server.name, state="pending", force=False)
+        self._on_another_host(instance)
         self._world.power_on(instance.server.name, CAUSE)
 
     def _can_stop(self, instance: Instance) -> bool:
@@ -192,6 +219,7 @@ class Instances:
         az = self._state.azs.get(server.az)
         lost = az is not None and az.state == "lost"
         asked = instance.state in ("stopped", "terminated", "pending") or server.power == "booting"
+        hardware = bool(self._state.cloud.hardware.get(server.name))
         failing = not asked and (lost or server.hung or server.power == "off")
         if failing and instance.state == "stopping" and not lost and instance.failing_since is None:
             failing = False  # it shuts down, as it was told to
@@ -199,7 +227,9 @@ class Instances:
             instance.failing_since = None
         elif instance.failing_since is None:
             instance.failing_since = self._state.now
-        instance.system_failing = failing and lost
+            if hardware:
+                self._state.poke(self._state.now + timedelta(seconds=self._state.tuning.ec2_recover_s))
+        instance.system_failing = failing and (lost or hardware)
 
     # -- as the API shows it -------------------------------------------------------------------------------------
 

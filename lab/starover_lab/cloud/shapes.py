@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from starover_lab.cloud.given import Reply
@@ -22,6 +22,7 @@ __all__ = [
     "status_of",
     "subnet_of",
     "tag_list",
+    "type_of",
 ]
 
 OWNER = "123456789012"
@@ -61,6 +62,7 @@ def instance_of(instance: Instance, vpc: Vpc, groups: Mapping[str, SecurityGroup
         "VpcId": vpc.id,
         "SecurityGroups": [{"GroupId": name, "GroupName": groups[name].name} for name in instance.groups],
         "Tags": tag_list(instance.tags),
+        "MaintenanceOptions": {"AutoRecovery": instance.auto_recovery},
     }
     if instance.state in ("stopping", "stopped", "terminated") and instance.reason:
         shown["StateReason"] = {
@@ -68,6 +70,21 @@ def instance_of(instance: Instance, vpc: Vpc, groups: Mapping[str, SecurityGroup
             "Message": "Client.UserInitiatedShutdown: User initiated shutdown",
         }
     return shown
+
+
+def type_of(name: str, stores: Sequence[float]) -> Reply:
+    """An instance type, of which only the disks of the host are told."""
+    shown: Reply = {"InstanceType": name, "InstanceStorageSupported": bool(stores)}
+    if stores:
+        shown["InstanceStorageInfo"] = {
+            "TotalSizeInGB": int(sum(stores)),
+            "Disks": [{"SizeInGB": int(size), "Count": count, "Type": "ssd"} for size, count in _counted(stores)],
+        }
+    return shown
+
+
+def _counted(sizes: Sequence[float]) -> list[tuple[float, int]]:
+    return [(size, sizes.count(size)) for size in dict.fromkeys(sizes)]
 
 
 def status_of(instance: Instance, instances: Instances, state: State) -> Reply:

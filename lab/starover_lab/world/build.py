@@ -143,6 +143,7 @@ def _server(
         os=spec.os,
         instance=spec.instance,
         instance_type=spec.instance_type,
+        instance_store=spec.instance_store,
         cores=spec.cores,
         memory_gb=spec.memory_gb,
         roles=tuple(spec.roles),

@@ -37,6 +37,19 @@ def _capacity(tools: Tools) -> Broken:
     return Broken(f"no instance can be started in {az.name}", undo)
 
 
+def _hardware(tools: Tools) -> Broken:
+    """The instance has no power, and its system status check fails, until it is on another host."""
+    server, failed = tools.server(), tools.state.cloud.hardware
+    failed.setdefault(server.name, set()).add(tools.number)
+    tools.hosts.off(server, "hardware", tools.number)
+
+    def undo() -> None:
+        failed[server.name].discard(tools.number)
+        tools.hosts.on(server, tools.number)
+
+    return Broken(f"the hardware below {server.name} has failed", undo)
+
+
 def _event(tools: Tools) -> Broken:
     server = tools.server()
     code = tools.text("code", "instance-retirement")
@@ -175,6 +188,7 @@ TABLE = {
     ),
     "aws_throttle": Kind("AWS asks to call less often", "call, such as stop_instances", _throttle, {"times": "3"}),
     "insufficient_capacity": Kind("EC2 has no room to start an instance", "Availability Zone", _capacity),
+    "hardware_failed": Kind("the hardware below an instance fails", "server", _hardware),
     "ec2_event": Kind(
         "AWS announces an event for an instance",
         "server",

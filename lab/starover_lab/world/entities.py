@@ -222,6 +222,8 @@ class Server:
     """`2012R2`, `2016`, `2019`, `2022` or `2025`."""
     instance: str
     instance_type: str
+    instance_store: tuple[float, ...]
+    """Disks of the host, GB each."""
     cores: int
     memory_gb: int
     roles: tuple[str, ...]

@@ -65,6 +65,8 @@ class CloudFaults:
     """How many questions about a new command find it not there yet."""
     role_denied: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """Server and call to the number of faults by which its instance's role does not allow it."""
+    hardware: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
+    """Server to the numbers of the faults by which the hardware below it has failed."""
     unhealthy: dict[str, int] = field(default_factory=dict[str, int])
     """Server to the number of faults by which no balancer's check reaches it."""
     events: dict[str, dict[int, tuple[str, datetime]]] = field(

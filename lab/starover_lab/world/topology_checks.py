@@ -37,6 +37,15 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
     servers = {first_label(server.name): server for server in topology.servers}
     for server in topology.servers:
         yield from _server(server, topology)
+    stores: dict[str, ServerSpec] = {}
+    for server in topology.servers:
+        first = stores.setdefault(server.instance_type, server)
+        if server.instance and first.instance_store != server.instance_store:
+            yield (
+                "servers",
+                server.name,
+                f"`instance_store` belongs to the type {server.instance_type}, and {first.name} has another one",
+            )
     taken: dict[str, str] = {}
     for dag in topology.dags:
         yield from _dag(dag, servers, taken)

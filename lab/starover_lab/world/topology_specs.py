@@ -175,6 +175,10 @@ class ServerSpec(Spec, frozen=True, kw_only=True):
     """The Auto Scaling group that would replace it; empty: none."""
     disable_api_stop: bool = False
     """EC2 refuses to stop it until that is taken back."""
+    auto_recovery: bool = True
+    """EC2 moves it to other hardware by itself when its own fails (simplified automatic recovery)."""
+    instance_store: tuple[float, ...] = ()
+    """Disks of the host that a stop loses, GB each; the same for every server of one `instance_type`."""
     cores: int = 4
     memory_gb: int = 16
     volumes: tuple[VolumeSpec, ...] = ()

@@ -153,6 +153,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From the start of an instance until EC2 says `running`; Windows boots meanwhile, and longer."""
     ec2_check_s: float = 60.0
     """How often the status checks of an instance are made."""
+    ec2_recover_s: float = 240.0
+    """From failing hardware until simplified automatic recovery has moved the instance; AWS names no time."""
     health_event_s: float = 180.0
     """From the loss of a zone until AWS Health tells of it."""
     security_group_flows_s: float = 350.0
