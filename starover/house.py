@@ -17,6 +17,7 @@ from starover.approval import Second
 from starover.approval_signature import binds as bound_by
 from starover.approval_signature import differences, signer
 from starover.calls import ENDING
+from starover.command_line import word
 from starover.effects import Approval
 from starover.errors import BadParameter, NotApproved, OutsideWindow, Refused
 from starover.estate import Estate
@@ -94,7 +95,9 @@ class House:
         Its time and its approval were held against the rules when it began, and what is half done is better ended.
         """
         if why := self.not_for(plan, who):
-            raise NotApproved(why, certain=("nothing was sent",))
+            raise NotApproved(
+                why, certain=("nothing was sent",), next=("starover policy show   who may: one of them resumes it",)
+            )
 
     def _dag(self, plan: Plan) -> str:
         hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
@@ -148,12 +151,15 @@ class House:
             raise NotApproved(
                 f"the approval of {second.by} does not count: {error.what}",
                 certain=("nothing was sent but reads",),
-                next=(f"the keys that count stand in {self.signers.as_posix()}",),
+                next=(
+                    f"starover approve {plan.id} --key KEY   known as {second.by} in {self.signers.as_posix()}",
+                ),
             ) from error
         if not self._same(name, second.by):
             raise NotApproved(
                 f"the approval says it is by {second.by}, and the key is {name}'s",
                 certain=("nothing was sent but reads",),
+                next=(f"starover approve {plan.id} --as {word(name)} --key KEY   {name} runs this",),
             )
         return Approver(name=name, signed=True, expires=second.expires)
 

@@ -46,26 +46,41 @@ def main(inventory: str, home: str, folder: str, bot_token: str, app_token: str,
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings(inventory=inventory, home=home, dir=folder, console=Kept())
     try:
-        _serve(settings, token(bot_token), token(app_token), api)
+        _serve(settings, token(bot_token, "bot-token"), token(app_token, "app-token"), api)
     except StaroverError as error:
         click.echo(error_text(error, 100), err=True)
         sys.exit(error.exit)
 
 
-def token(reference: str) -> str:
-    """The token behind a reference. Raises `BadInventory` for what is no reference, `AuthFailed` where nothing is."""
+def token(reference: str, option: str) -> str:
+    """The token behind a reference that `option` gave.
+
+    Raises `BadInventory` for what is no reference, `AuthFailed` where nothing is.
+    """
     kind, _, name = reference.partition(":")
     if kind == "env" and name:
         if found := os.environ.get(name, "").strip():
             return found
-        raise AuthFailed(f"the environment has no {name}", certain=("nothing was contacted",))
+        raise AuthFailed(
+            f"the environment has no {name}",
+            certain=("nothing was contacted",),
+            next=(f"export {name}=...", f"starover-bot --{option} file:PATH"),
+        )
     if kind == "file" and name:
         try:
             return Path(name).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise AuthFailed(f"{name} cannot be read: {error.strerror or error}") from None
+            raise AuthFailed(
+                f"{name} cannot be read: {error.strerror or error}",
+                certain=("nothing was contacted",),
+                next=(f"starover-bot --{option} file:PATH   of a file that this user may read",),
+            ) from None
     # the text is not repeated: it may be a token in the wrong place
-    raise BadInventory("a token is given by reference: env:NAME or file:PATH", certain=("nothing was contacted",))
+    raise BadInventory(
+        "a token is given by reference: env:NAME or file:PATH",
+        certain=("nothing was contacted",),
+        next=(f"starover-bot --{option} env:NAME",),
+    )
 
 
 def _serve(settings: Settings, bot: str, app: str, api: str) -> None:

@@ -34,7 +34,11 @@ class Desk:
         folder = settings.state / "chat"
         lock = hold(folder / "bot.lock")
         if lock is None:
-            raise Locked("another bot works on this folder of state", certain=("nothing was contacted",))
+            raise Locked(
+                f"another bot works on this folder of state, {settings.state.as_posix()}",
+                certain=("nothing was contacted",),
+                next=("starover-bot --dir DIR   a folder of its own; or stop the other one first",),
+            )
         self._lock = lock
         known = Secrets(tuple(secrets))
         self.bench = Bench(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,16 +12,19 @@ from starover_cli.report import heading
 from starover_cli.room import Room
 from starover_cli.settings import common, settings_of
 from starover_cli.views import json as machine
+from starover_cli.wrong_usage import as_mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starover.estate import Dag, Estate
     from starover_cli.drill import Drilled
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "check_drill", "drill_words"]
 
 MISSED = 1
+GIVEN = ("lose", "db", "rto", "rpo")
+"""What a job may give."""
 
 
 @click.command()
@@ -83,7 +87,33 @@ def drill(
     return MISSED if missed else 0
 
 
-def _losses(words: Sequence[str], estate: Estate, dag: Dag) -> list[tuple[str, tuple[str, str]]]:
+def drill_words(parameters: Mapping[str, Sequence[str]]) -> list[str]:
+    """A job's parameters as they are typed."""
+    return [word for key, values in parameters.items() for one in values for word in (f"--{key}", one)]
+
+
+def check_drill(room: Room, parameters: Mapping[str, Sequence[str]]) -> None:
+    """Whether a job could be typed so, as far as the inventory tells; contacts nothing. Raises `BadParameter`."""
+    unknown = [key for key in parameters if key not in GIVEN]
+    if unknown:
+        raise BadParameter(
+            f"dr-drill does not take {', '.join(unknown)}",
+            certain=(f"it takes: {', '.join(GIVEN)}", "nothing was contacted"),
+            next=("starover drill --help",),
+        )
+    try:
+        with drill.make_context("drill", drill_words(parameters), obj=replace(room.settings)) as typed:
+            lose: tuple[str, ...] = typed.params["lose"]
+    except click.UsageError as error:
+        raise as_mistake(error) from None
+    if room.dag is None:
+        raise BadParameter("which DAG? The inventory has none", next=("starover inventory check",))
+    _losses(lose, room.estate, room.dag, certain="nothing was contacted")
+
+
+def _losses(
+    words: Sequence[str], estate: Estate, dag: Dag, certain: str = "only reads were sent"
+) -> list[tuple[str, tuple[str, str]]]:
     """What is lost, with the lab's fault for it. Raises `BadParameter`."""
     zones = list(dict.fromkeys(one.az for one in estate.members(dag) if one.az))
     servers = {one.name.casefold(): one.name for one in estate.servers}
@@ -99,7 +129,7 @@ def _losses(words: Sequence[str], estate: Estate, dag: Dag) -> list[tuple[str, t
         else:
             raise BadParameter(
                 f"--lose {word}: the inventory has nothing of that name",
-                certain=("only reads were sent",),
+                certain=(certain,),
                 next=(f"az:{' az:'.join(zones)}, witness, or one of {', '.join(servers.values())}",),
             )
     if not found:

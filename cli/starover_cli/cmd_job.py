@@ -63,6 +63,7 @@ def job_list(ctx: click.Context, named: str) -> int:
 def job_check(ctx: click.Context, names: tuple[str, ...], named: str) -> int:
     """Whether the files are right: runbook, parameters, schedule, window, who is told. Contacts nothing."""
     from starover.jobs import COMMAND
+    from starover_cli.cmd_drill import check_drill
     from starover_cli.job_files import bound, folder_of, load_all, load_job, remarks
 
     settings = settings_of(ctx)
@@ -75,8 +76,11 @@ def job_check(ctx: click.Context, names: tuple[str, ...], named: str) -> int:
             jobs, broken = load_all(folder)
         for one in jobs:
             try:
-                if one.runbook != COMMAND:
-                    bound(replace_room(room, settings, one), one)
+                own = replace_room(room, settings, one)
+                if one.runbook == COMMAND:
+                    check_drill(own, one.parameters)
+                else:
+                    bound(own, one)
             except StaroverError as error:
                 broken.append(BadParameter(f"{folder / one.name}.yaml: {error.what}", certain=error.certain))
                 continue
@@ -154,6 +158,9 @@ def _command(settings: Settings, inventory: Path, folder: Path, name: str) -> li
     command = [sys.executable, "-m", "starover_cli", "--inventory", str(inventory.resolve())]
     if settings.home:
         command += ["--home", str(Path(settings.home).resolve())]
+    for option in ("dag", "transport"):
+        if value := getattr(settings, option):
+            command += [f"--{option}", value]
     command += ["--dir", str(settings.state.resolve())]
     return [*command, "job", "run", name, "--jobs", str(folder.resolve())]
 

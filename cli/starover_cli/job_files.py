@@ -34,7 +34,7 @@ def folder_of(room: Room, named: str) -> Path:
     raise BadParameter(
         "there are no jobs: a job is a file such as jobs/weekly-preflight.yaml",
         certain=(f"looked for {' and '.join(one.as_posix() for one in candidates)}; nothing was contacted",),
-        next=("starover job --jobs DIR list", "docs/jobs.md has examples"),
+        next=("starover job list --jobs DIR", "docs/jobs.md has examples"),
     )
 
 

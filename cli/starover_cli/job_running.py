@@ -136,10 +136,11 @@ def _begin(settings: Settings, job: Job, decision: Begin, now: datetime) -> int:
 
 def _do(own: Settings, job: Job) -> int:
     if job.runbook == COMMAND:
-        from starover_cli.cmd_drill import COMMANDS
+        from starover_cli.cmd_drill import check_drill, drill, drill_words
 
-        words = [word for key, values in job.parameters.items() for one in values for word in (f"--{key}", one)]
-        return int(COMMANDS[0].main(words, COMMAND, standalone_mode=False, obj=own) or 0)
+        with Room(own, own.parts) as room:
+            check_drill(room, job.parameters)
+        return int(drill.main(drill_words(job.parameters), COMMAND, standalone_mode=False, obj=own) or 0)
     from starover_cli.cmd_do import perform_runbook
     from starover_cli.job_files import bound
 

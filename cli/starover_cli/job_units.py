@@ -10,6 +10,8 @@ from starover.jobs import Job
 
 __all__ = ["cron_text", "systemd_text"]
 
+_LAST = -1000
+"""As CronSim has `L`: the last day of a month, the last such weekday in it."""
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
@@ -94,9 +96,11 @@ def _calendars(job: Job) -> list[str]:
     every_day, every_weekday = len(times.days) == 31, len({one for one in times.weekdays if isinstance(one, int)}) >= 7
     found: list[str] = []
     if not every_day or every_weekday:
-        if any(one < 1 for one in times.days):  # the last day of a month
+        if any(one < _LAST for one in times.days):  # the last working day of a month
             raise _unsaid(job)
-        found.append(f"*-{months}-{_list(times.days, 31)} {clock}")
+        days = [one for one in times.days if one > 0]
+        found += [f"*-{months}-{_list(days, 31)} {clock}"] if days else []
+        found += [f"*-{months}~01 {clock}"] if _LAST in times.days else []
     if not every_weekday:
         plain = sorted(one for one in times.weekdays if isinstance(one, int))
         if plain:
@@ -104,6 +108,9 @@ def _calendars(job: Job) -> list[str]:
         for one in times.weekdays:
             if isinstance(one, tuple):
                 day, nth = one
+                if nth == _LAST:
+                    found.append(f"{_DAYS[day % 7]} *-{months}~07/1 {clock}")
+                    continue
                 if nth not in (1, 2, 3, 4, 5):
                     raise _unsaid(job)
                 found.append(f"{_DAYS[day % 7]} *-{months}-{7 * nth - 6:02}..{min(7 * nth, 31):02} {clock}")
@@ -111,7 +118,11 @@ def _calendars(job: Job) -> list[str]:
 
 
 def _unsaid(job: Job) -> BadParameter:
-    return BadParameter(f"systemd cannot say `{job.schedule}`", certain=("nothing was written",))
+    return BadParameter(
+        f"systemd cannot say `{job.schedule}`",
+        certain=("nothing was written",),
+        next=(f"starover job run {job.name}   from a timer of every day: on another day it does nothing",),
+    )
 
 
 def _list(values: Collection[object], whole: int) -> str:

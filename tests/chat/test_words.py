@@ -6,20 +6,26 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chat.chat_bot import POLICY
 from chat.slack_stand_in import wrong_blocks
 from hypothesis import given
 from hypothesis import strategies as some
+from starover_bot.__main__ import token
 from starover_bot.asks import Apply, Approve, Assess, Cancel, Help, Plan, Report, Runs, Status, read, split
 from starover_bot.cards import Button, Card, Part, help_card, in_chat
+from starover_bot.desk import Desk
 from starover_bot.ledger import Ledger, Open
+from starover_bot.rooms import Kept
 from starover_bot.slack_blocks import blocks, fallback, whole_text
 from starover_bot.slack_text import typed_text
+from starover_cli.settings import Settings
 
 from starover.approval import Second
-from starover.errors import BadParameter
+from starover.errors import BadParameter, Locked, StaroverError
+from starover.journal_lock import hold
 from starover.policy_file import read_policy
 
 
@@ -186,3 +192,28 @@ def test_what_the_bot_must_not_forget(tmp_path: Path, second: Callable[[str], Se
     ledger.end(again, released=False)
     assert ledger.begin("card", "plan", "slack:U1", []) is None
     ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("reference", "typed"),
+    [
+        ("env:NO_SUCH_TOKEN", "export NO_SUCH_TOKEN="),
+        ("file:/nowhere/at-all", "--app-token file:PATH"),
+        ("xapp-1-secret", "--app-token env:NAME"),
+    ],
+)
+def test_a_token_that_is_not_there_is_said_with_what_to_type(reference: str, typed: str) -> None:
+    with pytest.raises(StaroverError) as caught:
+        token(reference, "app-token")
+    assert any(typed in line for line in caught.value.next)
+    assert "xapp-1-secret" not in str(caught.value)
+
+
+def test_a_second_bot_is_told_what_to_type(tmp_path: Path) -> None:
+    held = hold(tmp_path / "chat" / "bot.lock")
+    assert held is not None
+    channel: Any = None
+    with pytest.raises(Locked) as caught:
+        Desk(Settings(dir=str(tmp_path), console=Kept()), channel)
+    held.close()
+    assert any("--dir DIR" in line for line in caught.value.next)

@@ -217,6 +217,8 @@ tell:
         ("5 4 1 * 0", ["*-*-01 04:05:00", "Sun *-*-* 04:05:00"]),
         ("0 9 1 1,4,7,10 *", ["*-01,04,07,10-01 09:00:00"]),
         ("15 * * * *", ["*-*-* *:15:00"]),
+        ("0 22 1,L * *", ["*-*-01 22:00:00", "*-*~01 22:00:00"]),
+        ("0 22 * 3,6 5L", ["Fri *-03,06~07/1 22:00:00"]),
     ],
 )
 def test_systemd_is_told_the_same_times(lab: InnerLab, schedule: str, calendars: list[str]) -> None:
@@ -225,6 +227,46 @@ def test_systemd_is_told_the_same_times(lab: InnerLab, schedule: str, calendars:
     found = re.findall(r"^OnCalendar=(.*) Europe/Madrid$", text, re.MULTILINE)
     assert found == calendars
     assert f'"--jobs" "{jobs}"' in text
+
+
+def test_what_no_scheduler_can_say_is_said_with_what_to_do(lab: InnerLab) -> None:
+    jobs = write(lab.folder, "last", 'runbook: health-report\nschedule: "0 22 LW * *"\n')
+    result = typed(lab, "job", "install", "last", "--jobs", str(jobs))
+    assert result.exit_code == 2
+    assert "starover job run last   from a timer of every day" in result.stderr
+    assert "job install last --systemd" in typed(lab, "job", "install", "last", "--cron", "--jobs", str(jobs)).stderr
+
+
+@pytest.mark.parametrize("how", ["--systemd", "--cron"])
+def test_what_was_typed_to_install_it_is_what_is_started(lab: InnerLab, how: str) -> None:
+    jobs = write(lab.folder, "health", HEALTH)
+    given = ("--transport", "winrm", "--dag", "DAG1")
+    text = typed(lab, *given, "job", "install", "health", how, "--jobs", str(jobs)).stdout.replace('"', "")
+    for words in ("--transport winrm", "--dag DAG1", f"--dir {lab.folder}", "--inventory "):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("rtoo: 5", "dr-drill does not take rtoo"),
+        ("live: true", "dr-drill does not take live"),
+        ("rto: soon", "'soon' is not a valid integer"),
+        ("rpo: -1", "-1 is not in the range"),
+        ("lose: [az:nowhere]", "the inventory has nothing of that name"),
+    ],
+)
+def test_a_drill_is_checked_before_its_night(lab: InnerLab, given: str, why: str) -> None:
+    jobs = write(lab.folder, "drill", f'runbook: dr-drill\nschedule: "0 9 1 * *"\nparameters: {{{given}}}\n')
+    result = typed(lab, "job", "check", "--jobs", str(jobs))
+    assert result.exit_code == 2
+    assert why in result.stdout
+    assert typed(lab, "job", "run", "drill", "--now", "--jobs", str(jobs)).exit_code == 2
+    right = write(
+        lab.folder, "drill", jobs.joinpath("drill.yaml").read_text().replace(given, "lose: [EX1, az:1a], rto: 15")
+    )
+    assert typed(lab, "job", "check", "--jobs", str(right)).exit_code == 0
+    assert not lab.transport.sent
 
 
 def test_a_wrong_file_is_named_and_nothing_is_contacted(lab: InnerLab) -> None:

@@ -221,7 +221,7 @@ def test_what_does_not_count_is_refused_and_kept(do: Do, hosts: Hosts, keys: Pat
     assert do("approve", plan, "--as", "ben", "--dag", "DAG1", "--key", str(keys / "chris")).exit_code == 0
     refused("the approval says it is by ben, and the key is chris's")
     assert do("approve", plan, "--as", "ben", "--dag", "DAG1", "--key", str(keys / "stranger")).exit_code == 0
-    refused("does not count")
+    refused("starover approve " + plan + " --key KEY known as ben in")
     assert approve(do, keys, plan).exit_code == 0
     forged = msgspec.structs.replace(read_approval(place.read_bytes()), expires=datetime(2030, 1, 1, tzinfo=UTC))
     place.write_bytes(write_approval(forged))
