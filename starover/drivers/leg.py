@@ -54,6 +54,7 @@ from starover.events import (
 )
 from starover.journal import Entry, Journal
 from starover.lease import Said
+from starover.plan import Position
 from starover.redact import Redactor
 from starover.remote_errors import advice
 from starover.settling import Holds, Over, Settling
@@ -110,9 +111,9 @@ class Leg:
     def __post_init__(self) -> None:
         """Nothing is under way."""
         self.open: dict[int, Effect] = {}
-        self.under_way: dict[str, StepBegan] = {}
-        """Steps begun and not ended, by operation."""
-        self.unknown: dict[str, StepBegan] = {}
+        self.under_way: dict[Position, StepBegan] = {}
+        """Steps begun and not ended: the last try of each."""
+        self.unknown: dict[Position, StepBegan] = {}
         """Steps that ended, and nobody knows how."""
         self.ended: list[StepEnded] = []
         self.result: Result | None = None
@@ -123,6 +124,8 @@ class Leg:
         """Number of the last effect that the engine has asked for."""
         self._kept: dict[int, datetime] = {}
         """When the lease was renewed last, by the number of the `Keep`."""
+        self._renewing: set[int] = set()
+        """Those whose renewal waits for its host, or is there."""
         self._watches: dict[int, _Watch] = {}
         self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put)
         self._engine = machine(self.run, self.steps)
@@ -223,7 +226,9 @@ class Leg:
         while work:
             number, effect = work.popleft()
             if isinstance(effect, Record):
-                if not (self.stops and isinstance(effect.event, StepBegan)):  # else a resume asks for it again
+                if self.stops and isinstance(effect.event, StepBegan):  # a resume asks for it again
+                    self.under_way.pop(effect.event.position, None)  # an earlier try of it had ended, with an error
+                else:
                     work.extend(self._record(number, effect))
             elif isinstance(effect, Approve):
                 work.extend(self._answer(number, self._approval()))
@@ -262,13 +267,13 @@ class Leg:
 
     def _saw(self, event: Event) -> None:
         if isinstance(event, StepBegan):
-            self.under_way[event.operation] = event
+            self.under_way[event.position] = event
         elif isinstance(event, StepEnded):
             self.ended = [one for one in self.ended if one.position != event.position]
             self.ended.append(event)
-            self.unknown.pop(event.operation, None)
-            if (begun := self.under_way.pop(event.operation, None)) is not None and event.state == "unknown":
-                self.unknown[event.operation] = begun
+            self.unknown.pop(event.position, None)
+            if (begun := self.under_way.pop(event.position, None)) is not None and event.state == "unknown":
+                self.unknown[event.position] = begun
 
     def _start(self) -> None:
         """Journal the scripts that can start, announce them, and have them run.
@@ -287,8 +292,9 @@ class Leg:
                 if sends:
                     self._tell(Asked(hosts=tuple(dict.fromkeys(job.script.host for job in sends)), what=what), at)
             for job in first:
-                if job.mutates and (begun := self.under_way.get(job.operation)) is not None:
-                    self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
+                for begun in self.under_way.values():
+                    if job.mutates and begun.operation == job.operation:
+                        self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
                 poll = self.open[job.number]
                 if isinstance(poll, Poll):
                     self._watches[job.number] = _Watch(poll, Settling(poll.settle, poll.what, at))
@@ -300,8 +306,11 @@ class Leg:
         now = self.clock.now()
         for number, last in self._kept.items():
             keep = self.open[number]
-            if isinstance(keep, Keep) and (now - last).total_seconds() >= keep.every:
+            if not isinstance(keep, Keep) or number in self._renewing:
+                continue
+            if (now - last).total_seconds() >= keep.every:
                 self._kept[number] = now
+                self._renewing.add(number)
                 self._hosts.put(Job(number, keep.script))
 
     def _sent(self, job: Job) -> kept.Sent:
@@ -334,6 +343,7 @@ class Leg:
         elif isinstance(mail, Came):
             self._hosts.free(mail.job)
             if mail.job.number in self._kept:
+                self._renewing.discard(mail.job.number)
                 self._perform(self._renewed(mail))
             elif (watching := self._watches.get(mail.job.number)) is not None:
                 self._perform(self._read(mail.job.number, watching, mail))
