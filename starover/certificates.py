@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,5 +37,4 @@ def is_experimental(content: Content, name: str) -> bool:
 
 @functools.cache
 def _all() -> Mapping[str, Mapping[str, str]]:
-    text = resources.files("starover").joinpath(FILE).read_bytes()
-    return msgspec.json.decode(text, type=dict[str, dict[str, str]])
+    return msgspec.json.decode(Path(__file__).with_name(FILE).read_bytes(), type=dict[str, dict[str, str]])

@@ -1,7 +1,8 @@
 """What an error record of PowerShell means: its cause, whether another try is of use, what a person does about it.
 
 Pure: it looks at records alone and knows no engine, no step and no wire. The table of what means what is
-`remote_patterns`; ids, exception types and codes stand before words there, because words are localised.
+`remote_patterns`; ids, exception types and codes stand before words there, because words are localised. It is loaded
+with the first record: hundreds of patterns are compiled then.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starover.errors import ErrorRecord
 from starover.remote_causes import CAUSES
-from starover.remote_patterns import BY_CATEGORY, PATTERNS, Pattern
+
+if TYPE_CHECKING:
+    from starover.remote_patterns import Pattern
 
 __all__ = ["NONE", "UNKNOWN", "Meaning", "advice", "causes", "classify", "classify_all"]
 
@@ -59,6 +63,8 @@ def classify(record: ErrorRecord) -> Meaning:
         found = _by_table(ErrorRecord(message="", command=record.command), _codes(record.hresult))
     if found is not None:
         return found
+    from starover.remote_patterns import BY_CATEGORY
+
     cause = BY_CATEGORY.get(record.category.partition(":")[0].strip())
     return _NOTHING_KNOWN if cause is None else _meaning(cause, "doc")
 
@@ -75,6 +81,8 @@ _FAMILIES = frozenset(
 
 
 def _by_table(record: ErrorRecord, codes: frozenset[int]) -> Meaning | None:
+    from starover.remote_patterns import PATTERNS
+
     ids = f"{record.fqid}\n{record.type}"
     text = _plain(record.message)
     for pattern in PATTERNS:
@@ -85,6 +93,8 @@ def _by_table(record: ErrorRecord, codes: frozenset[int]) -> Meaning | None:
 
 def causes(record: ErrorRecord) -> frozenset[str]:
     """Every cause that a record speaks of, for those who ask after one of them: `classify` names the nearest."""
+    from starover.remote_patterns import PATTERNS
+
     text = _plain(record.message)
     ids, codes = f"{record.fqid}\n{record.type}", _codes(f"{record.fqid}\n{text}")
     return frozenset(one.cause for one in PATTERNS if _fits(one, record, ids, text, codes))

@@ -15,7 +15,6 @@ from starover_cli.room import Room
 from starover_cli.settings import common, settings_of
 from starover_cli.views import json as machine
 from starover_cli.views.head import first_line
-from starover_cli.views.lease import lease_text, policy_text
 
 if TYPE_CHECKING:
     from starover.policy_file import Agreed
@@ -35,6 +34,8 @@ def lease() -> None:
 @click.pass_context
 def lease_show(ctx: click.Context) -> int:
     """Who holds the lease of the DAG, since when, and when it is over, as each of its hosts keeps it."""
+    from starover_cli.views.lease import lease_text
+
     settings = settings_of(ctx)
     with Room(settings, settings.parts) as room, heading(room):
         report, dag = _report(room)
@@ -88,6 +89,8 @@ def policy() -> None:
 @click.pass_context
 def policy_show(ctx: click.Context) -> int:
     """The policy beside the inventory: who may do what, which window is open, which one comes next."""
+    from starover_cli.views.lease import policy_text
+
     settings = settings_of(ctx)
     with Room(settings, settings.parts) as room:
         house, now = room.house, room.clock.now()

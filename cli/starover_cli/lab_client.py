@@ -5,16 +5,18 @@ The requests are those that the lab's `control` module lists; URL and token stan
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from starover.errors import BadParameter, ConnectFailed, Mistake, StaroverError
+
+if TYPE_CHECKING:
+    import http.client
 
 __all__ = ["FILE", "Lab", "LabGone"]
 
@@ -66,6 +68,8 @@ class Lab:
 
     def hold(self, path: str, body: Mapping[str, object], seconds: float) -> Any | None:
         """As `post`, for what may take long: on a line of its own, given up after `seconds`; None then."""
+        import http.client
+
         line = self._open(seconds)
         try:
             return self._answer(line, "POST", path, body)
@@ -87,6 +91,8 @@ class Lab:
             self._line = None
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
+        import http.client
+
         with self._lock:
             try:
                 if self._line is None:
@@ -100,6 +106,8 @@ class Lab:
                     self._hang_up()
 
     def _open(self, seconds: float) -> http.client.HTTPConnection:
+        import http.client
+
         parts = urlsplit(self.url)
         return http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=seconds)
 
