@@ -6,6 +6,8 @@ STORIES ?= 3400
 SEED ?= 20261120
 PROCESSES ?= 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Tests start labs and command lines as processes of their own by the hundred: compiled anew each time, that costs minutes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-all lint types layers unit shuffled coverage fix clean
 help:                ## these lines
