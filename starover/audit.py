@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,7 +20,8 @@ import msgspec
 from starover.errors import BadParameter, Mistake
 from starover.events import RunEnded
 from starover.journal import Begun, Entry, Recorded, Saved, Stopped, head_of, path_of, read_head, run_ids
-from starover.journal_chain import Former, listed
+from starover.journal_brought import Order, brought, orders
+from starover.journal_chain import Former
 from starover.journal_heads import read_signed, signed_of
 from starover.plan import read_plan
 from starover.signatures import NAMESPACE_HEAD, check
@@ -98,7 +99,7 @@ def check_folder(folder: Path, *, signers: Path | None = None, heads: Path | Non
     runs = {run: _read(folder, run) for run in ids}
     for run in ids:
         found += _run(folder, runs[run])
-    found += _gaps(ids)
+    found += _gaps(ids, {run for one in orders(folder) for run in one.away})
     found += _chain_over_runs(folder, runs, unchecked)
     signed: dict[str, int] = {}
     found += _signatures(folder, runs, signers, signed, unchecked)
@@ -137,12 +138,14 @@ def _read(folder: Path, run: str) -> _Run:
 # -- one run -----------------------------------------------------------------------------------------------------------
 
 
-def _gaps(ids: list[str]) -> Iterator[Finding]:
+def _gaps(ids: list[str], away: Set[str]) -> Iterator[Finding]:
     numbers: dict[str, set[int]] = {}
     for run in ids:
         numbers.setdefault(run[:8], set()).add(int(run[9:]))
     for stem, seen in numbers.items():
         for number in sorted(set(range(1, max(seen))) - seen):
+            if f"{stem}.{number}" in away:
+                continue  # it stayed in the folder that this one was brought from
             yield Finding(
                 run=f"{stem}.{number}",
                 kind="deleted",
@@ -241,38 +244,54 @@ def _ended_well(entry: Entry | None) -> bool:
 
 
 def _chain_over_runs(folder: Path, runs: Mapping[str, _Run], unchecked: list[str]) -> Iterator[Finding]:
-    """Whether each run's first record names the run before it as that one is."""
-    order = listed(folder)
+    """Whether each run's first record names the run before it as that one is, here or in the folder it came from."""
+    lists = orders(folder)
+    own = lists[0].runs
     chained = {name: one.begun.former for name, one in runs.items() if one.begun is not None and one.begun.former}
-    if chained and not order:
+    for file in (file for file, known in brought(folder).items() if known is None):
+        yield Finding(run="chain", kind="unreadable", says=f"{file}, which tells of runs from elsewhere, is not read")
+    homes = {name: [one for one in lists if name in one.runs and name not in one.away] for name in chained}
+    if not own and not all(homes.values()):
         yield Finding(run="chain", kind="deleted", says="index/chain, the list of all runs in their order, is gone")
-    for twice in sorted(name for name, times in Counter(order).items() if times > 1):
-        yield Finding(run=twice, kind="changed", says=f"index/chain lists run {twice} twice")
-    for name in order:
-        if name not in runs:
-            says = f"run {name} is listed in index/chain, and neither its journal nor its head is there"
-            yield Finding(run=name, kind="deleted", says=says)
-    place = {name: number for number, name in enumerate(order)}
+    for one in lists:
+        yield from _listed(one, runs)
     foreign: list[str] = []
     for name, former in chained.items():
-        if name in place:
-            before = order[place[name] - 1] if place[name] else ""
-            if former.run != before:
-                says = (
-                    f"run {name} names {former.run or 'none'} as the run before it; index/chain has {before or 'none'}"
-                )
-                yield Finding(run=name, kind="changed", line=0, says=says)
-        elif order and _follows(former, runs):
+        for one in homes[name]:
+            yield from _place(name, former, one, unchecked)
+        if not homes[name] and own and _follows(former, runs):
             says = f"run {name} is not listed in index/chain, though it follows {former.run}"
             yield Finding(run=name, kind="changed", says=says)
-        else:
+        elif not homes[name]:
             foreign.append(name)
-        yield from _former(name, former, runs, known=name in place)
+        if not any(former.run in one.away for one in homes[name]):
+            yield from _former(name, former, runs, known=bool(homes[name]))
     if foreign:
         unchecked.append(f"the runs before {_few(foreign)}, which came from another folder")
     loose = [name for name, one in runs.items() if one.begun is not None and one.begun.former is None]
     if loose:
         unchecked.append(f"the order of {len(loose)} run(s) of a version that did not chain them, such as {loose[0]}")
+
+
+def _listed(one: Order, runs: Mapping[str, _Run]) -> Iterator[Finding]:
+    """Each run once, and all of them there."""
+    for twice in sorted(name for name, times in Counter(one.runs).items() if times > 1):
+        yield Finding(run=twice, kind="changed", says=f"{one.file} lists run {twice} twice")
+    for name in one.runs:
+        if name not in runs and name not in one.away:
+            says = f"run {name} is listed in {one.file}, and neither its journal nor its head is there"
+            yield Finding(run=name, kind="deleted", says=says)
+
+
+def _place(name: str, former: Former, one: Order, unchecked: list[str]) -> Iterator[Finding]:
+    """Whether the list has the run that it names before it."""
+    place = one.runs.index(name)
+    before = one.runs[place - 1] if place else ""
+    if former.run != before:
+        says = f"run {name} names {former.run or 'none'} as the run before it; {one.file} has {before or 'none'}"
+        yield Finding(run=name, kind="changed", line=0, says=says)
+    elif before in one.away:
+        unchecked.append(f"run {before}, the one before {name}: it was not taken over, {one.away[before]}")
 
 
 def _follows(former: Former, runs: Mapping[str, _Run]) -> bool:

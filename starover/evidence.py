@@ -74,9 +74,9 @@ def export(
         for run, entries in found.items():
             scripts += _take_out(to / "runs" / run, path_of(state, run).read_bytes(), len(entries))
             _copy(state, to / "journal", run, entries)
-        chain = state / "index" / "chain"
-        if found and chain.exists():
-            _write(to / "journal" / "index" / "chain", chain.read_bytes())
+        for listed in (state / "index" / "chain", *sorted((state / "index").glob("from-*.json"))):
+            if found and listed.exists():
+                _write(to / "journal" / "index" / listed.name, listed.read_bytes())
         verifier = resources.files("starover").joinpath("evidence_verifier.py").read_bytes()
         _write(to / "verify.py", verifier)
         _write(to / "README.txt", _README.format(first=start.isoformat(), last=end.isoformat()).encode())

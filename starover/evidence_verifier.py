@@ -71,10 +71,8 @@ def _signed_by(words: bytes, signature: bytes, signers: str) -> str:
 
 def _manifest(root: Path) -> Iterator[str]:
     """Every file is there, as it was, and none besides."""
-    named: dict[str, str] = {}
-    for line in (root / "MANIFEST").read_text("utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        named[name] = digest
+    lines = [line.partition("  ") for line in (root / "MANIFEST").read_text("utf-8").splitlines()]
+    named = {name: digest for digest, _, name in lines}
     there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     yield from (f"{name} is not in MANIFEST" for name in sorted(there - {*named, "MANIFEST", "MANIFEST.sig"}))
     for name, digest in named.items():
@@ -95,7 +93,10 @@ def _run(root: Path, run: str, runs: _Runs, unchecked: list[str]) -> Iterator[st
         yield f"run {run}: its head is not that of its journal"
     former: Mapping[str, Any] = entries[0]["body"].get("former") or {"run": "", "records": 0}
     then, then_lines = str(former["run"]), runs.get(str(former["run"]))
-    if then_lines and former["records"] and _sha256(then_lines[int(former["records"]) - 1]) != former["head"]:
+    brought = [json.loads(one.read_bytes()) for one in (root / "journal" / "index").glob("from-*.json")]
+    if any(then in one["away"] and run in one["order"] for one in brought):  # another run may have its id here
+        unchecked.append(f"{then}, the run before {run}: it was not taken over")
+    elif then_lines and former["records"] and _sha256(then_lines[int(former["records"]) - 1]) != former["head"]:
         yield f"run {run}: the run before it, {then}, is not the one that it names"
     unchecked += [f"{then}, the run before {run}: it is not in this bundle"] if then and then_lines is None else []
     for kind in KINDS:
@@ -138,8 +139,7 @@ def main(root: Path, signers: str) -> int:
         except (ValueError, LookupError, OSError, TypeError) as error:
             wrong.append(f"run {run} cannot be read: {error!r}")
     wrong += _signatures(root, runs, signers, names)
-    if names and not signers:
-        unchecked.append("whose the keys are: give --signers FILE, the allowed signers that you trust")
+    unchecked += ["whose the keys are: give --signers FILE, signers that you trust"] if names and not signers else []
     verdict = "NOT AS IT WAS WRITTEN" if wrong else f"as it was written: {len(runs)} run(s)"
     told = [verdict, *(f"  {one}" for one in wrong), *(f"signed: {who} ({n})" for who, n in names.items())]
     sys.stdout.write("\n".join([*told, *(f"not checked: {one}" for one in unchecked)]) + "\n")

@@ -42,6 +42,7 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("runs", "list, show"),
             ("report RUN", "the story as text or one HTML page"),
             ("audit", "verify, export, ship"),
+            ("reconcile", "what a laptop did alone comes into this record"),
         ),
     ),
     (

@@ -1,0 +1,53 @@
+"""`reconcile`: what a laptop did alone in an outage comes into the team's record; contacts no host."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from starover_cli.room import who
+from starover_cli.settings import common, settings_of
+from starover_cli.views import json as machine
+from starover_cli.views.error import exit_line
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--signers",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Allowed signers, as ssh-keygen(1) has them: whose signed journals are taken.",
+)
+@common()
+@click.pass_context
+def reconcile(ctx: click.Context, folder: Path, signers: Path | None) -> int:
+    """Take the journals of another machine into this record: checked first, whole, and nothing is overwritten.
+
+    FOLDER is that machine's .starover, or the directory it lies in. Typed again, it takes what is new there. Exit 4
+    when a journal is not as it was written, or cannot stand beside one that is here: that one stays where it is.
+    """
+    from starover.journal import read_journal
+    from starover.reconcile import reconcile as bring
+    from starover_cli.views.reconcile import reconciled_data, reconciled_text
+    from starover_cli.views.runs import summary_of
+
+    settings = settings_of(ctx)
+    done = bring(folder, settings.state, who=who(), at=datetime.now(UTC), signers=signers)
+    code = 4 if done.refused else 0
+    if settings.json:
+        settings.console.raw(machine.document(reconciled_data(done, (), ())))
+    else:
+        came = [summary_of(one.run, read_journal(settings.state, one.run)) for one in done.took]
+        runs = sorted((one for one in came if one is not None and not one.planning), key=lambda one: one.begun)
+        settings.console.result(reconciled_text(done, runs, (), (), settings.console.width))
+    if code:
+        settings.console.note(exit_line(code))
+    return code
+
+
+COMMANDS = (reconcile,)
