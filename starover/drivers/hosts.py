@@ -23,7 +23,7 @@ from starover.remote_errors import advice
 from starover.transport import Answer, Ending, Transport
 from starover.transport import Script as WireScript
 
-__all__ = ["Came", "Hosts", "Job", "Woke"]
+__all__ = ["Came", "Hosts", "Job", "Waiting", "Woke"]
 
 
 @dataclass(frozen=True)
@@ -53,21 +53,14 @@ class Woke:
     error: StaroverError | None = None
 
 
-class Hosts:
-    """Whoever wants scripts run puts them in, starts what can start, and reads the mail."""
+class Waiting:
+    """Scripts that wait for their host, and which hosts have one; sends nothing."""
 
-    def __init__(
-        self, transport: Transport, servers: Mapping[str, Server], clock: Clock, mail: Callable[[Came | Woke], None]
-    ) -> None:
-        """`mail` takes what comes, from any thread."""
-        self._transport = transport
-        self._servers = servers
-        self._clock = clock
-        self._mail = mail
+    def __init__(self) -> None:
+        """Every host is free."""
         self._waiting: dict[str, deque[Job]] = {}
         self._calls: list[Job] = []
         self._busy: set[str] = set()
-        self._flying: dict[str, Job] = {}
 
     def put(self, job: Job) -> None:
         """Have a script wait for its host."""
@@ -87,9 +80,28 @@ class Hosts:
 
     def free(self, job: Job) -> None:
         """A script has ended, and its host is free again."""
-        self._flying.pop(f"{job.number}", None)
         if job.script.way != "call":
             self._busy.discard(job.script.host)
+
+
+class Hosts(Waiting):
+    """Whoever wants scripts run puts them in, starts what can start, and reads the mail."""
+
+    def __init__(
+        self, transport: Transport, servers: Mapping[str, Server], clock: Clock, mail: Callable[[Came | Woke], None]
+    ) -> None:
+        """`mail` takes what comes, from any thread."""
+        super().__init__()
+        self._transport = transport
+        self._servers = servers
+        self._clock = clock
+        self._mail = mail
+        self._flying: dict[str, Job] = {}
+
+    def free(self, job: Job) -> None:
+        """A script has ended, and its host is free again."""
+        self._flying.pop(f"{job.number}", None)
+        super().free(job)
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Run scripts side by side."""
@@ -97,9 +109,12 @@ class Hosts:
             self._flying.update({f"{job.number}": job for job in jobs})
             threading.Thread(target=self._ask, args=(list(jobs),), daemon=True).start()
 
-    def end(self, seconds: float) -> dict[str, str]:
-        """End what is under way at the hosts, where that can be done; what became of each write, by its operation."""
-        flying = dict(self._flying)
+    def end(self, seconds: float, only: Job | None = None) -> dict[str, str]:
+        """End what is under way at the hosts, where that can be done; what became of each write, by its operation.
+
+        `only`: nothing but this one.
+        """
+        flying = {name: job for name, job in self._flying.items() if only in (None, job)}
         if not flying:
             return {}
         fates: Mapping[str, str] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,15 +20,17 @@ from starover.drivers.past import (
     UNDO,
     Past,
     earlier_prev,
-    found_in,
+    find_in,
     is_dead,
+    other_roads,
+    put_aside,
     run_of,
     settled_of,
     unanswered,
     undo_of,
     unknown_steps,
 )
-from starover.effects import Approval, Find, Found, Result
+from starover.effects import Approval, Result
 from starover.engine import Run
 from starover.errors import BadParameter, PlanIsStale, StaroverError
 from starover.estate import Estate
@@ -37,15 +38,12 @@ from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
 from starover.house import House
 from starover.journal import (
-    Answered,
     Begun,
-    Entry,
     Journal,
     Resumed,
     Saved,
     Settled,
     kept,
-    mentions,
     read_journal,
     resolve,
     run_ids,
@@ -59,7 +57,7 @@ from starover.step import Risk
 from starover.transport import Transport
 from starover.values import Plain
 
-__all__ = ["Approver", "Local", "Planned", "Ran", "Why"]
+__all__ = ["Approver", "Local", "Planned", "Ran", "Why", "save_plan", "scope_for"]
 
 Approver: TypeAlias = Callable[[Plan], Approval | None]
 """Asked once, before the first change of a plan whose risk is above READ; None: not approved."""
@@ -181,8 +179,8 @@ class Local:
             result = self._begin(leg)
             plan = result.plan if result is not None and result.error is None else None
             if plan is not None:
-                plan = msgspec.structs.replace(plan, notes=(*notes, *self._other_roads(journal.entries)))
-                journal.append(self.clock.now(), self._save(plan))
+                plan = msgspec.structs.replace(plan, notes=(*notes, *other_roads(journal.entries, self._servers)))
+                journal.append(self.clock.now(), save_plan(self.folder, plan))
             sign_head(journal, self.sign)
         if result is None:
             raise StaroverError(
@@ -192,28 +190,6 @@ class Local:
             raise result.error
         assert plan is not None
         return Planned(plan=plan, run=run.id, value=result.value, exit=result.exit)
-
-    def _other_roads(self, entries: Sequence[Entry]) -> list[str]:
-        """Hosts that answered by another road than the inventory prefers, and why the last one was left."""
-        found: dict[str, str] = {}
-        for entry in entries:
-            if isinstance(entry.body, Answered) and entry.body.road and entry.body.tries:
-                host, road = entry.body.host, entry.body.road
-                server = self._servers.get(host)
-                first = server.roads[0].kind if server is not None and server.roads else ""
-                if first and not road.startswith(first):
-                    kind = road.partition("+")[0].partition(" ")[0]
-                    found[host] = f"{host} was read by {kind}: {entry.body.tries[-1].what}"
-        return list(found.values())
-
-    def _save(self, plan: Plan) -> Saved:
-        folder = self.folder / "plans"
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f"{plan.id}.{uuid4().hex}.new"
-        data = write_plan(plan)
-        fresh.write_bytes(data)
-        fresh.replace(folder / f"{plan.id}.json")
-        return Saved(plan=plan.id, sha256=hashlib.sha256(data).hexdigest())
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
@@ -245,7 +221,7 @@ class Local:
             keep = past.resume_from()
             entries = [entry for entry in past.entries if entry.n <= keep]
             sent = unanswered(journal.entries, entries)
-            earlier = earlier_prev(journal.entries, entries, sent)
+            earlier = earlier_prev(journal.entries, sent)
             again = run_of(past, entries)
             settled = settled_of(journal.entries, entries)
             again.earlier = {**again.earlier, **earlier}
@@ -257,7 +233,10 @@ class Local:
                 raise BadParameter(f"run {past.run} has ended: there is nothing to resume", next=("starover runs",))
             why = self.why
             begins = str(uuid4())
+            aside = put_aside(journal.entries, entries)
             again.legs = (*again.legs, (leg.asked, begins))
+            again.sent = {**dict.fromkeys(earlier, leg.asked), **again.sent}
+            again.aside = (*again.aside, *aside)
             journal.append(
                 self.clock.now(),
                 Resumed(
@@ -266,6 +245,7 @@ class Local:
                     ticket=why.ticket,
                     reason=why.reason,
                     earlier={name: msgspec.Raw(prev) for name, prev in earlier.items()},
+                    aside=aside,
                     settled=settled,
                     leg=begins,
                     asked=leg.asked,
@@ -285,7 +265,7 @@ class Local:
         if not self.why.reason.strip():
             raise BadParameter("a decision needs its reason", next=('--reason "what was seen, and by whom"',))
         with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
-            open_ = unknown_steps(kept(journal.entries))
+            open_ = unknown_steps(journal.entries)
             found = next((one for one in open_ if one.step == step), None)
             if found is None:
                 known = "; ".join(f"step {one.step} on {one.host}: {one.what}" for one in open_)
@@ -329,11 +309,18 @@ class Local:
         return self.content.runbook(runbook).bind(parameters, self.estate)
 
     def _past(self, run: str) -> Past:
-        entries = kept(read_journal(self.folder, run))
-        begun = entries[0].body
+        every = read_journal(self.folder, run)
+        begun = every[0].body
         assert isinstance(begun, Begun)
-        bound = self._bound(begun.runbook, begun.parameters)
-        return Past(run=run, begun=begun, entries=entries, bound=bound, content=self.content, servers=self._servers)
+        return Past(
+            run=run,
+            begun=begun,
+            every=every,
+            entries=kept(every),
+            bound=self._bound(begun.runbook, begun.parameters),
+            content=self.content,
+            servers=self._servers,
+        )
 
     def _check_same(self, what: str, name: str, content: str, version: str, estate: str) -> None:
         """Raises `PlanIsStale` and `BadParameter`."""
@@ -365,15 +352,9 @@ class Local:
             who=self.why.who,
             ticket=self.why.ticket,
             reason=self.why.reason,
-            lease=self._scope(plan) if plan is not None and self.leased else None,
+            lease=scope_for(self.estate, plan) if plan is not None and self.leased else None,
             servers=self._servers,
         )
-
-    def _scope(self, plan: Plan) -> Scope | None:
-        """Who must grant the DAG's lease."""
-        hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
-        handled = [step.host for step in plan.changes if step.template.endswith(ENDING)]
-        return scope_of(self.estate, plan.runbook, plan.parameters, hosts, handled, split=plan.risk is Risk.SPLIT)
 
     def _leg(self, run: Run, journal: Journal, approve: Approver | None) -> Leg:
         self._inbox = SimpleQueue()
@@ -394,7 +375,7 @@ class Local:
             sinks=self.sinks,
             redact=self._redact,
             approve=approval,
-            find=lambda find: self._find(find, run.id),
+            find=lambda find: find_in(self.folder, find, but=run.id),
             dead=lambda asked: is_dead(self.folder, asked.run, asked.key, but=run.id),
             inbox=self._inbox,
         )
@@ -423,15 +404,6 @@ class Local:
         leg.journal.append(run.started, begun)
         leg.replay(())
         return leg.live()
-
-    def _find(self, find: Find, but: str) -> Found:
-        """What an earlier run found before it changed something."""
-        runs: list[tuple[str, Sequence[Entry]]] = []
-        for run in run_ids(self.folder):
-            with contextlib.suppress(BadParameter, FileNotFoundError):  # a damaged journal is the audit's concern
-                if run != but and mentions(self.folder, run, find.kind):
-                    runs.append((run, kept(read_journal(self.folder, run))))
-        return found_in(runs, find)
 
     def _ran(self, leg: Leg) -> Ran:
         result, plan = leg.result, leg.run.plan
@@ -470,3 +442,21 @@ class Local:
             journal=leg.journal.path,
             unsigned=unsigned,
         )
+
+
+def scope_for(estate: Estate, plan: Plan) -> Scope | None:
+    """Who must grant the DAG's lease before the plan is applied; None: it touches no DAG."""
+    hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
+    handled = [step.host for step in plan.changes if step.template.endswith(ENDING)]
+    return scope_of(estate, plan.runbook, plan.parameters, hosts, handled, split=plan.risk is Risk.SPLIT)
+
+
+def save_plan(folder: Path, plan: Plan) -> Saved:
+    """Keep a plan in its file below the folder; what the journal says of it."""
+    place = folder / "plans"
+    place.mkdir(parents=True, exist_ok=True)
+    fresh = place / f"{plan.id}.{uuid4().hex}.new"
+    data = write_plan(plan)
+    fresh.write_bytes(data)
+    fresh.replace(place / f"{plan.id}.json")
+    return Saved(plan=plan.id, sha256=hashlib.sha256(data).hexdigest())

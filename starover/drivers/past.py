@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +11,25 @@ from pathlib import Path
 import msgspec
 
 from starover.command_line import command_of
-from starover.effects import Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
-from starover.engine import Run, machine
+from starover.effects import Aside, Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
+from starover.engine import Run, machine, what_of
 from starover.errors import BadParameter, NotSafe, PlanIsStale, StaroverError
 from starover.estate import Server
-from starover.events import RunEnded, StepBegan, StepEnded, StepUnsure
-from starover.journal import Answered, Begun, Entry, Journal, Recorded, Resumed, Sent, Settled, kept, run_ids
+from starover.events import RunEnded, StepBegan, StepEnded, StepState, StepUnsure
+from starover.journal import (
+    Answered,
+    Begun,
+    Entry,
+    Journal,
+    Recorded,
+    Resumed,
+    Sent,
+    Settled,
+    kept,
+    mentions,
+    read_journal,
+    run_ids,
+)
 from starover.plan import Position
 from starover.runbook import Beyond, Bound, Content
 from starover.step import Step, Steps
@@ -24,8 +38,11 @@ from starover.values import Plain
 __all__ = [
     "Past",
     "earlier_prev",
+    "find_in",
     "found_in",
     "is_dead",
+    "other_roads",
+    "put_aside",
     "run_of",
     "settled_of",
     "unanswered",
@@ -42,6 +59,8 @@ class Past:
 
     run: str
     begun: Begun
+    every: Sequence[Entry]
+    """Its whole journal."""
     entries: Sequence[Entry]
     """Those that count."""
     bound: Bound[object]
@@ -106,18 +125,53 @@ def unanswered(every: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, bo
     return {operation: operation in came for operation in sorted(sent)}
 
 
-def earlier_prev(every: Sequence[Entry], entries: Sequence[Entry], sent: Mapping[str, bool]) -> dict[str, bytes]:
-    """What was before each operation that was sent and whose beginning is not among `entries`."""
-    begun = _first_prev(entries)
-    return {
-        operation: prev
-        for operation, prev in _first_prev(every).items()
-        if operation in sent and operation not in begun
-    }
+def earlier_prev(every: Sequence[Entry], sent: Mapping[str, bool]) -> dict[str, bytes]:
+    """What was before each operation that was sent."""
+    found: dict[str, bytes] = {}
+    for begun, _ in _lives(every).values():
+        if begun.operation in sent:
+            found[begun.operation] = bytes(begun.prev)
+    return found
 
 
-def unknown_steps(entries: Sequence[Entry]) -> list[StepBegan]:
+def put_aside(every: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Aside, ...]:
+    """Steps that were sent and whose beginning is not among `entries`."""
+    tries: dict[Position, list[StepBegan]] = {}
+    for begun, _ in loose_ends(every, entries):
+        tries.setdefault(begun.position, []).append(begun)
+    return tuple(
+        Aside(
+            what=what_of(some[0].kind, some[0].host, bytes(some[0].arguments)),
+            operations=tuple(one.operation for one in some),
+        )
+        for some in tries.values()
+    )
+
+
+def loose_ends(every: Sequence[Entry], entries: Sequence[Entry]) -> list[tuple[StepBegan, StepState]]:
+    """Operations that were sent and of which `entries` know nothing: an earlier leg did, and the last one did not come
+    to them again. What that leg had said of each; `unknown` where it said nothing.
+    """
+    known = _lives(entries).keys()
+    sent = {one.body.operation for one in every if isinstance(one.body, Sent) and one.body.what == "write"}
+    return [life for operation, life in _lives(every).items() if operation in sent and operation not in known]
+
+
+def _lives(entries: Sequence[Entry]) -> dict[str, tuple[StepBegan, StepState]]:
+    """Of each operation: how it began for the first time, and the last word on it, `unknown` where there is none."""
+    found: dict[str, tuple[StepBegan, StepState]] = {}
+    for one in entries:
+        event = one.body.event if isinstance(one.body, Recorded) else None
+        if isinstance(event, StepBegan):
+            found[event.operation] = (found.get(event.operation, (event,))[0], "unknown")
+        elif isinstance(event, StepEnded) and event.operation in found:
+            found[event.operation] = (found[event.operation][0], event.state)
+    return found
+
+
+def unknown_steps(every: Sequence[Entry]) -> list[StepBegan]:
     """Steps that were sent, and nobody could find out what became of them. A person may decide it, and once more."""
+    entries = kept(every)
     begun: dict[Position, StepBegan] = {}
     ended: dict[Position, StepEnded] = {}
     for one in entries:
@@ -126,7 +180,8 @@ def unknown_steps(entries: Sequence[Entry]) -> list[StepBegan]:
             ended.pop(one.body.event.position, None)
         elif isinstance(one.body, Recorded) and isinstance(one.body.event, StepEnded):
             ended[one.body.event.position] = one.body.event
-    return [one for at, one in begun.items() if at not in ended or ended[at].state == "unknown"]
+    unknown = [one for at, one in begun.items() if at not in ended or ended[at].state == "unknown"]
+    return [*unknown, *(one for one, state in loose_ends(every, entries) if state == "unknown")]
 
 
 def decisions(entries: Sequence[Entry]) -> dict[str, Settled]:
@@ -159,14 +214,6 @@ def settled_of(every: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, st
     return found
 
 
-def _first_prev(entries: Sequence[Entry]) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for one in entries:
-        if isinstance(one.body, Recorded) and isinstance(one.body.event, StepBegan):
-            found.setdefault(one.body.event.operation, bytes(one.body.event.prev))
-    return found
-
-
 def run_of(past: Past, entries: Sequence[Entry]) -> Run:
     """The run as it was started, with what its resumes (those among `entries`) had put aside."""
     begun = past.begun
@@ -185,6 +232,8 @@ def run_of(past: Past, entries: Sequence[Entry]) -> Run:
         ticket=begun.ticket,
         reason=begun.reason,
         earlier={name: bytes(prev) for one in resumed for name, prev in one.earlier.items()},
+        sent={name: one.asked for one in reversed(resumed) for name in one.earlier},
+        aside=tuple(aside for one in resumed for aside in one.aside),
         settled={name: outcome for one in resumed for name, outcome in one.settled.items()},
         lease=begun.lease,
         servers=past.servers,
@@ -204,7 +253,17 @@ def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
     if past.begun.plan is None:
         raise BadParameter(f"{past.run} made a plan and changed nothing: there is nothing to undo")
     ended = {one.position: one for _, one in past.events() if isinstance(one, StepEnded)}
-    decided = decisions(past.entries)
+    decided = decisions(past.every)
+    for one, state in loose_ends(past.every, past.entries):
+        if state in ("changed", "not-verified", "unknown") and one.operation not in decided:
+            raise NotSafe(
+                f"an earlier leg of run {past.run} sent step {one.step} to {one.host}, and the last one did not come to "
+                "it again",
+                certain=("nothing was sent",),
+                uncertain=(f"{one.what}: {one.now} -> {one.wanted}",),
+                next=(f"starover resume {past.run}   comes to it, and then it can be undone",),
+                host=one.host,
+            )
     begun: dict[Position, StepBegan] = {}
     for _, one in past.events():
         if isinstance(one, StepBegan):
@@ -315,7 +374,7 @@ def is_dead(folder: Path, run: str, key: str, *, but: str) -> bool:
         return False
     try:
         with Journal.open(folder, run) as journal:
-            entries = kept(journal.entries)
+            entries = journal.entries
     except StaroverError:  # it is under way, or its journal cannot be believed
         return False
     begun = entries[0].body
@@ -349,3 +408,30 @@ def found_in(runs: Sequence[tuple[str, Sequence[Entry]]], find: Find) -> Found:
             if same and changed and (best is None or one.at >= best[0]):
                 best = (one.at, Found(run=run, prev=event.prev))
     return best[1] if best is not None else Found()
+
+
+def find_in(folder: Path, find: Find, *, but: str) -> Found:
+    """What an earlier run of this folder found before it changed something. It is not `but`."""
+    runs: list[tuple[str, Sequence[Entry]]] = []
+    for run in run_ids(folder):
+        with contextlib.suppress(BadParameter, FileNotFoundError):  # a damaged journal is the audit's concern
+            if run != but and mentions(folder, run, find.kind):
+                runs.append((run, kept(read_journal(folder, run))))
+    return found_in(runs, find)
+
+
+# -- notes of a plan ---------------------------------------------------------------------------------------------------
+
+
+def other_roads(entries: Sequence[Entry], servers: Mapping[str, Server]) -> list[str]:
+    """Hosts that answered by another road than the inventory prefers, and why the last one was left."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        if isinstance(entry.body, Answered) and entry.body.road and entry.body.tries:
+            host, road = entry.body.host, entry.body.road
+            server = servers.get(host)
+            first = server.roads[0].kind if server is not None and server.roads else ""
+            if first and not road.startswith(first):
+                kind = road.partition("+")[0].partition(" ")[0]
+                found[host] = f"{host} was read by {kind}: {entry.body.tries[-1].what}"
+    return list(found.values())
