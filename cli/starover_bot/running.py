@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starover_cli.around import after_text, look_after, look_before
-from starover_cli.cmd_do import asks_of_experiment
+from starover_cli.experimental import asks_of_experiment, remark
 from starover_cli.plan_files import find_approval
 from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.report import show_ran
@@ -380,7 +380,7 @@ def _tell_truth(bench: Bench, room: ChatRoom, leg: Leg) -> None:
         ended = one.ended
         cut = "" if ended is not None else "The bot was cut off in the middle of it.\n\n"
         where = Where(lab=one.lab, estate=one.estate, dag=str(one.parameters.get("dag") or ""), at=one.last)
-        text = in_chat(run_text(one, where, WIDTH))
+        text = in_chat(run_text(one, where, WIDTH, certificate=remark(room.content, one.plan)))
         mark = "?" if ended is None else _MARKS.get(ended.state, "!")
         released = again or (ended is not None and ended.state == "refused" and not ended.changed)
         card = Card(

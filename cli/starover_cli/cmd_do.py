@@ -16,6 +16,7 @@ from starover_cli.around import look_after, look_before, map_text
 from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.exchange_steps import name_exchange_steps
+from starover_cli.experimental import asks_of_experiment
 from starover_cli.plan_files import find_approval, load_plan
 from starover_cli.prompt import Answers, agree_to_experiment, consent
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from starover_cli.progress import Teller
     from starover_cli.views.head import Where
 
-__all__ = ["COMMANDS", "asks_of_experiment", "make_plan", "perform_runbook"]
+__all__ = ["COMMANDS", "make_plan", "perform_runbook"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FLAGS: Mapping[str, Callable[[Any], Any]] = {
@@ -59,6 +60,11 @@ _FLAGS: Mapping[str, Callable[[Any], Any]] = {
         metavar="REASON",
         default="",
         help="Nobody else can be reached: replaces the second person alone, and stands first in every report.",
+    ),
+    "acknowledge_warnings": click.option(
+        "--acknowledge-warnings",
+        is_flag=True,
+        help="The warnings of a run that may split the brain count as read; without it somebody is asked at its end.",
     ),
     "experimental": click.option(
         "--experimental",
@@ -184,17 +190,13 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
         teller.story.plan = made
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
     with copies_go_out(room):
-        return show_ran(room, ran, teller.story, after=look_after(room, made, dag, changed=ran.changed))
-
-
-def asks_of_experiment(room: Room, made: Plan) -> bool:
-    """Whether the plan changes something on LIVE by a runbook that has no certificate (docs/decisions/gold.md)."""
-    from starover.certificates import is_experimental
-    from starover.drivers.past import UNDO
-    from starover.step import Risk
-
-    asks = made.risk is not Risk.READ and made.runbook != UNDO  # nobody is held up on the way back
-    return asks and not room.estate.lab and is_experimental(room.content, made.runbook)
+        return show_ran(
+            room,
+            ran,
+            teller.story,
+            after=look_after(room, made, dag, changed=ran.changed),
+            acknowledge=bool(given.get("acknowledge_warnings")),
+        )
 
 
 @click.command()
@@ -220,16 +222,18 @@ def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
+@_FLAGS["acknowledge_warnings"]
 @common(record=True)
 @click.pass_context
-def resume(ctx: click.Context, run_id: str) -> int:
+def resume(ctx: click.Context, run_id: str, acknowledge_warnings: bool) -> int:
     """Go on with a run after a crash, a stop or an unknown: looks first, sends nothing twice."""
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         with _telling(room) as (teller, local):
             ran = _with_stop(local, lambda: local.resume(run_id))
         with copies_go_out(room):
-            return show_ran(room, ran, teller.story, read_where(room, _answering(teller)))
+            where = read_where(room, _answering(teller))
+            return show_ran(room, ran, teller.story, where, acknowledge=acknowledge_warnings)
 
 
 @click.command()

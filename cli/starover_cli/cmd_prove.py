@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starover.errors import BadParameter
+from starover_cli.experimental import remark_of_run
 from starover_cli.history import summaries
 from starover_cli.plan_files import load_plan, write_file
 from starover_cli.report import show_plan
@@ -209,8 +210,9 @@ def runs_show(ctx: click.Context, run_id: str, scripts: bool) -> int:
     one = summary_of(run, read_journal(settings.state, run))
     if one is None:
         raise BadParameter(f"the journal of {run} has no first line", next=["starover audit verify"])
+    rough = remark_of_run(settings, one.plan)
     if settings.json:
-        data = run_data(one)
+        data = run_data(one, rough)
         if scripts:
             data["scripts"] = list(one.scripts)
         if one.report is not None:
@@ -220,7 +222,8 @@ def runs_show(ctx: click.Context, run_id: str, scripts: bool) -> int:
         settings.console.result(scripts_text(one))
     else:
         where = Where(lab=one.lab, estate=one.estate, dag=str(one.parameters.get("dag") or ""), at=one.last)
-        settings.console.result(run_text(one, where, settings.console.width, head_words(settings.state, run)))
+        head = head_words(settings.state, run)
+        settings.console.result(run_text(one, where, settings.console.width, head, rough))
     return 0
 
 

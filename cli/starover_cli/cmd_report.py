@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from starover.errors import BadParameter, Mistake
+from starover_cli.experimental import remark_of_run
 from starover_cli.look import dag_map
 from starover_cli.plan_files import write_file
 from starover_cli.settings import Settings, common, settings_of
@@ -39,7 +40,8 @@ def report(ctx: click.Context, run_id: str, file: str) -> int:
     if settings.json:
         from starover_cli.views.runs import run_data
 
-        data = run_data(told.one) | {"timeline": told.timeline, "down": told.down, "back": told.back, "cost": told.cost}
+        more = {"timeline": told.timeline, "down": told.down, "back": told.back, "cost": told.cost}
+        data = run_data(told.one, remark_of_run(settings, told.one.plan)) | more
         settings.console.raw(machine.document(data))
     else:
         settings.console.result(_text(settings, told))
@@ -49,7 +51,7 @@ def report(ctx: click.Context, run_id: str, file: str) -> int:
 def _write(settings: Settings, told: RunReport, file: Path) -> int:
     from starover_cli.views.report_page import report_page
 
-    write_file(file, report_page(told, _maps(settings, told)).encode("ascii"))
+    write_file(file, report_page(told, _maps(settings, told), remark_of_run(settings, told.one.plan)).encode("ascii"))
     if settings.json:
         settings.console.raw(machine.document({"run": told.one.run, "file": file.as_posix()}))
     else:
@@ -86,14 +88,9 @@ def _text(settings: Settings, told: RunReport) -> str:
     where = Where(lab=one.lab, estate=one.estate, dag=told.dag, at=one.last)
     lines = [part for line in table(timeline_lines(told), indent=2) for part in wrap(line, width, " " * 14)]
     mail = label_block(outage_pairs(told), width)
-    parts = ["\n".join(["mail", *mail]) if mail else "", "\n".join(["timeline", *lines]), run_text(one, where, width)]
-    return "\n\n".join(
-        [run_text(one, where, width).split("\n\n")[0], *(part for part in parts[:2] if part), _rest(parts[2])]
-    )
-
-
-def _rest(page: str) -> str:
-    return page.partition("\n\n")[2]
+    first, _, rest = run_text(one, where, width, certificate=remark_of_run(settings, one.plan)).partition("\n\n")
+    parts = ["\n".join(["mail", *mail]) if mail else "", "\n".join(["timeline", *lines])]
+    return "\n\n".join([first, *(part for part in parts if part), rest])
 
 
 COMMANDS = (report,)

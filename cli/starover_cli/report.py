@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from starover.command_line import with_dag
 from starover.errors import Mistake, Refused, StaroverError
+from starover_cli.acknowledging import ask_for_them, keep_read, waiting, warning_lines
 from starover_cli.around import after_text
+from starover_cli.experimental import remark
 from starover_cli.history import done_by
 from starover_cli.look import dag_map, plain_where
 from starover_cli.room import who
@@ -91,6 +93,7 @@ def show_plan(
     room.headed = True
     code = CHANGES if exit == 0 and exit_code and plan.changes else exit
     house = None
+    rough = remark(room.content, plan)
     if plan.changes:
         by = room.settings.by or who()
         house = room.house.foresee(plan, by, where.at or room.clock.now(), ticket=room.settings.ticket, second=second)
@@ -102,6 +105,7 @@ def show_plan(
             "id": plan.id,
             "risk": plan.risk,
             **({"policy": house} if house is not None else {}),
+            **({"certificate": rough} if rough else {}),
         }
         if not asking:  # else it is not the last word
             following = [command for command, _ in next_of_plan(plan, room.settings.ticket, house)]
@@ -122,6 +126,7 @@ def show_plan(
                 second=second,
                 several=len(room.estate.dags) > 1,
                 house=house,
+                certificate=rough,
             )
         )
     if code:
@@ -195,16 +200,30 @@ def _drawn_text(value: object, drawn: DagMap, width: int) -> str:
     return map_view.render(drawn, width)
 
 
-def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None, *, after: DagMap | None = None) -> int:
+def show_ran(
+    room: Room,
+    ran: Ran,
+    story: Story,
+    where: Where | None = None,
+    *,
+    after: DagMap | None = None,
+    acknowledge: bool = False,
+) -> int:
     """A run: its steps, the last sentence, and for one that went wrong what is certain and what is not.
 
-    `after`: the DAG as it is now, where the run interrupted somebody.
+    `after`: the DAG as it is now, where the run interrupted somebody. `acknowledge`: its warnings are, by the line that
+    began it; otherwise somebody is asked at the end.
     """
     console = room.settings.console
+    warnings = waiting(room, ran.run)
+    if warnings and acknowledge:
+        keep_read(room, ran.run, "flag")
     if ran.error is not None:
         _name_dag(room, ran.error, str(ran.plan.parameters.get("dag") or ""))
     if room.settings.json:
         data = ran_data(ran) | {"approved": story.approved}
+        if warnings:
+            data |= {"warnings": warnings, "acknowledged": acknowledge}
         if ran.error is not None:
             data["error"] = error_data(ran.error)
         _raw(room, data)
@@ -224,4 +243,12 @@ def show_ran(room: Room, ran: Ran, story: Story, where: Where | None = None, *, 
         console.note("\n" + "\n\n".join(part for part in parts if part))
     elif ran.exit:
         console.note(exit_line(ran.exit, "interrupted" if ran.state == "stopped" else ""))
+    if warnings and acknowledge and not room.settings.json:
+        lines = [
+            "Warnings of this run, acknowledged by --acknowledge-warnings:",
+            *warning_lines(warnings, console.width),
+        ]
+        console.note("\n" + "\n".join(lines))
+    elif warnings and not room.settings.json:
+        ask_for_them(room, ran.run, warnings)
     return ran.exit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,28 @@ def test_live_asks_and_a_flag_answers(tmp_path: Path) -> None:
         assert typed(lab, *GOLD).exit_code == 0, "a gold runbook does not ask"
         assert writes(lab) > moved
         assert typed(lab, "run", "quorum-report").exit_code in (0, 1), "what only looks does not, either"
+
+
+def test_every_page_says_so(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        for line, rough in ((("pam-move", "--to", "EX4"), True), (GOLD[1:-1], False)):
+            wanted = f"none: {line[0]} is experimental"
+            shown = typed(lab, "plan", *line)
+            assert (wanted in flat(shown.stdout)) is rough, shown.stdout
+            (plan,) = {file.stem for file in (tmp_path / "plans").glob("*.json")}
+            data = json.loads(typed(lab, "--format", "json", "plans", "show", plan).stdout)
+            assert ("certificate" in data) is rough
+            assert typed(lab, "apply", plan, "--yes").exit_code == 0
+            page = tmp_path / "page.html"
+            assert typed(lab, "report", f"{plan}.1", "--html", str(page)).exit_code == 0
+            told = [typed(lab, *words, f"{plan}.1").stdout for words in (("runs", "show"), ("report",))]
+            for text in (page.read_text(), *told):
+                assert (wanted in flat(text)) is rough
+            (tmp_path / "plans" / f"{plan}.json").unlink()
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_a_lab_never_asks(tmp_path: Path) -> None:

@@ -153,21 +153,22 @@ def plan_text(
     second: Second | None = None,
     several: bool = False,
     house: Decision | None = None,
+    certificate: str = "",
 ) -> str:
     """The whole screen of `starover plan` and `starover plans show`; `asking`: a question follows it.
 
     `ticket` is repeated in what to type next; `second` is the second person's approval; `several`: the inventory has
-    more than one DAG, so that advice must name it; `house`: what the policy says now.
+    more than one DAG, so that advice must name it; `house`: what the policy says now; `certificate`: that it has none.
     """
     if plan.nothing and len(plan.steps) <= 1:
         return f"{first_line(where, width)}\n\n" + "\n".join(wrap(plan_verdict(plan, done_by), width))
+    rough = [("certificate", certificate)] if certificate else []
+    remarks = [*rough, *_remarks(plan, several=several), *plan_danger(plan, second), *_policy(plan, house)]
     parts = [
         f"{first_line(where, width)}\n{plan_id_line(plan, good_for, width)}",
         "\n".join(wrap(plan_verdict(plan, done_by), width)),
         "\n".join(plan_lines(plan, width)),
-        "\n".join(
-            label_block([*_remarks(plan, several=several), *plan_danger(plan, second), *_policy(plan, house)], width)
-        ),
+        "\n".join(label_block(remarks, width)),
         "" if asking else _count(plan),
         "" if asking else next_block(next_of_plan(plan, ticket, house)),
     ]

@@ -65,8 +65,8 @@ summary { cursor: pointer; } footer { margin-top: 2rem; border-top: 1px solid va
 _COLOURS = {"ok": "good", "=": "good", "!": "bad", "?": "odd", ">": ""}
 
 
-def report_page(report: RunReport, maps: Sequence[tuple[str, DagMap]]) -> str:
-    """The page. `maps`: the DAG at each stage that is known, with its title."""
+def report_page(report: RunReport, maps: Sequence[tuple[str, DagMap]], certificate: str = "") -> str:
+    """The page. `maps`: the DAG at each stage that is known, with its title; `certificate`: that it has none."""
     one = report.one
     kind = "LAB" if one.lab else "LIVE"
     when = f"{day_time(one.begun, simulated=one.lab)} - {clock_time(one.last, simulated=one.lab)}"
@@ -81,6 +81,7 @@ def report_page(report: RunReport, maps: Sequence[tuple[str, DagMap]]) -> str:
         tag("h1", f"{one.runbook}, run {one.run}"),
         tag("p", f"{when}, by {one.who}{f', ticket {one.ticket}' if one.ticket else ''}", class_="soft"),
         _agreed(report),
+        tag("p", f"Certificate: {certificate}", class_="odd") if certificate else None,
         tag("p", verdict_of_run(one), class_=f"verdict {'bad' if one.ended is None or one.ended.exit else 'good'}"),
         _tiles(report),
         _section("Unknown", _unknown(report)),
@@ -217,7 +218,11 @@ def _unknown(report: RunReport) -> Part:
 def _warnings(report: RunReport) -> Part:
     lines = [f"step {row.number} on {row.host}: {text}" for row in report.one.rows.values() for text in row.warnings]
     lines += _texts(report.value.get("notice"))
-    return tag("ul", *(tag("li", line) for line in lines)) if lines else None
+    items = [tag("li", line) for line in lines]
+    items += [tag("li", line, class_="good") for line in report.one.acknowledged]
+    if report.one.unread:
+        items.append(tag("li", f"{plural(report.one.unread, 'warning')} NOT acknowledged by anybody", class_="bad"))
+    return tag("ul", *items) if items else None
 
 
 def _texts(value: object) -> list[str]:

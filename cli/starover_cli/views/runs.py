@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from starover import events, journal
+from starover.acknowledging import acknowledged, open_warnings
 from starover.events import Told
 from starover.journal import Entry
 from starover.plan import Plan
@@ -59,6 +60,10 @@ class RunSummary:
     """Who went on with it."""
     settled: tuple[str, ...] = ()
     """What people decided of outcomes that stayed unknown."""
+    acknowledged: tuple[str, ...] = ()
+    """Who has read its warnings, where somebody had to."""
+    unread: int = 0
+    """Warnings that nobody has acknowledged, and somebody must."""
     scripts: tuple[journal.Sent, ...] = ()
     roads: dict[str, tuple[str, int, float]] = field(default_factory=dict[str, tuple[str, int, float]])
     """By host: the last road, how many answers, their seconds."""
@@ -137,11 +142,20 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
         report=story.report,
         resumed=tuple(resumed),
         settled=tuple(settled),
+        acknowledged=tuple(
+            f"{plural(len(body.warnings), 'warning')} acknowledged by {body.who} at "
+            f"{clock_time(entry.at, simulated=begun.lab)}{_HOW.get(body.how, '')}"
+            for entry, body in acknowledged(entries)
+        ),
+        unread=len(open_warnings(entries)),
         scripts=tuple(scripts),
         roads=roads,
         retries=tuple(retries),
         approved=story.approved,
     )
+
+
+_HOW = {"flag": ", by --acknowledge-warnings", "later": ", afterwards"}
 
 
 def runs_text(runs: Sequence[RunSummary], broken: Sequence[str], width: int = 100) -> str:
@@ -169,12 +183,16 @@ def runs_text(runs: Sequence[RunSummary], broken: Sequence[str], width: int = 10
     return "\n".join(lines) + ("\n\n" + next_block(following) if following else "")
 
 
-def run_text(one: RunSummary, where: Where, width: int = 100, head: str = "") -> str:
-    """The page of one run; `head`: what its journal ends with, and whether that is signed."""
+def run_text(one: RunSummary, where: Where, width: int = 100, head: str = "", certificate: str = "") -> str:
+    """The page of one run.
+
+    `head`: what its journal ends with, and whether that is signed; `certificate`: that its runbook has none.
+    """
+    rough = wrap(f"certificate  {certificate}", width, "  ") if certificate else []
     when = f"{day_time(one.begun, simulated=one.lab)} - {clock_time(one.last, simulated=one.lab)}"
     parts = [
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
-        "\n".join([*glass_lines(one.approved, width), *wrap(verdict_of_run(one), width)]),
+        "\n".join([*glass_lines(one.approved, width), *rough, *wrap(verdict_of_run(one), width)]),
         "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
         _report(one, width),
         "\n".join(label_block([*facts_of_run(one), *([("head", head)] if head else [])], width)),
@@ -226,6 +244,9 @@ def facts_of_run(one: RunSummary) -> list[tuple[str, str]]:
         pairs.append(("reason", one.reason))
     pairs += approved_pairs(one.approved, simulated=one.lab)
     pairs += [("settled" if position == 0 else "", text) for position, text in enumerate(one.settled)]
+    pairs += [("read" if position == 0 else "", text) for position, text in enumerate(one.acknowledged)]
+    if one.unread:
+        pairs.append(("NOT read", f"{plural(one.unread, 'warning')} that nobody has acknowledged"))
     pairs += [("resumed by", who) for who in one.resumed]
     if one.plan is not None:
         pairs.append(("plan", one.plan.digest))
@@ -242,6 +263,8 @@ def _shown(value: Plain) -> str:
 
 def _next(one: RunSummary) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
+    if one.unread:
+        lines.append((f"starover attest warnings {one.run}", "whoever has read its warnings types this"))
     if one.plan is not None and (one.ended is None or one.ended.resume):
         lines.append((f"starover resume {one.run}", "looks first, goes on only from what it finds"))
     if one.changed and one.plan is not None and any(step.undo for step in one.plan.steps):
@@ -260,9 +283,10 @@ def scripts_text(one: RunSummary) -> str:
     return "\n\n".join(parts) or "# nothing was sent"
 
 
-def run_data(one: RunSummary) -> dict[str, object]:
+def run_data(one: RunSummary, certificate: str = "") -> dict[str, object]:
     """The same for a machine."""
     return {
+        **({"certificate": certificate} if certificate else {}),
         "run": one.run,
         "runbook": one.runbook,
         "parameters": one.parameters,
@@ -301,6 +325,8 @@ def run_data(one: RunSummary) -> dict[str, object]:
         "approved": one.approved,
         "resumed_by": list(one.resumed),
         "settled": list(one.settled),
+        "acknowledged": list(one.acknowledged),
+        "unread_warnings": one.unread,
         "retries": list(one.retries),
         "next": [command for command, _ in _next(one)],
     }
