@@ -19,7 +19,7 @@ import msgspec
 
 from starover.errors import BadParameter, Mistake
 from starover.events import RunEnded
-from starover.journal import Begun, Entry, Recorded, Saved, Stopped, head_of, path_of, read_head, run_ids
+from starover.journal import Acknowledged, Begun, Entry, Recorded, Saved, Stopped, head_of, path_of, read_head, run_ids
 from starover.journal_brought import Order, brought, orders
 from starover.journal_chain import Former
 from starover.journal_heads import read_signed, signed_of
@@ -226,7 +226,9 @@ def _end(
         yield Finding(run=run, kind="changed", line=count - 1, says=says)
     if len(lines) > count or rest:
         extra = len(lines) - count + bool(rest)
-        if 0 < count <= len(entries) and _ended_well(entries[count - 1]):  # nothing follows that, not even a resume
+        read = all(one is not None and isinstance(one.body, Acknowledged) for one in entries[count:])
+        # nothing follows that but somebody's word that its warnings were read, not even a resume
+        if 0 < count <= len(entries) and _ended_well(entries[count - 1]) and not (entries[count:] and read):
             says = f"run {run} had ended well, and {extra} record(s) stand behind its end"
             yield Finding(run=run, kind="changed", line=count, says=says)
             return
@@ -356,7 +358,8 @@ def _signatures(
 
 def _over(run: _Run) -> bool:
     """Whether a leg has ended as it should, and not by a crash."""
-    body = run.last.body if run.last is not None else None
+    told = [one.body for one in run.entries if one is not None and not isinstance(one.body, Acknowledged)]
+    body = told[-1] if told else None
     return isinstance(body, Saved | Stopped) or (isinstance(body, Recorded) and isinstance(body.event, RunEnded))
 
 

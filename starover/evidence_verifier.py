@@ -21,7 +21,7 @@ from typing import Any
 KINDS = ("plan", "approval", "scripts", "receipts", "verified", "refusals", "people")
 """What the records of a journal are evidence of."""
 NAMESPACE, _MARK = "starover-head", b"-----BEGIN SSH SIGNATURE-----"
-_ALWAYS = {"sent": "scripts", "resumed": "people", "settled": "people", "stopped": "people"}
+_ALWAYS = {"sent": "scripts", "resumed": "people", "settled": "people", "acknowledged": "people", "stopped": "people"}
 _Runs = Mapping[str, list[bytes]]
 
 

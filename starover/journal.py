@@ -30,6 +30,7 @@ from starover.transport import Part
 from starover.values import Plain
 
 __all__ = [
+    "Acknowledged",
     "Answered",
     "Begun",
     "Body",
@@ -43,6 +44,7 @@ __all__ = [
     "Settled",
     "Stopped",
     "Tried",
+    "Warned",
     "kept",
     "mentions",
     "path_of",
@@ -158,6 +160,26 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     ticket: str = ""
 
 
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
+    """A warning of a step."""
+
+    step: int
+    host: str
+    text: str
+
+
+class Acknowledged(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="acknowledged", tag_field="entry"
+):
+    """Somebody has read the warnings of a run that has ended. It changes nothing of the run."""
+
+    who: str
+    warnings: tuple[Warned, ...]
+    how: str
+    """`typed` at its end, `flag` on its line, `later` by a command of its own."""
+    ticket: str = ""
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True, tag="saved", tag_field="entry"):
     """The plan that was made lies in its file."""
 
@@ -175,7 +197,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     under_way: tuple[str, ...] = ()
 
 
-Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Saved | Stopped
+Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Acknowledged | Saved | Stopped
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

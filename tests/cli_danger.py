@@ -10,7 +10,7 @@ RUNBOOK = '''"""Dangerous things."""
 
 from collections.abc import Sequence
 
-from starover import Blocked, Change, Comment, Dag, Query, Report, Risk, Server, Steps, runbook, step
+from starover import Blocked, Change, Comment, Dag, Finding, Findings, Query, Report, Risk, Server, Steps, runbook, step
 
 
 class Lamp(Report):
@@ -50,6 +50,15 @@ def noted(now: Lamp, /, *, comment: str) -> Change | Blocked | None:
 def force(dag: Dag, server: Server, loss: str = "") -> Steps:
     """Force something."""
     yield quorum_forced.on(server, loss=loss)
+
+
+@runbook
+def force_warned(dag: Dag, server: Server) -> Steps[Findings]:
+    """Force something of which more is to be said."""
+    yield quorum_forced.on(server, loss="").warned("one good copy is left")
+    wrong = Finding(check="G-SURVIVE", on=dag.name, level="warn", says="DC1 is lost and holds PDCEmulator")
+    fine = Finding(check="node", on=server.name, level="ok", says="Up")
+    return Findings(findings=(wrong, fine))
 
 
 @runbook

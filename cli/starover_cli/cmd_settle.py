@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import click
 
 from starover.errors import BadParameter, Mistake, StaroverError
+from starover_cli.acknowledging import keep_read
 from starover_cli.cmd_approve import clock_of
 from starover_cli.room import Room, who
 from starover_cli.settings import Settings, common, settings_of
@@ -55,7 +56,7 @@ def _tell_settled(settings: Settings, run: str, found: StepBegan, outcome: str) 
 @click.group()
 @common()
 def attest() -> None:
-    """A named person's statement, where no machine can answer: down SERVER."""
+    """A named person's statement, where no machine can answer: down SERVER, warnings RUN."""
 
 
 @attest.command()
@@ -86,6 +87,26 @@ def down(ctx: click.Context, server: str, seen: str, name: str) -> int:
         settings.console.raw(machine.document(data))
     else:
         settings.console.result(attested_text(one, people, file.as_posix(), settings.console.width))
+    return 0
+
+
+@attest.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--as", "name", metavar="NAME", default="", help="Your name; default: who this machine says you are.")
+@common(record=True)
+@click.pass_context
+def warnings(ctx: click.Context, run_id: str, name: str) -> int:
+    """Say that you have read the warnings of a run that forced something: they are listed, and it is journalled."""
+    from starover_cli.views.settle import acknowledged_text
+
+    settings = settings_of(ctx)
+    with Room(settings, settings.parts) as room:
+        by = name or settings.by or who()
+        run, read = keep_read(room, run_id, "later", by)
+    if settings.json:
+        settings.console.raw(machine.document({"run": run, "acknowledged_by": by, "warnings": read}))
+    else:
+        settings.console.result(acknowledged_text(run, by, read, settings.console.width))
     return 0
 
 

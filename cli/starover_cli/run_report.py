@@ -22,6 +22,7 @@ from starover.steps.dag import DagFacts
 from starover.steps.losses import Loss
 from starover_cli.views.runs import RunSummary, summary_of
 from starover_cli.views.story import right_already
+from starover_cli.views.text import plural
 
 if TYPE_CHECKING:
     from starover.plan import Plan
@@ -303,6 +304,8 @@ def _timeline(entries: Iterable[Entry], plan: Plan | None) -> Iterator[Moment]:
             case journal.Settled() as settled:
                 text = f"{settled.who} settled step {settled.step} as {settled.outcome}: {settled.reason}"
                 yield Moment(at=entry.at, mark="?", text=text, step=settled.step)
+            case journal.Acknowledged(who=who, warnings=read):
+                yield Moment(at=entry.at, mark="", text=f"{who} acknowledged {plural(len(read), 'warning')}")
             case journal.Stopped(now=now, under_way=under_way):
                 left = f"; sent and not known to be done: {', '.join(under_way)}" if under_way else ""
                 yield Moment(at=entry.at, mark="!", text=f"stopped by Ctrl-C{' at once' if now else ''}{left}")

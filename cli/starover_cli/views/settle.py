@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starover_cli.views.head import next_block
-from starover_cli.views.text import wrap
+from starover_cli.views.text import plural, wrap
 
 if TYPE_CHECKING:
     from starover.attestation import Attestation
     from starover.events import StepBegan
+    from starover.journal import Warned
 
-__all__ = ["attested_text", "settled_text"]
+__all__ = ["acknowledged_text", "attested_text", "settled_text", "warned_lines"]
+
+_MANY = 20
 
 
 def settled_text(run: str, found: StepBegan, outcome: str, by: str, reason: str, width: int = 100) -> str:
@@ -28,6 +31,21 @@ def settled_text(run: str, found: StepBegan, outcome: str, by: str, reason: str,
     lines = [*wrap(said, width, "  "), *wrap(f"  {change}. {follows}", width, "  ")]
     following = [(f"starover resume {run}", "go on from that"), (f"starover undo {run}", "or back")]
     return "\n".join(lines) + "\n\n" + next_block(following)
+
+
+def acknowledged_text(run: str, by: str, read: Sequence[Warned], width: int = 100) -> str:
+    """The warnings that were read."""
+    lines = [f"run {run}   {plural(len(read), 'warning')} acknowledged by {by}", *warned_lines(read, width)]
+    return "\n".join(lines) + "\n\n" + next_block([(f"starover report {run}", "the story, with them")])
+
+
+def warned_lines(warnings: Sequence[Warned], width: int = 100) -> list[str]:
+    """A line for each; of many the first."""
+    lines: list[str] = []
+    for one in warnings[:_MANY]:
+        place = f"step {one.step} on {one.host}" if one.step else one.host
+        lines += wrap(f"  {place}: {one.text}", width, "    ")
+    return lines + ([f"  and {len(warnings) - _MANY} more: starover runs show"] if len(warnings) > _MANY else [])
 
 
 def attested_text(one: Attestation, people: Sequence[str], file: str, width: int = 100) -> str:

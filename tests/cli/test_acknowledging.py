@@ -1,0 +1,113 @@
+"""The warnings of a run that may split the brain: listed at its end, acknowledged by somebody, kept and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_danger import dangerous, home
+from cli_estate import Hosts, starover
+from click.testing import Result
+from starover_cli.console import Console
+
+from starover.audit import verify
+from starover.journal import Acknowledged, read_journal
+
+Do = Callable[..., Result]
+TICKET = ("--ticket", "INC1234")
+BOTH = ("one good copy is left", "G-SURVIVE: DC1 is lost and holds PDCEmulator")
+
+
+@pytest.fixture
+def do(tmp_path: Path) -> Do:
+    hosts = dangerous(Hosts())
+    content = home(tmp_path / "home")
+
+    def type_in(*line: str) -> Result:
+        return starover(hosts, tmp_path / "state", "--home", str(content), *line)
+
+    return type_in
+
+
+def forced(do: Do, *more: str, form: tuple[str, ...] = (), book: str = "force-warned") -> tuple[str, Result]:
+    """It was approved by another person and is done; its run."""
+    made = do("--format", "json", "plan", book, "--server", "EX3")
+    plan = str(json.loads(made.stdout)["id"])
+    assert do("approve", plan, "--as", "oncall-b", "--dag", "DAG1").exit_code == 0
+    result = do(*form, "apply", plan, *TICKET, "--approve", plan, *more)
+    assert result.exit_code == 0, result.output
+    return f"{plan}.1", result
+
+
+def words(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def kept(folder: Path, run: str) -> list[Acknowledged]:
+    return [one.body for one in read_journal(folder / "state", run) if isinstance(one.body, Acknowledged)]
+
+
+def test_nobody_is_asked_without_a_terminal_and_it_stays_open_until_somebody_says_so(do: Do, tmp_path: Path) -> None:
+    run, result = forced(do)
+    assert all(text in words(result) for text in BOTH)
+    assert f"not acknowledged. Whoever reads them types: starover attest warnings {run}" in words(result)
+    assert not kept(tmp_path, run)
+    shown = do("runs", "show", run)
+    assert "2 warnings that nobody has acknowledged" in words(shown)
+    assert f"starover attest warnings {run}" in shown.output
+    page = tmp_path / "open.html"
+    assert do("report", run, "--html", str(page)).exit_code == 0
+    assert "2 warnings NOT acknowledged by anybody" in page.read_text("ascii")
+
+    said = do("attest", "warnings", run[:6], "--as", "oncall-c")
+    assert said.exit_code == 0, said.output
+    assert all(text in words(said) for text in BOTH)
+    (one,) = kept(tmp_path, run)
+    assert (one.who, one.how, [each.text for each in one.warnings]) == ("oncall-c", "later", list(BOTH))
+    shown = do("runs", "show", run)
+    assert "2 warnings acknowledged by oncall-c" in words(shown)
+    assert "attest warnings" not in shown.output
+    assert do("report", run, "--html", str(page)).exit_code == 0
+    text = page.read_text("ascii")
+    assert "oncall-c acknowledged 2 warnings" in text, "in the timeline"
+    assert "NOT acknowledged" not in text
+    again = do("attest", "warnings", run)
+    assert (again.exit_code, "no warning that waits" in words(again)) == (2, True)
+    assert verify(tmp_path / "state") == []
+
+
+def test_a_line_without_a_person_answers_beforehand(do: Do, tmp_path: Path) -> None:
+    run, result = forced(do, "--acknowledge-warnings", form=("--format", "json"))
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert last["acknowledged"] is True
+    assert [one["text"] for one in last["warnings"]] == list(BOTH)
+    (one,) = kept(tmp_path, run)
+    assert one.how == "flag"
+    assert "by --acknowledge-warnings" in words(do("runs", "show", run))
+
+
+@pytest.mark.parametrize(("answer", "how"), [("y", ["typed"]), ("", []), ("later", [])])
+def test_on_a_terminal_somebody_is_asked(
+    do: Do, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, how: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def ask(_: Console, question: str) -> str:
+        asked.append(question)
+        return answer if "read them" in question else "DAG1"
+
+    monkeypatch.setattr(Console, "interactive", property(lambda _: True))
+    monkeypatch.setattr(Console, "ask", ask)
+    run, result = forced(do)
+    assert "Have you read them" in asked[-1]
+    assert [one.how for one in kept(tmp_path, run)] == how
+    assert ("acknowledged by" in words(result)) is bool(how)
+
+
+def test_where_nothing_warned_nobody_is_asked(do: Do, tmp_path: Path) -> None:
+    run, result = forced(do, book="force")
+    assert "acknowledged" not in result.output
+    assert not kept(tmp_path, run)
+    assert "warnings" not in words(do("runs", "show", run))
