@@ -138,6 +138,8 @@ class Find(msgspec.Struct, frozen=True, kw_only=True, tag="find", tag_field="eff
     host: str
     kind: str
     arguments: dict[str, Plain]
+    run: str = ""
+    """Only runs whose id begins so; empty: any."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record", tag_field="effect"):

@@ -323,11 +323,12 @@ def attempt(part: Steps[T]) -> Steps[T | StaroverError]:
         return error
 
 
-def recall(server: Server, kind: StepKind[R, KindP], /, **args: Arg) -> Steps[R | None]:
+def recall(server: Server, kind: StepKind[R, KindP], /, *, of_run: str = "", **args: Arg) -> Steps[R | None]:
     """What an earlier run read before it brought about this kind on `server`; None when no run did.
 
-    Only steps whose arguments have the values of `args` count; the latest one wins.
+    Only steps whose arguments have the values of `args` count; the latest one wins. `of_run`: only the run with that
+    id, or the beginning of one.
     """
-    answer = yield Recall(server=server, kind=kind.name, arguments=arguments_of(args))
+    answer = yield Recall(server=server, kind=kind.name, arguments=arguments_of(args), run=of_run)
     assert isinstance(answer, Reply)
     return kind.query.decode(answer.payload) if answer.payload else None

@@ -159,6 +159,8 @@ class Recall:
     kind: str
     arguments: Mapping[str, Arg]
     """Only a step whose arguments have these values counts."""
+    run: str = ""
+    """Only runs whose id begins so; empty: any."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from starover import (
 from starover.steps.around import look_around
 from starover.steps.maintenance import BACK, bring_back, leftovers, take_out
 from starover.steps.maintenance_scripts import Scripts
-from starover.steps.maintenance_types import Copies, Queued
+from starover.steps.maintenance_types import Copies, Queued, RunId
 from starover.steps.queues import hub_drained
 
 
@@ -108,32 +108,34 @@ def maintenance_stop(
 
 
 @runbook(beyond=BACK)
-def maintenance_cleanup(dag: Dag, estate: Estate, run_id: str = "") -> Steps[Findings | None]:
+def maintenance_cleanup(dag: Dag, estate: Estate, run_id: RunId | None = None) -> Steps[Findings | None]:
     """Bring back every member that a run of ours left half in maintenance; what others left is only named.
 
     A member counts as ours when a journal here tells what it was like before.
 
     dag: the DAG; need not be named where the inventory has one
-    run_id: one run alone is undone by `starover undo RUN`
+    run_id: only what this run left, by its id or the beginning of it; default: what any run of ours left
     """
-    if run_id:
-        raise BadParameter(
-            f"one run alone is undone by its own journal, not by looking around: {run_id}",
-            certain=("nothing was contacted",),
-            next=(f"starover undo {run_id}", "starover resume RUN   goes on with it instead"),
-        )
     around = yield from look_around(dag, estate)
     foreign: list[Finding] = []
     ours: list[Server] = []
+    known = False
     for member in around.members:
+        name = member.server.name
+        kept = yield from recall(member.server, hub_drained, of_run=run_id or "", server=name)
+        known = known or kept is not None
         left = leftovers(around, member)
-        if not left:
-            continue
-        if (yield from recall(member.server, hub_drained, server=member.server.name)) is not None:
+        if left and kept is not None:
             ours.append(member.server)
-        else:
-            says = f"{', '.join(left)}; no run of ours here has done it"
-            foreign.append(Finding(check="maintenance", on=member.server.name, level="warn", says=says))
+        elif left:
+            who = f"run {run_id} has not done it" if run_id else "no run of ours here has done it"
+            foreign.append(Finding(check="maintenance", on=name, level="warn", says=f"{', '.join(left)}; {who}"))
+    if run_id and not known:
+        raise BadParameter(
+            f"--run-id {run_id}: no such run here has taken a member of {dag.name} out of service",
+            certain=("nothing was changed",),
+            next=("starover runs   which runs there are", "starover plan maintenance-cleanup   whoever has left it"),
+        )
     for server in ours:
         yield from bring_back(dag, server, estate)
     return Findings(findings=tuple(foreign)) if foreign else None

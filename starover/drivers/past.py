@@ -388,6 +388,8 @@ def found_in(runs: Sequence[tuple[str, Sequence[Entry]]], find: Find) -> Found:
     """The first reading before the latest change of that kind, on that host, with those arguments."""
     best: tuple[datetime, Found] | None = None
     for run, entries in runs:
+        if not run.startswith(find.run):
+            continue
         ended = {
             one.body.event.position: one.body.event.state
             for one in entries

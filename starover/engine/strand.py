@@ -141,7 +141,7 @@ class Strand:
 
     def _recall(self, ask: Recall) -> Process[Reply]:
         arguments = {name: plain(value) for name, value in ask.arguments.items()}
-        answer = yield from perform(Find(host=ask.server.name, kind=ask.kind, arguments=arguments))
+        answer = yield from perform(Find(host=ask.server.name, kind=ask.kind, arguments=arguments, run=ask.run))
         assert isinstance(answer, Found)
         return Reply(payload=bytes(answer.prev) if answer.run else b"")
 

@@ -19,6 +19,7 @@ __all__ = [
     "MountDial",
     "QueueName",
     "Queued",
+    "RunId",
     "Scope",
     "Seconds",
     "ServiceName",
@@ -49,6 +50,15 @@ MountDial: TypeAlias = Literal["None", "Lossless", "GoodAvailability", "BestAvai
 """How many logs mounting may lose; `None`: the server's own setting."""
 Check: TypeAlias = Literal["active-copy", "health", "lag", "client-experience", "max-active"]
 """A check of Active Manager that may be left out by name."""
+RunId: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-f]{4,8}(\.[0-9]{0,9})?(?![\s\S])",
+        title="Run",
+        description="the id of a run such as 5e1b9f03.1, or at least 4 of its digits",
+    ),
+]
+"""An earlier run."""
 ServiceName: TypeAlias = Annotated[
     str,
     msgspec.Meta(

@@ -192,10 +192,17 @@ def test_what_a_dead_run_left_is_brought_back_and_what_others_left_is_named(lab:
     assert lab.apply(plan).exit in (5, 6)
     lab.transport.accident = lambda _script: None
     lab.do(lambda world: world.suspend_node("EX4", "EX4"))
-    ran = lab.run("maintenance-cleanup")
+    with pytest.raises(BadParameter, match="no such run here"):
+        lab.plan("maintenance-cleanup", run_id="0000aaaa.1")
+    with pytest.raises(BadParameter, match="id of a run"):
+        lab.plan("maintenance-cleanup", run_id="the last one")
+    named = lab.plan("maintenance-cleanup", run_id=f"{plan.id}.1").plan
+    assert named.changes == lab.plan("maintenance-cleanup").plan.changes
+    ran = lab.run("maintenance-cleanup", run_id=plan.id[:6])
     assert ran.exit == 0, ran.error
     assert server_state(lab, "EX1") == before
     assert server_state(lab, "EX4")["node"] == "Paused"
+    assert lab.plan("maintenance-cleanup", run_id=plan.id[:6]).plan.nothing
     left = lab.plan("maintenance-cleanup")
     assert left.plan.nothing
     assert isinstance(left.value, Findings)
