@@ -19,7 +19,19 @@ import msgspec
 
 from starover.errors import BadParameter, Mistake
 from starover.events import RunEnded
-from starover.journal import Acknowledged, Begun, Entry, Recorded, Saved, Stopped, head_of, path_of, read_head, run_ids
+from starover.journal import (
+    Acknowledged,
+    Begun,
+    Declined,
+    Entry,
+    Recorded,
+    Saved,
+    Stopped,
+    head_of,
+    path_of,
+    read_head,
+    run_ids,
+)
 from starover.journal_brought import Order, brought, orders
 from starover.journal_chain import Former
 from starover.journal_heads import read_signed, signed_of
@@ -358,7 +370,7 @@ def _signatures(
 
 def _over(run: _Run) -> bool:
     """Whether a leg has ended as it should, and not by a crash."""
-    told = [one.body for one in run.entries if one is not None and not isinstance(one.body, Acknowledged)]
+    told = [one.body for one in run.entries if one is not None and not isinstance(one.body, Acknowledged | Declined)]
     body = told[-1] if told else None
     return isinstance(body, Saved | Stopped) or (isinstance(body, Recorded) and isinstance(body.event, RunEnded))
 

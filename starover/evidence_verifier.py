@@ -37,7 +37,7 @@ def kind_of(body: Mapping[str, Any]) -> str:
         return "approval"
     if event.get("event") == "step-ended":
         return "verified" if event["state"] in ("changed", "right") else "refusals"
-    return "refusals" if event.get("event") == "run-ended" and event["exit"] else ""
+    return "refusals" if entry == "declined" or (event.get("event") == "run-ended" and event["exit"]) else ""
 
 
 def script_name(record: int, body: Mapping[str, Any]) -> str:

@@ -151,9 +151,7 @@ class House:
             raise NotApproved(
                 f"the approval of {second.by} does not count: {error.what}",
                 certain=("nothing was sent but reads",),
-                next=(
-                    f"starover approve {plan.id} --key KEY   known as {second.by} in {self.signers.as_posix()}",
-                ),
+                next=(f"starover approve {plan.id} --key KEY   known as {second.by} in {self.signers.as_posix()}",),
             ) from error
         if not self._same(name, second.by):
             raise NotApproved(

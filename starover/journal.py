@@ -20,7 +20,7 @@ from typing import IO, Literal, Self, TypeAlias
 import msgspec
 
 from starover.effects import Reaction
-from starover.errors import BadParameter, Locked, Mistake, StaroverError
+from starover.errors import BadParameter, Fault, Locked, Mistake, StaroverError
 from starover.events import Event
 from starover.journal_chain import Former, take_place
 from starover.journal_lock import hold
@@ -35,6 +35,7 @@ __all__ = [
     "Begun",
     "Body",
     "Cut",
+    "Declined",
     "Entry",
     "Journal",
     "Recorded",
@@ -180,6 +181,15 @@ class Acknowledged(
     ticket: str = ""
 
 
+class Declined(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="declined", tag_field="entry"):
+    """Somebody asked to go on with the run and was refused. It changes nothing of the run."""
+
+    who: str
+    fault: Fault
+    ticket: str = ""
+    reason: str = ""
+
+
 class Saved(msgspec.Struct, frozen=True, kw_only=True, tag="saved", tag_field="entry"):
     """The plan that was made lies in its file."""
 
@@ -197,7 +207,7 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     under_way: tuple[str, ...] = ()
 
 
-Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Acknowledged | Saved | Stopped
+Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Acknowledged | Declined | Saved | Stopped
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -395,9 +405,11 @@ def mentions(folder: Path, run: str, text: str) -> bool:
 
 
 def kept(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that count for a replay: without what a resume put aside."""
+    """The entries that count for a replay: without what a resume put aside, and resumes that were refused."""
     found: list[Entry] = []
     for entry in entries:
+        if isinstance(entry.body, Declined):
+            continue
         if isinstance(entry.body, Resumed):
             keep = entry.body.keep
             found = [one for one in found if one.n <= keep]

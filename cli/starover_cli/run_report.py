@@ -301,6 +301,8 @@ def _timeline(entries: Iterable[Entry], plan: Plan | None) -> Iterator[Moment]:
                 yield from _told(entry.at, event, plan)
             case journal.Resumed(who=who):
                 yield Moment(at=entry.at, mark=">", text=f"{who} went on with the run")
+            case journal.Declined(who=who, fault=fault):
+                yield Moment(at=entry.at, mark="!", text=f"{who} was not let go on with the run: {fault.what}")
             case journal.Settled() as settled:
                 text = f"{settled.who} settled step {settled.step} as {settled.outcome}: {settled.reason}"
                 yield Moment(at=entry.at, mark="?", text=text, step=settled.step)

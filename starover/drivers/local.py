@@ -32,13 +32,14 @@ from starover.drivers.past import (
 )
 from starover.effects import Approval, Result
 from starover.engine import Run
-from starover.errors import BadParameter, PlanIsStale, StaroverError
+from starover.errors import BadParameter, Fault, PlanIsStale, Refused, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
 from starover.house import House
 from starover.journal import (
     Begun,
+    Declined,
     Journal,
     Resumed,
     Saved,
@@ -211,14 +212,11 @@ class Local:
     def resume(self, run: str, /, *, approve: Approver | None = None) -> Ran:
         """Go on with a run after a crash, a stop, a failure or an unknown: by its journal, then live.
 
-        Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version).
+        Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version); what is
+        refused is in the run's journal.
         """
         with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
-            past = self._past(journal.run)
-            if self.house is not None and past.begun.plan is not None:
-                self.house().may_go_on(past.begun.plan, self.why.who)
-            self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
-            keep = past.resume_from()
+            past, keep = self._resumable(journal)
             entries = [entry for entry in past.entries if entry.n <= keep]
             sent = unanswered(journal.entries, entries)
             earlier = earlier_prev(journal.entries, sent)
@@ -256,6 +254,27 @@ class Local:
                 sink.tell(Told(at=self.clock.now(), run=past.run, event=event))
             leg.live()
             return self._ran(leg)
+
+    def may_resume(self, run: str, /) -> None:
+        """Raises whatever `resume` would refuse the run for, and keeps it as `resume` does."""
+        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
+            self._resumable(journal)
+
+    def _resumable(self, journal: Journal) -> tuple[Past, int]:
+        """The run, and the last line that counts."""
+        try:
+            past = self._past(journal.run)
+            if self.house is not None and past.begun.plan is not None:
+                self.house().may_go_on(past.begun.plan, self.why.who)
+            self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
+            return past, past.resume_from()
+        except Refused as refused:
+            begun, why = journal.entries[0].body, self.why
+            if isinstance(begun, Begun) and begun.plan is not None:  # else it was a look
+                fault = self._redact.fault(Fault.of(refused))
+                declined = Declined(who=why.who, fault=fault, ticket=why.ticket, reason=self._redact.text(why.reason))
+                journal.append(self.clock.now(), declined)
+            raise
 
     def settle(self, run: str, step: int, outcome: Literal["applied", "not-applied"], /) -> tuple[str, StepBegan]:
         """Keep a person's decision on a step that stayed unknown; `why` says whose, and the reason. Sends nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -18,7 +19,9 @@ from click.testing import Result
 from starover.approval import Second, read_approval, write_approval
 from starover.approval_signature import NAMESPACE, differences, message, signed, signer
 from starover.errors import BadParameter
+from starover.evidence import export
 from starover.guard import FRESH
+from starover.testing import FakeFault
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ssh-keygen") is None, reason="NO ssh-keygen HERE: no signature is tested (install openssh-client)"
@@ -345,3 +348,31 @@ def test_rules_of_a_misspelled_dag_are_nobody_s(do: Do, tmp_path: Path) -> None:
     shown = do("policy", "show")
     assert shown.exit_code == 0
     assert "did you mean DAG1?" in words(shown)
+
+
+def test_who_may_not_go_on_with_a_run_is_in_its_journal(do: Do, hosts: Hosts, keys: Path, tmp_path: Path) -> None:
+    """Refusals are journalled like actions, and this one changes nothing of the run."""
+    lost = (FakeFault("lost-after", what="write"), FakeFault("silent", what="probe", times=-1))
+    hosts.transport.fail(*lost)
+    plan = planned(do, "restart", "--server", "EX3")
+    assert approve(do, keys, plan).exit_code == 0
+    assert do("apply", plan, "--yes").exit_code == 5
+    hosts.transport.heal()
+    whole = (tmp_path / "policy.yaml").read_text()
+    (tmp_path / "policy.yaml").write_text(re.sub(r"names: \[.*?\]", "names: [elsewhere]", whole))
+    refused = do("resume", plan)
+    assert refused.exit_code == 4
+    assert "the policy knows nobody called" in words(refused)
+    assert "starover policy show" in words(refused), "what to type"
+    why = "the policy knows nobody called"
+    for page in (do("runs", "show", f"{plan}.1").stdout, do("report", f"{plan}.1").stdout):
+        assert why in " ".join(page.split())
+    shown = json.loads(do("--format", "json", "runs", "show", f"{plan}.1").stdout)
+    assert why in shown["not_resumed"][0]
+    assert do("audit", "verify").exit_code == 0
+    bundle = export(tmp_path / "state", tmp_path / "bundle", AT - timedelta(days=999), AT + timedelta(days=999))
+    kept = json.loads((bundle.folder / "runs" / f"{plan}.1" / "refusals.json").read_bytes() if bundle.runs else b"[]")
+    assert [one["body"]["entry"] for one in kept][-1] == "declined"
+    (tmp_path / "policy.yaml").write_text(whole)
+    assert do("resume", plan).exit_code == 0
+    assert hosts.transport.writes == ["danger/do.ps1.j2"], "nothing twice"

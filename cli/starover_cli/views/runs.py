@@ -58,6 +58,8 @@ class RunSummary:
     report: bytes | None
     resumed: tuple[str, ...] = ()
     """Who went on with it."""
+    declined: tuple[str, ...] = ()
+    """Who was not let go on with it, and why."""
     settled: tuple[str, ...] = ()
     """What people decided of outcomes that stayed unknown."""
     acknowledged: tuple[str, ...] = ()
@@ -94,6 +96,10 @@ class RunSummary:
         return self.plan is None and ended is not None and (ended.state in ("planned", "nothing") or ended.exit == 2)
 
 
+_AFTERWARDS = (journal.Acknowledged, journal.Declined)
+"""What people say and ask of a run that is over: it took no longer for that."""
+
+
 def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
     """A journal in short; None for one without a first line."""
     if not entries or not isinstance(entries[0].body, journal.Begun):
@@ -103,6 +109,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
     roads: dict[str, tuple[str, int, float]] = {}
     retries: list[str] = []
     resumed: list[str] = []
+    declined: list[str] = []
     settled: list[str] = []
     scripts: list[journal.Sent] = []
     for entry in entries:
@@ -111,6 +118,8 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
                 story.take(Told(at=entry.at, run=run, event=event))
             case journal.Settled() as decided:
                 settled.append(f"step {decided.step} {decided.outcome}, by {decided.who}: {decided.reason}")
+            case journal.Declined(who=who, fault=fault):
+                declined.append(f"{who} at {clock_time(entry.at, simulated=begun.lab)}: {fault.what}")
             case journal.Resumed(who=who):
                 resumed.append(who)
                 story.ended = None
@@ -125,7 +134,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
     return RunSummary(
         run=run,
         begun=entries[0].at,
-        last=entries[-1].at,
+        last=next((one.at for one in reversed(entries) if not isinstance(one.body, _AFTERWARDS)), entries[-1].at),
         runbook=begun.runbook,
         summary=begun.summary,
         parameters=begun.parameters,
@@ -141,6 +150,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
         rows=story.rows,
         report=story.report,
         resumed=tuple(resumed),
+        declined=tuple(declined),
         settled=tuple(settled),
         acknowledged=tuple(
             f"{plural(len(body.warnings), 'warning')} acknowledged by {body.who} at "
@@ -248,6 +258,7 @@ def facts_of_run(one: RunSummary) -> list[tuple[str, str]]:
     if one.unread:
         pairs.append(("NOT read", f"{plural(one.unread, 'warning')} that nobody has acknowledged"))
     pairs += [("resumed by", who) for who in one.resumed]
+    pairs += [("not resumed", text) for text in one.declined]
     if one.plan is not None:
         pairs.append(("plan", one.plan.digest))
     pairs.append(("content", f"{one.content[:16]} of starover {one.version}"))
@@ -324,6 +335,7 @@ def run_data(one: RunSummary, certificate: str = "") -> dict[str, object]:
         ],
         "approved": one.approved,
         "resumed_by": list(one.resumed),
+        "not_resumed": list(one.declined),
         "settled": list(one.settled),
         "acknowledged": list(one.acknowledged),
         "unread_warnings": one.unread,
