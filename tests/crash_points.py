@@ -26,7 +26,7 @@ from starover.content import find
 from starover.drivers.local import Local, Ran, Why
 from starover.errors import BadParameter
 from starover.events import RunEnded
-from starover.journal import Body, Journal, Recorded, read_journal
+from starover.journal import Body, Journal, Recorded, Sent, read_journal
 from starover.plan import Plan
 from starover.values import Plain
 
@@ -147,14 +147,14 @@ class MortalClock:
 @contextmanager
 def killed(strike: Strike) -> Iterator[None]:
     """Within it, the journal write for which `strike` says so kills."""
-    append, sync = Journal.append, os.fsync
+    append = Journal.append
 
     def watched(self: Journal, at: datetime, *bodies: Body) -> None:
         when = strike(bodies)
         if when == "before":
             raise Killed
         if when == "within":
-            number = 0
+            number, sync = 0, os.fsync
 
             def cut(_: int) -> None:
                 nonlocal number
@@ -166,22 +166,16 @@ def killed(strike: Strike) -> Iterator[None]:
             try:
                 append(self, at, *bodies)
             finally:
-                os.fsync = _quick
+                os.fsync = sync
         append(self, at, *bodies)
         if when == "after":
             raise Killed
 
     Journal.append = watched  # type: ignore[method-assign]
-    os.fsync = _quick
     try:
         yield
     finally:
         Journal.append = append  # type: ignore[method-assign]
-        os.fsync = sync
-
-
-def _quick(_: int) -> None:
-    """No power is lost here, and there are many thousand lines."""
 
 
 @dataclass
@@ -340,9 +334,28 @@ class Stage:
 Key: TypeAlias = tuple[str, str]
 
 
-def key_of(bodies: tuple[Body, ...]) -> Key:
-    """What a journal write is, in whatever leg it happens: its kind, and the digest of its effect."""
-    return type(bodies[0]).__name__, str(getattr(bodies[0], "digest", ""))
+class _Names:
+    """What journal writes are, in whatever leg they happen, and in whatever order hosts answer: nonces are numbered in
+    that order, so the digest of an effect does not tell.
+    """
+
+    def __init__(self) -> None:
+        self._scripts: dict[str, str] = {}
+        """By the digest of the effect."""
+
+    def __call__(self, bodies: Sequence[Body]) -> tuple[Key, ...]:
+        return tuple((type(body).__name__, self._name(body)) for body in bodies)
+
+    def _name(self, body: Body) -> str:
+        if isinstance(body, Recorded):
+            event = body.event
+            words = [getattr(event, name, "") for name in ("position", "host", "kind", "what", "state")]
+            return f"{type(event).__name__} {words}"
+        if isinstance(body, Sent):
+            parts = [f"{part.template} {bytes(part.arguments).decode()}" for part in body.parts]
+            self._scripts[body.digest] = f"{body.what} {body.host} {body.operation} {parts}"
+        digest = str(getattr(body, "digest", ""))
+        return self._scripts.get(digest, digest)
 
 
 class Points:
@@ -351,13 +364,21 @@ class Points:
     MOST = 10
     """Kills in one story: what a killed process leaves open on its hosts is limited there (18 shells)."""
 
-    def __init__(self, writes: Sequence[Key]) -> None:
-        self.all = [(key, when) for key in writes for when in WHENS]
-        self.left: Counter[tuple[Key, When]] = Counter(self.all)
+    def __init__(self) -> None:
+        self._names = _Names()
+        self.all: list[tuple[Key, When]] = []
+        self.left: Counter[tuple[Key, When]] = Counter()
 
     @property
     def tried(self) -> int:
         return len(self.all) - self.left.total()
+
+    def note(self, bodies: tuple[Body, ...]) -> When | None:
+        """A strike that kills nothing: a write of the run that lives. What goes out with it may go alone elsewhere."""
+        points = [(self._names(bodies)[0], when) for when in WHENS]
+        self.all += points
+        self.left.update(points)
+        return None
 
     def strike(self, apart: int, wanted: Callable[[Key, When], bool]) -> Strike:
         """For one story: kills at points that are left and wanted, so many writes apart."""
@@ -366,11 +387,11 @@ class Points:
         def judge(bodies: tuple[Body, ...]) -> When | None:
             nonlocal since, kills
             since += 1
-            key = key_of(bodies)
+            keys = self._names(bodies)
             if since > apart and kills < self.MOST:
                 for when in WHENS:
-                    if self.left[key, when] > 0 and wanted(key, when):
-                        self.left[key, when] -= 1
+                    if hit := [key for key in keys if self.left[key, when] > 0 and wanted(key, when)]:
+                        self.left.subtract((key, when) for key in dict.fromkeys(hit))
                         since, kills = 0, kills + 1
                         return when
             return None

@@ -19,7 +19,7 @@ from inner_lab import InnerLab
 
 from starover import audit
 from starover.drivers.local import Ran
-from starover.errors import OutcomeUnknown, OutputTruncated, Refused, StaroverError, Unreachable
+from starover.errors import NotVerified, OutcomeUnknown, OutputTruncated, Refused, StaroverError, Unreachable
 from starover.events import RunEnded, StepBegan, StepEnded, StepState
 from starover.journal import Begun, Recorded, read_journal, run_ids
 from starover.transport import Script
@@ -137,7 +137,7 @@ def leg(lab: InnerLab, tale: Tale, act: Callable[[], Ran]) -> None:
         tale.words.append(f"not begun: {type(error).__name__}: {error.what}")
         tale.exits.append(error.exit)
         _is_word(error, tale)
-        if not isinstance(error, Unreachable | OutcomeUnknown | OutputTruncated | Refused):
+        if not isinstance(error, Unreachable | OutcomeUnknown | OutputTruncated | Refused | NotVerified):
             tale.faults.append(f"an accident of the line is called {type(error).__name__}: {error.what}")
     else:
         tale.words.append(f"{ran.state}: {ran.error.what if ran.error is not None else ''}")
@@ -191,14 +191,15 @@ def _untrue(lab: InnerLab, ran: Ran) -> list[str]:
 
 
 def open_run(folder: Path) -> str:
-    """The run that can be gone on with; empty: there is none."""
-    for run in reversed(run_ids(folder)):
-        entries = read_journal(folder, run)
-        last = entries[-1].body
-        ended = last.event if isinstance(last, Recorded) else None
-        if isinstance(entries[0].body, Begun) and entries[0].body.plan is not None:
-            return run if not isinstance(ended, RunEnded) or (ended.exit and ended.resume) else ""
-    return ""
+    """The run that was begun last, where it can be gone on with; empty: it cannot."""
+    begun = [(entries[0], run) for run in run_ids(folder) if (entries := read_journal(folder, run))]
+    applied = [(one.at, run) for one, run in begun if isinstance(one.body, Begun) and one.body.plan is not None]
+    if not applied:
+        return ""
+    _, run = max(applied)
+    last = read_journal(folder, run)[-1].body
+    ended = last.event if isinstance(last, Recorded) else None
+    return run if not isinstance(ended, RunEnded) or (ended.exit and ended.resume) else ""
 
 
 def judge(lab: InnerLab, tale: Tale, lived: Tale | None) -> None:

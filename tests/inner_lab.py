@@ -24,6 +24,7 @@ import pytest
 from approving import approved
 from inner_roads import Roads, with_roads
 from starover_lab import written
+from starover_lab.client_services import KINDS, certificate_for
 from starover_lab.cloud.api import Cloud
 from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.farm.zapi import Zapi
@@ -273,7 +274,9 @@ class InnerTransport:
             if script.mutates:
                 self.ran[script.operation] += 1
             if call.service == "probe":
-                answer = self._look(str(call.parameters["address"]))
+                answer = self._look(
+                    str(call.parameters["address"]), call.operation, cast("int", call.parameters["port"])
+                )
             elif call.service == "zevenet":
                 answer = self._farm(call)
             else:
@@ -297,8 +300,8 @@ class InnerTransport:
             return {"reply": dict(reply)}
         return {"error": {"code": f"zapi-{status}", "message": str(reply["message"])}}
 
-    def _look(self, address: str) -> dict[str, object]:
-        """A health page: that of the server with this address, else of any."""
+    def _look(self, address: str, operation: str, port: int) -> dict[str, object]:
+        """A health page: that of the server with this address, else of any; or the certificate on one of its ports."""
         world = self._simulation.world
         servers = [one for one in world.state.servers if one.exchange is not None]
         lost = [az.name for az in world.state.azs if az.state != "up"]
@@ -307,9 +310,15 @@ class InnerTransport:
         pages = [world.health_page(one.name, "owa") for one in behind]
         status = next((int(page) for page in sorted(pages) if page.isdigit()), 0)
         seen = {"answers": status > 0, "status": status, "error": "" if status else "silent", "location": ""}
-        held = [one for host in behind if host.exchange for one in host.exchange.client_access.certificates]
-        serial = next((f"{one.serial:X}" for one in held if "IIS" in one.services), "")
-        return {"reply": {**seen, "said": [], "names": [], "serial": serial, "days": None, "milliseconds": 1}}
+        said: list[str] = []
+        if operation == "tls":
+            behind = [one for one in behind if world.state.runs(one, KINDS[port].service)]
+            said = [f"220 {one.fqdn} ready" for one in behind[:1]] + [f"250-{one.fqdn} Hello" for one in behind[:1]]
+            seen |= {"answers": bool(behind), "error": "" if behind else "refused"}
+        shown = certificate_for(behind[0], KINDS[port].speaks, world.state.now) if behind else None
+        serial = f"{shown.serial:X}" if shown is not None else ""
+        names = list(shown.domains) if shown is not None and operation == "tls" else []
+        return {"reply": {**seen, "said": said, "names": names, "serial": serial, "days": None, "milliseconds": 1}}
 
     def _session(self, host: str) -> Runspace:
         boot = self.sessions.boot(host)
@@ -404,6 +413,7 @@ class InnerLab:
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(local, "uuid4", Keys())
         self._patch.setattr(session, "parse", _PARSED)
+        self._patch.setattr("os.fsync", lambda _: None)  # no power is lost here, and there are thousands of lines
         self.folder = folder
         self.content = content if content is not None else _CONTENT()
 

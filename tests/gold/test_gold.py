@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-from crash_points import Points, Stage, key_of, killed
-from fault_points import KINDS, open_run
+from crash_points import Points, Stage, killed
+from fault_points import KINDS, LEGS, Tale, leg, open_run
 from gold import ALL, LOOKS, case_of, chosen
 from hostile import escaped, places, strings, tried
 from inner_lab import InnerLab
@@ -19,7 +19,7 @@ from three_ways import Case
 
 from starover.content import find
 from starover.drivers.local import Ran
-from starover.errors import BadParameter, Mistake, Refused, RemoteFailure, StaroverError
+from starover.errors import BadParameter, Mistake, Refused, RemoteFailure
 from starover.transport import Answer, Script
 
 _F = TypeVar("_F", bound=Callable[..., None])
@@ -80,11 +80,10 @@ class _CaseStage(Stage):
 def test_killed_at_a_journal_write(book: str, tmp_path: Path) -> None:
     """Another machine that has the journals comes to the same end, and nothing is done twice."""
     case = case_of(book)
-    keys: list[Any] = []
+    points = Points()
     with _CaseStage(case, tmp_path / "lived" / "home") as stage:
-        lived = stage.play(lambda bodies: keys.append(key_of(bodies)))
+        lived = stage.play(points.note)
     assert lived.ended, lived.error
-    points = Points(keys)
     chance = random.Random(f"{SEED} {book}")
     wanted = set(chance.sample(points.all, min(POINTS, len(points.all))))
     strike = points.strike(4, lambda key, when: (key, when) in wanted)
@@ -131,32 +130,23 @@ def test_struck_on_the_wire(book: str, tmp_path: Path) -> None:
         kind = chance.choice(KINDS)
         with opened(case, tmp_path / f"{kind}{number}") as lab:
             before, earlier = lab.transport.ran.copy(), len(lab.world.invariants.violations)
+            tale = Tale()
             lab.transport.accident = _Striker(number, kind)
-            ended = _leg(lambda: lab.run(book, case.parameters))
+            leg(lab, tale, lambda: lab.run(book, case.parameters))
             lab.transport.accident = lambda _script: None
-            for _ in range(4):
-                if ended == 0:
-                    break
+            while tale.exits[-1] and len(tale.exits) < LEGS + 1:
                 lab.later(120)
                 # What was refused has not begun, or saw too little: a person plans it anew.
-                left = open_run(lab.folder) if ended != 4 else ""
-                ended = _leg(lambda: lab.resume(left) if left else lab.run(book, case.parameters))  # noqa: B023
+                left = open_run(lab.folder) if tale.exits[-1] != 4 else ""
+                leg(lab, tale, lambda: lab.resume(left) if left else lab.run(book, case.parameters))  # noqa: B023
             done = lab.transport.ran - before
-            assert ended == 0, f"{kind} at script {number}"
-            assert set(done.values()) <= {1}
+            where = f"{kind} at script {number}: {tale.words}"
+            assert tale.faults == [], where
+            assert tale.exits[-1] == 0, where
+            assert set(done.values()) <= {1}, where
             left_over = [] if case.anew else [one for one in lab.plan(book, case.parameters).plan.steps if one.change]
-            assert left_over == []
-            assert broken(lab, earlier) <= set(case.breaks)
-
-
-def _leg(act: Callable[[], Ran]) -> int:
-    """The exit code of one process's work; a bug fails the test."""
-    try:
-        return act().exit
-    except StaroverError as found:
-        error = found
-    assert type(error) is not StaroverError, error.what
-    return error.exit
+            assert left_over == [], where
+            assert broken(lab, earlier) <= set(case.breaks), where
 
 
 @held
