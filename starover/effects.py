@@ -30,6 +30,7 @@ __all__ = [
     "NOBODY",
     "Approval",
     "Approve",
+    "Aside",
     "Dead",
     "Done",
     "Effect",
@@ -225,6 +226,14 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, tag="ok", tag_field="answer"
 
 
 Reaction: TypeAlias = Facts | Failed | Found | Approval | Ok
+
+
+class Aside(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The tries of one step that an earlier leg sent, and a resume put aside."""
+
+    what: str
+    """Kind, host and arguments, as an operation id has them."""
+    operations: tuple[str, ...]
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from typing import IO, Literal, Self, TypeAlias
 
 import msgspec
 
-from starover.effects import Reaction
+from starover.effects import Aside, Reaction
 from starover.errors import BadParameter, Fault, Locked, Mistake, StaroverError
 from starover.events import Event
 from starover.journal_chain import Former, take_place
@@ -45,6 +45,7 @@ __all__ = [
     "Settled",
     "Stopped",
     "Tried",
+    "Unwritable",
     "Warned",
     "kept",
     "mentions",
@@ -141,7 +142,9 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     ticket: str = ""
     reason: str = ""
     earlier: dict[str, msgspec.Raw] = {}
-    """Operations that were sent and whose beginning is put aside, with what was before each (`engine.Run.earlier`)."""
+    """Operations that were sent and whose answers do not count, with what was before each (`engine.Run.earlier`)."""
+    aside: tuple[Aside, ...] = ()
+    """Those whose beginning does not count either, by what was to be done (`engine.Run.aside`)."""
     settled: dict[str, str] = {}
     """What people have decided in between (`engine.Run.settled`)."""
     leg: str = ""
@@ -225,6 +228,10 @@ class Cut(BadParameter):
     """A journal cannot be read as far as its head says: `starover audit verify` names what is wrong."""
 
 
+class Unwritable(StaroverError):
+    """A journal cannot be written any more: nothing is sent that it does not hold."""
+
+
 class Journal:
     """One run's journal, open for appending by this process alone. A context."""
 
@@ -247,6 +254,8 @@ class Journal:
         """The run before, for the first record of a new one."""
         self._file = file
         self._last = last
+        self._broken: Unwritable | None = None
+        """Why nothing more is written: what is on the disk is not what is known here."""
         self._lock = lock
         self._head = _open_head(folder, run)
 
@@ -269,10 +278,16 @@ class Journal:
             except FileExistsError:
                 number += 1
                 continue
-            _sync_folder(runs)
+            except OSError as error:
+                raise Mistake(
+                    f"the journal of run {run} cannot be made in {runs}: {error.strerror or error}",
+                    certain=("nothing was sent",),
+                ) from error
             try:
+                _sync_folder(runs)
                 lock = _lock(folder, run)
                 former = take_place(folder, run, lambda one: read_head(folder, one))
+                return cls(folder, run, lock, file, [], _ZERO, former)
             except OSError as error:
                 file.close()
                 raise Mistake(
@@ -281,7 +296,6 @@ class Journal:
             except BaseException:
                 file.close()
                 raise
-            return cls(folder, run, lock, file, [], _ZERO, former)
 
     @classmethod
     def open(cls, folder: Path, run: str) -> Self:
@@ -317,6 +331,8 @@ class Journal:
 
     def append(self, at: datetime, *bodies: Body) -> None:
         """Write entries durably: they are on disk, with their head, when this returns."""
+        if self._broken is not None:
+            raise self._broken
         lines = b""
         for body in bodies:
             entry = Entry(n=len(self.entries), at=at, before=self._last, body=body)
@@ -328,11 +344,12 @@ class Journal:
             _write(self._file, lines)
             self._write_head()
         except OSError as error:
-            raise StaroverError(
+            self._broken = Unwritable(
                 f"the journal {self.path} cannot be written: {error.strerror or error}",
                 certain=("what it does not hold was not sent",),
                 next=(f"make room, then: starover resume {self.run}",),
-            ) from error
+            )
+            raise self._broken from error
 
     def _write_head(self) -> None:
         self._head.seek(0)

@@ -110,7 +110,11 @@ class Redactor:
         return msgspec.structs.replace(
             record,
             message=self.text(record.message),
+            fqid=self.text(record.fqid),  # of what a script throws it is the words that were thrown
+            category=self.text(record.category),
+            type=self.text(record.type),
             target=self.text(record.target),
+            command=self.text(record.command),
             inner=tuple(self.text(one) for one in record.inner),
         )
 

@@ -37,7 +37,16 @@ from starover.effects import (
     digest_of,
 )
 from starover.engine import Run, machine
-from starover.errors import BadReport, CmdletFailed, Fault, NotApproved, Refused, ReplyLost, StaroverError
+from starover.errors import (
+    BadReport,
+    CmdletFailed,
+    Fault,
+    NotApproved,
+    OutcomeUnknown,
+    Refused,
+    ReplyLost,
+    StaroverError,
+)
 from starover.estate import Server
 from starover.events import (
     Answered,
@@ -143,13 +152,18 @@ class Leg:
 
     def live(self) -> Result | None:
         """Go on until the run ends, or is stopped (None)."""
-        self._perform(list(self.open.items()))
-        while self.result is None and not self._must_stop():
-            try:
-                mail = self.inbox.get(timeout=EARSHOT)
-            except Empty:
-                continue
-            self._read_mail(mail)
+        try:
+            self._perform(list(self.open.items()))
+            while self.result is None and not self._must_stop():
+                try:
+                    mail = self.inbox.get(timeout=EARSHOT)
+                except Empty:
+                    continue
+                self._read_mail(mail)
+        except kept.Unwritable as error:
+            if not self.under_way:
+                raise
+            raise OutcomeUnknown(error.what, certain=error.certain, uncertain=self.words(), next=error.next) from error
         if self.result is None:
             if self.stops > 1:
                 self._fates = self._hosts.end(END_SECONDS)

@@ -254,15 +254,24 @@ def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
         raise BadParameter(f"{past.run} made a plan and changed nothing: there is nothing to undo")
     ended = {one.position: one for _, one in past.events() if isinstance(one, StepEnded)}
     decided = decisions(past.every)
-    for one, state in loose_ends(past.every, past.entries):
-        if state in ("changed", "not-verified", "unknown") and one.operation not in decided:
+    ends = [one for _, one in past.events() if isinstance(one, RunEnded)]
+    notes: list[str] = []
+    for loose, state in loose_ends(past.every, past.entries):
+        if state not in ("changed", "not-verified", "unknown") or loose.operation in decided:
+            continue
+        if ends and not ends[-1].exit:  # nothing was missing when the run came to its end
+            notes.append(
+                f"step {loose.step}, {loose.kind} on {loose.host}, was sent by an earlier leg, and is not undone: "
+                f"{loose.what} stays {loose.wanted}"
+            )
+        else:
             raise NotSafe(
-                f"an earlier leg of run {past.run} sent step {one.step} to {one.host}, and the last one did not come to "
-                "it again",
+                f"an earlier leg of run {past.run} sent step {loose.step} to {loose.host}; the last one "
+                "did not come to it",
                 certain=("nothing was sent",),
-                uncertain=(f"{one.what}: {one.now} -> {one.wanted}",),
+                uncertain=(f"{loose.what}: {loose.now} -> {loose.wanted}",),
                 next=(f"starover resume {past.run}   comes to it, and then it can be undone",),
-                host=one.host,
+                host=loose.host,
             )
     begun: dict[Position, StepBegan] = {}
     for _, one in past.events():
@@ -291,7 +300,8 @@ def undo_of(past: Past) -> tuple[Bound[object], tuple[str, ...]]:
     ]
     steps = _steps_of(past) if changed else {}
     undo: list[Step] = []
-    notes: list[str] = [] if changed else [f"run {past.run} changed nothing"]
+    if not changed and not notes:
+        notes.append(f"run {past.run} changed nothing")
     for one in reversed(changed):
         step = steps[one.position]
         back = step.revert(bytes(one.prev)) if step.revert is not None else None
@@ -369,7 +379,9 @@ def _fits(effect: Effect, body: Recorded | Answered, sent: Sent | None) -> bool:
 
 
 def is_dead(folder: Path, run: str, key: str, *, but: str) -> bool:
-    """Whether no process of this machine carries that run any more, and nothing it did is unknown. It is not `but`."""
+    """Whether no process of this machine carries that run any more, and nothing it did is unknown and undecided. It is
+    not `but`.
+    """
     if run == but or run not in run_ids(folder):
         return False
     try:
@@ -377,8 +389,9 @@ def is_dead(folder: Path, run: str, key: str, *, but: str) -> bool:
             entries = journal.entries
     except StaroverError:  # it is under way, or its journal cannot be believed
         return False
-    begun = entries[0].body
-    return isinstance(begun, Begun) and begun.key == key and not unknown_steps(entries)
+    begun, decided = entries[0].body, decisions(entries)
+    unknown = [one for one in unknown_steps(entries) if one.operation not in decided]
+    return isinstance(begun, Begun) and begun.key == key and not unknown
 
 
 # -- recall ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ import msgspec
 
 from starover.effects import NOBODY, Approval, Approve, Failed, Machine, Result
 from starover.engine.leasing import Leasing
-from starover.engine.state import Failure, Run, State
+from starover.engine.outcomes import left_alone
+from starover.engine.state import Failure, Run, State, what_of
 from starover.engine.strand import Parked, Strand, gravest
 from starover.engine.tasks import Process, Scheduler, perform
 from starover.errors import Fault, OutcomeUnknown, Refused, StaroverError, Unreachable
@@ -20,7 +21,7 @@ from starover.guard import check_applicable, check_approval, check_fresh
 from starover.plan import Plan, digest_of
 from starover.step import Risk, Steps
 
-__all__ = ["Run", "machine"]
+__all__ = ["Run", "machine", "what_of"]
 
 
 def machine(run: Run, runbook: Steps[object]) -> Machine:
@@ -72,6 +73,8 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
         yield from state.record(Looked(report=msgspec.Raw(msgspec.json.encode(report))))
     counted = [failure for failure in state.failures if failure.counts and (failed is not None or not failure.reading)]
     errors = [*([failed] if failed is not None else []), *(failure.error for failure in counted)]
+    if errors and state.loose:
+        errors.append(left_alone(len(state.loose), run.id))
     result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
     if state.leasing is not None and not isinstance(result.error, OutcomeUnknown):  # else it stays until that is known
         yield from state.leasing.give_back()

@@ -6,7 +6,7 @@ again on a guess (5): receipt, then reading, then the decision. Every way out en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 import msgspec
@@ -15,7 +15,8 @@ from starover import envelope
 from starover.effects import Facts, Failed, Poll, Script, Send, Until
 from starover.engine.fits import check_change, check_foreseen, check_script
 from starover.engine.leasing import refused
-from starover.engine.state import Group, State
+from starover.engine.outcomes import Known, broke_off, never_began, said_of, state_of, unknown
+from starover.engine.state import Group, State, what_of
 from starover.engine.tasks import Process, perform, read, watch
 from starover.errors import (
     BadReport,
@@ -30,7 +31,6 @@ from starover.errors import (
     RemoteFailure,
     ReplyLost,
     StaroverError,
-    Unreachable,
 )
 from starover.events import StepBegan, StepEnded, StepState, StepUnsure
 from starover.plan import PlannedStep, Position
@@ -49,23 +49,6 @@ PROBE_DEADLINE = 30.0
 
 class GroupEnds(Exception):
     """The step is not begun because another part of its group has failed."""
-
-
-@dataclass(frozen=True)
-class _Result:
-    """What is known of a write."""
-
-    done: bool
-    """It ran, or the fact holds; False: certainly not applied."""
-    holds: bool = False
-    """A reading after it has found nothing missing: no need to verify again."""
-    note: str = ""
-    record: ErrorRecord | None = None
-    """PowerShell's error, when it ran and failed."""
-    earlier: bool = False
-    """It was an earlier leg of the run that sent it."""
-    said: bytes = b""
-    """As `Outcome.said`."""
 
 
 class Applying:
@@ -89,14 +72,20 @@ class Applying:
         self._json = msgspec.Raw(msgspec.json.encode(self.arguments, order="deterministic"))
         self.change: Change | None = self.planned.change if self.planned is not None else None
         self.operation = ""
+        self.adopted: tuple[str, ...] = ()
+        """What an earlier leg had sent for the same from another place in the runbook: it is not sent anew."""
+        self.applied = False
+        """A try of it has run, and PowerShell reported no error."""
         self.note = ""
         self.warnings: tuple[str, ...] = ()
         self.unsure = 0
+        """How often nobody knew what became of the write."""
         self.stuck = False
         """What the last try began stood still."""
-        """How often nobody knew what became of the write."""
-        self.repeated = False
-        """What leaves no receipt was sent again, because its fact had not come about."""
+        self.fault: Fault | None = None
+        """Why nobody knew what became of it, the last time."""
+        self.repeated: list[int] = []
+        """Legs in which what leaves no receipt was sent again, because its fact had not come about."""
         self.sent_at = 0
         """Number of the last sending of the write."""
         self.resume = 0
@@ -110,8 +99,11 @@ class Applying:
             raise
         except Exception as cause:
             error = cause if isinstance(cause, StaroverError) else self._bug(cause)
+            if self.applied and not isinstance(error, NotVerified | OutcomeUnknown):
+                self.state.note_quiet(error)
+                error = broke_off(self.step.kind.name, self.host, self.state.run.id, error)
             self.state.note_failure(error, self.resume or self.state.scheduler.answered)
-            yield from self._ended(_state_of(error, sent=bool(self.operation)), error)
+            yield from self._ended(state_of(error, sent=bool(self.operation)), error)
             if error is cause:
                 raise
             raise error from cause
@@ -124,6 +116,7 @@ class Applying:
         check_foreseen(self.plan, self.planned, self.position, self.step, self.arguments, undoing=self.undoing)
         before = yield from read(self.step.check)
         attempt = 1
+        self.adopted = self.state.adopted(self._operation(attempt), self._what)
         if (kept := self.state.run.earlier.get(self._operation(attempt))) is not None:
             # An earlier leg had begun this very step: what it read first is what was before, whatever is there now.
             before = kept
@@ -144,14 +137,15 @@ class Applying:
                 if change is None:
                     self.note = "PowerShell reported an error, but the fact holds"
             else:
+                self.applied = True
                 change = None if result.holds else (yield from self._verify(attempt))
             if change is None:
                 return Outcome(state="changed", change=self.change, said=result.said)
             attempt += 1
 
-    def _write(self, body: Body, before: bytes, attempt: int) -> Process[_Result]:
+    def _write(self, body: Body, before: bytes, attempt: int) -> Process[Known]:
         """Journal the intent, send once, and find out what became of it."""
-        if attempt == 1:
+        if attempt == 1 and not self.state.was_sent(self._operation(attempt)):
             if self.group.ends:
                 raise GroupEnds
             self.state.check_not_quiet()
@@ -159,9 +153,13 @@ class Applying:
         yield from self.state.record(self._began(body, before, attempt))
         tries, resent = 1, False
         while True:
-            lease = yield from self._leased(body)
-            if isinstance(lease, _Result):
-                return lease
+            lease: envelope.Lease | None = None
+            if resent or tries > 1 or not self.state.was_sent(self.operation):  # else it is found out about, not sent
+                leased = yield from self._leased(body)
+                if isinstance(leased, Known):
+                    return leased
+                self._check_may_send()
+                lease = leased
             script = self._script(body, before, lease)
             answer = yield from perform(Send(what="write", operation=self.operation, script=script))
             self.sent_at = self.resume = self.state.scheduler.answered
@@ -175,9 +173,9 @@ class Applying:
                 known = self._known(answer)
                 if known is not None and known.done:
                     self.warnings = answer.warnings
-                    return replace(known, said=_said(answer, self.operation))
+                    return replace(known, said=said_of(answer, self.operation))
                 if known is not None:
-                    raise self._never_began(answer.errors.get(self.operation))
+                    raise never_began(self.step.kind.name, self.host, answer.errors.get(self.operation))
                 fault, earlier = Fault.of(ReplyLost(f"an earlier sending still runs on {self.host}")), False
             else:
                 assert isinstance(answer, Failed)
@@ -189,11 +187,14 @@ class Applying:
                 yield from perform(Until(seconds=decision.seconds))
                 continue
             if isinstance(decision, GiveUp):
+                if self.repeated and self.fault is not None:
+                    raise self._unknown(self.fault, error.what)
                 raise error
+            self.fault = fault
             found = yield from self._find_out(fault)
             if found.done:
                 return replace(found, earlier=earlier)
-            if isinstance(error, RemoteFailure):
+            if isinstance(error, RemoteFailure) and not self.repeated:
                 self.resume = self.sent_at
                 raise error
             if resent and not earlier:
@@ -224,8 +225,7 @@ class Applying:
                 next=(f"starover resume {self.state.run.id}   reads {self.host} first", *advice((record,))),
                 host=self.host,
             ) from error
-        alone = not self.group.ends and not self.state.is_quiet
-        if change is None or (alone and (passing or (earlier and self._as_before(change)))):
+        if change is None or (self._alone and (passing or (earlier and self._as_before(change)))):
             return change
         raise CmdletFailed(
             what,
@@ -252,12 +252,13 @@ class Applying:
         assert isinstance(answer, Failed)
         error = answer.fault.raised()
         self.state.note_quiet(error)
-        if (answer.blocked or answer.stalled) and attempt < kind.tries:
+        if (answer.blocked or answer.stalled) and attempt < kind.tries and self._alone:
             self.stuck = answer.stalled
             yield from perform(Until(seconds=BACKOFF[min(attempt, len(BACKOFF)) - 1]))
             now = self.step.change((yield from read(self.step.check)))
-            # What stands still half-way is our own doing: it is not what the plan began from.
-            return self.change if self.stuck and isinstance(now, Change) else now
+            if now is None or self._alone:
+                # What stands still half-way is our own doing: it is not what the plan began from.
+                return self.change if self.stuck and isinstance(now, Change) else now
         if kind.lenient and isinstance(error, NotVerified):
             self.note = "; ".join([*([self.note] if self.note else []), f"{error.what}: the run goes on"])
             return None
@@ -271,11 +272,12 @@ class Applying:
 
     # -- the lost answer -----------------------------------------------------------------------------------------
 
-    def _find_out(self, fault: Fault) -> Process[_Result]:
+    def _find_out(self, fault: Fault) -> Process[Known]:
         """Receipt, then reading, then the decision. Raises `OutcomeUnknown` when it stays unknown.
 
         What went straight to /PowerShell, and a call, has no receipt: only the fact can tell that it was done, nothing
-        that it was not. Where doing it twice is as doing it once, the fact is enough: it has had a whole deadline.
+        that it was not. Where doing it twice is as doing it once, the fact is enough when it has had a whole deadline:
+        it is sent again once in each leg, because a resume is somebody's word to go on.
         """
         body = self.state.run.content.body(self.step.kind.apply, self.step.arguments)
         traced = envelope.leaves_receipt(self.step.server, body)
@@ -285,9 +287,9 @@ class Applying:
         self.unsure += 1
         match self.state.run.settled.get(f"{self.operation}#{self.unsure}"):
             case "applied":
-                return _Result(done=True, holds=True, note="settled by a person: applied")
+                return Known(done=True, holds=True, note="settled by a person: applied")
             case "not-applied":
-                return _Result(done=False)
+                return Known(done=False)
             case _:
                 pass
         waited = 0.0
@@ -302,22 +304,22 @@ class Applying:
                 raise self._unknown(fault, error.what) from error
             if now is None:
                 how = "receipt found, it holds" if receipt is not None and receipt.done else "found by reading"
-                return _Result(done=True, holds=True, note=f"answer lost, {how}")
+                return Known(done=True, holds=True, note=f"answer lost, {how}")
             if receipt is not None and receipt.done:
-                return _Result(done=True, note="answer lost, receipt found")
+                return Known(done=True, note="answer lost, receipt found")
             if receipt is not None:
                 self._check_change(now)
-                return _Result(done=False)
-            if waited >= limit and not traced and self.step.kind.repeatable and not self.repeated:
-                self._check_change(now)
-                self.repeated = True
-                return _Result(done=False)
+                return Known(done=False)
+            if waited >= limit and not traced and self.step.kind.repeatable and self.state.leg not in self.repeated:
+                self._check_repeatable(fault, now)
+                self.repeated.append(self.state.leg)
+                return Known(done=False)
             if waited >= limit:
                 raise self._unknown(fault, f"{self.host} has begun it and not ended it")
             waited += every
             yield from perform(Until(seconds=every))
 
-    def _probe(self, fault: Fault) -> Process[_Result | None]:
+    def _probe(self, fault: Fault) -> Process[Known | None]:
         """What the host's receipt says; None: begun and not ended."""
         attempt = 1
         while True:
@@ -347,7 +349,7 @@ class Applying:
             attempt += 1
             yield from perform(Until(seconds=decision.seconds))
 
-    def _known(self, facts: Facts) -> _Result | None:
+    def _known(self, facts: Facts) -> Known | None:
         """What a receipt says of the operation; None: begun and not ended. Raises `Locked`."""
         operation = self.operation
         held = facts.receipts.get(operation)
@@ -355,9 +357,9 @@ class Applying:
         match state:
             case "ran" | "ran-before":
                 note = "" if state == "ran" else "an earlier sending had done it"
-                return _Result(done=True, note=note, record=facts.errors.get(operation))
+                return Known(done=True, note=note, record=facts.errors.get(operation))
             case "absent":
-                return _Result(done=False)
+                return Known(done=False)
             case "in-progress":
                 return None
             case "refused":
@@ -369,16 +371,39 @@ class Applying:
             case _:
                 assert_never(state)
 
+    @property
+    def _alone(self) -> bool:
+        """Nothing has failed beside it after which nothing more may be changed."""
+        return not self.group.ends and not self.state.is_quiet
+
+    def _check_may_send(self) -> None:
+        """The last look before it is sent: what was allowed when it was begun may not be any more (law 6)."""
+        if self.state.is_quiet and self.repeated and self.fault is not None:
+            raise self._unknown(self.fault, "it is not sent again, because of another failure in this run")
+        self.state.check_not_quiet()
+
+    def _check_repeatable(self, fault: Fault, change: Change | Blocked) -> None:
+        """What is not as planned any more is not sent again; that it was sent once stays unknown."""
+        try:
+            self._check_change(change)
+        except Refused as error:
+            raise self._unknown(fault, f"it is not sent again: {error.what}") from error
+
     def _check_change(self, change: Change | Blocked) -> None:
         check_change(self.plan, change, self.change, self.host, known=self.planned is not None or bool(self.operation))
 
     # -- words ---------------------------------------------------------------------------------------------------
 
-    def _operation(self, attempt: int) -> str:
-        what = f"{self.step.kind.name} {self.host} {bytes(self._json).decode()}"
-        return self.state.run.operation(self.position, attempt, what)
+    @property
+    def _what(self) -> str:
+        return what_of(self.step.kind.name, self.host, bytes(self._json))
 
-    def _leased(self, body: Body) -> Process[envelope.Lease | _Result | None]:
+    def _operation(self, attempt: int) -> str:
+        if attempt <= len(self.adopted):
+            return self.adopted[attempt - 1]
+        return self.state.run.operation(self.position, attempt, self._what)
+
+    def _leased(self, body: Body) -> Process[envelope.Lease | Known | None]:
         """What the script carries of the DAG's lease; a result: while it was taken anew the fact has come to hold."""
         leasing = self.state.leasing
         if leasing is None:
@@ -388,11 +413,11 @@ class Applying:
         found = (yield from self._look_again()) if takes != leasing.takes else None
         return found or lease
 
-    def _look_again(self) -> Process[_Result | None]:
+    def _look_again(self) -> Process[Known | None]:
         """The lease was taken anew, and somebody else may have had it since the fact was read. None: send it."""
         now = self.step.change((yield from read(self.step.check)))
         if now is None:
-            return _Result(done=True, holds=True, note="done already, not by this step")
+            return Known(done=True, holds=True, note="done already, not by this step")
         self._check_change(now)
         return None
 
@@ -456,47 +481,14 @@ class Applying:
         )
 
     def _unknown(self, fault: Fault, why: str) -> OutcomeUnknown:
-        change = (
-            f"{self.change.what}: {self.change.now} -> {self.change.wanted}" if self.change else self.step.kind.name
-        )
-        times = "twice" if self.repeated else "once"
-        return OutcomeUnknown(
-            f"step {self.number} was sent {times} to {self.host} and may have been applied: {fault.what}",
-            certain=(f"it was sent {times} and will not be sent again before its receipt and the fact were read",),
-            uncertain=(f"whether it was done ({change}); {why}",),
-            next=(f"starover resume {self.state.run.id}   reads {self.host} first",),
-            host=self.host,
-        )
+        change = self.change
+        what = f"{change.what}: {change.now} -> {change.wanted}" if change else self.step.kind.name
+        often = len(self.repeated) + (self.unsure > len(self.repeated))
+        times = {1: "once", 2: "twice"}.get(often, f"{often} times")
+        return unknown(self.number, self.host, self.state.run.id, fault, what, why, times)
 
     def _bug(self, cause: Exception) -> StaroverError:
         what = f"the step kind {self.step.kind.name} is wrong in itself: {type(cause).__name__}: {cause}"
         if self.operation:
             return OutcomeUnknown(what, uncertain=("what became of the step after it was sent",), host=self.host)
         return StaroverError(what, certain=("this step was not begun",), host=self.host)
-
-    def _never_began(self, record: ErrorRecord | None) -> StaroverError:
-        what = f"{self.step.kind.name} could not begin on {self.host}"
-        records = (record,) if record is not None else ()
-        return CmdletFailed(
-            f"{what}: {record.message}" if record is not None else what,
-            records=records,
-            certain=("the step is not applied",),
-            next=advice(records),
-            host=self.host,
-        )
-
-
-def _said(answer: Facts, operation: str) -> bytes:
-    """What a call said of what it did; a script says nothing."""
-    said = bytes(answer.results.get(operation, b"null"))
-    return b"" if said == b"null" else said
-
-
-def _state_of(error: StaroverError, *, sent: bool) -> StepState:
-    if isinstance(error, NotVerified):
-        return "not-verified"
-    if isinstance(error, OutcomeUnknown):
-        return "unknown" if sent else "unreachable"
-    if isinstance(error, Unreachable):
-        return "unreachable"
-    return "refused" if isinstance(error, Refused) else "failed"

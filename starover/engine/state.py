@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from starover.effects import Ok, Record
+from starover.effects import Aside, Ok, Record
 from starover.engine.tasks import Process, Scheduler, perform
 from starover.errors import NotSafe, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Server
-from starover.events import Event, StepEnded
+from starover.events import Event, StepBegan, StepEnded
 from starover.lease import Scope
 from starover.plan import Plan, PlannedStep, Position
 from starover.runbook import Bound, Content
@@ -21,7 +21,12 @@ from starover.step import Step, Verdict
 if TYPE_CHECKING:
     from starover.engine.leasing import Leasing
 
-__all__ = ["Failure", "Group", "Run", "State"]
+__all__ = ["Failure", "Group", "Run", "State", "what_of"]
+
+
+def what_of(kind: str, host: str, arguments: bytes) -> str:
+    """What an operation does, as its id has it; `arguments` as JSON."""
+    return f"{kind} {host} {arguments.decode()}"
 
 
 @dataclass(kw_only=True)
@@ -46,7 +51,15 @@ class Run:
     ticket: str = ""
     reason: str = ""
     earlier: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-    """Operations whose intent an earlier leg journalled and a resume put aside, with what was before each."""
+    """Operations that earlier legs sent and whose answers a resume put aside, with what was before each."""
+    sent: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The same operations, each with the number of the last effect that was asked for before the resume that put its
+    answer aside: from there on it is not sent before it is found out what became of it.
+    """
+    aside: Sequence[Aside] = ()
+    """Those whose beginning was put aside too, by what was to be done: a list that is read anew may have moved it to
+    another place in the runbook.
+    """
     settled: Mapping[str, str] = field(default_factory=dict[str, str])
     """What a person has decided of outcomes that nobody could find out: `applied` or `not-applied`, by operation and
     how often it had been unsure (`OPERATION#2`).
@@ -111,12 +124,16 @@ class State:
         self.failures: list[Failure] = []
         self.quiet: list[Failure] = []
         """Hosts that did not answer and outcomes that are unknown: after one of them nothing more is changed."""
+        self.begun: set[str] = set()
+        """Every operation whose intent is journalled."""
         self.leasing: Leasing | None = None
         """The DAG's lease; None: none is needed."""
         self._beyond = 0
 
     def record(self, event: Event) -> Process:
         """Journal an event, before anything that follows from it."""
+        if isinstance(event, StepBegan):
+            self.begun.add(event.operation)
         if isinstance(event, StepEnded):
             self.ended.append(event)
         answer = yield from perform(Record(event=event))
@@ -144,6 +161,11 @@ class State:
             self.quiet.append(Failure(error, 0, reading=reading))
 
     @property
+    def leg(self) -> int:
+        """The leg of the run that is going on, counted from 0: a resume is another one."""
+        return sum(begins <= self.scheduler.asked for begins, _ in self.run.legs)
+
+    @property
     def is_quiet(self) -> bool:
         """Whether nothing may be changed any more."""
         return any(failure.counts for failure in self.quiet)
@@ -158,6 +180,23 @@ class State:
                     next=(f"starover resume {self.run.id}",),
                     host=failure.error.host,
                 )
+
+    def adopted(self, operation: str, what: str) -> tuple[str, ...]:
+        """The tries of this very step that an earlier leg sent from another place; `operation`: the id of this one."""
+        if operation in self.run.earlier:
+            return ()
+        of_it = (one.operations for one in self.run.aside if one.what == what)
+        return next((some for some in of_it if self.was_sent(some[0]) and some[0] not in self.begun), ())
+
+    def was_sent(self, operation: str) -> bool:
+        """Whether an earlier leg sent it and its answer does not count: it is not sent again on a guess."""
+        after = self.run.sent.get(operation)
+        return after is not None and after <= self.scheduler.asked
+
+    @property
+    def loose(self) -> list[str]:
+        """Operations that earlier legs sent, and that this one has not come to again."""
+        return [one for one in self.run.sent if one not in self.begun and self.was_sent(one)]
 
     def number_of(self, planned: PlannedStep | None) -> int:
         """The number a step is shown under: that of the plan, or the next one after it."""

@@ -103,8 +103,8 @@ class Strand:
                 raise
             except Exception as bug:
                 raise self._bug(bug) from bug
-            if self.group.ends:
-                raise GroupEnds
+            if self.group.ends and not (self.state.loose and isinstance(ask, Read | Recall | Step | Together)):
+                raise GroupEnds  # else it goes on as far as it only finds out what earlier legs had sent
             error = None
             try:
                 answer = yield from self._answer(ask)

@@ -63,7 +63,9 @@ _NOT_KNOWN = frozenset(
 )
 """Codes that say: whoever calls is not known."""
 _UNSURE = frozenset({"InternalError", "InternalFailure", "InternalServerError", "InternalServerException"})
-"""Codes after which a write may have been done, or not."""
+"""Codes after which a write may have been done, or not; so it is after any HTTP status of 500 and above."""
+_REFUSED = "Insufficient"
+"""So begin those of EC2 that come with such a status and say that nothing was done: there is no capacity."""
 _READS = ("describe_", "list_", "get_", "head_", "test_")
 _MOST_TRIES = 8
 _CONNECT_SECONDS = 5.0
@@ -225,7 +227,7 @@ def _answered(error: Exception, what: str, host: str) -> Exception:
             next=("aws sts get-caller-identity   must answer in the same shell",),
             host=host,
         )
-    if code in _UNSURE or (status == 500 and not code.isalpha()):
+    if code in _UNSURE or (isinstance(status, int) and status >= 500 and not code.startswith(_REFUSED)):
         return ReplyLost(
             f"AWS failed at {what}: {message}",
             certain=("the call was sent once",),

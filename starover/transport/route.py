@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from starover.clock import Clock, SystemClock
-from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, StaroverError, Unreachable
+from starover.errors import AuthFailed, BadInventory, OutcomeUnknown, ReplyLost, StaroverError, Unreachable
 from starover.estate import Server
 from starover.transport import Answer, Attempt, Ending, Script, Transport, ssm_script, winrm
 
@@ -166,8 +166,17 @@ class RoutedTransport:
 
     def _start(self, kind: str, scripts: list[Script], came: queue.SimpleQueue[tuple[str, Answer]]) -> None:
         def carry() -> None:
-            for answer in self._carriers[kind].run(scripts):
-                came.put((kind, answer))
+            waiting = {script.id: script for script in scripts}
+            why = "the transport gave no answer"
+            try:
+                for answer in self._carriers[kind].run(scripts):
+                    waiting.pop(answer.id, None)
+                    came.put((kind, answer))
+            except Exception as bug:  # a transport never raises; if it does, nothing is known of what it had taken
+                why = f"the transport failed in itself: {type(bug).__name__}: {bug}"
+            for script in waiting.values():
+                lost = ReplyLost(why, host=script.server.name)
+                came.put((kind, Answer(id=script.id, error=lost, road=kind)))
 
         threading.Thread(target=carry, name=f"road-{kind}", daemon=True).start()
 

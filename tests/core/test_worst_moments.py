@@ -11,9 +11,11 @@ import pytest
 from core_hand import NODES, approval_of, lamp, lit
 from core_site import Site
 
-from starover import Settle, Steps, runbook, together, wait
+from starover import NotSafe, Query, Report, Server, Settle, Steps, runbook, together, wait
 from starover.drivers.local import Local, Ran
-from starover.testing import FakeContent, PowerShellError
+from starover.drivers.past import is_dead, unknown_steps
+from starover.journal import read_journal
+from starover.testing import FakeContent, FakeFault, PowerShellError
 from starover.transport import Answer, Script
 
 
@@ -131,3 +133,180 @@ def test_renewals_that_pile_up_behind_a_long_script_are_one(tmp_path: Path) -> N
     assert apply_through(site, before, plan).state == "done"
     renewed = [one for one in site.hosts.lease_scripts if one.parts[0].template == "lease/renew"]
     assert sum(one.server.name == "EX1" for one in renewed) == 1
+
+
+# -- legs that end early again -----------------------------------------------------------------------------------------
+
+
+class Names(Report):
+    """Which lamps are dark."""
+
+    names: list[str]
+
+
+darks = Query("lamp/darks.ps1.j2", Names)
+
+
+@runbook(beyond=[lit])
+def lamps_listed(servers: Sequence[Server]) -> Steps:
+    """One lamp here, and there whatever a list says."""
+
+    def here() -> Steps:
+        yield lit.on(servers[0], name="a")
+
+    def there() -> Steps:
+        yield lit.on(servers[1], name="first")
+        found = yield from darks.read(servers[1])
+        for name in found.names:
+            yield lit.on(servers[1], name=name)
+
+    yield from together([here(), there()])
+
+
+def lost_here(site: Site, probes: str) -> None:
+    """The answer of EX1 is lost, and nobody can look for its receipt."""
+    site.hosts.fail(FakeFault("lost-after", host="EX1", what="write"))
+    site.hosts.fail(FakeFault(probes, host="EX1", what="probe", times=-1))  # type: ignore[arg-type]
+
+
+def words(ran: Ran) -> list[str]:
+    return [f"{one.host}/{one.what} {one.state}" for one in ran.steps]
+
+
+@pytest.mark.parametrize("book", ["lamps-each", "lamps-together"])
+def test_what_an_earlier_leg_did_is_found_again_though_the_next_leg_fails_sooner(site: Site, book: str) -> None:
+    made = site.plan(book, "EX1", "EX2").plan
+    lost_here(site, "unreachable")
+    ran = site.local().apply(made, approve=approval_of)
+    assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a changed", "EX2/b changed"]
+    site.hosts.heal()
+    lost_here(site, "auth")
+    again = site.resume(ran.run)
+    assert sorted(words(again)) == ["EX1/a unknown", "EX2/a changed", "EX2/b changed"]
+    assert site.lamps.done == ["on EX1/a", "on EX2/a", "on EX2/b"]
+    site.hosts.heal()
+    key = site.entries(ran.run)[0].body.key  # type: ignore[union-attr]
+    assert not is_dead(site.folder, ran.run, key, but="")
+    site.local(reason="seen by hand").settle(ran.run, 1, "applied")
+    assert is_dead(site.folder, ran.run, key, but="")  # a person has decided what was unknown: others may have the DAG
+    site.hosts.leases.clear()
+    assert site.undo(ran.run).exit == 0
+    assert site.lamps.on == set()
+
+
+class Later(FakeFault):
+    """Hits what is done with the lamp b."""
+
+    def hits(self, script: Script) -> bool:
+        return super().hits(script) and b'"b"' in bytes(script.parts[0].arguments)
+
+
+def unlisted(tmp_path: Path) -> tuple[Site, Ran]:
+    """A leg that ended with two unknown, and the second of them came from a list that looks otherwise by now."""
+    site = Site(tmp_path, content=FakeContent([lamps_listed]))
+    began: list[str] = []
+
+    def on(host: str, name: str) -> None:
+        began.append(name)
+        site.lamps.done.append(f"on {host}/{name}")
+        if (host, name) != ("EX2", "b"):  # that one takes its time
+            site.lamps.on.add((host, name))
+
+    def dark(host: str) -> dict[str, object]:
+        return {"names": [name for name in "ab" if (host, name) not in site.lamps.on]}
+
+    site.hosts.templates = {**site.hosts.templates, "lamp/darks.ps1.j2": dark, "lamp/on.ps1.j2": on}
+    made = site.local().plan("lamps-listed", {"servers": ["EX1", "EX2"]}).plan
+    looked, sent, probes = threading.Event(), threading.Event(), [0]
+
+    def before(script: Script) -> None:
+        if script.server.name == "EX1" and not script.parts:
+            probes[0] += 1
+            if probes[0] == 2:
+                assert sent.wait(20)
+            looked.set()
+        elif script.parts[0].template == "lamp/darks.ps1.j2":
+            assert looked.wait(20)
+            assert probes[0] == 1
+        elif script.mutates and b'"b"' in bytes(script.parts[0].arguments):
+            sent.set()
+
+    lost_here(site, "unreachable")
+    site.hosts.fail(Later("begun", host="EX2", what="write"))
+    ran = apply_through(site, before, made)
+    assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a changed", "EX2/b unknown", "EX2/first changed"]
+    site.hosts.heal()
+    return site, ran
+
+
+def test_a_step_that_stands_elsewhere_in_the_next_leg_is_found_out_about_and_not_sent_again(tmp_path: Path) -> None:
+    site, ran = unlisted(tmp_path)
+    again = site.resume(ran.run)
+    assert site.lamps.done.count("on EX2/b") == 1
+    assert (again.exit, "EX2/b unknown" in words(again)) == (5, True)
+    site.lamps.on.add(("EX2", "b"))
+    last = site.resume(ran.run)
+    assert last.exit == 0
+    assert site.lamps.done.count("on EX2/b") == 1
+    undone = site.local().undo(ran.run).plan
+    assert [step.arguments["name"] for step in undone.steps] == ["b", "a", "first"] or undone.notes
+
+
+def test_what_the_next_leg_did_not_come_to_keeps_the_lease_and_is_not_undone_around(tmp_path: Path) -> None:
+    """EX1 turns out to be broken, which is a refusal; what EX2 had begun before is as unknown as it was."""
+    site, ran = unlisted(tmp_path)
+    site.hosts.templates = {**site.hosts.templates, "lamp/darks.ps1.j2": lambda _: {"names": []}}
+    site.hosts.receipts.clear()  # EX1 never began it
+    site.lamps.on.discard(("EX1", "a"))
+    site.lamps.broken.add(("EX1", "a"))
+    again = site.resume(ran.run)
+    assert (again.exit, again.state) == (5, "unknown")
+    assert all(not holder.startswith("-") for _, holder, _ in site.hosts.leases.values())
+    with pytest.raises(NotSafe, match="EX2"):
+        site.local().undo(ran.run)
+    assert unknown_steps(read_journal(site.folder, ran.run))[0].host == "EX2"
+
+
+def test_who_has_lost_the_lease_meanwhile_still_finds_out_what_it_had_sent(site: Site) -> None:
+    made = site.plan("lamps-each", "EX1", "EX2").plan
+    lost_here(site, "unreachable")
+    ran = site.local().apply(made, approve=approval_of)
+    assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a changed", "EX2/b changed"]
+    site.hosts.heal()
+    for key in site.hosts.leases:
+        site.hosts.leases[key] = (9, OTHERS, "{}")
+    again = site.resume(ran.run)
+    assert again.exit == 75
+    assert sorted(words(again)) == ["EX1/a changed", "EX1/b refused", "EX2/a changed", "EX2/b changed"]
+
+
+# -- law 6 at the last moment ------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_goes_quiet_while_another_is_asked_for_patience_stops_that_one_too(site: Site) -> None:
+    made = site.plan("lamps-together", "EX1", "EX2", names=["a"]).plan
+    quiet, asked = threading.Event(), threading.Event()
+
+    def before(script: Script) -> None:
+        if script.mutates and script.server.name == "EX1":
+            assert asked.wait(20)
+            quiet.set()
+        elif script.mutates:
+            asked.set()
+
+    site.hosts.fail(FakeFault("throttled", host="EX2", what="write"))
+    site.hosts.fail(FakeFault("unreachable", host="EX1", what="write"))
+    wait_until = site.clock.wait_until
+
+    def patient(when: Any, /) -> None:
+        assert quiet.wait(20)
+        threading.Event().wait(0.2)  # until the engine has heard of it
+        wait_until(when)
+
+    site.clock.wait_until = patient  # type: ignore[method-assign]
+    ran = apply_through(site, before, made)
+    assert sorted(words(ran)) == ["EX1/a unreachable", "EX2/a refused"]
+    assert site.lamps.done == []
+    site.hosts.heal()
+    site.clock.wait_until = wait_until  # type: ignore[method-assign]
+    assert site.resume(ran.run).exit == 0
