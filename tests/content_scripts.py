@@ -67,6 +67,7 @@ SAMPLES: Mapping[str, tuple[Arg, ...]] = {
     "source": ("", "EX1"),
     "thumbprint": ("A1B2C3D4E5F60718293A4B5C6D7E8F9001122334",),
     "services": ("IIS, SMTP",),
+    "serial": ("1A2B3C4D5E6F",),
     "ahead": (176_400,),
     "files": ("keep", "safe-delete", "delete"),
     "what": ("all", "database"),

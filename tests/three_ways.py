@@ -504,7 +504,7 @@ CASES: tuple[Case, ...] = (
         topology=_ROLL,
         book="certificate-roll",
         parameters={"kind": "san", "thumbprint": NEW_CERTIFICATE, "servers": ["ExchangeNode1"]},
-        brings=("certificate_shown", "mail_certificate_shown"),
+        brings=("certificate_shown",),
         undone=True,
     ),
     Case(

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from starover_lab.client_services import KINDS, ClientService, inactive, reached
+from starover_lab.client_services import KINDS, ClientService, certificate_for, inactive, reached
 from starover_lab.tls import Authority
 from starover_lab.world.entities import Server
 from starover_lab.world.world import World
@@ -23,8 +23,6 @@ from starover_lab.world.world import World
 __all__ = ["ClientPorts", "Place"]
 
 _LOOPBACK = "127.0.0.1"
-_CERTIFIED = {"smtp": "SMTP", "imap": "IMAP", "pop": "POP"}
-"""The service whose certificate is shown; of all others IIS's."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ class ClientPorts:
         if not self._state.runs(server, kind.service):
             raise _Reset
         if kind.tls:
-            await writer.start_tls(self._context(server, kind))
+            await self._secured(server, kind, writer)
         await _SPEAKS[kind.speaks](self, server, kind, reader, writer)
 
     def _behind(self, place: Place, kind: ClientService) -> Server | None:
@@ -141,12 +139,17 @@ class ClientPorts:
             raise _Reset
         return (near or able)[0]
 
+    async def _secured(self, server: Server, kind: ClientService, writer: asyncio.StreamWriter) -> None:
+        """TLS from here on."""
+        await writer.start_tls(self._context(server, kind))
+
+    def _offers(self, server: Server, kind: ClientService) -> bool:
+        """Whether TLS may be asked for in the protocol itself: not where it is there already, nor without anything."""
+        return not kind.tls and certificate_for(server, kind.speaks, self._state.now) is not None
+
     def _context(self, server: Server, kind: ClientService) -> ssl.SSLContext:
         """With the names and the serial number of the certificate that the server has for what stands there."""
-        assert server.exchange is not None
-        service = _CERTIFIED.get(kind.speaks, "IIS")
-        held = [one for one in server.exchange.client_access.certificates if service in one.services]
-        shown = next((one for one in held if not one.self_signed), next(iter(held), None))
+        shown = certificate_for(server, kind.speaks, self._state.now)
         key = (server.name, shown.thumbprint if shown is not None else "")
         if key not in self._tls:
             names = list(dict.fromkeys([*(shown.domains if shown is not None else ()), server.fqdn]))
@@ -193,10 +196,16 @@ class ClientPorts:
             await _say(writer, "421 4.3.2 Service not active")
             return
         await _say(writer, f"220 {server.fqdn} Microsoft ESMTP MAIL Service ready")
+        offered = self._offers(server, kind)
         while line := await reader.readline():
             word = line.decode("latin-1").strip().partition(" ")[0].upper()
             if word == "EHLO":
-                await _say(writer, f"250-{server.fqdn} Hello", "250-SIZE 37748736", "250-STARTTLS", "250 CHUNKING")
+                more = ("250-STARTTLS",) if offered else ()
+                await _say(writer, f"250-{server.fqdn} Hello", "250-SIZE 37748736", *more, "250 CHUNKING")
+            elif word == "STARTTLS" and offered:
+                await _say(writer, "220 2.0.0 SMTP server ready")
+                await self._secured(server, kind, writer)
+                offered = False
             elif word in ("HELO", "NOOP", "RSET"):
                 await _say(writer, "250 OK")
             elif word == "QUIT":
@@ -211,11 +220,17 @@ class ClientPorts:
         if inactive(self._world, server, kind.component):
             raise _Reset
         await _say(writer, "* OK The Microsoft Exchange IMAP4 service is ready.")
+        offered = self._offers(server, kind)
         while line := await reader.readline():
             tag, _, word = line.decode("latin-1").strip().partition(" ")
             if word.upper() == "LOGOUT":
                 await _say(writer, "* BYE Microsoft Exchange IMAP4 server signing off.", f"{tag} OK LOGOUT completed.")
                 return
+            if word.upper() == "STARTTLS" and offered:
+                await _say(writer, f"{tag} OK Begin TLS negotiation now.")
+                await self._secured(server, kind, writer)
+                offered = False
+                continue
             await _say(writer, f"{tag} BAD Command received in Invalid state.")
 
     async def _pop(
@@ -224,10 +239,16 @@ class ClientPorts:
         if inactive(self._world, server, kind.component):
             raise _Reset
         await _say(writer, "+OK The Microsoft Exchange POP3 service is ready.")
+        offered = self._offers(server, kind)
         while line := await reader.readline():
             if line.strip().upper() == b"QUIT":
                 await _say(writer, "+OK Microsoft Exchange Server POP3 server signing off.")
                 return
+            if line.strip().upper() == b"STLS" and offered:
+                await _say(writer, "+OK Begin TLS negotiation.")
+                await self._secured(server, kind, writer)
+                offered = False
+                continue
             await _say(writer, "-ERR Protocol error.")
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from starover import DagName, Estate, NotSafe, Server, Steps, attempt, runbook, together
-from starover.steps.certificate_looks import as_clients_have_it, looked_at, services_for
+from starover import DagName, Estate, NotSafe, Server, Steps, attempt, recall, runbook, together
+from starover.steps.certificate_looks import Serving, as_clients_have_it, looked_at, seen_by_port, with_the_web
 from starover.steps.certificate_roll import (
+    IIS,
     PLANNED_S,
     AuthConfig,
     auth_config,
@@ -14,9 +15,19 @@ from starover.steps.certificate_roll import (
     back_end_shown,
     certificate_present,
     certificate_shown,
+    mail_certificate_shown,
 )
-from starover.steps.certificates import Certificate, Certificates, Thumbprint, certificates, missing_names, shows
+from starover.steps.certificates import (
+    Certificate,
+    Certificates,
+    Thumbprint,
+    certificates,
+    missing_names,
+    plain_serial,
+    shows,
+)
 from starover.steps.client_access import Providers, providers
+from starover.steps.client_check import WEB_S
 from starover.steps.client_servers import client_servers, protection_of, settings_of
 from starover.steps.mailflow import EdgeSubscriptions, edge_subscriptions
 from starover.steps.namespaces import client_hosts
@@ -38,9 +49,11 @@ def certificate_roll(
 ) -> Steps:
     """Put a new certificate to use on every member: on the first, then a look as clients have it, then on the rest.
 
-    It must be installed on the first server with an exportable key, and is brought to the others. The old one stays
-    installed, and undo goes back to it; nothing is ever removed. The next Auth certificate is named two days ahead, or
-    put in force at once where the current one has expired; then the web service of each member is restarted.
+    It must be installed on the first server with an exportable key, and is brought to the others. Web, SMTP, IMAP and
+    POP get it each by a step of its own that looks at the port as a client does. The old one stays installed, and undo
+    gives web, IMAP and POP each the one that they had; nothing is ever removed, and SMTP keeps the new one too. The
+    next Auth certificate is named two days ahead, or put in force at once where the current one has expired; then the
+    web service of each member is restarted, also where an earlier run was cut off before it.
 
     kind: san (443 and mail), auth (Exchange's tokens), back-end (444)
     thumbprint: of the new certificate, 40 hex digits
@@ -59,21 +72,46 @@ def certificate_roll(
         now = yield from auth_config.read(source)
         states = yield from together(service_states.read(server, names=(WEB,)) for server in chosen)
         yield from _brought(chosen, thumbprint)
-        yield from _sign(chosen, now, states, seen[0], thumbprint)
+        yield from _sign(chosen, now, states, seen, thumbprint)
         return
     before = yield from as_clients_have_it(chosen)
     yield from _brought(chosen, thumbprint)
     for server, was in zip(chosen, before, strict=True):
         if kind == "san":
-            step = certificate_shown.on(
-                server, thumbprint=thumbprint, whose=new.principal, name=server.name, services=services_for(was)
-            )
-            yield step.warned(*notes)
+            yield from _shown(server, new, was, notes)
             notes = []
-            yield from looked_at(server, new.serial, was)
         else:
             yield back_end_shown.on(server, thumbprint=thumbprint, whose=new.principal, name=server.name)
             yield from looked_at(server, "", was)
+
+
+def _shown(server: Server, new: Certificate, was: Serving, notes: Sequence[str]) -> Steps:
+    """Web and mail services of one server get it, each with a look of its own; those no look tells of go by the web."""
+    blind = with_the_web(was, new)
+    untold = [f"{', '.join(blind)}: no look tells what it shows, and undo leaves it"] if blind else []
+    step = certificate_shown.on(
+        server,
+        thumbprint=new.thumbprint,
+        whose=new.principal,
+        name=server.name,
+        services=", ".join((IIS, *blind)),
+    )
+    yield step.warned(*notes, *untold)
+    for one in seen_by_port(was, new):
+        yield mail_certificate_shown.on(
+            server,
+            services=one.service,
+            serial=plain_serial(new.serial),
+            whose=new.principal,
+            name=server.name,
+            address=server.address,
+            port=one.port,
+            seconds=WEB_S,
+            tls=not one.starttls,
+            starttls=one.starttls,
+            fqdn=server.fqdn,
+        )
+    yield from looked_at(server, new.serial, was)
 
 
 def _brought(servers: Sequence[Server], thumbprint: str) -> Steps:
@@ -130,18 +168,38 @@ def _fit_for_clients(estate: Estate, servers: Sequence[Server], new: Certificate
 
 
 def _sign(
-    servers: Sequence[Server], now: AuthConfig, states: Sequence[ServiceStates], seen: Certificates, thumbprint: str
+    servers: Sequence[Server],
+    now: AuthConfig,
+    states: Sequence[ServiceStates],
+    seen: Sequence[Certificates],
+    thumbprint: str,
 ) -> Steps:
-    """The Auth certificate: the next one, or where the current one has expired, in force now."""
-    current = seen.find(now.current)
-    expired = current is None or current.expired
-    yield auth_next.on(servers[0], thumbprint=thumbprint, ahead=0 if expired else PLANNED_S)
-    if not expired:
+    """The Auth certificate: the next one, or where the current one has expired, in force now.
+
+    Restarts that an earlier run still owed after it had put it in force are made up.
+    """
+    note = f"it reads the Auth certificate {thumbprint[:8].upper()}; its clients connect anew"
+    held = [one.find(now.current) for one in seen]
+    expired = all(one is None or one.expired for one in held)
+    owed = now.current.casefold() == thumbprint.casefold() and (yield from _put_in_force(servers[0], thumbprint))
+    lacking = [server.name for server, one in zip(servers, held, strict=True) if one is None]
+    step = auth_next.on(servers[0], thumbprint=thumbprint, ahead=0 if expired else PLANNED_S)
+    yield step.warned(f"P54: the current one is not on {', '.join(lacking)}" if lacking else "")
+    if not expired and not owed:
         return
+    asked = servers if owed else ()
+    found = yield from together(recall(server, service_restarted, service=WEB, note=note) for server in asked)
+    done = [server for server, before in zip(asked, found, strict=True) if before is not None]
     yield auth_in_force.on(servers[0], thumbprint=thumbprint)
     for server, state in zip(servers, states, strict=True):
         one = state.find(WEB)
-        if one is not None:
+        if one is not None and server not in done:
             yield service_restarted.on(
-                server, server=server.name, service=WEB, names=(WEB,), after=one.since, note="its clients connect anew"
+                server, server=server.name, service=WEB, names=(WEB,), after=one.since, note=note
             )
+
+
+def _put_in_force(first: Server, thumbprint: str) -> Steps[bool]:
+    """Whether an earlier run put it in force at once: it did, or it had prepared nothing else and was cut off then."""
+    published = yield from recall(first, auth_in_force, thumbprint=thumbprint)
+    return published is not None or (yield from recall(first, auth_next, thumbprint=thumbprint, ahead=0)) is not None

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from starover.estate import Server
 from starover.runbook import Steps, attempt, together
-from starover.step import Query, Settle, wait
-from starover.steps.client_check import HEALTH, WEB_S, Look, imap, page, pop
+from starover.step import Settle, wait
+from starover.steps.certificates import Certificate, covers, same_serial
+from starover.steps.client_check import HEALTH, WEB_S, Look, certificate_at, page
 from starover.steps.services import service_states
 
-__all__ = ["Serving", "as_clients_have_it", "looked_at", "services_for"]
+__all__ = ["MAIL", "Port", "Serving", "as_clients_have_it", "looked_at", "seen_by_port", "with_the_web"]
 
-MAIL: Mapping[str, tuple[str, Query[Look], int]] = {
-    "MSExchangeImap4": ("IMAP", imap, 993),
-    "MSExchangePop3": ("POP", pop, 995),
+
+@dataclass(frozen=True)
+class Port:
+    """Where a mail service shows its certificate."""
+
+    service: Literal["SMTP", "IMAP", "POP"]
+    """What Exchange calls it."""
+    port: int
+    starttls: Literal["", "smtp"] = ""
+    """The protocol in which TLS is asked for; empty: it comes first."""
+
+
+MAIL = {
+    "MSExchangeFrontEndTransport": Port("SMTP", 25, "smtp"),
+    "MSExchangeImap4": Port("IMAP", 993),
+    "MSExchangePop3": Port("POP", 995),
 }
-"""Windows services of mail protocols: what Exchange calls them, and how they are looked at."""
+"""By Windows service."""
 _SEEN = Settle(every=10, limit=120)
 
 
@@ -27,26 +42,76 @@ class Serving:
 
     page: bool
     """Its health page answered."""
-    mail: tuple[str, ...]
-    """Windows services of mail protocols that run."""
+    mail: tuple[Port, ...]
+    """Mail services that run; SMTP always counts."""
+    shown: tuple[Look | None, ...]
+    """What each of them showed; None: nobody could look."""
 
 
 def as_clients_have_it(servers: Sequence[Server]) -> Steps[list[Serving]]:
     """How servers serve clients now; one that cannot be looked at does not."""
     states = yield from together(service_states.read(server, names=tuple(MAIL)) for server in servers)
-    pages = yield from together(attempt(_page(server)) for server in servers)
-    return [
-        Serving(
-            isinstance(look, Look) and look.status == 200,
-            tuple(one.name for one in state.services if one.name in MAIL and one.status == "Running"),
+    mail = [
+        tuple(
+            port
+            for name, port in MAIL.items()
+            if port.service == "SMTP" or ((one := state.find(name)) is not None and one.status == "Running")
         )
-        for state, look in zip(states, pages, strict=True)
+        for state in states
+    ]
+    pages = yield from together(attempt(_page(server)) for server in servers)
+    shown = yield from together(_shown(server, ports) for server, ports in zip(servers, mail, strict=True))
+    return [
+        Serving(isinstance(look, Look) and look.status == 200, ports, looks)
+        for ports, look, looks in zip(mail, pages, shown, strict=True)
     ]
 
 
-def services_for(was: Serving) -> str:
-    """What a certificate for clients is enabled for: the web, SMTP, and the mail protocols that are in use."""
-    return ", ".join(("IIS", "SMTP", *(MAIL[name][0] for name in was.mail)))
+def _shown(server: Server, ports: Sequence[Port]) -> Steps[tuple[Look | None, ...]]:
+    if not server.address:
+        return (None,) * len(ports)
+    heard = yield from together(
+        attempt(
+            certificate_at.read(
+                server,
+                address=server.address,
+                port=one.port,
+                seconds=WEB_S,
+                tls=not one.starttls,
+                starttls=one.starttls,
+                fqdn=server.fqdn,
+            )
+        )
+        for one in ports
+    )
+    return tuple(one if isinstance(one, Look) and one.serial else None for one in heard)
+
+
+def seen_by_port(was: Serving, new: Certificate) -> tuple[Port, ...]:
+    """The mail services of which a look can tell that they show the new certificate.
+
+    SMTP takes the certificate that is for the name of its connector, which greets with it: where the new one is not for
+    that name it goes on showing another one, whatever it is enabled for [doc].
+    """
+    found: list[Port] = []
+    for port, look in zip(was.mail, was.shown, strict=True):
+        if look is None:
+            continue
+        greets = _greeting(look) if port.starttls else ""
+        if not greets or covers(new.covered, greets) or same_serial(look.serial, new.serial):
+            found.append(port)
+    return tuple(found)
+
+
+def with_the_web(was: Serving, new: Certificate) -> tuple[str, ...]:
+    """The mail services that get the certificate together with the web, as no look tells of them."""
+    told = seen_by_port(was, new)
+    return tuple(one.service for one in was.mail if one not in told)
+
+
+def _greeting(look: Look) -> str:
+    """The host in the answer to EHLO: `250-ex1.example.com Hello`."""
+    return next((line[4:].split(" ")[0] for line in look.said[1:2] if line[:3] == "250"), "")
 
 
 def looked_at(server: Server, serial: str, was: Serving) -> Steps:
@@ -55,7 +120,7 @@ def looked_at(server: Server, serial: str, was: Serving) -> Steps:
         return
 
     def until(look: Look) -> bool:
-        return (not was.page or look.status == 200) and (not serial or _same(look.serial, serial))
+        return (not was.page or look.status == 200) and (not serial or same_serial(look.serial, serial))
 
     yield from wait(
         page,
@@ -71,21 +136,6 @@ def looked_at(server: Server, serial: str, was: Serving) -> Steps:
         name=server.fqdn,
         path=HEALTH,
     )
-    for name in was.mail if serial else ():
-        protocol, look, port = MAIL[name]
-        yield from wait(
-            look,
-            server,
-            until=lambda seen: _same(seen.serial, serial),
-            settle=_SEEN,
-            what=f"{server.name} shows the new certificate on {port} ({protocol})",
-            expected=True,
-            address=server.address,
-            port=port,
-            seconds=WEB_S,
-            tls=True,
-            name=server.fqdn,
-        )
 
 
 def _page(server: Server) -> Steps[Look]:
@@ -94,8 +144,3 @@ def _page(server: Server) -> Steps[Look]:
             server, address=server.address, port=443, seconds=WEB_S, tls=True, name=server.fqdn, path=HEALTH
         )
     )
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two serial numbers in hex are one number."""
-    return bool(one) and int(one, 16) == int(other, 16)

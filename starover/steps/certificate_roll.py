@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from starover.estate import Server
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, Step, step
-from starover.steps.certificates import Certificate, Certificates, certificates
+from starover.steps.certificates import Certificate, Certificates, certificates, plain_serial, same_serial
+from starover.steps.client_check import Look, certificate_at
 
 __all__ = [
+    "IIS",
+    "PLANNED_S",
     "AuthConfig",
     "auth_config",
     "auth_in_force",
@@ -17,8 +20,11 @@ __all__ = [
     "back_end_shown",
     "certificate_present",
     "certificate_shown",
+    "mail_certificate_shown",
 ]
 
+IIS, SMTP = "IIS", "SMTP"
+"""Services, as Exchange calls them."""
 PLANNED_S = 49 * 3600
 """Exchange wants a new Auth certificate two days ahead, to bring it to every server (Set-AuthConfig)."""
 _SOON = Settle(every=5, limit=120)
@@ -67,11 +73,11 @@ def certificate_present(now: Certificates, /, *, thumbprint: str, source: str, n
 def _front_before(
     prev: Certificates, server: Server, /, *, thumbprint: str, whose: str, name: str, services: str
 ) -> Step | None:
-    del whose
+    del whose, services  # what else got it with the web had another one: nobody knows which
     was = prev.shown
     if was is None or was.thumbprint.casefold() == thumbprint.casefold():
         return None
-    return certificate_shown.on(server, thumbprint=was.thumbprint, whose=was.principal, name=name, services=services)
+    return certificate_shown.on(server, thumbprint=was.thumbprint, whose=was.principal, name=name, services=IIS)
 
 
 @step(
@@ -84,15 +90,93 @@ def _front_before(
 def certificate_shown(
     now: Certificates, /, *, thumbprint: str, whose: str, name: str, services: str
 ) -> Change | Blocked | None:
-    """The certificate that a server shows clients. `services`, such as `IIS, SMTP`, get it; the old one stays.
+    """The certificate that a server shows clients on 443. `services`, such as `IIS, SMTP`, get it; the old one stays.
 
-    `whose`: the name it is for, for a person.
+    `services`: the web's, and those of which no look tells what they show. `whose`: the name it is for, for a person.
     """
     found = now.find(thumbprint)
     if found is not None and found.shown:
         return None
     what = f"{name} certificate for {services}"
     return _unusable(found, name) or Change(what, _words(now.shown), f"{thumbprint[:8]} {whose}", "the old one stays")
+
+
+def _mail_before(
+    prev: Look,
+    server: Server,
+    /,
+    *,
+    services: str,
+    serial: str,
+    whose: str,
+    name: str,
+    address: str,
+    port: int,
+    seconds: int,
+    tls: bool,
+    starttls: str,
+    fqdn: str,
+) -> Step | None:
+    del whose
+    # SMTP has several certificates and takes the newest one that is for its name: no assignment is taken back [doc].
+    if services == SMTP or not prev.serial or same_serial(prev.serial, serial):
+        return None
+    return mail_certificate_shown.on(
+        server,
+        services=services,
+        serial=plain_serial(prev.serial),
+        whose=_names(prev),
+        name=name,
+        address=address,
+        port=port,
+        seconds=seconds,
+        tls=tls,
+        starttls=starttls,
+        fqdn=fqdn,
+    )
+
+
+@step(
+    check=certificate_at,
+    apply="client/enable_mail_certificate.ps1.j2",
+    risk=Risk.SERVICE,
+    settle=_SOON,
+    undo=_mail_before,
+)
+def mail_certificate_shown(
+    now: Look,
+    /,
+    *,
+    services: str,
+    serial: str,
+    whose: str,
+    name: str,
+    address: str,
+    port: int,
+    seconds: int,
+    tls: bool,
+    starttls: str,
+    fqdn: str,
+) -> Change | None:
+    """The certificate that a mail service of a server shows, as a client at its port sees it; the old one stays.
+
+    `services`: one, such as `SMTP`; `serial`: of the certificate, in hex without zeros before it. The others say where
+    and how the port is looked at.
+    """
+    del address, seconds, tls, starttls, fqdn
+    if same_serial(now.serial, serial):
+        return None
+    what = f"{name} certificate for {services} on {port}"
+    note = "the old one stays, and undo leaves this one: Exchange takes none from SMTP again"
+    return Change(what, _names(now), f"{whose} {serial[:8]}", note if services == SMTP else "the old one stays")
+
+
+def _names(look: Look) -> str:
+    """Whom a certificate that was seen is for, in a few words."""
+    if not look.serial:
+        return "none seen"
+    more = f" and {len(look.names) - 1} more" if len(look.names) > 1 else ""
+    return f"{look.names[0] if look.names else 'for no name'}{more} {plain_serial(look.serial)[:8]}"
 
 
 def _back_before(prev: Certificates, server: Server, /, *, thumbprint: str, whose: str, name: str) -> Step | None:

@@ -18,6 +18,8 @@ __all__ = [
     "certificates",
     "covers",
     "missing_names",
+    "plain_serial",
+    "same_serial",
     "shows",
     "uncovered",
 ]
@@ -86,6 +88,16 @@ class Certificates(Report):
 
 certificates = Query("client/certificates.ps1.j2", Certificates)
 """Of the host that is asked."""
+
+
+def same_serial(one: str, other: str) -> bool:
+    """Whether two serial numbers in hex are one number."""
+    return bool(one) and bool(other) and int(one, 16) == int(other, 16)
+
+
+def plain_serial(serial: str) -> str:
+    """A serial number without the zeros before it, which Windows may write."""
+    return f"{int(serial, 16):X}"
 
 
 def covers(names: Sequence[str], host: str) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "Look",
     "Protocol",
     "Target",
+    "certificate_at",
     "check_protocols",
     "finding_of",
     "look_at_all",
@@ -86,6 +87,8 @@ pop = Query("probe/pop.call.j2", Look)
 """Arguments as of `smtp`."""
 tcp = Query("probe/tcp.call.j2", Look)
 """Arguments: `address`, `port`, `seconds`."""
+certificate_at = Query("probe/certificate.call.j2", Look)
+"""Arguments: `address`, `port`, `seconds`, `tls`, `fqdn`, and `starttls`, the protocol in which TLS is asked for."""
 _SPOKEN = {"smtp": smtp, "imap": imap, "pop": pop}
 
 

@@ -25,6 +25,7 @@ from starover.transport.calls import CallFailed
 __all__ = ["Probes", "Seen", "Want"]
 
 Way: TypeAlias = Literal["", "name", "refused", "silent", "reset", "tls"]
+Speaks: TypeAlias = Literal["", "smtp", "imap", "pop"]
 _LINE = 1000
 _HEAD = 16_384
 _GREETINGS = {"imap": b"* OK", "pop": b"+OK"}
@@ -40,6 +41,8 @@ class Want(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="came
     """Of patience, in all."""
     tls: bool = False
     """From the first byte on."""
+    starttls: Speaks = ""
+    """Of `tls`: the protocol in which TLS is asked for first."""
     name: str = ""
     """Name that is asked for in TLS and HTTP; empty: the address."""
     path: str = "/"
@@ -157,7 +160,12 @@ class _Line:
         self._left = b""
         self._line = line
         if want.tls:
-            self._line = self._secured(want.name or want.address, seen)
+            self.secure(want.name or want.address, seen)
+
+    def secure(self, name: str, seen: Seen) -> None:
+        """Speak TLS from here on, and note whom the certificate is for. What came before in plain text is dropped."""
+        self._left = b""
+        self._line = self._secured(name, seen)
 
     def _secured(self, name: str, seen: Seen) -> socket.socket:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -215,6 +223,13 @@ def _tcp(line: _Line, want: Want, seen: Seen) -> None:
     seen.answers = True
 
 
+def _tls(line: _Line, want: Want, seen: Seen) -> None:
+    if want.starttls:
+        _STARTED[want.starttls](line, seen)
+        line.secure(want.name or want.address, seen)
+    seen.answers = True
+
+
 def _http(line: _Line, want: Want, seen: Seen) -> None:
     host = want.name or want.address
     line.send(f"GET {want.path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: starover\r\nConnection: close\r\n\r\n")
@@ -250,6 +265,38 @@ def _smtp_answer(line: _Line) -> tuple[list[str], int]:
             return said, int(one[:3]) if one[:3].isdecimal() else 0
 
 
+def _smtp_starts(line: _Line, seen: Seen) -> None:
+    seen.said, seen.status = _smtp_answer(line)
+    for word in ("EHLO starover.invalid", "STARTTLS"):
+        if seen.status not in (220, 250):
+            break
+        line.send(f"{word}\r\n")
+        said, seen.status = _smtp_answer(line)
+        seen.said += said[:1]
+    if len(seen.said) < 3 or seen.status != 220:
+        raise _Failed("tls")
+
+
+def _starts(kind: Literal["imap", "pop"], ask: str, agreed: str) -> Callable[[_Line, Seen], None]:
+    def start(line: _Line, seen: Seen) -> None:
+        seen.said = [line.line()]
+        if seen.said[0].startswith(_GREETINGS[kind].decode()):
+            line.send(f"{ask}\r\n")
+            seen.said.append(line.line())
+        if not seen.said[-1].startswith(agreed) or len(seen.said) < 2:
+            raise _Failed("tls")
+
+    return start
+
+
+_STARTED: Mapping[Speaks, Callable[[_Line, Seen], None]] = {
+    "smtp": _smtp_starts,
+    "imap": _starts("imap", "a STARTTLS", "a OK"),
+    "pop": _starts("pop", "STLS", "+OK"),
+}
+"""How TLS is asked for (RFC 3207, RFC 9051, RFC 2595)."""
+
+
 def _greeted(word: bytes, farewell: str) -> Callable[[_Line, Want, Seen], None]:
     def look(line: _Line, want: Want, seen: Seen) -> None:
         del want
@@ -263,7 +310,7 @@ def _greeted(word: bytes, farewell: str) -> Callable[[_Line, Want, Seen], None]:
 
 _LOOKS: Mapping[str, Callable[[_Line, Want, Seen], None]] = {
     "tcp": _tcp,
-    "tls": _tcp,
+    "tls": _tls,
     "http": _http,
     "smtp": _smtp,
     "imap": _greeted(_GREETINGS["imap"], "a LOGOUT\r\n"),

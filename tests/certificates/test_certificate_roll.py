@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from inner_lab import InnerLab
+from starover_lab.client_services import certificate_for
 from starover_lab.world.world import World
 
 from starover import envelope
@@ -67,6 +68,23 @@ def shown(lab: InnerLab) -> dict[str, bool]:
     return lab.do(look)
 
 
+def imap_runs(world: World) -> None:
+    """With the first server's own certificate."""
+    world.state.servers["ExchangeNode1"].services["MSExchangeImap4"].status = "Running"
+    own = next(one for one in world.client_access.certificates("ExchangeNode1") if one.subject == "CN=ExchangeNode1")
+    world.client_access.enable_certificate("ExchangeNode1", "DC1", own.thumbprint, ["IMAP"])
+
+
+def on_smtp(lab: InnerLab) -> str:
+    """Whose certificate the first server shows to who asks for TLS on 25."""
+
+    def look(world: World) -> str:
+        found = certificate_for(world.state.servers["ExchangeNode1"], "smtp", world.now)
+        return found.subject if found is not None else ""
+
+    return lab.do(look)
+
+
 def test_one_then_a_look_then_the_rest_and_back(lab: InnerLab, tmp_path: Path) -> None:
     order: list[str] = []
 
@@ -77,8 +95,8 @@ def test_one_then_a_look_then_the_rest_and_back(lab: InnerLab, tmp_path: Path) -
     planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
     assert [step.kind for step in planned.plan.steps] == [
         "certificate_present",
-        "certificate_shown",
-        "certificate_shown",
+        *("certificate_shown", "mail_certificate_shown"),
+        *("certificate_shown", "mail_certificate_shown"),
     ]
     lab.transport.accident = listen
     ran = lab.apply(planned.plan)
@@ -112,14 +130,51 @@ def test_a_first_server_that_serves_nobody_with_it_is_the_last_one(lab: InnerLab
 
 
 def test_mail_protocols_in_use_get_it_too(lab: InnerLab) -> None:
-    def start(world: World) -> None:
-        service = world.state.servers["ExchangeNode1"].services["MSExchangeImap4"]
-        service.status = "Running"
-
-    lab.do(start)
+    lab.do(imap_runs)
     planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab), servers=["ExchangeNode1"])
-    (step,) = planned.plan.steps
-    assert step.arguments["services"] == "IIS, SMTP, IMAP"
+    assert [step.arguments["services"] for step in planned.plan.steps] == ["IIS", "SMTP", "IMAP"]
+    ran = lab.apply(planned.plan)
+    assert ran.exit == 0, ran.error
+    assert lab.run("certificate-roll", kind="san", thumbprint=new(lab), servers=["ExchangeNode1"]).changed == 0
+
+
+def test_a_service_that_shows_another_one_is_mended_though_the_web_is_right(lab: InnerLab) -> None:
+    """As a second run after one that was cut off between the two, or after somebody's own attempt."""
+    thumbprint = new(lab)
+    lab.do(lambda world: world.client_access.enable_certificate("ExchangeNode1", "DC1", thumbprint, ["IIS"]))
+    ran = lab.run("certificate-roll", kind="san", thumbprint=thumbprint, servers=["ExchangeNode1"])
+    assert ran.exit == 0, ran.error
+    assert [step.kind for step in ran.steps if step.state == "changed"] == ["mail_certificate_shown"]
+    assert on_smtp(lab) == "CN=mail.example.com, O=New"
+
+
+def test_undo_gives_each_service_its_own_former_certificate(lab: InnerLab) -> None:
+    """The web showed the old one, IMAP the server's own: none gets the other's, and SMTP keeps what it was given."""
+
+    lab.do(imap_runs)
+    ran = lab.run("certificate-roll", kind="san", thumbprint=new(lab), servers=["ExchangeNode1"])
+    assert ran.exit == 0, ran.error
+    enabled: list[Script] = []
+    lab.transport.accident = lambda script: enabled.append(script) if script.mutates else None
+    undone = lab.apply(lab.local().undo(ran.run).plan)
+    assert undone.exit == 0, undone.error
+    held = lab.do(lambda world: world.client_access.certificates("ExchangeNode1"))
+    by = {service: one.subject for one in held for service in one.services if service != "SMTP"}
+    assert (by["IIS"], by["IMAP"]) == ("CN=mail.example.com", "CN=ExchangeNode1")
+    assert not [one for one in enabled if "'SMTP'" in one.text or "SMTP, " in one.text]
+
+
+def test_what_no_look_tells_goes_with_the_web_and_is_said(tmp_path: Path) -> None:
+    """A certificate that is not for the server's own name is not what SMTP's connector takes."""
+    file = estate(tmp_path)
+    file.write_text(file.read_text("utf-8").replace("'*.example.com'", "mail.example.com"), "utf-8")
+    with InnerLab(file, tmp_path) as lab:
+        planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab), servers=["ExchangeNode1"])
+        (step,) = planned.plan.steps
+        assert step.arguments["services"] == "IIS, SMTP"
+        assert step.change is not None
+        assert "SMTP: no look tells" in step.change.warning
+        assert lab.apply(planned.plan).exit == 0
 
 
 def test_a_key_that_stays_is_said_before_any_client_notices(tmp_path: Path) -> None:
@@ -179,6 +234,45 @@ def test_an_expired_auth_certificate_is_replaced_at_once(lab: InnerLab) -> None:
     assert lab.do(lambda world: world.client_access.organization().auth_certificate) == new(lab)
     restarted = [step for step in ran.steps if step.kind == "service_restarted" and step.state == "changed"]
     assert [step.host for step in restarted] == ["ExchangeNode1", "ExchangeNode2"]
+
+
+def test_restarts_that_a_run_still_owed_are_made_up_by_the_next_one(lab: InnerLab) -> None:
+    """It was cut off after the certificate was put in force; nobody resumes it, somebody begins anew."""
+    lab.do(lambda world: world.fault("auth_cert_expired"))
+    begun = lab.plan("certificate-roll", kind="auth", thumbprint=new(lab)).plan
+    stop = False
+
+    def cut(script: Script) -> str | None:
+        nonlocal stop
+        stop = stop or ("Restart-Service" in script.text and script.server.name == "ExchangeNode2")
+        return "before" if stop else None
+
+    lab.transport.accident = cut
+    assert lab.apply(begun).exit != 0
+    lab.transport.accident = lambda _: None
+    ran = lab.run("certificate-roll", kind="auth", thumbprint=new(lab))
+    assert ran.exit == 0, ran.error
+    assert [(one.kind, one.host) for one in ran.steps if one.state == "changed"] == [
+        ("service_restarted", "ExchangeNode2")
+    ]
+    assert lab.run("certificate-roll", kind="auth", thumbprint=new(lab)).changed == 0
+
+
+def test_a_current_auth_certificate_that_only_the_first_server_lacks_is_not_expired(lab: InnerLab) -> None:
+    def lose(world: World) -> None:
+        exchange = world.state.servers["ExchangeNode1"].exchange
+        assert exchange is not None
+        current = world.client_access.organization().auth_certificate
+        held = exchange.client_access.certificates
+        held[:] = [one for one in held if one.thumbprint != current]
+
+    lab.do(lose)
+    planned = lab.plan("certificate-roll", kind="auth", thumbprint=new(lab)).plan
+    assert [step.kind for step in planned.changes] == ["certificate_present", "auth_next"]
+    change = planned.changes[-1].change
+    assert change is not None
+    assert "not on ExchangeNode1" in change.warning
+    assert planned.changes[-1].arguments["ahead"]
 
 
 # -- decisions ---------------------------------------------------------------------------------------------------------

@@ -33,8 +33,9 @@ __all__ = [
 
 _SERVICELET = timedelta(hours=12)
 """How long after its day a next Auth certificate comes into force by itself [model]."""
-_ONE_HOLDER = ("IIS",)
-"""Services that one certificate of a server can have at a time."""
+_ONE_HOLDER = ("IIS", "IMAP", "POP")
+"""Services that one certificate of a server can have at a time: a binding has one, and the settings of IMAP and POP
+name one [mem]."""
 
 
 class ClientAccess:
@@ -202,7 +203,7 @@ class ClientAccess:
         return list(self._settings(server).certificates)
 
     def enable_certificate(self, server: str, asked: str, thumbprint: str, services: Sequence[str]) -> None:
-        """Enable-ExchangeCertificate: adds services; IIS leaves the certificate that had it.
+        """Enable-ExchangeCertificate: adds services; IIS, IMAP and POP leave the certificate that had them.
 
         Raises `not_found` (object certificate), `no_dc`.
         """
