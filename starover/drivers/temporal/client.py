@@ -6,9 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
 
-import msgspec
 from temporalio.client import (
     Client,
     RPCError,
@@ -23,9 +21,10 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from starover.drivers.temporal.codec import Codec, converter
-from starover.drivers.temporal.payloads import RUN, Ended, Standing, Submission, dag_name, queue_of
+from starover.drivers.temporal.failures import FAULT, error_of
+from starover.drivers.temporal.payloads import RUN, Ended, Standing, Submission, id_of, memo_of, queue_of
 from starover.effects import Approval
-from starover.errors import BadParameter, ConnectFailed, Fault, Locked, StaroverError
+from starover.errors import BadParameter, ConnectFailed, Locked, StaroverError
 
 __all__ = [
     "Handle",
@@ -36,6 +35,7 @@ __all__ = [
     "ended",
     "id_of",
     "list_runs",
+    "memo_of",
     "standing",
     "stop",
     "submit",
@@ -95,16 +95,6 @@ async def connect(
         raise _gone(f"the Temporal server at {address} does not answer: {error}") from error
 
 
-def id_of(given: Submission) -> str:
-    """The id of the workflow: one for each DAG of an estate, so that a second run is refused while one is under way.
-
-    A plan alone changes nothing, and is one of its own.
-    """
-    if given.only_plan:
-        return f"starover/{given.estate.name}/plan/{uuid4()}"
-    return f"starover/{given.estate.name}/{dag_name(given).casefold() or '-'}"
-
-
 async def submit(client: Client, given: Submission, /) -> Handle:
     """Have it done by whichever worker takes it.
 
@@ -112,7 +102,7 @@ async def submit(client: Client, given: Submission, /) -> Handle:
     is too large for the server.
     """
     workflow = id_of(given)
-    async with _asking():
+    async with asking():
         try:
             handle = await client.start_workflow(
                 RUN,
@@ -127,18 +117,6 @@ async def submit(client: Client, given: Submission, /) -> Handle:
         except WorkflowAlreadyStartedError:
             raise await _under_way(client, workflow) from None
     return Handle(workflow=workflow, execution=handle.result_run_id or "")
-
-
-def memo_of(given: Submission) -> dict[str, str]:
-    """What the server's list shows of a run."""
-    return {
-        "estate": given.estate.name,
-        "dag": dag_name(given),
-        "runbook": given.runbook,
-        "who": given.who,
-        "ticket": given.ticket,
-        "plan": given.plan.id if given.plan is not None else "",
-    }
 
 
 async def ended(client: Client, handle: Handle, /) -> Ended:
@@ -157,7 +135,7 @@ async def ended(client: Client, handle: Handle, /) -> Ended:
 async def standing(client: Client, handle: Handle, /) -> Standing:
     """Where a run is. Raises `StaroverError` where no worker answers for it."""
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
-    async with _asking():
+    async with asking():
         found: Standing = await of.query("standing", result_type=Standing, rpc_timeout=_SECONDS)
     return found
 
@@ -169,14 +147,14 @@ async def approve(client: Client, handle: Handle, approval: Approval, /) -> None
     waits for nothing.
     """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
-    async with _asking():
+    async with asking():
         await of.execute_update("approve", approval, rpc_timeout=timedelta(minutes=2))
 
 
 async def decline(client: Client, handle: Handle, /, *, by: str, reason: str) -> None:
     """Say no: the run ends refused, and nothing was changed. Raises as `approve`."""
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
-    async with _asking():
+    async with asking():
         await of.execute_update("decline", args=[by, reason], rpc_timeout=_SECONDS)
 
 
@@ -186,14 +164,14 @@ async def stop(client: Client, handle: Handle, /, *, now: bool = False) -> tuple
     What Ctrl-C does once, and twice. Raises `BadParameter` when it has ended.
     """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
-    async with _asking():
+    async with asking():
         return tuple(await of.execute_update("stop", now, result_type=list[str], rpc_timeout=_SECONDS))
 
 
 async def list_runs(client: Client, /, *, estate: str = "", limit: int = 50) -> list[Listed]:
     """The runs that the server knows, newest first. Raises `ConnectFailed`."""
     found: list[Listed] = []
-    async with _asking():
+    async with asking():
         async for one in client.list_workflows(f"WorkflowType = '{RUN}'"):
             memo = {name: str(value) for name, value in (await one.memo()).items()}
             if estate and memo.get("estate", "") != estate:
@@ -240,7 +218,7 @@ async def _under_way(client: Client, workflow: str) -> Locked:
 
 
 @asynccontextmanager
-async def _asking() -> AsyncIterator[None]:
+async def asking() -> AsyncIterator[None]:
     """Temporal's errors as ours."""
     try:
         yield
@@ -254,22 +232,6 @@ async def _asking() -> AsyncIterator[None]:
                 f"there is no such run under way: {error.message}", next=("starover runs --engine temporal",)
             ) from error
         raise _gone(f"the Temporal server does not answer: {error.message or error.status.name}") from error
-
-
-def error_of(cause: BaseException | None) -> StaroverError:
-    """The error that a workflow has failed with, as it was raised there."""
-    if isinstance(cause, ApplicationError) and cause.type == FAULT and cause.details:
-        return msgspec.json.decode(str(cause.details[0]), type=Fault).raised()
-    return StaroverError(str(cause) if cause is not None else "it failed and did not say why")
-
-
-FAULT = "starover"
-"""Type of the application errors that carry a `Fault`."""
-
-
-def failure(error: StaroverError) -> ApplicationError:
-    """An error of ours as Temporal carries it."""
-    return ApplicationError(error.what, msgspec.json.encode(Fault.of(error)).decode(), type=FAULT, non_retryable=True)
 
 
 def _failed(handle: Handle, cause: BaseException | None) -> StaroverError:

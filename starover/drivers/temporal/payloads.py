@@ -5,33 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias
+from uuid import uuid4
 
 import msgspec
 
 import starover
 from starover.content import Content
 from starover.drivers.local import Why
-from starover.effects import Approval, Facts, Failed, Script
+from starover.effects import Approval, Dead, Done, Facts, Failed, Find, Found, Ok, Script
 from starover.errors import BadParameter, Fault, PlanIsStale
 from starover.estate import Estate
 from starover.events import StepEnded
-from starover.journal import Answered, Recorded, Sent, Stopped, Tried
+from starover.journal import Answered, Begun, Recorded, Saved, Sent, Stopped, Tried
 from starover.lease import dag_of
 from starover.plan import Plan
+from starover.step import Settle
 from starover.values import Plain
 
 __all__ = [
     "JOB",
     "RUN",
+    "Asking",
     "Began",
+    "Beginning",
     "Came",
     "Ended",
+    "Holding",
+    "Kept",
     "Line",
+    "Passing",
+    "Reading",
+    "Saving",
     "Sending",
     "Standing",
+    "Story",
     "Submission",
+    "Told",
     "Turn",
+    "Watching",
+    "Written",
     "content_of",
+    "dag_name",
+    "id_of",
+    "memo_of",
     "queue_of",
     "submission",
 ]
@@ -172,6 +188,28 @@ def dag_name(given: Submission) -> str:
     return dag.name if dag is not None else ""
 
 
+def id_of(given: Submission, unique: str = "") -> str:
+    """The id of the workflow: one for each DAG of an estate, so that a second run is refused while one is under way.
+
+    A plan alone changes nothing, and is one of its own: `unique` names it.
+    """
+    if given.only_plan:
+        return f"starover/{given.estate.name}/plan/{unique or uuid4()}"
+    return f"starover/{given.estate.name}/{dag_name(given).casefold() or '-'}"
+
+
+def memo_of(given: Submission) -> dict[str, str]:
+    """What the server's list shows of a run."""
+    return {
+        "estate": given.estate.name,
+        "dag": dag_name(given),
+        "runbook": given.runbook,
+        "who": given.who,
+        "ticket": given.ticket,
+        "plan": given.plan.id if given.plan is not None else "",
+    }
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a run is, as it says itself."""
 
@@ -211,7 +249,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 # -- between workflow and activities -----------------------------------------------------------------------------------
 
-Line: TypeAlias = Sent | Answered | Recorded | Stopped
+Line: TypeAlias = Sent | Answered | Recorded | Saved | Stopped
 """What a workflow has written into the journal."""
 
 
@@ -223,12 +261,22 @@ class Began(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str
     """Of starover, where it was begun: whoever goes on has the same."""
     journal: str
-    refusal: Fault | None = None
+
+
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """A journal is wanted."""
+
+    workflow: str
+    stem: str
+    """First 8 digits of its run's id."""
+    begun: Begun
+    epoch: int
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Lines for the journal, idempotent by their place; and what follows, for a clock that stands in between."""
 
+    workflow: str
     run: str
     first: int
     """Place of the first line among those that count."""
@@ -236,26 +284,102 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int
     """Length of the workflow's history: who has an older one writes no more."""
     scripts: int = 0
-    """How many scripts are sent next, side by side."""
+    """How many scripts are sent next."""
     lost: bool = False
     """A worker was lost: what it had announced will not come."""
+    ends: bool = False
+    """The run is over: its head is signed, and nobody carries it any more."""
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The lines are on disk."""
+
+    at: datetime
+    unsigned: str = ""
+    """Of a run that is over: why its head is not signed."""
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to be looked up where the journals lie."""
+
+    run: str
+    digest: str
+    effect: Find | Dead
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval to be held against the house rules."""
+
+    plan: Plan
+    approval: Approval
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it."""
+
+    answer: Found | Ok | Failed | Approval
+    digest: str = ""
+    """Of the effect that it answers."""
+
+
+class Saving(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan to be kept, with what its journal says of other roads."""
+
+    run: str
+    plan: Plan
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """It lies in its file."""
+
+    plan: Plan
+    saved: Saved
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One script to be sent once."""
 
-    workflow: str
+    run: str
     number: int
     digest: str
     script: Script
     operation: str = ""
     mutates: bool = False
+    turn: int = 0
+    of: int = 1
+    """How many were to be sent side by side, in this turn: those that are here go in one batch."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a wait is (`settling.Settling`), as data: whoever goes on with it begins here."""
+
+    start: datetime
+    readings: int = 0
+    next: datetime | None = None
+    """When it reads again; None: at once."""
+    first: tuple[datetime, int] | None = None
+    phase: str = ""
+    best: tuple[datetime, int] | None = None
+
+
+class Watching(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reading to be made until it satisfies."""
+
+    sending: Sending
+    workflow: str
+    execution: str
+    what: str
+    step: int
+    settle: Settle
+    going: Reading | None = None
+    """It goes on, in another activity."""
+    back: datetime | None = None
+    """When to hand it back so that a lease can be renewed."""
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of a script, redacted."""
 
-    number: int
     digest: str
     """Of the effect that it answers."""
     answer: Facts | Failed
@@ -264,17 +388,25 @@ class Came(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seconds: float = 0.0
     tries: tuple[Tried, ...] = ()
     readings: int = 0
-    going: Settled | None = None
-    """Of a poll: it is not over, and goes on from here after leases were renewed."""
+    going: Reading | None = None
+    """A wait that is not over: a lease is to be renewed first."""
+    fate: str = ""
+    """It was to be ended at its host: what became of that."""
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far a wait is (`settling.Settling`), as data."""
+class Passing(msgspec.Struct, frozen=True, kw_only=True):
+    """Simulated time to let pass."""
 
-    start: datetime
-    readings: int = 0
-    next: datetime | None = None
-    first: tuple[datetime, int] | None = None
-    phase: str = ""
-    best: tuple[datetime, int] | None = None
-    since: float = 0.0
+    until: datetime
+    digest: str
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run's machine was given and told: whoever tells it to another machine has the same."""
+
+    begun: Begun
+    started: datetime
+    told: tuple[Done, ...]
+    """From the number that was asked for, and no more of them than can be sent at once."""
+    all: int
+    """How many there are."""

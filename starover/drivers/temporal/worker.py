@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from starover.clock import Clock
-from starover.estate import Estate
-from starover.events import Sink
-from starover.house import House
-from starover.transport import Transport
+from starover.drivers.temporal.crew import Crew
+from starover.drivers.temporal.keeping import Keeper
+from starover.drivers.temporal.payloads import queue_of
+from starover.drivers.temporal.site import Site
+from starover.drivers.temporal.workflow import StaroverJob, StaroverRun
 
 __all__ = ["Site", "run_worker"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """What a worker has of its own, as `drivers.local.Local` has it. The transport stays the caller's."""
-
-    estate: Estate
-    """Whose runs it takes, and by which roads it goes to hosts."""
-    transport: Transport
-    clock: Clock
-    """The lab's time in a lab, and then a wait is one for simulated time; else a wait is the server's durable timer."""
-    folder: Path
-    """Holds `plans/`, `runs/` and `index/`. Workers that take the runs of one estate share it."""
-    sinks: Sequence[Sink] = ()
-    sign: Callable[[bytes], bytes] | None = None
-    house: Callable[[], House] | None = None
+SCRIPTS = 100
+"""At once, on one worker."""
+SIGNS = timedelta(seconds=2)
+"""Signs of life are passed on no rarer than that: so long a cancelled script may not hear of it."""
+STICKY = timedelta(seconds=5)
+"""After so long the run of a worker that has died is given to another one."""
+GRACE = timedelta(minutes=10)
+"""A worker that is told to end ends the scripts that it has sent."""
 
 
 async def run_worker(
@@ -48,4 +43,41 @@ async def run_worker(
     `zones`: take the scripts for hosts of these Availability Zones, of runs that were submitted `zoned`. `runs`: take
     whole runs, keep their journals in the site's folder, and send the scripts of those that are not `zoned`.
     """
-    raise NotImplementedError
+    crew, keeper = Crew(site, client), Keeper(site)
+    threads = ThreadPoolExecutor(SCRIPTS, "starover-journal")
+    workers: list[Worker] = []
+    if runs:
+        workers.append(
+            Worker(
+                client,
+                task_queue=queue_of(site.estate.name),
+                workflows=[StaroverRun, StaroverJob],
+                activities=[*crew.activities, *keeper.activities],
+                activity_executor=threads,
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                max_concurrent_activities=SCRIPTS,
+                max_heartbeat_throttle_interval=SIGNS,
+                sticky_queue_schedule_to_start_timeout=STICKY,
+                graceful_shutdown_timeout=GRACE,
+                debug_mode=True,  # machines are pure: a long one is no deadlock, but a busy computer
+            )
+        )
+    workers += [
+        Worker(
+            client,
+            task_queue=queue_of(site.estate.name, zone),
+            activities=list(crew.activities),
+            max_concurrent_activities=SCRIPTS,
+            max_heartbeat_throttle_interval=SIGNS,
+            graceful_shutdown_timeout=GRACE,
+        )
+        for zone in zones
+    ]
+    try:
+        async with AsyncExitStack() as stack:
+            for worker in workers:
+                await stack.enter_async_context(worker)
+            await (until or asyncio.Event()).wait()
+    finally:
+        keeper.close()
+        threads.shutdown(wait=False)
