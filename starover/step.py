@@ -404,8 +404,9 @@ def step(
     more. It is then done again, `tries` times in all; the function is asked anew first.
     `lenient`: that the fact has not come about when `settle` is over does not end the run; it says so and goes on.
     `repeatable`: doing it twice is as doing it once, by the service's own word (a call that sets what it names). After
-    a lost answer, or the loss of the process that sent it, it is sent again when it leaves no receipt and a whole
-    deadline later the fact still does not hold; without the word it stays unknown, and a person decides.
+    a lost answer, or the loss of the process that sent it, it is sent again, once in each leg of the run, when it
+    leaves no receipt and a whole deadline later the fact still does not hold; without the word it stays unknown, and a
+    person decides.
     """
 
     def make(function: Callable[Concatenate[R, P], Change | Blocked | None]) -> StepKind[R, P]:

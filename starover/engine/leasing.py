@@ -64,7 +64,7 @@ class Leasing:
 
     def take(self) -> Process:
         """Take the lease for this leg of the run. Raises `Locked`, and `NotSafe` when too few hosts answer."""
-        scope, run, now = self.scope, self.state.run, self._now()
+        scope, run, now = self.scope, self.state.run, self.state.leg
         self.tokens = {}
         self._holder = holder = f"{run.key}/{run.legs[now - 1][1] if now else run.key}"
         for turn in range(TURNS):
@@ -99,7 +99,7 @@ class Leasing:
         `traced`: the script checks the lease on its host. What does not run on a host is confirmed on one just before;
         the moment between the two remains.
         """
-        if self._leg != self._now():
+        if self._leg != self.state.leg:
             yield from self.take()
         if self._doubt:
             self._doubt = False
@@ -114,7 +114,7 @@ class Leasing:
     def regain(self, host: str, operation: str, *, expired: bool) -> Process:
         """A host has refused the number. Raises `Locked` unless it was merely over, or an earlier leg's."""
         self._regained[operation] += 1
-        ours = expired or self._leg != self._now()
+        ours = expired or self._leg != self.state.leg
         if not ours or self._regained[operation] > REGAINED:
             said = yield from self._round("look", [host])
             raise _locked(self.scope, Seen(host=host, said=said[host]) if host in said else None, taken=True)
@@ -129,11 +129,6 @@ class Leasing:
             yield from self._round("release", hosts)
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _now(self) -> int:
-        """The leg of the run that is going on: a resume is another one, and takes the lease anew."""
-        asked = self.state.scheduler.asked
-        return sum(begins <= asked for begins, _ in self.state.run.legs)
 
     def _note(self) -> Note:
         run = self.state.run

@@ -278,6 +278,17 @@ def test_what_may_be_done_twice_is_sent_once_more_when_its_fact_has_had_its_time
         assert "sent twice" in ran.error.what
 
 
+def test_what_may_be_done_twice_is_sent_once_more_in_each_resume(tmp_path: Path) -> None:
+    cloud = Cloud()
+    ran = cloud.go(tmp_path, FakeFault("lost-before", what="write", times=3), book="stop-again")
+    assert isinstance(ran.error, OutcomeUnknown)
+    again = cloud.local(tmp_path).resume(ran.run, approve=approval_of)
+    assert isinstance(again.error, OutcomeUnknown)
+    assert "sent 3 times" in again.error.what
+    assert cloud.local(tmp_path).resume(ran.run, approve=approval_of).exit == 0
+    assert cloud.stops == 1
+
+
 def test_what_may_be_done_twice_is_not_when_its_fact_holds(tmp_path: Path) -> None:
     cloud = Cloud()
     assert cloud.go(tmp_path, FakeFault("lost-after", what="write"), book="stop-again").exit == 0
