@@ -255,6 +255,13 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 return dag
         raise BadParameter(f"the inventory has no DAG `{name}`", next=(f"it has: {known}",))
 
+    @property
+    def credentials(self) -> frozenset[str]:
+        """Every reference to a credential; what is behind them is known to nobody here."""
+        found = {server.credential for server in self.servers} | {one.credential for one in self.balancers}
+        found |= {server.exchange.credential for server in self.servers if server.exchange is not None}
+        return frozenset(found - {""})
+
     def members(self, dag: Dag) -> tuple[Server, ...]:
         """The servers of a DAG's members, in the inventory's order."""
         return tuple(self.server(name) for name in dag.members)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import struct
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from starover.child_environment import for_keys
 from starover.errors import BadParameter, Mistake
 
 __all__ = ["NAMESPACE_HEAD", "check", "fingerprint", "sign"]
@@ -85,7 +85,7 @@ def _run(words: Sequence[str], data: bytes) -> bytes:
             capture_output=True,
             timeout=_SECONDS,
             check=False,
-            env={**os.environ, "LC_ALL": "C"},
+            env=for_keys(LC_ALL="C"),
         )
     except FileNotFoundError as error:
         raise Mistake("there is no ssh-keygen here", next=("install OpenSSH's client, 8.2 or newer",)) from error

@@ -13,6 +13,7 @@ import click
 from starover_cli.settings import STATE_FOLDER, Settings
 from starover_cli.views.error import error_text
 
+from starover.child_environment import hide
 from starover.errors import AuthFailed, BadInventory, StaroverError, Unreachable
 from starover_bot.rooms import Kept
 
@@ -59,6 +60,7 @@ def token(reference: str, option: str) -> str:
     """
     kind, _, name = reference.partition(":")
     if kind == "env" and name:
+        hide([name])
         if found := os.environ.get(name, "").strip():
             return found
         raise AuthFailed(

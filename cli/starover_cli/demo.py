@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess  # the demo types what a person would type
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from starover.child_environment import for_ourselves
 
 __all__ = ["PAGE", "STAROVER", "STORY", "Scene", "main"]
 
@@ -98,7 +99,7 @@ def _say(words: str) -> None:
 
 
 def _type(words: list[str], folder: Path) -> int:
-    return subprocess.run([*STAROVER, *words], cwd=folder, env=_environment(), check=False).returncode  # noqa: S603
+    return subprocess.run([*STAROVER, *words], cwd=folder, env=for_ourselves(), check=False).returncode  # noqa: S603
 
 
 def _filled(command: str, folder: Path, page: Path) -> list[str]:
@@ -106,15 +107,11 @@ def _filled(command: str, folder: Path, page: Path) -> list[str]:
     plan = ""
     if "{plan}" in command:
         asked = subprocess.run(  # noqa: S603 - our own command line, words of our own
-            [*STAROVER, "--format", "json", "plans"], cwd=folder, env=_environment(), capture_output=True, check=True
+            [*STAROVER, "--format", "json", "plans"], cwd=folder, env=for_ourselves(), capture_output=True, check=True
         )
         # The newest stands first, and the first that was made is the one that assess saved and two people agreed to.
         plan = [one["id"] for one in json.loads(asked.stdout) if one["runbook"] == "force-quorum"][-1]
     return [word.replace("{plan}", plan).replace("{page}", str(page)) for word in command.split()]
-
-
-def _environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("STAROVER_")}
 
 
 if __name__ == "__main__":

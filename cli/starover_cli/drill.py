@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess  # the drill types what a person would type
 import sys
@@ -14,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from starover.child_environment import for_ourselves
 from starover.errors import Mistake
 from starover_cli.lab_client import Lab
 from starover_cli.settings import LAB_FOLDER, STATE_FOLDER
@@ -92,7 +92,7 @@ class _Stage:
         return subprocess.run(  # noqa: S603 - our own command line, words of our own
             [*STAROVER, *words],
             cwd=self.folder,
-            env={key: value for key, value in os.environ.items() if not key.startswith("STAROVER_")},
+            env=for_ourselves(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 
+from starover.child_environment import inherited
 from starover.jobs import Mail, Program, Told
 
 __all__ = ["tell"]
@@ -50,7 +50,7 @@ def _program(one: Program, subject: str, body: str, code: int) -> None:
         [*one.command],
         input=body,
         encoding="utf-8",
-        env={**os.environ, "STAROVER_SUBJECT": subject, "STAROVER_EXIT": str(code)},
+        env=inherited(STAROVER_SUBJECT=subject, STAROVER_EXIT=str(code)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         timeout=SECONDS,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from starover.child_environment import inherited
 from starover.errors import BadParameter, Mistake, StaroverError
 from starover_cli.lab_client import FILE, Lab, LabGone
 
@@ -66,6 +67,7 @@ def start(topology: str, folder: Path, options: Sequence[str] = ()) -> tuple[sub
         process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own package
             [sys.executable, "-m", _PACKAGE, "up", topology, "--dir", str(folder), *options],
             stdin=subprocess.DEVNULL,
+            env=inherited(),
             stdout=log,
             stderr=subprocess.STDOUT,
             # Both make a child that survives us and our terminal, and keep Ctrl-C ours.

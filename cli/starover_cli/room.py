@@ -134,7 +134,10 @@ class Room:
 
     @cached_property
     def _inventory(self) -> tuple[Estate, Path]:
+        from starover.child_environment import hide, password_of
+
         estate, file = self.given or self.parts.estate(self.settings)
+        hide(password_of(one) for one in estate.credentials)
         return (estate.narrowed(self.settings.transport) if self.settings.transport else estate), file
 
     @property

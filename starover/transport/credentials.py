@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from starover.child_environment import hide, inherited, password_of
 from starover.errors import AuthFailed, BadInventory
 from starover.estate import TICKET
 
@@ -110,7 +111,8 @@ class Credentials:
         return ways[scheme](rest.strip())
 
     def _from_environment(self, name: str) -> Credential:
-        user, password = f"{name}_USER", f"{name}_PASSWORD"
+        user, password = f"{name}_USER", password_of(f"env:{name}")
+        hide([password])
         missing = [one for one in (user, password) if not self._environment.get(one)]
         if missing:
             raise AuthFailed(
@@ -128,7 +130,13 @@ class Credentials:
         program = words[0] if words else ""
         try:
             done = subprocess.run(  # noqa: S603 - the command is the inventory owner's own
-                words, cwd=self._folder, capture_output=True, timeout=_COMMAND_SECONDS, check=False, text=True
+                words,
+                cwd=self._folder,
+                env=inherited(),
+                capture_output=True,
+                timeout=_COMMAND_SECONDS,
+                check=False,
+                text=True,
             )
         except (OSError, ValueError, IndexError) as error:
             raise AuthFailed(f"the credential command `{program}` cannot be run: {error}") from None

@@ -255,6 +255,13 @@ def test_a_run_is_stopped_after_its_step_and_goes_on(
         go.set()
         desk.wait()
         assert "maintenance-start: stopped" in running.text
+        slack.press(CHRIS, running, "Resume")
+        slack.whisper(CHRIS, "operators may")
+        desk.wait()
+        (run,) = runs_of(lab)
+        refused = read_journal(lab.folder, run)[-1].body
+        assert isinstance(refused, journal.Declined)
+        assert refused.who == f"slack:{CHRIS}"
         slack.press(ANNA, running, "Resume")
         desk.wait()
         assert running.text.startswith("ok  maintenance-start: done")
