@@ -21,6 +21,7 @@ from starover.lease import dag_of
 from starover.plan import Plan
 from starover.step import Settle
 from starover.values import Plain
+from starover.windows import WindowText
 
 __all__ = [
     "JOB",
@@ -96,6 +97,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Scripts go to the workers of each host's Availability Zone (`run_worker(zones=...)`)."""
     heartbeat: float = HEARTBEAT
     """Seconds without a sign of life after which a worker is taken for dead, and what it had sent for unknown."""
+    confirmed: bool = False
+    """Nobody is asked, as in a job: what may be confirmed is confirmed by `who`, and what needs more is refused."""
+    window: WindowText = ""
+    """It begins within it only (else exit 75), where time is not simulated; empty: whenever a worker takes it."""
 
 
 def submission(
@@ -112,6 +117,8 @@ def submission(
     leased: bool = True,
     zoned: bool = False,
     heartbeat: float = HEARTBEAT,
+    confirmed: bool = False,
+    window: str = "",
 ) -> Submission:
     """A run of `plan`, or of a runbook that is planned first. Its parameters are bound here once, to see that they can.
 
@@ -155,6 +162,8 @@ def submission(
         leased=leased,
         zoned=zoned,
         heartbeat=heartbeat,
+        confirmed=confirmed,
+        window=window,
     )
 
 

@@ -61,6 +61,7 @@ from starover.errors import (
     Fault,
     Locked,
     NotApproved,
+    OutsideWindow,
     PlanIsStale,
     ReplyLost,
     StaroverError,
@@ -69,6 +70,7 @@ from starover.guard import FRESH, check_approval
 from starover.journal import Begun
 from starover.plan import Plan
 from starover.step import Risk
+from starover.windows import Window, open_until
 
 __all__ = ["StaroverJob", "StaroverRun"]
 
@@ -137,6 +139,11 @@ class StaroverRun:
                 words, certain=("nothing was sent",), next=("submit it anew, or upgrade the workers",)
             )
             return Ended(state="refused", exit=refused.exit, fault=Fault.of(refused))
+        if given.window and not given.estate.lab and not open_until([Window.parse(given.window)], workflow.now()):
+            shut = OutsideWindow(
+                f"{given.who} does not begin: its window is closed: {given.window}", certain=("nothing was sent",)
+            )
+            return Ended(state="refused", exit=shut.exit, fault=Fault.of(shut))
         try:
             bound_of(given)
         except StaroverError as error:
@@ -278,8 +285,12 @@ class StaroverRun:
 
     async def _approved(self, plan: Plan) -> Approval | Failed | None:
         """Whoever approves it, or why nobody does; None: the run is stopped."""
-        if self.given.approval is not None:
-            told = await self._ask("starover-hold", Holding(plan=plan, approval=self.given.approval), Told)
+        approval = self.given.approval
+        if approval is None and self.given.confirmed:
+            at = plan.made if self.given.estate.lab else workflow.now()
+            approval = Approval(by=self.given.who, digest=plan.id, how="confirmed", at=at, ticket=self.given.ticket)
+        if approval is not None:
+            told = await self._ask("starover-hold", Holding(plan=plan, approval=approval), Told)
             return told.answer if isinstance(told.answer, Approval | Failed) else None
         patience = timedelta(seconds=self.given.patience)
         if not self.given.estate.lab:  # its facts are too old then, whoever approves it
