@@ -64,10 +64,16 @@ class Composed:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The fencing token a write carries; a host that has seen a higher one refuses."""
+    """What a write carries of the lease; a host that does not keep exactly this refuses.
+
+    A higher number is somebody else's. None at all, or a lower one, is a host that has lost what it kept: nobody can
+    say there who had it since, so it is taken anew.
+    """
 
     dag: str
     token: int
+    holder: str
+    """As the host keeps it."""
 
 
 ReceiptState = Literal["ran", "ran-before", "in-progress", "absent", "refused"]
@@ -163,6 +169,7 @@ def write(
         opening=opening,
         lease=None if lease is None else f"{lease_stem(lease.dag)}.token",
         token=0 if lease is None else lease.token,
+        holder="" if lease is None else lease.holder,
         ttl=LEASE_TTL,
         begun=kept + "}",
         ended=kept + ',"result":',

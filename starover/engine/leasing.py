@@ -109,7 +109,7 @@ class Leasing:
             return None
         while server.name not in self.tokens:  # joining may find that it was over: then it is taken anew, without it
             yield from self._join(server.name)
-        return Lease(dag=self.scope.dag, token=self.tokens[server.name])
+        return Lease(dag=self.scope.dag, token=self.tokens[server.name], holder=self._holder)
 
     def regain(self, host: str, operation: str, *, expired: bool) -> Process:
         """A host has refused the number. Raises `Locked` unless it was merely over, or an earlier leg's."""

@@ -34,6 +34,20 @@ class Progress:
     stopped: threading.Event = field(default_factory=threading.Event)
     """The host has taken the order to end it."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _given_up: bool = False
+
+    def hand_over(self) -> bool:
+        """Whether it may still be sent, which it counts as from now on: nobody has been told that it was not."""
+        with self._lock:
+            self.sent = self.sent or not self._given_up
+            return not self._given_up
+
+    def give_up(self) -> bool:
+        """Nobody waits for it any more: it is not sent from now on. Whether it may have been sent before."""
+        with self._lock:
+            self._given_up = True
+            return self.sent
 
     def note(self, error: Exception, waited: float) -> None:
         """One try did not succeed."""
@@ -227,7 +241,7 @@ def _late(task: _Task) -> Answer:
     """The answer for a host whose thread does not come back in time (a name server that hangs, say)."""
     name = task.script.server.name
     error: StaroverError
-    if task.progress.sent:
+    if task.progress.give_up():
         error = TimedOut(
             f"{name} did not answer before the deadline",
             certain=("the script was sent once",),

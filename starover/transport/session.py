@@ -246,9 +246,10 @@ class Session:
                 pool.exchange_keys()
                 running.add_parameter(name, PSCredential(username=credential.user, password=credential.password))
                 self._exchange = True
+            if not progress.hand_over():
+                raise DeadlineOver
             stage = "command"
             self._pipelines += 1
-            progress.sent = True
             try:
                 running.begin_invoke()
             except Exception as error:

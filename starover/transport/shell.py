@@ -117,7 +117,9 @@ class ShellSession:
             *first, last = _pieces(text)
             for piece in first:
                 line.send_command_input(self._shell, command, piece)
-            stage, progress.sent = "receive", True  # with the last piece the script is whole, and may run
+            if deadline.over or not progress.hand_over():
+                raise DeadlineOver
+            stage = "receive"  # with the last piece the script is whole, and may run
             line.send_command_input(self._shell, command, last, end=True)
             said = self._wait(line, command, deadline, progress)
             with contextlib.suppress(Exception):

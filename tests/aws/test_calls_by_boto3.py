@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from aws_lab import AwsLab
+from botocore.exceptions import ClientError
 
 from starover.calls import Call
 from starover.errors import AuthFailed, ConnectFailed, ReplyLost, Throttled
 from starover.estate import Server
-from starover.transport.aws import AwsCalls, Clients
+from starover.transport.aws import AwsCalls, Clients, failure
 from starover.transport.calls import CallFailed
 
 EX1 = Server(name="EX1", fqdn="EX1.example.com", roles=("mailbox",), instance="i-0ex1")
@@ -71,6 +72,25 @@ def test_errors_by_what_is_known_after_them(lab: AwsLab, code: str, kind: type[E
     lab.do(lambda world: world.fault("aws_error", "stop_instances", code=code))
     with pytest.raises(kind):
         call("stop_instances", **STOP)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("ServiceUnavailable", 503, ReplyLost),
+        ("Unavailable", 503, ReplyLost),
+        ("502", 502, ReplyLost),
+        ("504", 504, ReplyLost),
+        ("RequestLimitExceeded", 503, Throttled),
+        ("InsufficientInstanceCapacity", 500, CallFailed),
+        ("IncorrectInstanceState", 400, CallFailed),
+    ],
+)
+def test_after_an_error_of_the_service_nobody_knows_what_was_done(
+    code: str, status: int, kind: type[Exception]
+) -> None:
+    said: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    assert isinstance(failure(ClientError(said, "StopInstances"), "ec2 stop_instances"), kind)
 
 
 def test_an_unknown_service_zone_or_key_is_found_before_anything_is_sent(

@@ -16,7 +16,7 @@ from core_site import Site
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from starover import BadParameter, Locked, Mistake, StaroverError
+from starover import BadParameter, Locked, Mistake, OutcomeUnknown, StaroverError
 from starover.audit import verify
 from starover.effects import Ok
 from starover.journal import Answered, Cut, Entry, Journal, Resumed, kept, read_journal, resolve, run_ids
@@ -223,14 +223,67 @@ def test_a_full_disk_ends_the_run_before_anything_is_sent(tmp_path: Path, monkey
         good(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StaroverError, match="No space left"):
+    with pytest.raises(StaroverError, match="No space left") as caught:
         site.local().apply(made, approve=approval_of)
     monkeypatch.undo()
     before = list(site.lamps.done)
     (run,) = [one for one in run_ids(tmp_path) if one.startswith(made.id)]
+    assert type(caught.value) is not OutcomeUnknown
     assert site.resume(run).exit == 0
     assert len(before) < 2
     assert site.lamps.done == ["on EX1/a", "on EX1/b"]
+
+
+def test_a_disk_that_is_full_while_a_step_is_under_way_leaves_that_step_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path)
+    made = site.plan("lamps-on", "EX1").plan
+    good = os.fsync
+
+    def full(handle: int) -> None:
+        if site.lamps.done:
+            raise OSError(28, "No space left on device")
+        good(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutcomeUnknown, match="No space left") as caught:
+        site.local().apply(made, approve=approval_of)
+    monkeypatch.undo()
+    assert caught.value.uncertain == ("step 1 on EX1: a off -> on",)
+    (run,) = [one for one in run_ids(tmp_path) if one.startswith(made.id)]
+    assert site.resume(run).exit == 0
+    assert site.lamps.done == ["on EX1/a", "on EX1/b"]
+
+
+def test_a_journal_that_could_not_be_written_takes_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Journal.create(tmp_path, "00000000") as journal:
+        journal.append(AT, answer(1))
+        monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StaroverError, match="No space left"):
+            journal.append(AT, answer(2))
+        monkeypatch.undo()
+        with pytest.raises(StaroverError, match="No space left"):  # what is on the disk is not what is known here
+            journal.append(AT, answer(3))
+    with Journal.open(tmp_path, journal.run) as again:
+        again.append(AT, answer(4))
+    assert [one.n for one in read_journal(tmp_path, journal.run)] == list(range(3))
+
+
+def test_what_cannot_be_locked_is_not_called_under_way_elsewhere(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    ran = site.run("lamps-on", "EX1")
+    lock = tmp_path / "index" / f"{ran.run}.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(Mistake, match="cannot be locked"):
+        Journal.open(tmp_path, ran.run)
+    (tmp_path / "runs").rename(tmp_path / "before")
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(Mistake, match="cannot be made"):
+        site.plan("lamps-on", "EX1")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

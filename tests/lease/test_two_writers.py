@@ -267,6 +267,26 @@ def test_a_lease_that_nobody_else_took_meanwhile_is_taken_anew(two: tuple[Laptop
     assert len(a.writes) == 4
 
 
+def test_a_host_that_has_lost_what_it_kept_grants_the_lease_anew_before_it_is_written_on(
+    two: tuple[Laptop, Laptop], lab: InnerLab
+) -> None:
+    a, _ = two
+    a.apply(a.plan("block-all"))
+    a.until_wrote(1)
+    folder = "C:\\ProgramData\\Starover\\lease"
+
+    def clear() -> None:
+        files = lab.world.server("EX3").files
+        for entry in files.children(folder):
+            files.remove(entry.path)
+
+    lab.do(lambda _: clear())
+    assert a.finish().exit == 0
+    assert len({one.operation for one in a.writes}) == 4
+    kept = lab.world.server("EX3").files.get(f"{folder}\\dag-DAG1.token")
+    assert kept is not None, "written on without asking"
+
+
 def test_a_run_taken_over_elsewhere_is_not_gone_on_with_by_the_sleeper(two: tuple[Laptop, Laptop]) -> None:
     a, b = two
     a.apply(a.plan("block-all"))

@@ -56,7 +56,9 @@ def output(payload: str, nonce: str = NONCE) -> str:
 SCRIPTS = {
     "reads": reads(EX1, [("a", THING), ("b", body()), ("c", THING)], NONCE),
     "windows only": reads(WITNESS, [("a", body())], NONCE),
-    "write": write(EX1, THING, OPERATION, NONCE, b'{"status":"Healthy"}', lease=Lease(dag="DAG1", token=7)),
+    "write": write(
+        EX1, THING, OPERATION, NONCE, b'{"status":"Healthy"}', lease=Lease(dag="DAG1", token=7, holder="RUN/LEG")
+    ),
     "write without lease": write(WITNESS, body(), OPERATION, NONCE),
     "probe": probe(EX1, [OPERATION, OPERATION.replace("1", "2")], NONCE),
 }

@@ -237,14 +237,27 @@ def test_a_write_that_is_still_under_way_is_not_begun_again(shell: Shell) -> Non
     assert facts(send(shell, reads(EX3, [("a", STATUS)], NONCE)), "a") == {"status": "Healthy", "comment": ""}
 
 
-@pytest.mark.parametrize(("kept", "state"), [("8", "refused"), ("7", "ran"), ("6", "ran"), ("12345678901", "refused")])
-def test_a_lower_lease_token_is_refused(shell: Shell, kept: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("kept", "why"),
+    [
+        ("8`nRUN/LEG", "lease-lost"),
+        ("7`nRUN/LEG", ""),
+        ("7`nRUN/OTHER", "lease-lost"),  # the host had lost what it kept, and has counted to 7 anew
+        ("6`nRUN/LEG", "lease-lost"),
+        ("7", "lease-lost"),
+        ("12345678901`nRUN/LEG", "lease-lost"),
+        ("", "lease-expired"),  # it has lost what it kept: to be taken anew
+    ],
+)
+def test_what_the_host_does_not_keep_so_is_refused(shell: Shell, kept: str, why: str) -> None:
     shell.run(f"New-Item -Path '{FOLDER}\\lease' -ItemType Directory -Force | Out-Null")
-    shell.run(f"New-Item -Path '{FOLDER}\\lease\\dag-DAG1.token' -ItemType File -Value '{kept}' | Out-Null")
-    got = send(shell, write(EX3, body("$x = 1\n"), OPERATION, NONCE, lease=Lease(dag="DAG1", token=7)))
-    assert got.receipts[OPERATION].state == state
-    if state == "refused":
-        assert error(got, OPERATION).fqid == "lease-lost"
+    if kept:
+        shell.run(f"New-Item -Path '{FOLDER}\\lease\\dag-DAG1.token' -ItemType File -Value \"{kept}\" | Out-Null")
+    lease = Lease(dag="DAG1", token=7, holder="RUN/LEG")
+    got = send(shell, write(EX3, body("$x = 1\n"), OPERATION, NONCE, lease=lease))
+    assert got.receipts[OPERATION].state == ("refused" if why else "ran")
+    if why:
+        assert error(got, OPERATION).fqid == why
         assert send(shell, probe(EX3, [OPERATION], NONCE)).receipts[OPERATION].state == "absent"
 
 

@@ -46,7 +46,9 @@ def test_a_whole_script_keeps_to_the_wrapper_s_subset(provider: str) -> None:
     for body in (bodies(name)[0] for name in TEMPLATES):
         parts = [("a", body), ("b", body)]
         two = envelope.reads(server, parts[:1] if body.single else parts, NONCE)
-        one = envelope.write(server, body, OPERATION, NONCE, b'{"a":1}', lease=envelope.Lease(dag="DAG1", token=1))
+        one = envelope.write(
+            server, body, OPERATION, NONCE, b'{"a":1}', lease=envelope.Lease(dag="DAG1", token=1, holder="RUN/LEG")
+        )
         assert check(two.text, "wrapper") == []
         assert check(one.text, "wrapper") == []
         assert len(one.text.encode()) < 32 * 1024, "what a road with a limit could not carry"

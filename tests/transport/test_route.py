@@ -101,6 +101,21 @@ def test_an_unanswered_write_is_not_tried_elsewhere_and_a_reading_is(error: Star
         assert bool(ssm.batches) is not mutates
 
 
+def test_a_carrier_that_fails_in_itself_leaves_nobody_waiting() -> None:
+    def breaks(given: Script) -> str:
+        if given.id == "2":
+            raise RuntimeError("a bug")
+        return "well"
+
+    transport = RoutedTransport({"psrp": Carrier("psrp", breaks)})
+    batch = [script("1", "psrp"), script("2", "psrp", mutates=True, host="EX2"), script("3", "psrp", host="EX3")]
+    answers = {answer.id: answer for answer in transport.run(batch)}
+    assert answers["1"].output == "well"
+    assert isinstance(answers["2"].error, ReplyLost)
+    assert "a bug" in answers["2"].error.what
+    assert isinstance(answers["3"].error, ReplyLost)
+
+
 def test_an_answer_of_powershell_is_an_answer() -> None:
     ssm = Carrier("ssm")
     made = RoutedTransport({"psrp": Carrier("psrp", lambda _: CmdletFailed("no", records=())), "ssm": ssm})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -10,11 +11,12 @@ from wire_lab import EstateLab
 
 from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, Unreachable
 from starover.estate import Road, Server
-from starover.transport import Answer, Script, shell
-from starover.transport.credentials import Credential
+from starover.transport import Answer, Script, fanout, shell
+from starover.transport.credentials import Credential, Credentials
 from starover.transport.fanout import Progress
 from starover.transport.line import Deadline
 from starover.transport.shell import ShellSession, decoded_errors
+from starover.transport.winrm import WinrmTransport
 
 
 class Operator:
@@ -58,6 +60,42 @@ def script(text: str, *, mutates: bool = False, **more: object) -> Script:
 
 def run(made: ShellSession, text: str, *, mutates: bool = False, **more: object) -> Answer:
     return made.run(script(text, mutates=mutates, **more), Deadline(20.0), Progress())
+
+
+class Slow:
+    """A line whose shell opens when nobody waits any more."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def run_command(self, *_: object) -> str:
+        return "command"
+
+    def send_command_input(self, _shell: str, _command: str, piece: str, end: bool = False) -> None:
+        del end
+        self.pieces.append(piece)
+
+
+def test_what_was_said_not_to_be_sent_is_not_sent_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, told, tried = Slow(), threading.Event(), threading.Event()
+
+    def ready(made: ShellSession, _deadline: Deadline) -> Slow:
+        told.wait(20)
+        made._shell = "shell"
+        made._leave = tried.set  # type: ignore[method-assign]
+        return line
+
+    monkeypatch.setattr(ShellSession, "_ready", ready)
+    monkeypatch.setattr(fanout, "GRACE_SECONDS", 0.0)
+    road = Road(kind="winrm", address="127.0.0.1", port=1)
+    server = Server(name="EX1", fqdn="EX1.example.com", roles=("mailbox",), roads=(road,))
+    transport = WinrmTransport(Credentials())
+    (answer,) = transport.run([Script(id="1", server=server, text="x", deadline=0.1, mutates=True)])
+    assert isinstance(answer.error, ConnectFailed)
+    assert "nothing was sent" in answer.error.certain
+    told.set()
+    assert tried.wait(20)
+    assert line.pieces == []
 
 
 @pytest.mark.wire

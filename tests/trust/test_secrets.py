@@ -251,6 +251,12 @@ def test_what_a_reference_gives_is_in_no_repr_and_known_to_whoever_masks(
     assert set(known.passwords()) == {PASSWORD}
 
 
+def test_every_word_of_an_error_record_is_masked() -> None:
+    words = {one: "S3cret!" for one in ErrorRecord.__struct_fields__ if one not in ("line", "hresult", "inner")}
+    record = ErrorRecord(**words, inner=("S3cret!",))  # type: ignore[arg-type] # a thrown text is its own id
+    assert "S3cret!" not in repr(Redactor(lambda: ["S3cret!"]).record(record))
+
+
 def test_every_form_is_masked_and_nothing_else() -> None:
     hidden = Redactor(lambda: [PASSWORD])
     for text in (spread(PASSWORD), "x" + spread(PASSWORD), "xy" + spread(PASSWORD)):
