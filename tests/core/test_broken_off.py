@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import pytest
 from core_hand import ESTATE, approval_of
 
 from starover import Blocked, Change, NotVerified, Query, Report, Risk, Server, Settle, Steps, runbook, step
 from starover.drivers.local import Local, Ran, Why
-from starover.testing import FakeContent, FakeTransport, ManualClock
+from starover.testing import FakeContent, FakeFault, FakeTransport, ManualClock
 
 
 class Kiln(Report):
@@ -70,12 +72,14 @@ class Site:
         self.heated += 1
         self.cracked = False
 
+    def __post_init__(self) -> None:
+        self.hosts = FakeTransport({"kiln/read.ps1.j2": self.read, "kiln/heat.ps1.j2": self.heat})
+
     def run(self, minutes: int = 60) -> Ran:
-        hosts = FakeTransport({"kiln/read.ps1.j2": self.read, "kiln/heat.ps1.j2": self.heat})
         local = Local(
             estate=ESTATE,
             content=FakeContent([kiln_heat]),
-            transport=hosts,
+            transport=self.hosts,
             clock=self.clock,
             folder=self.folder,
             why=Why(who="oncall-a"),
@@ -100,6 +104,23 @@ def test_it_is_not_done_more_often_than_the_kind_allows(tmp_path: Path) -> None:
     assert "cracked" in ran.error.what
     assert site.heated == 3
     assert (site.clock.now() - before).total_seconds() < 1800, "it did not wait for the limit"
+
+
+@pytest.mark.parametrize("what", ["read", "write"])
+def test_what_was_applied_is_not_called_unreachable_because_it_could_not_be_done_again(
+    tmp_path: Path, what: Literal["read", "write"]
+) -> None:
+    site = Site(tmp_path, cracks=1)
+
+    def cracks(host: str, wanted: int) -> dict[str, object]:
+        if (said := site.read(host, wanted))["cracked"]:
+            site.hosts.fail(FakeFault("unreachable", what=what, times=-1))
+        return said
+
+    site.hosts.templates = {**site.hosts.templates, "kiln/read.ps1.j2": cracks}
+    ran = site.run()
+    assert site.heated == 1
+    assert ([one.state for one in ran.steps], ran.exit, ran.changed) == (["not-verified"], 5, 1)
 
 
 def test_a_crack_that_was_there_before_does_not_stop_it(tmp_path: Path) -> None:

@@ -289,6 +289,15 @@ def test_what_may_be_done_twice_is_sent_once_more_in_each_resume(tmp_path: Path)
     assert cloud.stops == 1
 
 
+def test_what_may_be_done_twice_stays_unknown_when_it_cannot_be_sent_again(tmp_path: Path) -> None:
+    cloud = Cloud()
+    closed = FakeFault("unreachable", what="write", times=-1)
+    ran = cloud.go(tmp_path, FakeFault("lost-before", what="write"), closed, book="stop-again")
+    assert isinstance(ran.error, OutcomeUnknown)
+    assert "sent once" in ran.error.what
+    assert [one.state for one in ran.steps] == ["unknown"]
+
+
 def test_what_may_be_done_twice_is_not_when_its_fact_holds(tmp_path: Path) -> None:
     cloud = Cloud()
     assert cloud.go(tmp_path, FakeFault("lost-after", what="write"), book="stop-again").exit == 0
