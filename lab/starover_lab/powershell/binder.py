@@ -51,6 +51,7 @@ _COMMON = {
     name: Parameter.of(name, _COMMON_TYPES.get(name, "string"), aliases=[alias])
     for name, alias in (COMMON_ALIASES | RISK_ALIASES).items()
 }
+_COMMON_BY_NAME = {name.casefold(): one for one in _COMMON.values() for name in (one.name, *one.aliases)}
 
 
 def _error(spec: CommandSpec, error_id: str, message: str, target: Value = None) -> Terminated:
@@ -74,11 +75,13 @@ class _Binding:
         return parameter.sets.get(name) or parameter.sets.get(ALL_SETS)
 
     def possible(self, parameter: Parameter) -> bool:
-        return any(self.in_set(parameter, name) is not None for name in self.sets)
+        return ALL_SETS in parameter.sets or not self.sets.isdisjoint(parameter.sets)
 
     def narrow(self, parameter: Parameter) -> None:
         """Only sets with this parameter are left. Raises `Terminated` when there are none."""
-        left = frozenset(name for name in self.sets if self.in_set(parameter, name) is not None)
+        if ALL_SETS in parameter.sets:
+            return
+        left = self.sets.intersection(parameter.sets)
         if not left:
             raise _ambiguous_set(self.spec)
         self.sets = left
@@ -117,7 +120,7 @@ def bind(
         line=line,
         make_records=_Records(binding),
     )
-    call.set_name = _settle(binding, piped=any(_takes_pipeline(p) for p in spec.parameters))
+    call.set_name = _settle(binding, piped=spec.takes_pipeline)
     return call
 
 
@@ -129,6 +132,9 @@ def _find(spec: CommandSpec, name: str) -> Parameter | None:
     wanted = name.casefold()
     if wanted in spec.parameters_by_name:
         return spec.parameters_by_name[wanted]
+    common = _COMMON_BY_NAME.get(wanted)
+    if common is not None and common.name in spec.common_names():
+        return common
     candidates = [*spec.parameters, *(_COMMON[common] for common in spec.common_names())]
     found: list[Parameter] = []
     for parameter in candidates:
@@ -190,8 +196,7 @@ def _positional(binding: _Binding, arguments: list[Argument]) -> list[Argument]:
     """Bind arguments without names by position; what is left comes back in order."""
     spec = binding.spec
     waiting = [argument for argument in arguments if argument.name is None]
-    places = sorted({how.position for p in spec.parameters for how in p.sets.values() if how.position is not None})
-    for place in places:
+    for place in spec.places:
         if not waiting:
             break
         if _bind_at(binding, place, waiting[0].value, alone=len(arguments) == 1):
@@ -203,11 +208,7 @@ def _positional(binding: _Binding, arguments: list[Argument]) -> list[Argument]:
 def _bind_at(binding: _Binding, place: int, value: Value, *, alone: bool) -> bool:
     default = binding.spec.default_set
     first = frozenset({default}) & binding.sets
-    there = [
-        parameter
-        for parameter in binding.spec.parameters
-        if parameter.name not in binding.bound and any(how.position == place for how in parameter.sets.values())
-    ]
+    there = [parameter for parameter in binding.spec.places[place] if parameter.name not in binding.bound]
     for sets, converts in ((first, False), (binding.sets, False), (first, True), (binding.sets, True)):
         for parameter in there:
             at = [how for name in sets if (how := binding.in_set(parameter, name)) is not None]
@@ -253,10 +254,6 @@ def _remaining(binding: _Binding, arguments: list[Argument]) -> None:
 
 
 # -- sets
-
-
-def _takes_pipeline(parameter: Parameter) -> bool:
-    return any(how.by_value or how.by_property for how in parameter.sets.values())
 
 
 def _missing(binding: _Binding, name: str, bound: Mapping[str, Value], *, piped: bool) -> list[str]:
@@ -317,7 +314,7 @@ class _Records:
         open_parameters = [
             parameter
             for parameter in binding.spec.parameters
-            if parameter.name not in binding.bound and _takes_pipeline(parameter) and binding.possible(parameter)
+            if parameter.name not in binding.bound and parameter.takes_pipeline and binding.possible(parameter)
         ]
         for item in call.input:
             made = self._bind_object(call, open_parameters, item)

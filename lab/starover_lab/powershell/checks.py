@@ -29,9 +29,15 @@ _AUTOMATIC: dict[str, tuple[str, ...]] = {
 }
 
 
+_LOOKED_AT: frozenset[type[nodes.Node]] = frozenset(
+    {nodes.Variable, nodes.Assignment, nodes.Increment, nodes.HashLiteral, nodes.Convert, nodes.Try, nodes.Flow}
+    | {nodes.ParamBlock, nodes.Parameter, nodes.Attribute, nodes.Attributed, nodes.DataSection}
+)
+
+
 def check(script: nodes.Script, error: _Error) -> None:
     """Raise the first error of the checks that PowerShell makes once a script is parsed, in the order of the text."""
-    for node, parents in nodes.walk_with_parents(script):
+    for node, parents in nodes.walk_with_parents(script, _LOOKED_AT):
         found = _first_error(node, parents)
         if found is not None:
             raise error(*found)
@@ -39,12 +45,12 @@ def check(script: nodes.Script, error: _Error) -> None:
 
 def _first_error(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> tuple[str, int] | None:
     match node:
+        case nodes.Variable():
+            return _splatted(node, parents) if node.splatted else None
         case nodes.Assignment():
             return _wrong_target(node.target, "InvalidLeftHandSide", simple=node.operator == "=")
         case nodes.Increment():
             return _wrong_target(node.operand, "OperatorRequiresVariableOrProperty", simple=False)
-        case nodes.Variable(splatted=True):
-            return _splatted(node, parents)
         case nodes.ParamBlock():
             return _duplicate_parameter(node)
         case nodes.Parameter() if "ordered" in (one.lower() for one in node.types):

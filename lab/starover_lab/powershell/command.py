@@ -61,6 +61,7 @@ COMMON_ALIASES: dict[str, str] = {
 
 RISK_ALIASES: dict[str, str] = {"WhatIf": "wi", "Confirm": "cf"}
 """What SupportsShouldProcess adds."""
+_COMMON_AND_RISK = COMMON_ALIASES | RISK_ALIASES
 
 Validation: TypeAlias = Callable[[Value], str | None]
 """Looks at a bound (already converted) value; answers None, or the sentence that says what is wrong with it."""
@@ -100,7 +101,12 @@ class Parameter:
     transform: Callable[[Value], Value] | None = None
     """Converts instead of a cast to `type`; raises `Terminated`, whose message becomes part of the binder's error."""
 
-    @property
+    @cached_property
+    def takes_pipeline(self) -> bool:
+        """Whether a pipeline object may be bound to it, in any set."""
+        return any(how.by_value or how.by_property for how in self.sets.values())
+
+    @cached_property
     def is_switch(self) -> bool:
         """Whether it takes no argument."""
         return self.type.casefold() in {
@@ -362,11 +368,25 @@ class CommandSpec:
                 found.setdefault(name.casefold(), parameter)
         return found
 
+    @cached_property
+    def places(self) -> Mapping[int, tuple[Parameter, ...]]:
+        """Its parameters by position, the first position first."""
+        found: dict[int, list[Parameter]] = {}
+        for parameter in self.parameters:
+            for place in {how.position for how in parameter.sets.values() if how.position is not None}:
+                found.setdefault(place, []).append(parameter)
+        return {place: tuple(found[place]) for place in sorted(found)}
+
+    @cached_property
+    def takes_pipeline(self) -> bool:
+        """Whether any of its parameters takes pipeline objects."""
+        return any(parameter.takes_pipeline for parameter in self.parameters)
+
     def common_names(self) -> dict[str, str]:
         """The common parameters this command has, with their aliases."""
         if not self.cmdlet_binding:
             return {}
-        return COMMON_ALIASES | RISK_ALIASES if self.should_process else COMMON_ALIASES
+        return _COMMON_AND_RISK if self.should_process else COMMON_ALIASES
 
 
 class CommandTable:
@@ -398,4 +418,6 @@ class CommandTable:
 
     def copy(self) -> CommandTable:
         """A table of its own for a session or scope that defines more."""
-        return CommandTable(self._commands.values())
+        made = CommandTable()
+        made._commands = self._commands.copy()
+        return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from starover_lab.powershell import nodes
@@ -81,8 +82,7 @@ class Context:
 
     def position(self, line: int) -> InvocationInfo:
         """Where a line of this script is."""
-        text = "" if self.script is None else self.script.source
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = _lines("" if self.script is None else self.script.source)
         return InvocationInfo(line_number=line, line=lines[line - 1] if 0 < line <= len(lines) else "")
 
     def stack_trace(self) -> str:
@@ -93,6 +93,11 @@ class Context:
             rows.append(f"at {at.function or '<ScriptBlock>'}, <No file>: line {at.line}")
             at = at.caller
         return "\n".join(rows)
+
+
+@lru_cache(maxsize=64)
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def collected(items: Sequence[Value]) -> Value:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from starover_lab.powershell.values import Value
 
@@ -465,7 +466,8 @@ class Using(Statement):
 
 
 _fields: dict[type[Node], tuple[str, ...]] = {}
-# By a node's class: asking a dataclass is slow, and every script is walked.
+# By a node's class, those that may hold nodes: asking a dataclass is slow, and every script is walked.
+_WORD = re.compile(r"\w+")
 
 
 def children(node: Node) -> list[Node]:
@@ -473,8 +475,7 @@ def children(node: Node) -> list[Node]:
     found: list[Node] = []
     names = _fields.get(type(node))
     if names is None:
-        placed = {one.name for one in fields(Node)}
-        names = _fields[type(node)] = tuple(one.name for one in fields(node) if one.name not in placed)
+        names = _fields[type(node)] = tuple(one.name for one in fields(node) if _may_hold_nodes(str(one.type)))
     for name in names:
         value = getattr(node, name)
         if isinstance(value, Node):
@@ -486,19 +487,45 @@ def children(node: Node) -> list[Node]:
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and all nodes below it, in the order in which they were written."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
-
-
-def walk_with_parents(node: Node) -> Iterator[tuple[Node, tuple[Node, ...]]]:
-    """As `walk`, each with the nodes above it, the outermost first."""
-    waiting: list[tuple[Node, tuple[Node, ...]]] = [(node, ())]
+    waiting = [node]
     while waiting:
-        here, parents = waiting.pop()
-        yield here, parents
-        inner = (*parents, here)
-        waiting.extend((child, inner) for child in reversed(children(here)))
+        here = waiting.pop()
+        yield here
+        below = children(here)
+        below.reverse()
+        waiting += below
+
+
+_Above: TypeAlias = "tuple[Node, _Above] | None"
+"""A node's parent, and what is above that."""
+
+
+def walk_with_parents(node: Node, kinds: frozenset[type[Node]]) -> Iterator[tuple[Node, tuple[Node, ...]]]:
+    """As `walk`, those of some kinds only, each with the nodes above it, the outermost first."""
+    waiting: list[tuple[Node, _Above]] = [(node, None)]
+    while waiting:
+        here, above = waiting.pop()
+        if type(here) in kinds:
+            yield here, _parents(above)
+        if below := children(here):
+            inner = (here, above)
+            below.reverse()
+            waiting += [(child, inner) for child in below]
+
+
+def _parents(above: _Above) -> tuple[Node, ...]:
+    found: list[Node] = []
+    while above is not None:
+        parent, above = above
+        found.append(parent)
+    found.reverse()
+    return tuple(found)
+
+
+def _may_hold_nodes(annotation: str) -> bool:
+    """Whether a field declared so is, or has in it, a node."""
+    kinds = (globals().get(word) for word in _WORD.findall(annotation))
+    return any(isinstance(kind, type) and issubclass(kind, Node) for kind in kinds)
 
 
 def _gather(values: tuple[object, ...], found: list[Node]) -> None:

@@ -5,9 +5,6 @@ The grammar is Windows PowerShell 5.1's, with its error ids; the first error end
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
 from starover_lab.powershell import nodes
 from starover_lab.powershell.tokens import Mode, ParseError, Token, Tokenizer
 
@@ -77,20 +74,13 @@ class Rules:
             self.resync(self.ungot.start)
         self.scan.mode = mode
 
-    @contextmanager
-    def mode(self, mode: Mode) -> Generator[None]:
+    def mode(self, mode: Mode) -> _InMode:
         """Scan in a mode for a while."""
-        old = self.scan.mode
-        self.set_mode(mode)
-        yield
-        self.set_mode(old)
+        return _InMode(self, mode)
 
-    @contextmanager
-    def commas(self, *, separate: bool) -> Generator[None]:
+    def commas(self, *, separate: bool) -> _WithCommas:
         """Take commas for separators, or for the array operator, for a while."""
-        old, self.no_comma = self.no_comma, separate
-        yield
-        self.no_comma = old
+        return _WithCommas(self, separate)
 
     def skip_newlines(self) -> None:
         """Over new lines; not when another token was looked at already."""
@@ -171,3 +161,36 @@ class Rules:
     def attributes(self, *, in_expression: bool) -> list[nodes.Attribute | nodes.TypeExpression]:
         """All attributes and types that follow each other."""
         raise NotImplementedError
+
+
+class _InMode:
+    """A mode for a while. An error that leaves it ends parsing, so nothing is put back then."""
+
+    __slots__ = ("_mode", "_old", "_rules")
+
+    def __init__(self, rules: Rules, mode: Mode) -> None:
+        self._rules, self._mode = rules, mode
+
+    def __enter__(self) -> None:
+        self._old: Mode = self._rules.scan.mode
+        self._rules.set_mode(self._mode)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._rules.set_mode(self._old)
+
+
+class _WithCommas:
+    """A meaning of commas for a while."""
+
+    __slots__ = ("_old", "_rules", "_separate")
+
+    def __init__(self, rules: Rules, separate: bool) -> None:
+        self._rules, self._separate = rules, separate
+
+    def __enter__(self) -> None:
+        self._old, self._rules.no_comma = self._rules.no_comma, self._separate
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self._rules.no_comma = self._old

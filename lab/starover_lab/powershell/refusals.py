@@ -10,10 +10,16 @@ from starover_lab.powershell.errors import Unsupported
 __all__ = ["refuse"]
 
 
+_LOOKED_AT: frozenset[type[nodes.Node]] = frozenset(
+    {nodes.Constant, nodes.Variable, nodes.Convert, nodes.Redirection, nodes.ForEach, nodes.Script, nodes.Switch}
+    | {nodes.Function, nodes.Trap, nodes.DataSection}
+)
+
+
 @lru_cache(maxsize=256)
 def refuse(script: nodes.Script) -> None:
     """Raise `Unsupported` for the first construct that is refused whatever the values are."""
-    for node, parents in nodes.walk_with_parents(script):
+    for node, parents in nodes.walk_with_parents(script, _LOOKED_AT):
         reason = _reason(node, parents)
         if reason is not None:
             raise Unsupported(reason, node.line)
@@ -21,6 +27,8 @@ def refuse(script: nodes.Script) -> None:
 
 def _reason(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> str | None:
     match node:
+        case nodes.Constant():
+            return "--%" if node.bare and node.text == "--%" else None
         case nodes.Trap():
             return "trap"
         case nodes.DataSection():
@@ -46,8 +54,6 @@ def _reason(node: nodes.Node, parents: tuple[nodes.Node, ...]) -> str | None:
         case nodes.Redirection(to=None, target=target):
             is_null = isinstance(target, nodes.Variable) and target.name.casefold() == "null"
             return None if is_null else "redirection to a file"
-        case nodes.Constant(bare=True, text="--%"):
-            return "--%"
         case nodes.ForEach(values=values):
             return _changes_what_it_walks(node, values)
         case _:

@@ -7,14 +7,26 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
-from starover_lab.powershell.chars import is_blank, is_double_quote, is_single_quote, is_variable_start, is_white
+from starover_lab.powershell.chars import (
+    SINGLE_QUOTES,
+    is_blank,
+    is_double_quote,
+    is_single_quote,
+    is_variable_start,
+    is_white,
+)
 from starover_lab.powershell.values import Unsupported, Value
 
-__all__ = ["Mode", "ParseError", "Part", "Scanner", "Token"]
+__all__ = ["Mode", "ParseError", "Part", "Scanner", "Token", "run_end"]
 
 Mode = Literal["command", "expression", "typename"]
 
 _NEW_LINE = re.compile(r"\r\n|\r|\n")
+# What most scripts are made of is taken at once, the rest character by character: scripts are scanned by the thousand.
+_BLANKS = re.compile(r"[ \t\v\f]*")
+_COMMENT = re.compile(r"[^\r\n]*")
+_UNTIL_SINGLE_QUOTE = re.compile(f"[^{SINGLE_QUOTES}]*")
+_PLAIN_IN_DOUBLE_QUOTES = re.compile(r"[ !#%-_a-~]+")
 _ESCAPES = {"0": "\0", "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -50,6 +62,12 @@ class Token:
     """Of a redirection: from, to (None: a file), append."""
     colon: bool = False
     """A parameter with its colon: `-Name:`."""
+
+
+def run_end(run: re.Pattern[str], text: str, position: int) -> int:
+    """Where what the pattern takes from a position on ends; there, when it takes nothing."""
+    found = run.match(text, position)
+    return position if found is None else found.end()
 
 
 class Scanner:
@@ -93,6 +111,7 @@ class Scanner:
         return self.text[at] if at < self.length else "\0"
 
     def _skip_blanks(self) -> None:
+        self.pos = run_end(_BLANKS, self.text, self.pos)
         while self.pos < self.length and is_blank(self.text[self.pos]):
             self.pos += 1
 
@@ -101,8 +120,7 @@ class Scanner:
         self.pos += 2 if self.text.startswith("\r\n", self.pos) else 1
 
     def _line_comment(self) -> None:
-        while self.pos < self.length and self.text[self.pos] not in "\r\n":
-            self.pos += 1
+        self.pos = run_end(_COMMENT, self.text, self.pos)
 
     def _block_comment(self) -> None:
         end = self.text.find("#>", self.pos + 2)
@@ -148,10 +166,8 @@ class Scanner:
         text, n, at = self.text, self.length, self.pos
         pieces: list[str] = []
         begin = at
-        while at < n:
-            if not is_single_quote(text[at]):
-                at += 1
-            elif at + 1 < n and is_single_quote(text[at + 1]):
+        while (at := run_end(_UNTIL_SINGLE_QUOTE, text, at)) < n:
+            if at + 1 < n and is_single_quote(text[at + 1]):
                 # Of two quotes in a row the second one survives, whichever characters they are.
                 pieces.append(text[begin:at])
                 begin = at + 1
@@ -166,6 +182,10 @@ class Scanner:
         """Append the parts of a double-quoted string; the position is behind the opening quote."""
         opened = self.pos - 1
         while self.pos < self.length:
+            if (plain := _PLAIN_IN_DOUBLE_QUOTES.match(self.text, self.pos)) is not None:
+                parts.append(plain[0])
+                self.pos = plain.end()
+                continue
             c = self.text[self.pos]
             self.pos += 1
             if is_double_quote(c):

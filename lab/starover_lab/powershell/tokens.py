@@ -6,6 +6,8 @@ measured against a real engine (tests/data/parse.jsonl, quoting.jsonl). The firs
 
 from __future__ import annotations
 
+import re
+
 from starover_lab.powershell.chars import (
     ends_number,
     ends_token,
@@ -21,7 +23,7 @@ from starover_lab.powershell.chars import (
     is_white,
 )
 from starover_lab.powershell.numerals import NUMBER, number_value
-from starover_lab.powershell.scanner import Mode, ParseError, Part, Scanner, Token
+from starover_lab.powershell.scanner import Mode, ParseError, Part, Scanner, Token, run_end
 
 __all__ = ["KEYWORDS", "Mode", "ParseError", "Part", "Token", "Tokenizer", "single_literal"]
 
@@ -37,14 +39,18 @@ KEYWORDS = frozenset(
         " using var while workflow"
     )
 )
-_CASED = _words("eq ne ge gt lt le like notlike match notmatch replace contains notcontains in notin split")
-_PLAIN = _words("bnot not isnot is as f and band or bor xor bxor join shl shr")
+_CASED_WORDS = _words("eq ne ge gt lt le like notlike match notmatch replace contains notcontains in notin split")
+_PLAIN_WORDS = _words("bnot not isnot is as f and band or bor xor bxor join shl shr")
 OPERATORS: dict[str, str] = {
-    prefix + name: "-" + ("c" if prefix == "c" else "") + name for name in _CASED for prefix in ("", "i", "c")
-} | {name: "-" + name for name in _PLAIN}
+    prefix + name: "-" + ("c" if prefix == "c" else "") + name for name in _CASED_WORDS for prefix in ("", "i", "c")
+} | {name: "-" + name for name in _PLAIN_WORDS}
 """Operators by their text without the dash, to the kind of their token; the `i` forms are the plain ones."""
 
 _PUNCTUATION = frozenset("(){}];,")
+# Runs of what stands in most words; what else may stand in them is looked at character by character.
+_NAME = re.compile("[A-Za-z0-9_]*")
+_LETTERS = re.compile("[A-Za-z]*")
+_PLAIN = re.compile(r"[!#%*+\-./0-9:<=>?@A-Z\[\\\]^_a-z~]+")
 
 
 class Tokenizer(Scanner):
@@ -76,6 +82,10 @@ class Tokenizer(Scanner):
                 return self._scan(c, start)
 
     def _scan(self, c: str, start: int) -> Token:
+        if c in _PUNCTUATION:
+            return self._token(c, start)
+        if is_identifier_start(c):
+            return self._identifier(start)
         if c in "\r\n":
             self.pos = start
             self._skip_newline()
@@ -87,12 +97,8 @@ class Tokenizer(Scanner):
             parts: list[Part] = []
             self._double_quoted(parts)
             return self._string_token("StringExpandable", start, parts)
-        if is_identifier_start(c):
-            return self._identifier(start)
         if c.isascii() and c.isdigit():
             return self._redirection_or_number(start)
-        if c in _PUNCTUATION:
-            return self._token(c, start)
         if c == "$":
             if self.peek() == "(":
                 self.pos += 1
@@ -181,6 +187,7 @@ class Tokenizer(Scanner):
     def _parameter(self, start: int) -> Token:
         command = self.mode == "command"
         colon = False
+        self.pos = run_end(_LETTERS, self.text, self.pos)
         while self.pos < self.length:
             c = self.text[self.pos]
             if is_blank(c) or c in "{}();,|&.[\r\n\0":
@@ -275,6 +282,7 @@ class Tokenizer(Scanner):
         return token
 
     def _identifier(self, start: int) -> Token:
+        self.pos = run_end(_NAME, self.text, self.pos)
         while self.pos < self.length and is_identifier_follow(self.text[self.pos]):
             self.pos += 1
         if self.mode == "typename":
@@ -300,6 +308,10 @@ class Tokenizer(Scanner):
             self.pos = start + 1
             parts = [self._escape()]
         while self.pos < self.length and not ends_token(c := self.text[self.pos]):
+            if (plain := _PLAIN.match(self.text, self.pos)) is not None:
+                parts.append(plain[0])
+                self.pos = plain.end()
+                continue
             self.pos += 1
             if c == "`" and self.peek() != "\0":
                 c = self._escape()
@@ -323,6 +335,7 @@ class Tokenizer(Scanner):
             return self._generic(start)
         self.pos += 1
         if c not in "$?^":
+            self.pos = run_end(_NAME, self.text, self.pos)
             while self.pos < self.length:
                 c = self.text[self.pos]
                 if c == ":" and self.peek(1) == ":":
