@@ -205,6 +205,13 @@ class AuditCopies(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """Of the object lock; GOVERNANCE lets who has the right shorten it."""
 
 
+class RunCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How SSM's Run Command is called in this account."""
+
+    calls_per_second: Annotated[float, msgspec.Meta(gt=0, le=100)] = 5.0
+    """Of each of its operations, at most; while AWS throttles it is fewer. AWS names no number (facts/ssm.md d)."""
+
+
 class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole inventory."""
 
@@ -221,6 +228,7 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     client_names: tuple[ClientName, ...] = ()
     balancers: tuple[Balancer, ...] = ()
     audit: AuditCopies = AuditCopies()
+    run_command: RunCommand = RunCommand()
 
     def server(self, name: str) -> Server:
         """The server of that name, short or full, in any case. Raises `BadParameter` with the names there are."""

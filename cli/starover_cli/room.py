@@ -62,7 +62,7 @@ class Parts:
         carriers: Mapping[str, Transport] = {
             "psrp": PsrpTransport(credentials),
             "winrm": WinrmTransport(credentials),
-            "ssm": SsmTransport(clients, clock),
+            "ssm": SsmTransport(clients, clock, per_second=estate.run_command.calls_per_second),
         }
         return self.with_calls(RoutedTransport(carriers, clock), estate, file, clients, credentials)
 

@@ -6,74 +6,47 @@ machine's; a pause before anything has been sent goes by real time.
 
 from __future__ import annotations
 
-import math
-import re
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from queue import SimpleQueue
 from typing import cast
 
 from starover.clock import Clock
-from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, ReplyLost, StaroverError, Throttled, TimedOut
-from starover.transport import Answer, Attempt, Script
+from starover.errors import ConnectFailed, Throttled
+from starover.transport import Answer, Script
 from starover.transport.aws import Clients, failure, method
-from starover.transport.calls import CallFailed
-from starover.transport.rate import Rate
+from starover.transport.rate import PER_SECOND, Rate
 from starover.transport.ssm_agents import Agents
-from starover.transport.ssm_answers import (
-    Invocation,
-    code_of,
-    comment_of,
-    error_of,
-    is_over,
-    needs_more,
-    pauses,
-    said,
-)
-from starover.transport.ssm_script import Sending, framed, grouped, road_of, unfit, unpacked
+from starover.transport.ssm_counts import Counts
+from starover.transport.ssm_errand import Errand
+from starover.transport.ssm_script import grouped, unfit
 
 __all__ = ["SsmTransport"]
 
-DOCUMENT = "AWS-RunPowerShellScript"
-LEAST_DELIVERY, MOST_DELIVERY = 30, 60
-"""`TimeoutSeconds`: what has not begun by then never begins."""
-LEAST_EXECUTION, MOST_EXECUTION = 5, 172_800
-"""`executionTimeout`: anything else silently becomes an hour."""
-PATIENCE = 12.0
-"""Seconds after which a reading that no agent has begun goes by another road, where there is one."""
-SEND_TRIES = 3
-"""Of a sending that AWS throttles."""
-SEND_PAUSE = 0.5
-"""Seconds of real time before the second one; twice as long each time."""
-LOOKS = 3
-"""How often a sending without an answer is looked for: a command is not seen everywhere at once."""
-LOOK_PAUSE = 1.0
-SKEW = timedelta(minutes=5)
-"""By how much this machine's clock may be ahead of AWS's."""
 CALL_SECONDS = 20.0
 ASK_SECONDS = 5.0
 """For an answer that only spares a wait."""
-POLL_TRIES = 3
-"""Of one look: the next one follows anyway, and a road that is dead has to be left soon."""
-BLIND = 3
-"""Looks in a row at which AWS could not be reached: what runs is lost sight of, where another road can tell of it."""
-_INSTANCE = re.compile(r"m?i-[0-9A-Za-z]+")
-_NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "OptInRequired")
 
 
 class SsmTransport:
     """Runs scripts by Run Command. Safe to call from several threads."""
 
-    def __init__(self, clients: Clients, clock: Callable[[], Clock], rate: Rate | None = None) -> None:
-        """Contacts nobody yet. `clock` gives the time that the hosts have."""
+    def __init__(
+        self,
+        clients: Clients,
+        clock: Callable[[], Clock],
+        rate: Rate | None = None,
+        *,
+        per_second: float = PER_SECOND,
+    ) -> None:
+        """Contacts nobody yet. `clock` gives the time that the hosts have; `per_second`: calls of each operation."""
         self.clients = clients
         self.clock = clock
-        self.rate = rate or Rate(simulated=lambda: clock().now().timestamp())
+        self.rate = rate or Rate(per_second, simulated=lambda: clock().now().timestamp())
         self.agents = Agents(self._describe, lambda: clock().now())
-        self._errands: list[_Errand] = []
+        self.counts = Counts(self._commands, lambda: clock().now())
+        self._errands: list[Errand] = []
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
         """As `transport.Transport.run`: equal scripts go as one command, and each instance is judged by itself."""
@@ -89,7 +62,7 @@ class SsmTransport:
             else:
                 able.append(script)
         for number, sending in enumerate(grouped(able)):
-            errand = _Errand(self, sending, came.put)
+            errand = Errand(self, sending, came.put)
             self._errands = [*(one for one in self._errands if one.open), errand]
             threading.Thread(target=errand.run, name=f"ssm-{number}", daemon=True).start()
         for _ in able:
@@ -99,6 +72,10 @@ class SsmTransport:
         """As `transport.Ending.stop`: Run Command is asked to cancel; its agents end a script when they hear of it."""
         del seconds
         return {id_: words for errand in self._errands for id_, words in errand.end(ids).items()}
+
+    def under_way(self) -> list[datetime]:
+        """When each command was sent that AWS has and that is not over."""
+        return [one.started for one in list(self._errands) if one.command and one.open]
 
     def secrets(self) -> Sequence[str]:
         """None: it carries no password."""
@@ -115,337 +92,34 @@ class SsmTransport:
         service: str = "ssm",
         tries: int = 8,
         seconds: float = CALL_SECONDS,
+        paced: bool = True,
     ) -> Mapping[str, object]:
-        """One call of AWS's, at the rate of its operation. Raises the library's errors, and `CallFailed`."""
-        if service == "ssm":
+        """One call of AWS's, at the rate of its operation. Raises the library's errors, and `CallFailed`.
+
+        `paced` False: its turn was waited for already.
+        """
+        if service == "ssm" and paced:
             self.rate.take(operation)
         try:
             client = self.clients.of(service, seconds=seconds, reads=tries > 1, tries=tries)
-            return method(client, operation)(**parameters)
+            reply = method(client, operation)(**parameters)
         except Exception as error:
-            raise failure(error, f"{service} {operation}") from error
+            found = failure(error, f"{service} {operation}")
+            if service == "ssm" and isinstance(found, Throttled):
+                self.rate.slower(operation)
+            raise found from error
+        if service == "ssm" and _tried_again(reply):
+            self.rate.slower(operation)
+        return reply
+
+    def _commands(self, **parameters: object) -> Mapping[str, object]:
+        return self.call("list_commands", parameters, tries=1, seconds=ASK_SECONDS)
 
     def _describe(self, **parameters: object) -> Mapping[str, object]:
         return self.call("describe_instance_information", parameters, tries=1, seconds=ASK_SECONDS)
 
 
-@dataclass
-class _Errand:
-    """One sending on its way, in a thread of its own."""
-
-    road: SsmTransport
-    sending: Sending
-    put: Callable[[Answer], None]
-    command: str = ""
-    """Its id, once AWS has taken it."""
-    open: dict[str, Script] = field(default_factory=dict[str, Script])
-    """Those without an answer, by instance."""
-    last: dict[str, Invocation] = field(default_factory=dict[str, Invocation])
-    """What was last seen of each."""
-    tried: list[Attempt] = field(default_factory=list[Attempt])
-    began: float = field(default_factory=time.monotonic)
-    blind: int = 0
-    """Looks in a row at which AWS could not be reached."""
-
-    def __post_init__(self) -> None:
-        self.open = {script.server.instance: script for script in self.sending.scripts}
-        self.clock = self.road.clock()
-        first = self.sending.scripts[0]
-        self.mutates = first.mutates
-        self.comment = comment_of(first)
-        self.deadline = max(script.deadline for script in self.sending.scripts)
-        self.elsewhere = all(script.elsewhere for script in self.sending.scripts)
-
-    def run(self) -> None:
-        """To the last answer. Never raises."""
-        try:
-            started = self.clock.now()
-            self._leave_out_the_silent()
-            if self.open and self._send(started):
-                self._watch(started)
-        except Exception as error:
-            sent = f"; command {self.command}" if self.command else ""
-            found = failure(error, "Run Command")
-            if not isinstance(found, StaroverError) or (self.command and not isinstance(found, OutcomeUnknown)):
-                found = TimedOut(
-                    f"Run Command was lost sight of: {type(error).__name__}: {error}{sent}",
-                    certain=("the script was sent at most once",),
-                    uncertain=("whether it was run",),
-                )
-            self._fail(self.open, found)
-
-    # -- sending -------------------------------------------------------------------------------------------------
-
-    def _leave_out_the_silent(self) -> None:
-        for instance, why in self.road.agents.silent(self.open).items():
-            self._fail([instance], ConnectFailed(why, certain=("nothing was sent",)))
-
-    def _send(self, started: datetime) -> bool:
-        """Hand it over once; whether AWS has it. What cannot be sent has its answer then."""
-        throttled, unanswered = 0, 0
-        while self.open:
-            try:
-                reply = self.road.call("send_command", self._parameters(), tries=1)
-            except CallFailed as refused:
-                if not self._refused(refused):
-                    return False
-            except Throttled as error:
-                throttled += 1
-                if self.elsewhere or throttled >= SEND_TRIES:
-                    self._fail(self.open, error)
-                    return False
-                self._note(error, sent=False, pause=SEND_PAUSE * 2 ** (throttled - 1))
-            except OutcomeUnknown as error:
-                self._note(error, sent=True, pause=0.0)
-                self.command = self._find(started)
-                if self.command:
-                    return True
-                unanswered += 1
-                if self.mutates or unanswered > 1:  # a write is not sent again on a guess: its receipt is looked for
-                    self._fail(self.open, error)
-                    return False
-            except StaroverError as error:
-                self._fail(self.open, error)
-                return False
-            else:
-                self.command = str(cast("Mapping[str, object]", reply["Command"])["CommandId"])
-                return True
-        return False
-
-    def _parameters(self) -> dict[str, object]:
-        seconds = math.ceil(self.deadline)
-        given: dict[str, object] = {
-            "DocumentName": DOCUMENT,
-            "InstanceIds": list(self.open),
-            "Comment": self.comment,
-            "TimeoutSeconds": min(max(LEAST_DELIVERY, seconds), MOST_DELIVERY),
-            "MaxConcurrency": "50",
-            "MaxErrors": "100%",
-            "Parameters": {
-                "commands": framed(self.sending.text, self.sending.scripts[0].arguments).split("\n"),
-                "executionTimeout": [str(min(max(LEAST_EXECUTION, seconds), MOST_EXECUTION))],
-            },
-        }
-        road = road_of(self.sending.scripts[0])
-        if road is not None and road.bucket:
-            given["OutputS3BucketName"] = road.bucket
-        return given
-
-    def _refused(self, refused: CallFailed) -> bool:
-        """AWS said no. Whether it is worth asking for the others."""
-        code, message = refused.record.fqid, refused.record.message
-        named = set(_INSTANCE.findall(message)) if code == "InvalidInstanceId" else set[str]()
-        bad = [one for one in self.open if one in named]
-        if bad:
-            self.road.agents.forget(bad)
-            self._fail(
-                bad, ConnectFailed(f"Run Command does not reach the instance: {message}", certain=("nothing was sent",))
-            )
-            return bool(self.open)
-        error: StaroverError
-        if code in _NOT_ALLOWED:
-            error = AuthFailed(
-                f"AWS does not allow Run Command: {message}",
-                certain=("nothing was sent",),
-                next=("starover doctor   which rights are missing",),
-            )
-        else:
-            error = ConnectFailed(f"Run Command did not take the script: {message}", certain=("nothing was sent",))
-        self._fail(self.open, error)
-        return False
-
-    def _find(self, started: datetime) -> str:
-        """Id of a command that AWS took without our hearing of it; empty: none is seen."""
-        filters = [{"key": "InvokedAfter", "value": f"{started - SKEW:%Y-%m-%dT%H:%M:%SZ}"}]
-        asked: dict[str, object] = {"InstanceId": next(iter(self.open)), "Filters": filters, "MaxResults": 50}
-        for look in range(LOOKS):
-            if look:
-                threading.Event().wait(LOOK_PAUSE)
-            page = dict(asked)
-            try:
-                while page:
-                    reply = self.road.call("list_commands", page, tries=POLL_TRIES)
-                    for one in cast("list[Mapping[str, object]]", reply.get("Commands", [])):
-                        if one.get("Comment") == self.comment:
-                            return str(one["CommandId"])
-                    page = {**asked, "NextToken": reply["NextToken"]} if reply.get("NextToken") else {}
-            except (StaroverError, CallFailed):
-                continue
-        return ""
-
-    # -- looking after it ----------------------------------------------------------------------------------------
-
-    def _watch(self, started: datetime) -> None:
-        end = started + timedelta(seconds=self.deadline)
-        for pause in pauses(self.command):
-            now = self.clock.now()
-            last = now >= end
-            if not last:
-                self.clock.wait_until(min(now + timedelta(seconds=pause), end))
-            self._judge_all()
-            if self.elsewhere and not self.mutates and now - started >= timedelta(seconds=PATIENCE):
-                self._not_taken(PATIENCE)
-            if not self.open:
-                return
-            if last:  # also after a page whose long answers took their time
-                self._too_late()
-                return
-
-    def _judge_all(self) -> None:
-        """Look once, and answer for all that are over."""
-        try:
-            found = self._look()
-        except (StaroverError, CallFailed) as error:
-            self._note(error, sent=True, pause=0.0)
-            self._blind(error)
-            return
-        self.blind = 0
-        for one in found:
-            instance = one.get("InstanceId", "")
-            if instance in self.open:
-                self.last[instance] = one
-                if is_over(one):
-                    self._judge(instance, one)
-
-    def _blind(self, error: Exception) -> None:
-        """AWS cannot be reached: a reading is asked for elsewhere at once, of a write another road has the receipt."""
-        self.blind = self.blind + 1 if isinstance(error, ConnectFailed) else 0
-        if self.elsewhere and (self.blind >= BLIND or (self.blind and not self.mutates)):
-            self._fail(
-                self.open,
-                ReplyLost(
-                    f"Run Command was lost sight of: {error}",
-                    certain=(f"the script was sent once (command {self.command})",),
-                    uncertain=("whether it was run, and whether it still runs",),
-                ),
-            )
-
-    def _look(self) -> list[Invocation]:
-        """One page: a command has at most 50 instances."""
-        asked = {"CommandId": self.command, "Details": True, "MaxResults": 50}
-        reply = self.road.call("list_command_invocations", asked, tries=POLL_TRIES)
-        return cast("list[Invocation]", reply.get("CommandInvocations", []))
-
-    def _judge(self, instance: str, one: Invocation) -> None:
-        script = self.open[instance]
-        error = error_of(one, script.server.name)
-        if error is not None:
-            self.road.agents.forget([instance])
-            self._answer(instance, Answer(id=script.id, error=error))
-            return
-        full = self._whole(instance, one) if needs_more(one) else {}
-        told = said(one, full, script.nonce)
-        self._answer(instance, Answer(id=script.id, output=told.output, failed=told.failed, errors=told.errors))
-
-    def _whole(self, instance: str, one: Invocation) -> dict[str, str]:
-        """More of an output that was cut; what cannot be had is left out, and then the answer counts as cut.
-
-        Where a bucket has it whole it is read there, at no rate; an error's other stream is Run Command's alone.
-        """
-        road = road_of(self.open[instance])
-        stored = self._stored(road.bucket, instance) if road is not None and road.bucket and code_of(one) == 0 else ""
-        if unpacked(stored) is not None:
-            return {"stdout": stored, "stderr": ""}
-        try:
-            reply = self.road.call("get_command_invocation", {"CommandId": self.command, "InstanceId": instance})
-        except (StaroverError, CallFailed) as error:
-            self._note(error, sent=True, pause=0.0)
-            return {}
-        out, err = str(reply.get("StandardOutputContent", "")), str(reply.get("StandardErrorContent", ""))
-        return {"stdout": out, "stderr": err}
-
-    def _stored(self, bucket: str, instance: str) -> str:
-        """The output in S3; empty: it cannot be had. Its address in a reply is a text, never to be fetched."""
-        step = "awsrunPowerShellScript"
-        key = f"{self.command}/{instance}/{step}/0.{step}/stdout"
-        try:
-            reply = self.road.call("get_object", {"Bucket": bucket, "Key": key}, service="s3")
-            read = getattr(reply.get("Body"), "read", None)
-            content: object = read() if callable(read) else b""
-        except Exception as error:  # its stream breaks with errors of its own
-            self._note(error, sent=True, pause=0.0)
-            return ""
-        return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
-
-    def _waiting(self) -> list[str]:
-        """Those whose agents have not taken it."""
-        return [one for one in self.open if self.last.get(one, {}).get("Status", "") in ("Pending", "Delayed")]
-
-    def _cancel(self, instances: list[str]) -> None:
-        if instances:
-            try:
-                self.road.call("cancel_command", {"CommandId": self.command, "InstanceIds": instances}, tries=1)
-            except (StaroverError, CallFailed) as error:
-                self._note(error, sent=True, pause=0.0)
-        self.road.agents.forget(self.open)
-
-    def end(self, ids: Collection[str]) -> dict[str, str]:
-        """Have it cancelled, whoever of `ids` is among them."""
-        mine = {instance: script.id for instance, script in dict(self.open).items() if script.id in ids}
-        if not mine:
-            return {}
-        tried = len(self.tried)
-        if self.command:
-            self._cancel(list(mine))
-        asked = bool(self.command) and len(self.tried) == tried
-        said = "Run Command was asked to cancel it" if asked else "Run Command could not be asked to cancel it"
-        return dict.fromkeys(mine.values(), f"{said}: it may have run, or still run")
-
-    def _not_taken(self, seconds: float) -> None:
-        """Readings that no agent has begun will do without an answer."""
-        waiting = self._waiting()
-        self._cancel(waiting)
-        self._fail(waiting, ConnectFailed(f"its agent did not take the script within {seconds:g} s"))
-
-    def _too_late(self) -> None:
-        """The deadline has passed: end what only reads and what has not begun, and say what is known."""
-        if self.mutates:
-            self._cancel(self._waiting())
-        else:
-            self._not_taken(self.deadline)
-            self._cancel(list(self.open))
-        self._fail(
-            self.open,
-            TimedOut(
-                f"no result of Run Command within {self.deadline:g} s",
-                certain=("the script was sent once",),
-                uncertain=("whether it was run, and whether it still runs",),
-            ),
-        )
-
-    # -- answers -------------------------------------------------------------------------------------------------
-
-    def _fail(self, instances: Sequence[str] | Mapping[str, object], error: StaroverError) -> None:
-        """The same end for several; each in words of its own host."""
-        for instance in list(instances):
-            script = self.open.get(instance)
-            if script is not None:
-                self._answer(instance, Answer(id=script.id, error=_about(error, script.server.name)))
-
-    def _answer(self, instance: str, answer: Answer) -> None:
-        script = self.open.pop(instance)
-        self.put(
-            Answer(
-                id=script.id,
-                output=answer.output,
-                errors=answer.errors,
-                failed=answer.failed,
-                error=answer.error,
-                road=f"ssm {self.command}".strip(),
-                attempts=tuple(self.tried),
-                seconds=round(time.monotonic() - self.began, 3),
-            )
-        )
-
-    def _note(self, error: Exception, *, sent: bool, pause: float) -> None:
-        self.tried.append(Attempt(what=str(error), sent=sent, waited=pause))
-        if pause:
-            threading.Event().wait(pause)
-
-
-def _about(error: StaroverError, host: str) -> StaroverError:
-    """The same error, of one host."""
-    what = error.what if host.casefold() in error.what.casefold() else f"{host}: {error.what}"
-    if isinstance(error, Throttled):
-        return Throttled(what, after=error.after, host=host, next=error.next)
-    return type(error)(what, certain=error.certain, uncertain=error.uncertain, next=error.next, host=host)
+def _tried_again(reply: Mapping[str, object]) -> bool:
+    """Whether boto3 had to call more than once, which it does when it is throttled."""
+    told = cast("Mapping[str, object]", reply.get("ResponseMetadata", {}))
+    return bool(told.get("RetryAttempts"))

@@ -12,7 +12,7 @@ import yaml
 from dying_door import CuttingDoor, DyingDoor
 from lab_cli import Place, lab
 
-from starover.transport import Answer, Script, line, session, ssm
+from starover.transport import Answer, Script, line, session, ssm_errand
 from starover.transport.psrp import PsrpTransport
 from starover.transport.ssm import SsmTransport
 from starover.transport.winrm import WinrmTransport
@@ -36,8 +36,8 @@ def place(running: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(line, "LOST_SECONDS", 0.5)
     monkeypatch.setattr(line, "ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(session, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(ssm, "LOOK_PAUSE", 0.01)
-    monkeypatch.setattr(ssm, "POLL_TRIES", 1)
+    monkeypatch.setattr(ssm_errand, "LOOK_PAUSE", 0.01)
+    monkeypatch.setattr(ssm_errand, "POLL_TRIES", 1)
     kept = {name: file(running, name).read_text("utf-8") for name in ("inventory.yaml", "lab.json")}
     yield running
     for name, text in kept.items():

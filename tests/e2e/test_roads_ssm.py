@@ -178,7 +178,7 @@ def test_a_write_whose_road_is_refused_goes_by_the_next_one(place: Place, monkey
 def test_a_write_whose_answer_is_lost_is_done_once(place: Place, monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
     """Nobody hears whether AWS took the command, and it is not seen either: the receipt tells."""
     from starover.errors import ReplyLost
-    from starover.transport import ssm
+    from starover.transport import ssm_errand
 
     change(place, ssm_first)
     made = place.within("--format", "json", "plan", *SUSPEND)
@@ -198,7 +198,7 @@ def test_a_write_whose_answer_is_lost_is_done_once(place: Place, monkeypatch: py
         return original(self, operation, parameters, **more)
 
     monkeypatch.setattr(SsmTransport, "call", call)
-    monkeypatch.setattr(ssm, "LOOK_PAUSE", 0.01)
+    monkeypatch.setattr(ssm_errand, "LOOK_PAUSE", 0.01)
     typed = place.within("apply", str(made.json["id"]), "--yes")
     assert typed.code == 0, typed.out + typed.err
     assert len(lost) == 1

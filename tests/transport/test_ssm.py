@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +32,9 @@ from starover.errors import (
     Unreachable,
 )
 from starover.estate import Road, Server
+from starover.inventory import load
 from starover.render import Renderer
-from starover.transport import Answer, Script, ssm, ssm_answers
+from starover.transport import Answer, Script, ssm_answers, ssm_errand
 from starover.transport.rate import Rate
 from starover.transport.ssm import SsmTransport
 from starover.transport.ssm_script import framed, grouped, unfit, unpacked
@@ -122,7 +124,14 @@ class Aws:
 
     def list_commands(self, **given: Any) -> dict[str, Any]:
         self._call("list_commands", given)
-        return {"Commands": [one for one in reversed(self.commands) if given["InstanceId"] in one["InstanceIds"]]}
+        of = given.get("InstanceId")
+        found = [one for one in reversed(self.commands) if of is None or of in one["InstanceIds"]]
+        return {"Commands": [one | self._counted(one) for one in found]}
+
+    def _counted(self, command: dict[str, Any]) -> dict[str, Any]:
+        shown = [self._shown(command, instance)["Status"] for instance in command["InstanceIds"]]
+        done = sum(one not in ("Pending", "Delayed", "InProgress") for one in shown)
+        return {"CompletedCount": done, "Status": "Success" if done == len(shown) else "InProgress"}
 
     def list_command_invocations(self, **given: Any) -> dict[str, Any]:
         self._call("list_command_invocations", given)
@@ -162,8 +171,8 @@ class Aws:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    monkeypatch.setattr(ssm, "SEND_PAUSE", 0.001)
-    monkeypatch.setattr(ssm, "LOOK_PAUSE", 0.001)
+    monkeypatch.setattr(ssm_errand, "SEND_PAUSE", 0.001)
+    monkeypatch.setattr(ssm_errand, "LOOK_PAUSE", 0.001)
     return Aws(Clock())  # type: ignore[return-value]
 
 
@@ -444,7 +453,7 @@ def test_one_that_is_not_found_is_sent_again_only_if_it_reads(aws: Aws) -> None:
     aws.fails = {"send_command": [lost]}
     assert isinstance(one(aws, writing()).error, OutcomeUnknown)
     assert aws.count("send_command") == 1
-    assert aws.count("list_commands") == ssm.LOOKS
+    assert aws.count("list_commands") == ssm_errand.LOOKS
     aws.fails = {"send_command": [lost]}
     assert one(aws, reading()).error is None
     assert aws.count("send_command") == 3
@@ -483,7 +492,7 @@ def test_what_was_sent_is_looked_for_on_every_page(aws: Aws, monkeypatch: pytest
     assert aws.count("send_command") == 1
 
 
-@pytest.mark.parametrize(("made", "looks"), [(reading, 1), (writing, ssm.BLIND)])
+@pytest.mark.parametrize(("made", "looks"), [(reading, 1), (writing, ssm_errand.BLIND)])
 def test_what_is_lost_sight_of_is_asked_for_on_the_other_road(aws: Aws, made: Any, looks: int) -> None:
     aws.fails = {"list_command_invocations": [EndpointConnectionError(endpoint_url="https://ssm")] * 99}
     answer = one(aws, made(elsewhere=True))
@@ -544,6 +553,113 @@ def test_whoever_stops_has_it_cancelled_and_is_told_what_that_is_worth(aws: Aws)
     assert made.stop(scripts, 1) == {}, "it is over"
 
 
+@pytest.mark.parametrize("other", [0, 1])
+def test_whoever_stops_while_aws_throttles_has_nothing_sent_any_more(aws: Aws, other: int) -> None:
+    """In the pause before the second try; what others in the same sending want is sent."""
+    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000, burst=1000))  # type: ignore[arg-type]
+    fates: dict[str, str] = {}
+
+    class Throttling(Aws):
+        def send_command(self, **given: Any) -> dict[str, Any]:
+            if not fates:
+                aws._call("send_command", given)
+                fates.update(made.stop(["1"], 1))  # it is under way: nobody knows yet
+                fates.update(again=made.stop(["1"], 1).get("1", ""))
+                raise refused("ThrottlingException")
+            return aws.send_command(**given)
+
+    made.clients = Sending(aws, Throttling(aws.clock))  # type: ignore[assignment]
+    scripts = [reading(number) for number in range(1, 2 + other)] if other else [writing(1)]
+    answers = {answer.id: answer for answer in made.run(scripts)}
+    error = answers["1"].error
+    assert isinstance(error, ConnectFailed)
+    assert error.certain == ("nothing was sent",)
+    assert [one["InstanceIds"] for one in aws.commands] == ([["i-0002"]] if other else [])
+    assert [answers[one].error for one in answers if one != "1"] == [None] * other
+
+
+@dataclass
+class Sending:
+    """SendCommand goes to somebody else."""
+
+    aws: Aws
+    sends: Aws
+
+    def of(self, service: str, **_: object) -> Any:
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sends if name == "send_command" else self.aws, name)
+
+
+def test_what_is_stopped_before_it_is_its_turn_is_not_sent(aws: Aws) -> None:
+    """The calls of a second are used up; meanwhile somebody presses Ctrl-C."""
+    made = SsmTransport(aws, lambda: aws.clock)  # type: ignore[arg-type]
+    taken = threading.Event()
+    fates: list[dict[str, str]] = []
+
+    class Waiting(Rate):
+        def take(self, operation: str) -> None:
+            if operation == "send_command":
+                fates.append(dict(made.stop(["1"], 1)))
+                taken.set()
+
+    made.rate = Waiting()
+    (answer,) = made.run([writing(1)])
+    assert taken.is_set()
+    assert fates == [{"1": "its script was not sent any more"}]
+    assert isinstance(answer.error, ConnectFailed)
+    assert aws.count("send_command") == 0
+
+
+def test_what_was_just_handed_over_when_somebody_stops_is_cancelled_then(aws: Aws) -> None:
+    made = SsmTransport(aws, lambda: aws.clock, Rate(100_000, burst=1000))  # type: ignore[arg-type]
+    fates: dict[str, str] = {}
+
+    class Late(Aws):
+        def send_command(self, **given: Any) -> dict[str, Any]:
+            fates.update(made.stop(["1"], 1))
+            return aws.send_command(**given)
+
+    made.clients = Sending(aws, Late(aws.clock))  # type: ignore[assignment]
+    list(made.run([writing(1)]))
+    assert "may have run" in fates["1"]
+    assert [given["InstanceIds"] for name, given in aws.calls if name == "cancel_command"] == [["i-0001"]]
+
+
+def test_several_commands_share_a_page_of_counts(aws: Aws) -> None:
+    """Eight writes of a minute: each looks for itself at the beginning and at its end, and one page tells of all."""
+    aws.seconds, aws.clock = 60.0, Together(8)
+    answers = run(aws, *(writing(number, deadline=300.0) for number in range(1, 9)))
+    assert {answer.error for answer in answers.values()} == {None}
+    looks, pages = aws.count("list_command_invocations"), aws.count("list_commands")
+    assert looks <= 8 * 4, (looks, pages)
+    assert pages <= 60 / 0.8 + 3
+
+
+class Together(Clock):
+    """Time that passes when all wait, as a lab's does: for all as far as the last one wants."""
+
+    def __init__(self, waiters: int) -> None:
+        super().__init__()
+        self._wanted: list[datetime] = []
+        self._barrier = threading.Barrier(waiters, self._pass)
+
+    def _pass(self) -> None:
+        self._now = max(self._now, *self._wanted)
+        self._wanted.clear()
+
+    def wait_until(self, when: datetime, /) -> None:
+        self._wanted.append(when)
+        self._barrier.wait(60)
+
+
+def test_without_the_page_of_counts_each_looks_for_itself(aws: Aws) -> None:
+    aws.fails = {"list_commands": [refused("AccessDeniedException")] * 99}
+    answers = run(aws, *(writing(number) for number in range(1, 5)))
+    assert {answer.error for answer in answers.values()} == {None}
+
+
 def test_the_looks_come_as_measured() -> None:
     waits = ssm_answers.pauses("c-1")
     first = [next(waits) for _ in range(60)]
@@ -566,6 +682,39 @@ def test_a_rate_is_kept_for_each_operation() -> None:
     assert 0.15 <= time.monotonic() - began < 2
 
 
+def test_whoever_is_throttled_goes_slower_and_comes_back_within_a_minute() -> None:
+    passed = 0.0
+    rate = Rate(8, simulated=lambda: passed)
+    rate.slower("a")
+    assert rate.pace("a") == pytest.approx(4, abs=0.2)
+    for _ in range(9):
+        rate.slower("a")
+    assert rate.pace("a") == pytest.approx(0.8, abs=0.2), "it is never stopped"
+    assert rate.pace("b") == 8
+    passed = 30.0
+    assert rate.pace("a") == pytest.approx(4.8, abs=0.3)
+    passed = 90.0
+    assert rate.pace("a") == 8
+
+
+def test_a_throttled_operation_is_asked_less_often_from_then_on(aws: Aws) -> None:
+    rate = Rate(100_000, burst=1000)
+    made = SsmTransport(aws, lambda: aws.clock, rate)  # type: ignore[arg-type]
+    aws.fails = {"send_command": [refused("ThrottlingException")]}
+    list(made.run([writing()]))
+    assert rate.pace("send_command") < 60_000
+    assert rate.pace("list_command_invocations") == 100_000
+    own = Aws.list_command_invocations
+
+    def twice(self: Aws, **given: Any) -> dict[str, Any]:
+        return own(self, **given) | {"ResponseMetadata": {"RetryAttempts": 1}}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Aws, "list_command_invocations", twice)
+        list(made.run([writing(2)]))
+    assert rate.pace("list_command_invocations") < 60_000
+
+
 def test_a_lab_that_is_quicker_than_time_is_not_waited_for() -> None:
     """Polls are a simulated second apart: a bucket that fills by real time alone made a plan three times as long."""
     import time
@@ -583,3 +732,17 @@ def test_nonces_find_their_hosts() -> None:
     assert len(re.findall(r"\$staroverNonces = @\{'ex1' = '0{15}1'; 'ex2' = '0{15}2'\}", sending.text)) == 1
     assert "wrong-host" in sending.text
     assert "-ne 'ex1'" not in sending.text
+
+
+def test_the_inventory_says_how_often_run_command_may_be_called(tmp_path: Path) -> None:
+    from starover_cli.room import Parts
+
+    text = "name: x\nregion: eu-west-1\nrun_command: {calls_per_second: 12.5}\n"
+    (tmp_path / "inventory.yaml").write_text(text, "utf-8")
+    estate = load(tmp_path / "inventory.yaml")
+    made = Parts().transport(estate, tmp_path / "inventory.yaml", Clock)
+    ssm = made._scripts._carriers["ssm"]  # type: ignore[attr-defined]
+    assert ssm.rate.pace("send_command") == 12.5
+    with pytest.raises(BadInventory):
+        (tmp_path / "inventory.yaml").write_text(text.replace("12.5", "0"), "utf-8")
+        load(tmp_path / "inventory.yaml")
