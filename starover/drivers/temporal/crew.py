@@ -191,10 +191,13 @@ class Crew:
 
     def _gather(self, turn: tuple[str, int], flight: _Flight, of: int) -> None:
         """Scripts of one turn go together, as far as they come to this worker."""
-        batch = self._batches.setdefault(turn, _Batch()) if of > 1 else _Batch()
+        if of == 1:
+            self._go(_Batch([flight]))
+            return
+        batch = self._batches.setdefault(turn, _Batch())
         batch.flights.append(flight)
-        if len(batch.flights) >= of:
-            self._batches.pop(turn, None)
+        if len(batch.flights) == of:
+            del self._batches[turn]
             self._go(batch)
         elif len(batch.flights) == 1:
             self._loop.call_later(GATHER, self._late, turn, batch)
