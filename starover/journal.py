@@ -22,6 +22,7 @@ import msgspec
 from starover.effects import Aside, Reaction
 from starover.errors import BadParameter, Fault, Locked, Mistake, StaroverError
 from starover.events import Event
+from starover.journal_carrier import carried_by, place_of
 from starover.journal_chain import Former, take_place
 from starover.journal_lock import hold
 from starover.lease import Scope
@@ -298,14 +299,21 @@ class Journal:
                 raise
 
     @classmethod
-    def open(cls, folder: Path, run: str) -> Self:
+    def open(cls, folder: Path, run: str, carrier: str = "") -> Self:
         """An existing journal, to go on with it.
 
         A line that a crash left half written is dropped, whole ones behind the head are counted anew. Raises
-        `BadParameter`, `Cut`, and `Locked` when another process has it open.
+        `BadParameter`, `Cut`, and `Locked` when another process has it open, or somebody else than `carrier` carries
+        the run.
         """
-        read_journal(folder, run)
+        if not carrier:
+            read_journal(folder, run)
         lock = _lock(folder, run)
+        try:
+            _check_carried(folder, run, carrier)
+        except BaseException:
+            lock.close()
+            raise
         try:
             entries, good, last = _read(folder, run)
             file = path_of(folder, run).open("r+b", buffering=0)
@@ -519,3 +527,17 @@ def _lock(folder: Path, run: str) -> sqlite3.Connection:
             next=("wait for it, or stop it there",),
         )
     return lock
+
+
+def _check_carried(folder: Path, run: str, carrier: str) -> None:
+    """Raises `Locked`."""
+    by, _ = carried_by(folder, run)
+    if by and by != carrier:
+        raise Locked(
+            f"run {run} is carried by {by}",
+            certain=("nothing was sent by this process",),
+            next=(
+                "starover runs --engine temporal   where it is, and how to stop it",
+                f"is that server gone for good, and no worker of it at work: remove {place_of(folder, run)}",
+            ),
+        )
