@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import datetime
 
 import pytest
 from starover_lab.world.errors import Data, WorldError
@@ -287,7 +288,10 @@ def test_sessions_of_2013_cu11_need_the_database_they_are_anchored_to(lab: Calla
     assert world.state.runs(world.server("MBX1"), "WinRM"), "the plain session is there"
     with pytest.raises(FaultError, match="2013 CU11"):
         lab("rep-net-2013").world.fault("anchor_database_down")
+    looked: list[datetime] = []
+    world.state.reviewers.append(lambda: looked.append(world.now))
     world.mend(number)
+    assert looked, "what was kept from it looks again at once"
 
 
 def test_mending_what_is_not_broken(lab: Callable[..., Lab]) -> None:

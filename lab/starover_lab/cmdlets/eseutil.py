@@ -10,7 +10,7 @@ from starover_lab.cmdlets.machine import Machine, machine
 from starover_lab.cmdlets.paths import Refused, provider_path, store
 from starover_lab.powershell.command import Invocation
 from starover_lab.powershell.values import Unsupported
-from starover_lab.world.database_files import Header, header, of_file, recover
+from starover_lab.world.database_files import Header, header, in_use, of_file, recover
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.files import clean_path
@@ -82,7 +82,11 @@ def _dump(call: Invocation, given: str) -> tuple[list[str], int]:
 def _header(call: Invocation, here: Machine, path: str) -> Header:
     """Raises `in_use`, `file_not_found`."""
     for database, copy in _copies(here):
-        if clean_path(database.edb_path).casefold() == path.casefold() and copy.files_present:
+        if clean_path(database.edb_path).casefold() != path.casefold():
+            continue
+        if in_use(database, copy):
+            raise WorldError("in_use", f"{path} is in use", path=path)
+        if copy.files_present and not database.recovery:
             return header(here.world.state, database, copy)
     entry = store(call).get(path)
     found = of_file(entry) if entry is not None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from starover_lab.world.best_copy import Candidate
 from starover_lab.world.component_health import compared
 from starover_lab.world.dag_objects import find_dag
-from starover_lab.world.database_files import newest_whole, required
+from starover_lab.world.database_files import newest_whole, of_file, required
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.entities import Cluster, DagObject, ExchangeServer, Server
 from starover_lab.world.errors import WorldError
@@ -54,6 +54,8 @@ class Activation:
                 return "the cluster node is down"
         if database.kept_down:
             return "the database cannot be mounted"
+        if database.recovery and not mounted and (why := _file_fails(database, server)):
+            return why
         copy = database.copies.get(server.name)
         return copy_storage_fails(state, database, copy) if copy is not None else "no copy"
 
@@ -250,6 +252,17 @@ class Activation:
     def _last_resort(self, server: Server, exchange: ExchangeServer) -> bool:
         limit = exchange.max_preferred_active
         return exchange.activation_disabled_and_move_now or (limit is not None and self.actives_on(server) >= limit)
+
+
+def _file_fails(database: Database, server: Server) -> str:
+    """Why the file that a recovery database was made over cannot be mounted; empty: it was closed cleanly [doc]."""
+    entry = server.files.get(database.edb_path)
+    if entry is None or entry.folder:
+        return "the database file is missing"
+    found = of_file(entry)
+    if found is None:
+        return "the file is no database"
+    return "" if found.clean else "the database file is in a dirty shutdown state"
 
 
 def _offline(exchange: ExchangeServer) -> bool:

@@ -2,7 +2,8 @@
 
 A log file is there for every generation that the copy has and has not truncated. What somebody moves or removes by hand
 is missing for the copy from then on (`Copy.logs_away`); put back, it is the copy's again. Nothing can be moved while it
-is in use [model]: the file of a mounted or replaying database, and the logs of such a one.
+is in use [model]: the file of a mounted or replaying database, and the logs of such a one. The file of a recovery
+database is not of this kind: it lies where somebody put it.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def recover(state: State, database: Database, copy: Copy) -> int:
 def of_file(entry: Entry) -> Header | None:
     """What a database file that somebody put elsewhere says of itself; None: it is no database."""
     words = entry.content.decode("utf-8", "replace").split()
-    if len(words) != 4 or words[0] != "edb":
+    if len(words) != 4 or words[0] != "edb" or not (words[2].isdecimal() and words[3].isdecimal()):
         return None
     return Header(words[2] == "0", int(words[2]), int(words[3]))
 
@@ -141,7 +142,7 @@ class DatabaseFiles:
         asked = clean_path(folder).casefold()
         found: list[Entry] = []
         for database, copy in self._copies():
-            if parent_of(database.edb_path).casefold() == asked and copy.files_present:
+            if parent_of(database.edb_path).casefold() == asked and self._there(_Place(database, copy)):
                 found.append(self._entry(_Place(database, copy)))
             if clean_path(database.log_path).casefold() != asked or not copy.files_present:
                 continue
@@ -214,7 +215,7 @@ class DatabaseFiles:
         if place.checkpoint:
             return not place.copy.checkpoint_away
         if not place.generation:
-            return True
+            return not place.database.recovery
         first, last = self._range(place.database, place.copy)
         return first <= place.generation <= last and place.generation not in place.copy.logs_away
 

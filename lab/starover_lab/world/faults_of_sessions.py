@@ -68,6 +68,7 @@ def _anchor_down(tools: Tools) -> Broken:
 
     def undo() -> None:
         anchor.kept_down = False
+        state.review()
 
     return Broken(f"{anchor.name} is down, and /PowerShell of {', '.join(anchored)} with it", undo)
 

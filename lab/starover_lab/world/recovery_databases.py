@@ -1,13 +1,13 @@
 """Recovery databases: made over a database file that somebody recovered by hand; knows no eseutil and no cmdlet.
 
-Such a database has one copy, is in no DAG, takes no mail and mounts only by name, and only over a clean file [doc].
+Such a database has one copy, is in no DAG, takes no mail and mounts only by name, and only over a clean file [doc]:
+whether it is one is looked at when it is to be mounted, as it may be put there, or recovered, after this.
 """
 
 from __future__ import annotations
 
 from starover_lab.world.ad_objects import ActiveDirectory
 from starover_lab.world.copy_sets import CopySets
-from starover_lab.world.database_files import of_file
 from starover_lab.world.database_parts import Copy, Database
 from starover_lab.world.errors import WorldError
 from starover_lab.world.files import clean_path
@@ -36,7 +36,6 @@ class RecoveryDatabases:
             if host.name in other.copies and clean_path(other.edb_path).casefold() == clean_path(edb).casefold():
                 raise WorldError("name_in_use", f"{edb} belongs to {other.name}", name=edb, object="database")
         entry = host.files.get(edb)
-        found = of_file(entry) if entry is not None else None
         stream = LogStream(Rate(0.0, state.tuning.busy_hour, state.tuning.quiet_share))
         stream.open(host.name, 0, state.now)
         stream.close(state.now)
@@ -54,7 +53,6 @@ class RecoveryDatabases:
             state="Dismounted",
             wanted=False,
             recovery=True,
-            kept_down=found is not None and not found.clean,
         )
         made.copies.add(host.name, Copy(host.name, 1, since=state.now, copied=0, inspected=0, replayed=0))
         state.databases.add(name, made)
