@@ -19,6 +19,7 @@ from typing import IO, Literal, Self, TypeAlias
 
 import msgspec
 
+from starover import durable
 from starover.effects import Aside, Reaction
 from starover.errors import BadParameter, Fault, Locked, Mistake, StaroverError
 from starover.events import Event
@@ -285,7 +286,7 @@ class Journal:
                     certain=("nothing was sent",),
                 ) from error
             try:
-                _sync_folder(runs)
+                durable.sync_folder(runs)
                 lock = _lock(folder, run)
                 former = take_place(folder, run, lambda one: read_head(folder, one))
                 return cls(folder, run, lock, file, [], _ZERO, former)
@@ -503,18 +504,8 @@ def _open_head(folder: Path, run: str) -> IO[bytes]:
     new = not path.exists()
     file = path.open("xb" if new else "r+b", buffering=0)
     if new:
-        _sync_folder(index)
+        durable.sync_folder(index)
     return file
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name durable; Windows does so by itself and cannot open a folder."""
-    if os.name != "nt":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _lock(folder: Path, run: str) -> sqlite3.Connection:

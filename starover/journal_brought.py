@@ -6,13 +6,13 @@ audit holds the runs against as it does with `index/chain`, who brought them and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from starover import durable
 from starover.journal_chain import listed
 
 __all__ = ["Arrival", "Brought", "Order", "brought", "brought_file", "orders", "write_brought"]
@@ -71,10 +71,4 @@ def orders(folder: Path) -> list[Order]:
 
 def write_brought(folder: Path, file: str, known: Brought) -> None:
     """Keep it; whole and on the disk when this returns."""
-    path = folder / file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
-    with fresh.open("rb") as data:
-        os.fsync(data.fileno())
-    fresh.replace(path)
+    durable.replace(folder / file, msgspec.json.format(msgspec.json.encode(known)) + b"\n")

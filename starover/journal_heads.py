@@ -6,12 +6,12 @@ alike cannot make it anew without the key.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from starover import durable
 from starover.errors import StaroverError
 from starover.journal import Journal, read_head
 from starover.signatures import fingerprint
@@ -80,12 +80,8 @@ def sign_head(journal: Journal, sign: Callable[[bytes], bytes] | None) -> str:
     records, head = journal.head
     words = statement(journal.run, records, head)
     place = signed_of(journal.folder, journal.run)
-    fresh = place.with_suffix(".new")
     try:
-        fresh.write_bytes(words + sign(words))
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        fresh.replace(place)
+        durable.replace(place, words + sign(words))
     except (StaroverError, OSError) as error:
         return str(error)
     return ""

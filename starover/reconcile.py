@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from starover import durable
 from starover.audit import Checked, Finding, check_folder
 from starover.command_line import word
 from starover.errors import BadParameter, Locked, StaroverError
@@ -241,20 +242,13 @@ def _grow(path: Path, mine: bytes, theirs: bytes) -> None:
             os.fsync(file.fileno())
         return
     part = path.with_suffix(".part")
-    part.write_bytes(theirs)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+    durable.write(part, theirs)
     os.link(part, path)  # fails where somebody has begun a run of that id in the meantime
     part.unlink()
 
 
 def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(data)
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    durable.replace(path, data)
 
 
 # -- the lists ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 
 import starover
+from starover import durable
 from starover.calls import ENDING
 from starover.clock import Clock
 from starover.drivers.leg import Leg, Mail, Stop
@@ -32,7 +33,7 @@ from starover.drivers.past import (
 )
 from starover.effects import Approval, Result
 from starover.engine import Run
-from starover.errors import BadParameter, Fault, PlanIsStale, Refused, StaroverError
+from starover.errors import BadParameter, Fault, Mistake, PlanIsStale, Refused, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
@@ -471,11 +472,14 @@ def scope_for(estate: Estate, plan: Plan) -> Scope | None:
 
 
 def save_plan(folder: Path, plan: Plan) -> Saved:
-    """Keep a plan in its file below the folder; what the journal says of it."""
+    """Keep a plan in its file below the folder; what the journal says of it. Raises `Mistake`."""
     place = folder / "plans"
-    place.mkdir(parents=True, exist_ok=True)
-    fresh = place / f"{plan.id}.{uuid4().hex}.new"
     data = write_plan(plan)
-    fresh.write_bytes(data)
-    fresh.replace(place / f"{plan.id}.json")
+    try:
+        durable.replace(place / f"{plan.id}.json", data, place / f"{plan.id}.{uuid4().hex}.new")
+    except OSError as error:
+        raise Mistake(
+            f"plan {plan.id} cannot be kept in {place}: {error.strerror or error}",
+            certain=("nothing was sent but reads",),
+        ) from error
     return Saved(plan=plan.id, sha256=hashlib.sha256(data).hexdigest())

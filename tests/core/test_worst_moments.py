@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -310,3 +312,29 @@ def test_a_host_that_goes_quiet_while_another_is_asked_for_patience_stops_that_o
     site.hosts.heal()
     site.clock.wait_until = wait_until  # type: ignore[method-assign]
     assert site.resume(ran.run).exit == 0
+
+
+# -- power ------------------------------------------------------------------------------------------------------------
+
+
+def test_plans_and_signed_heads_are_on_the_disk_and_put_there_as_windows_wants_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    down: dict[int, bool] = {}
+    good = os.fsync
+
+    def synced(handle: int) -> None:
+        if stat.S_ISREG((seen := os.fstat(handle)).st_mode):
+            down[seen.st_ino] = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        good(handle)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    local = site.local()
+    local.sign = lambda _: b"a signature"
+    made = local.plan("lamps-on", {"servers": ["EX1"]})
+    plan = site.folder / "plans" / f"{made.plan.id}.json"
+    signed = site.folder / "index" / f"{made.run}.signed"
+    assert down[plan.stat().st_ino]
+    assert down[signed.stat().st_ino]
+    assert all(down.values()), "Windows puts down only what was opened for writing"
