@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
@@ -72,7 +73,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     The estate holds references to credentials and no secret. Roads are the worker's own: it goes by its own inventory.
     """
 
-    estate: Estate
+    inventory: msgspec.Raw
+    """The estate as JSON, without what is empty: as an inventory has it."""
     files: dict[str, str]
     """The content: text by path such as `runbooks/operate/copies.py`."""
     content: str
@@ -101,6 +103,31 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Nobody is asked, as in a job: what may be confirmed is confirmed by `who`, and what needs more is refused."""
     window: WindowText = ""
     """It begins within it only (else exit 75), where time is not simulated; empty: whenever a worker takes it."""
+
+    @property
+    def estate(self) -> Estate:
+        """The estate."""
+        return _estate(bytes(self.inventory))
+
+
+@lru_cache(maxsize=16)
+def _estate(data: bytes) -> Estate:
+    return msgspec.json.decode(data, type=Estate)
+
+
+def _inventory(estate: Estate) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(_filled(msgspec.to_builtins(estate))))
+
+
+def _filled(tree: object) -> object:
+    """Without texts that are empty: an empty name is no name."""
+    if isinstance(tree, dict):
+        fields: dict[str, object] = tree  # pyright: ignore[reportUnknownVariableType] # each is looked at
+        return {name: _filled(one) for name, one in fields.items() if one != ""}
+    if isinstance(tree, list | tuple):
+        several: Sequence[object] = tree  # pyright: ignore[reportUnknownVariableType] # each is looked at
+        return [_filled(one) for one in several]
+    return tree
 
 
 def submission(
@@ -146,7 +173,7 @@ def submission(
     except UnicodeDecodeError as error:
         raise BadParameter(f"the content is not UTF-8: {error}", certain=("nothing was sent",)) from None
     return Submission(
-        estate=estate,
+        inventory=_inventory(estate),
         files=files,
         content=content.sha256,
         version=starover.__version__,
