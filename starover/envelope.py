@@ -47,6 +47,8 @@ _CREDENTIAL = "ExchangeCredential"
 _NONCE = re.compile(r"[0-9a-f]{16}")
 _OPERATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+RECEIPT_DAYS = 90
+"""So long a host keeps receipts: each write there removes older ones."""
 LEASE_TTL = 1800
 """Seconds after which a lease that nobody renewed is over, by the clock of the host that keeps it."""
 
@@ -171,6 +173,7 @@ def write(
         token=0 if lease is None else lease.token,
         holder="" if lease is None else lease.holder,
         ttl=LEASE_TTL,
+        kept=RECEIPT_DAYS * 86_400,
         begun=kept + "}",
         ended=kept + ',"result":',
         **_receipt_paths(operation),

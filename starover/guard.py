@@ -52,8 +52,15 @@ def check_applicable(plan: Plan) -> None:
 
 
 def check_fresh(plan: Plan, now: datetime) -> None:
-    """Raises `PlanIsStale` when the plan's facts are older than `FRESH`."""
+    """Raises `PlanIsStale` when the plan's facts are older than `FRESH`, or when nobody can say how old they are."""
     age = now - plan.made
+    if age < -FRESH:
+        raise PlanIsStale(
+            f"plan {plan.id} was made at {plan.made:%Y-%m-%d %H:%M} UTC, and here it is {now:%Y-%m-%d %H:%M}: "
+            "a clock was put back, or is wrong",
+            certain=("nothing was sent",),
+            next=("set the clock right", f"{plan.command}   looks again"),
+        )
     if age > FRESH:
         raise PlanIsStale(
             f"the facts of plan {plan.id} are {int(age.total_seconds() // 60)} minutes old; "

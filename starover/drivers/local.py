@@ -20,6 +20,7 @@ from starover.drivers.leg import Leg, Mail, Stop
 from starover.drivers.past import (
     UNDO,
     Past,
+    check_receipts,
     earlier_prev,
     find_in,
     is_dead,
@@ -220,6 +221,7 @@ class Local:
             past, keep = self._resumable(journal)
             entries = [entry for entry in past.entries if entry.n <= keep]
             sent = unanswered(journal.entries, entries)
+            check_receipts(past.run, journal.entries, sent, self.clock.now())
             earlier = earlier_prev(journal.entries, sent)
             again = run_of(past, entries)
             settled = settled_of(journal.entries, entries)

@@ -13,6 +13,7 @@ import msgspec
 from starover.command_line import command_of
 from starover.effects import Aside, Done, Effect, Find, Found, Ok, Poll, Record, Send, digest_of
 from starover.engine import Run, machine, what_of
+from starover.envelope import RECEIPT_DAYS
 from starover.errors import BadParameter, NotSafe, PlanIsStale, StaroverError
 from starover.estate import Server
 from starover.events import RunEnded, StepBegan, StepEnded, StepState, StepUnsure
@@ -37,6 +38,7 @@ from starover.values import Plain
 
 __all__ = [
     "Past",
+    "check_receipts",
     "earlier_prev",
     "find_in",
     "found_in",
@@ -51,6 +53,8 @@ __all__ = [
 ]
 
 UNDO = "undo"
+SOONER = 7
+"""Days before receipts are removed that they are not counted on any more: hosts' clocks differ from ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,25 @@ def unanswered(every: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, bo
     }
     came = {one.body.operation for one in every if isinstance(one.body, Answered)}
     return {operation: operation in came for operation in sorted(sent)}
+
+
+def check_receipts(run: str, every: Sequence[Entry], sent: Mapping[str, bool], now: datetime) -> None:
+    """Raises `PlanIsStale` where hosts may have removed the receipts that a resume would look for: without them nobody
+    can say that it was not done, and it would be sent again. What a person has decided needs none.
+    """
+    wanted = ({*sent} | {one.operation for one in unknown_steps(every)}) - decisions(every).keys()
+    first: dict[str, datetime] = {}
+    for one in every:
+        if isinstance(one.body, Sent) and one.body.operation in wanted:
+            first.setdefault(one.body.operation, one.at)
+    days = max(((now - at).days for at in first.values()), default=0)
+    if days >= RECEIPT_DAYS - SOONER:
+        raise PlanIsStale(
+            f"run {run} was left {days} days ago, and hosts keep receipts for {RECEIPT_DAYS}: "
+            "whether what it had sent was done cannot be found out any more",
+            certain=("nothing was sent",),
+            next=(f"starover report {run}   what it had done, and what it left unknown", "then a new plan"),
+        )
 
 
 def earlier_prev(every: Sequence[Entry], sent: Mapping[str, bool]) -> dict[str, bytes]:

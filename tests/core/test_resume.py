@@ -317,7 +317,9 @@ legs = st.lists(st.lists(fault, max_size=3), min_size=1, max_size=4)
 def untrue(site: Site, ran: Any) -> list[str]:
     """What is said otherwise than it is, or not at all, after a leg that may have failed."""
     said = {f"on {one.host}/{one.what}": one.state for one in ran.steps if one.what in ("a", "b")}
-    wrong = [what for what, state in said.items() if state in ("changed", "not-verified") and what not in site.lamps.done]
+    wrong = [
+        what for what, state in said.items() if state in ("changed", "not-verified") and what not in site.lamps.done
+    ]
     known = ("changed", "not-verified", "unknown")
     lost = [what for what in site.lamps.done if said.get(what) not in known and ran.exit != 5]
     return [*wrong, *lost, *(what for what in site.lamps.done if said.get(what) in ("refused", "unreachable"))]

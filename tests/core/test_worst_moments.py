@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from core_hand import NODES, approval_of, lamp, lit
 from core_site import Site
 
-from starover import NotSafe, Query, Report, Server, Settle, Steps, runbook, together, wait
+from starover import NotSafe, PlanIsStale, Query, Report, Server, Settle, Steps, runbook, together, wait
 from starover.drivers.local import Local, Ran
 from starover.drivers.past import is_dead, unknown_steps
 from starover.journal import read_journal
@@ -280,6 +281,20 @@ def test_who_has_lost_the_lease_meanwhile_still_finds_out_what_it_had_sent(site:
     again = site.resume(ran.run)
     assert again.exit == 75
     assert sorted(words(again)) == ["EX1/a changed", "EX1/b refused", "EX2/a changed", "EX2/b changed"]
+
+
+def test_what_was_sent_so_long_ago_that_its_receipt_is_gone_is_not_sent_again(site: Site) -> None:
+    site.lamps.stuck = True
+    made = site.plan("lamps-on", "EX1").plan
+    lost_here(site, "unreachable")
+    ran = site.local().apply(made, approve=approval_of)
+    site.hosts.heal()
+    site.clock.after(91 * 86_400, lambda: None)
+    site.clock.wait_until(site.clock.now() + timedelta(days=91))
+    site.hosts.receipts.clear()
+    with pytest.raises(PlanIsStale, match="91 days"):
+        site.resume(ran.run)
+    assert site.lamps.done == ["on EX1/a"]
 
 
 # -- law 6 at the last moment ------------------------------------------------------------------------------------------
