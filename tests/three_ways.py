@@ -616,6 +616,12 @@ CASES: tuple[Case, ...] = (
         brings=("page_checked",),
     ),
     Case(
+        topology="pa-4x2",
+        book="lb-health-check",
+        brings=("page_checked",),
+        undone=True,
+    ),
+    Case(
         topology=_GUARDED,
         book="fence",
         parameters={"lost_server": ["EX1"]},

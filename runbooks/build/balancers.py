@@ -15,7 +15,7 @@ def lb_health_check(
     """Let the target groups ask for a page instead of a port: a server in maintenance then gets no connections.
 
     Exchange answers the page while the protocol's component is Active, and 503 or nothing otherwise; a port is open
-    all the time.
+    all the time. Undo gives each group the check that it had.
 
     health_path: begins with /
     target_group: name or ARN; those of the inventory's balancers where none is named
@@ -30,6 +30,6 @@ def lb_health_check(
         )
 
     def part(arn: str) -> Steps:
-        yield page_checked.on(server, group=arn, path=health_path)
+        yield page_checked.on(server, group=arn, protocol="HTTPS", path=health_path, codes="200")
 
     yield from together(part(one.arn) for one in groups)

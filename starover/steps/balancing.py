@@ -209,15 +209,43 @@ def target_registered(now: GroupHealth, /, *, group: str, target: str, port: int
     return Change(f"{arn_name(group)} {target}:{port}", found.state if found is not None else "out", "registered")
 
 
-@step(check=one_group, apply="elbv2/check_page.call.j2", risk=Risk.LOW, repeatable=True)
-def page_checked(now: Groups, /, *, group: str, path: str) -> Change | Blocked | None:
-    """A target group whose check asks for a page of the server's health, so that maintenance is seen."""
+def _checked_before(
+    prev: Groups, server: Server, /, *, group: str, protocol: str, path: str, codes: str
+) -> Step | None:
+    del protocol, path, codes
+    was = prev.groups[0] if len(prev.groups) == 1 else None
+    paged = was is not None and was.protocol in ("HTTP", "HTTPS")
+    if was is None or not was.protocol or (paged and not (was.path and was.codes)):  # by gRPC's codes, say
+        return None
+    return page_checked.on(
+        server,
+        group=group,
+        protocol=was.protocol,
+        path=(was.path or "") if paged else "",
+        codes=(was.codes or "") if paged else "",
+    )
+
+
+@step(check=one_group, apply="elbv2/check_page.call.j2", risk=Risk.LOW, undo=_checked_before, repeatable=True)
+def page_checked(now: Groups, /, *, group: str, protocol: str, path: str, codes: str) -> Change | Blocked | None:
+    """A target group whose check asks for a page of the server's health, so that maintenance is seen.
+
+    `path` and `codes` empty: it only tries the port, as `protocol` does it; undo may want that.
+    """
     if len(now.groups) != 1:
         return Blocked(f"AWS knows no target group {arn_name(group)}", guard="G-INV")
     found = now.groups[0]
-    if not path.startswith("/") or len(path) > 255:
+    if codes and (not path.startswith("/") or len(path) > 255):
         raise BadParameter(f"--health-path {path[:60]} is no path of a page", certain=("nothing was changed",))
-    if found.protocol == "HTTPS" and found.path == path and found.codes == "200":
+    if found.protocol == protocol and (not path or (found.path == path and found.codes == codes)):
         return None
-    was = f"{found.protocol or '?'} {found.path or ''}".strip()
-    return Change(f"{found.name} health check", was, f"HTTPS {path}, 200")
+    return Change(
+        f"{found.name} health check",
+        _looks(found.protocol or "?", found.path or "", found.codes or ""),
+        _looks(protocol, path, codes),
+    )
+
+
+def _looks(protocol: str, path: str, codes: str) -> str:
+    """`HTTPS /owa/healthcheck.htm, 200`, or `TCP`."""
+    return f"{protocol} {path}, {codes}" if protocol in ("HTTP", "HTTPS") and path else protocol

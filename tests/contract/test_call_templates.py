@@ -32,6 +32,8 @@ SAMPLES: Mapping[str, Arg] = {
     "seconds": 11,
     "tls": True,
     "starttls": "smtp",
+    "protocol": "HTTPS",
+    "codes": "200",
     "fqdn": "ex1.example.com",
     "path": "/owa/healthcheck.htm",
     "host": "EX1",
