@@ -9,7 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests start labs and command lines as processes of their own by the hundred: compiled anew each time, that costs minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all lint types layers unit shuffled coverage fix clean
+# A file of tests is played in one process, and tests/conftest.py says which files begin first.
+PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
+
+.PHONY: help demo test test-all lint types mypy pyright layers collected unit shuffled coverage fix clean
 help:                ## these lines
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## /\t/' | expand -t 22
 
@@ -32,31 +35,42 @@ $(VENV)/.stamp-dev: $(VENV)/.stamp-base pyproject.toml constraints.txt tests/tem
 demo: $(VENV)/.stamp-lab  ## a DAG is built, a zone is lost, mail comes back: on a lab of Windows servers on loopback
 	$(BIN)/python -m starover_cli.demo
 
-test: lint types layers unit  ## everything that .ci/run calls
+test: $(VENV)/.stamp-dev  ## everything that .ci/run calls
+	@$(MAKE) --no-print-directory --jobs 2 lint types layers collected
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.stamp-dev  ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.stamp-dev  ## mypy --strict and pyright strict
+types: pyright mypy  ## mypy --strict and pyright strict
+
+mypy: $(VENV)/.stamp-dev
 	$(BIN)/mypy
+
+pyright: $(VENV)/.stamp-dev
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 
 layers: $(VENV)/.stamp-dev  ## import-linter
 	$(BIN)/lint-imports --no-cache
 
+# The tests' modules are compiled once, beside the look at types: else all processes of `unit` would do it at once. What
+# cannot be collected is told by `unit`.
+collected: $(VENV)/.stamp-dev
+	@$(BIN)/python -m pytest -q --collect-only > /dev/null 2>&1 || true
+
 # One order for everybody, so that what one machine sees another sees too; `make shuffled` looks for others.
 unit: $(VENV)/.stamp-dev  ## pytest in a few processes: some tests wait for silent hosts while others calculate
-	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)
+	$(PYTEST) -n $(PROCESSES) --randomly-seed=$(SEED)
 
 shuffled: $(VENV)/.stamp-dev  ## the tests in an order and with examples of today
-	STAROVER_SHUFFLED=1 $(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile
+	STAROVER_SHUFFLED=1 $(PYTEST) -n $(PROCESSES)
 
 coverage: $(VENV)/.stamp-dev  ## the tests with branch coverage of starover/, a fifth slower
-	$(BIN)/python -m pytest --cov --cov-report=term -q -n $(PROCESSES) --dist loadfile --randomly-seed=$(SEED)
+	$(PYTEST) --cov --cov-report=term -n $(PROCESSES) --randomly-seed=$(SEED)
 
 test-all: test  ## what takes too long for every day: ten thousand stories, every guard, fault, crash point and string; writes docs/reliability.md; takes hours
-	STAROVER_FIGURES=build/reliability STAROVER_STORIES=$(STORIES) $(BIN)/python -m pytest -q -n 2 --dist loadfile $$(grep -rl --include='test_*.py' STAROVER_STORIES tests)
+	STAROVER_FIGURES=build/reliability STAROVER_STORIES=$(STORIES) $(PYTEST) -n 2 $$(grep -rlE --include='test_*.py' 'STAROVER_STORIES|lab_cli' tests)
 	$(BIN)/python tests/reliability_page.py build/reliability
 
 fix: $(VENV)/.stamp-dev  ## format, and mend what ruff can mend

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import kdc
 import pytest
@@ -17,6 +18,28 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True)
 if not {"STAROVER_SHUFFLED", "STAROVER_STORIES"} & set(os.environ):
     settings.load_profile("same")
+
+
+LONGEST = tuple(
+    """contract/test_three_ways e2e/test_s14 stories/ e2e/test_build steps/test_failback e2e/test_s12
+    steps/test_updates_runs e2e/test_demo reliability/test_line_faults e2e/ steps/test_maintenance_runs
+    steps/test_force_quorum reliability/ jobs/ steps/test_out_on_purpose cli/test_drill cli/test_end_to_end
+    core/test_resume chat/ transport/ steps/test_seed_stall gold/ lease/""".split()  # noqa: SIM905
+)
+"""How the files begin that take longest, or wait for what is silent: they are begun first, so that at the end nobody
+waits for one of them. A file is played in one process.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; whatever order there was otherwise stays."""
+    here = Path(__file__).parent.as_posix() + "/"
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.as_posix().removeprefix(here)
+        return next((place for place, begin in enumerate(LONGEST) if name.startswith(begin)), len(LONGEST))
+
+    items.sort(key=rank)
 
 
 def pytest_collection_finish() -> None:
