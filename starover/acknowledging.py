@@ -42,9 +42,9 @@ def _all(entries: Sequence[Entry], begun: Begun) -> Iterator[Warned]:
         if not isinstance(event, StepEnded):
             continue
         if event.state != "right" and planned.get(event.position):
-            yield Warned(step=event.step, host=event.host, text=planned[event.position])
+            yield Warned(step=event.step, host=event.host, text=_line(planned[event.position]))
         for text in event.warnings:
-            yield Warned(step=event.step, host=event.host, text=text)
+            yield Warned(step=event.step, host=event.host, text=_line(text))
 
 
 def _found(report: bytes) -> Iterator[Warned]:
@@ -54,7 +54,11 @@ def _found(report: bytes) -> Iterator[Warned]:
         return  # a report without findings
     for one in findings:
         if one.level in ("warn", "fail"):
-            yield Warned(step=0, host=one.on, text=f"{one.check}: {one.says}")
+            yield Warned(step=0, host=one.on, text=_line(f"{one.check}: {one.says}"))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def acknowledged(entries: Sequence[Entry]) -> tuple[tuple[Entry, Acknowledged], ...]:

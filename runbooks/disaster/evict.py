@@ -7,7 +7,7 @@ from starover.steps.assessing import assessed, named_lost
 from starover.steps.fence_first import fenced_first
 from starover.steps.recovery import quorum_fixed
 from starover.steps.recovery_cluster import NAMES, node_evicted
-from starover.steps.witness_choice import WitnessChoice
+from starover.steps.rest_witness import needs_witness, rest_witness, witness_to_be
 
 
 @runbook
@@ -43,9 +43,13 @@ def evict_nodes(dag: Dag, estate: Estate, lost_server: Sequence[Server], break_g
     yield from fenced_first(
         dag, estate, lost, (), break_glass, dac=found.situation.mode == "DagOnly", answering=found.situation.answering
     )
+    witness = directory = ""
+    if needs_witness(len(survivors), dac=False):
+        best = rest_witness(found.seen, dag, estate, lost, first="primary")
+        _, witness, directory = witness_to_be(found.seen, dag, estate, best, lost)
     for name in lost:
         yield node_evicted.on(node, names=NAMES, node=name)
-    yield from quorum_fixed(dag, estate, node, node, len(survivors), WitnessChoice("primary"))
+    yield from quorum_fixed(dag, estate, node, node, len(survivors), witness, directory)
     says = f"{', '.join(lost)} fenced and evicted: they come back only through failback"
     findings = [Finding(check="notice", on=dag.name, level="info", says=says)]
     if break_glass:

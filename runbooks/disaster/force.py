@@ -16,10 +16,9 @@ from starover import (
 )
 from starover.steps.afterwards import checked_afterwards, who_cannot_log_on
 from starover.steps.assessing import Assessed, assessed, named_lost
-from starover.steps.dag_object import default_directory, directory_of
 from starover.steps.dag_recovery import dag_restored, side_stopped
 from starover.steps.fence_first import fenced_first
-from starover.steps.forcing import ForceReport, Way, pinned, survivor_warnings, way_of, witness_after
+from starover.steps.forcing import ForceReport, Way, pinned, survivor_warnings, way_of
 from starover.steps.losses import AcceptedLoss, Loss, verdict_on
 from starover.steps.mailflow import resubscribe
 from starover.steps.maintenance_types import MountDial
@@ -34,6 +33,7 @@ from starover.steps.recovery_cluster import (
     quorum_forced,
 )
 from starover.steps.resolvers import living_first, resolvers_ordered
+from starover.steps.rest_witness import needs_witness, witness_to_be
 from starover.steps.resubmitting import offers
 from starover.steps.survivors import bound_to_lost, lost_controllers_left_out, masters_lost
 from starover.steps.witness import prepared, witness_host
@@ -110,7 +110,7 @@ def force_quorum(
     if way.mode == "dac":
         brought = yield from _restored(dag, estate, way, found, witness, note)
     else:
-        brought = yield from _forced(dag, estate, way, witness, note)
+        brought = yield from _forced(dag, estate, way, found, witness, note)
     coming = yield from mounts(way.asked, way.survivors, costs, accept_data_loss, dial=dial, hold=hold_mount)
     leaving = False
     needed = [one.database for one in costs if not one.target or verdict_on(one, accept_data_loss)]
@@ -155,15 +155,10 @@ def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: Witn
     )
     if way.done:
         return False
-    if len(way.survivors) % 2 == 0 or len(way.survivors) == 1:
-        name = witness_after(found, dag, estate, witness, way.lost)
+    if needs_witness(len(way.survivors), dac=True):
+        witness, name, directory = witness_to_be(found.seen, dag, estate, witness, way.lost)
         host = witness_host(name, estate)
         yield from prepared(host, estate, seen_from=way.asked)
-        directory = (
-            witness.directory
-            or directory_of(found.seen.object, host.name)
-            or default_directory(dag.name, estate, way.asked.fqdn)
-        )
         yield from together(_written(server, path_beside(host.fqdn, directory)) for server in way.survivors)
     yield from together(_stopped(server) for server in way.survivors)
     outcome = yield dag_restored.on(
@@ -181,8 +176,11 @@ def _restored(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: Witn
     return planned(outcome)
 
 
-def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: str) -> Steps[bool]:
+def _forced(dag: Dag, estate: Estate, way: Way, found: Assessed, witness: WitnessChoice, note: str) -> Steps[bool]:
     """Without DAC, or for a time: one node is forced, the lost are evicted, the others join (steps 3 to 7)."""
+    voter = directory = ""
+    if way.mode == "nodac" and needs_witness(len(way.survivors), dac=False):  # refused before anything is forced
+        _, voter, directory = witness_to_be(found.seen, dag, estate, witness, way.lost)
     others = [one for one in way.survivors if one is not way.node]
     if not way.done:
         yield from together(_stopped(server) for server in others)
@@ -194,7 +192,7 @@ def _forced(dag: Dag, estate: Estate, way: Way, witness: WitnessChoice, note: st
         yield cluster_joined.on(server, names=NAMES, server=server.name)
     if way.mode == "temporary":
         return planned(outcome)
-    yield from quorum_fixed(dag, estate, way.node, way.asked, len(way.survivors), witness)
+    yield from quorum_fixed(dag, estate, way.node, way.asked, len(way.survivors), voter, directory)
     return planned(outcome)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from starover.errors import BadParameter, StaroverError
@@ -29,9 +29,11 @@ from starover.steps.mailflow import (
 )
 from starover.steps.mounting import SideCopies
 from starover.steps.proof import proof
+from starover.steps.rest_witness import needs_witness, rest_witness
 from starover.steps.situation import Cloud, Place, last_log, silent_names, situation, survivors, up_and_silent
 from starover.steps.witness_write import WitnessWrite, path_beside, tested, witness_write
 from starover.steps.zonal_shift import ZoneIdentity
+from starover.values import Plain
 
 __all__ = ["Assessed", "assessed", "named_lost"]
 
@@ -106,11 +108,12 @@ def assessed(dag: Dag, estate: Estate, lost: Collection[str] = ()) -> Steps[Asse
     subscribed = None if edges is None else edges.edges
     mailflow = None if connectors is None else said(connectors.connectors, gone, subscribed, sites)
     zonal = yield from _zonal(now, estate)
+    given = {**decision.parameters, **_witness_given(seen, now, decision, dag, estate)}
     page = Assessment(
         dag=dag.name,
         answer=decision.answer,
         runbook=decision.runbook,
-        parameters=decision.parameters,
+        parameters=given,
         verdict=decision.verdict,
         mail_down=None if seen.databases is None or now.unseen else bool(seen.databases) and not now.mounted,
         since=last.isoformat() if (last := last_log(seen, [one.name for one in missing])) else "",
@@ -238,6 +241,18 @@ def _witness_tried(seen: Survey, estate: Estate) -> Steps[str]:
     return tested(host.server, file, [one for one in answers if isinstance(one, WitnessWrite)])
 
 
+def _witness_given(seen: Survey, now: Situation, decision: Decision, dag: Dag, estate: Estate) -> Mapping[str, Plain]:
+    """The witness that force-quorum is to name, where its alternate cannot be had and something else can."""
+    gone = [one.name for one in now.lost if one.role == "member"]
+    left = len(now.members) - len(gone)
+    dac = now.mode == "DagOnly"
+    mode = decision.parameters.get("mode")
+    if decision.runbook != "force-quorum" or mode == "temporary" or not needs_witness(left, dac=dac):
+        return {}
+    best = rest_witness(seen, dag, estate, gone)
+    return {} if best.which == "alternate" or "witness" in decision.parameters else {"witness": str(best)}
+
+
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +278,8 @@ def _recovery(now: Situation, costs: Sequence[Loss]) -> str:
         return "nobody here can tell"
     alone = [one.database for one in costs if one.by_itself]
     person = [one.database for one in costs if not one.by_itself]
+    if now.unseen:
+        return f"nobody could see whether {', '.join(now.unseen)} {'is' if len(now.unseen) == 1 else 'are'} mounted"
     if now.clusters and not costs:
         return "none is needed: quorum holds and every database is mounted"
     when = "the PAM is trying now" if now.clusters else "once there is quorum"

@@ -16,14 +16,13 @@ from starover.names import same_host
 from starover.runbook import Findings
 from starover.steps.assessing import Assessed
 from starover.steps.dag import short
-from starover.steps.dag_object import DagObject, default_directory, listed
+from starover.steps.dag_object import DagObject, listed
 from starover.steps.dag_recovery import standing
 from starover.steps.disaster import Heard
 from starover.steps.losses import Loss, log_space
 from starover.steps.situation import force_node
-from starover.steps.witness_choice import WitnessChoice
 
-__all__ = ["ForceReport", "Mode", "Way", "pinned", "survivor_warnings", "way_of", "witness_after"]
+__all__ = ["ForceReport", "Mode", "Way", "pinned", "survivor_warnings", "way_of"]
 
 Mode = Literal["dac", "nodac", "temporary"]
 UNTOUCHED = ("nothing was changed",)
@@ -259,30 +258,3 @@ def survivor_warnings(found: Assessed, way: Way) -> list[str]:
                 warnings.append(f"{service} on {host.server} does not run")
     warnings += [f"{one.database} has no copy on this side: it stays down" for one in found.page.cost if not one.target]
     return warnings
-
-
-def witness_after(found: Assessed, dag: Dag, estate: Estate, choice: WitnessChoice, lost: Sequence[str]) -> str:
-    """The server that is to be witness of what is left after Restore-DAG, where that needs one (S-DAG-RESTORE).
-
-    The DAG object decides, the inventory only where it says nothing. Raises `NotSafe` where there is none: Restore
-    would force and evict, and then not find the witness that one survivor, or an even number, must have.
-    """
-    if choice.which == "new":
-        return choice.server
-    known = found.seen.object
-    if choice.which == "primary":
-        return (known.witness_server if known is not None else "") or dag.witness
-    name = (known.alternate_server if known is not None else "") or dag.alternate_witness
-    if name:
-        return name
-    asked = estate.members(dag)[0]
-    zones = {estate.server(one).az for one in lost}
-    spare = [one.server for one in found.seen.answering("witness") if one.az not in zones]
-    witness = (
-        f"new:{spare[0]}:{default_directory(dag.name, estate, asked.fqdn)}" if spare else r"new:SERVER:C:\DIRECTORY"
-    )
-    raise NotSafe(
-        f"{dag.name} has no alternate witness, and what is left of it needs a witness",
-        certain=(*(f"{one} answers and may become it" for one in spare[:1]), *UNTOUCHED),
-        next=(f"starover plan force-quorum --dag {dag.name} --lost-server {','.join(lost)} --witness '{witness}'",),
-    )

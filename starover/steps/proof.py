@@ -42,7 +42,7 @@ def proof(
         _voters(now),
         _witness_lock(seen, now, dag),
         _force_node(now, decision),
-        _databases(seen, costs),
+        _databases(seen, now, costs),
         _other_side(seen, now),
         _pinned(seen, controller, witness_tested),
         _space(space),
@@ -115,10 +115,12 @@ def _force_node(now: Situation, decision: Decision) -> ProofLine:
     return _line(4, "force node", f"{now.force_node}: {why}")
 
 
-def _databases(seen: Survey, costs: Sequence[Loss]) -> ProofLine:
+def _databases(seen: Survey, now: Situation, costs: Sequence[Loss]) -> ProofLine:
     if seen.databases is None:
         return _line(5, "databases", "", "nobody could list them")
     lines = [one.text for one in costs]
+    if now.unseen:
+        return _line(5, "databases", "", "; ".join([f"nobody could see {', '.join(now.unseen)}", *lines]))
     return _line(5, "databases", "; ".join(lines) if lines else "every database is mounted")
 
 

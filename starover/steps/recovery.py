@@ -27,7 +27,6 @@ from starover.steps.mounting import (
 from starover.steps.placement import Placement, placement
 from starover.steps.recovery_cluster import NAMES, majority_of_nodes
 from starover.steps.witness import prepared, witness_host
-from starover.steps.witness_choice import WitnessChoice
 
 __all__ = [
     "all_up",
@@ -54,23 +53,13 @@ def survivors_witness(
 
 
 def quorum_fixed(
-    dag: Dag, estate: Estate, node: Server, asked: Server, survivors: int, witness: WitnessChoice
+    dag: Dag, estate: Estate, node: Server, asked: Server, survivors: int, server: str, directory: str
 ) -> Steps:
-    """S-QUORUM-FIX after evictions: nodes alone where they are odd, a witness of this side where they are even.
-
-    Raises `NotSafe` where there is none to be named.
-    """
+    """S-QUORUM-FIX after evictions: nodes alone where they are odd, a witness of this side where they are even."""
     if survivors % 2:
         yield majority_of_nodes.on(node, names=NAMES, members=survivors)
         return
-    name = witness.server or (dag.alternate_witness if witness.which == "alternate" else dag.witness)
-    if not name:
-        raise NotSafe(
-            "S-QUORUM-FIX: an even number of survivors needs a witness, and the DAG names none on this side",
-            next=(r"--witness new:SERVER:C:\DIRECTORY",),
-        )
-    host = witness_host(name, estate)
-    directory = witness.directory or dag.witness_directory or f"C:\\DAGFileShareWitnesses\\{dag.name}"
+    host = witness_host(server, estate)
     yield from prepared(host, estate, seen_from=asked)
     yield survivors_witness.on(asked, dag=dag.name, server=host.fqdn, directory=directory)
 

@@ -155,6 +155,29 @@ def test_without_a_word_of_ec2_nothing_is_forced(tmp_path: Path) -> None:
         assert set(databases(lab).values()) == {""}
 
 
+def test_a_dag_without_an_alternate_witness_gets_the_spare_one_that_answers(tmp_path: Path) -> None:
+    file = tmp_path / "spare.yaml"
+    file.write_text(
+        "name: spare\nextends: pa-4x2-fsw1\ndags:\n  - {name: DAG1, members: [EX1, EX2, EX3, EX4], witness: FSW1, "
+        "witness_directory: 'C:\\DAG', dac_mode: 'Off'}\n",
+        "utf-8",
+    )
+    with night(tmp_path, file) as lab:
+        lost = {"lost_server": ["EX1", "EX2"]}
+        with pytest.raises(NotSafe, match="no alternate witness") as refusal:
+            lab.plan("force-quorum", lost)
+        assert any("--witness 'new:FSW2:C:" in line for line in refusal.value.next)
+        page: Any = lab.plan("az-loss-assess").value
+        assert page.parameters["witness"] == "new:FSW2:C:\\DAGFileShareWitnesses\\DAG1.example.com"
+        ran = lab.run("force-quorum", {**page.parameters, "dag": "DAG1"})
+        assert ran.exit == 0, ran.error
+        used = lab.do(lambda world: {one.witness_server for one in world.state.clusters if len(one.nodes) == 2})
+        assert used == {"FSW2"}
+        assert broken(lab) == []
+        assert lab.plan("force-quorum", {**page.parameters, "dag": "DAG1"}).plan.nothing
+        assert lab.plan("force-quorum", lost).plan.nothing, "it is the DAG's own witness now"
+
+
 # -- with DAC ----------------------------------------------------------------------------------------------------------
 
 
