@@ -19,7 +19,8 @@ from three_ways import Case
 
 from starover.content import find
 from starover.drivers.local import Ran
-from starover.errors import BadParameter, Mistake, Refused, RemoteFailure
+from starover.envelope import decode
+from starover.errors import BadParameter, ErrorRecord, Mistake, Refused, RemoteFailure
 from starover.transport import Answer, Script
 
 _F = TypeVar("_F", bound=Callable[..., None])
@@ -182,15 +183,23 @@ def test_by_run_command_too(book: str, tmp_path: Path) -> None:
         assert writes(lab) == []
 
 
+_PROGRAM = re.compile(r"^\s*& (?!icacls\.exe 'C:\\ProgramData\\Starover')\S+\.exe\b", re.MULTILINE)
+"""But the envelope's own, which protects the folder of receipts."""
+
+
 class _WhatIf:
-    """Before a write whose cmdlets have -WhatIf is sent, its twin that has it is: nothing may come of it but words."""
+    """Before a write whose cmdlets have -WhatIf is sent, its twin that has it is: nothing may come of it but words.
+
+    A write that starts a program (icacls.exe) is not asked: a program has no -WhatIf, and would do it.
+    """
 
     def __init__(self, lab: InnerLab) -> None:
-        self._lab, self._inner = lab, lab.transport
+        self._lab, self._inner = lab, lab.carrier
         self.tried, self.faults = 0, list[str]()
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
         asking = [one for one in batch if one.mutates and one.way == "script" and "-Confirm:$false" in one.text]
+        asking = [one for one in asking if not _PROGRAM.search(one.text)]
         if asking:  # the clock waits for what was announced: it is told that nothing comes, and then that all does
             self._lab.do(lambda world: world.scheduler.withdraw(len(batch)))
             for script in asking:
@@ -207,6 +216,9 @@ class _WhatIf:
         self.tried += 1
         if answer.error is not None or answer.failed:
             self.faults.append(f"{script.operation}: {answer.error or [one.message for one in answer.errors]}")
+        else:
+            said = decode(answer.output, script.nonce).results.values()
+            self.faults += [f"{script.operation}: {one.message}" for one in said if isinstance(one, ErrorRecord)]
         if self._changes() != before:
             self.faults.append(f"{script.operation}: -WhatIf changed something")
 
