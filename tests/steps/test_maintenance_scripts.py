@@ -115,3 +115,28 @@ def test_each_thing_that_the_script_does_is_looked_at() -> None:
     change = refilled_by_script(wiped, **BACK, blocks=("DB02\\EX3",))
     assert isinstance(change, Change)
     assert "DB02/EX3" in change.wanted
+
+
+def test_a_copy_that_somebody_holds_still_is_nothing_for_the_script() -> None:
+    """On the way back it resumes every copy: so it is called neither on the way out nor on the way back."""
+    held = msgspec.structs.replace(
+        UP, copies=(UP.copies[0], status("EX3", "Suspended", identity="DB03\\EX3", database="DB03"))
+    )
+    wiped = msgspec.structs.replace(held, policy="Blocked")
+    out = emptied_by_script(held, **OUT, databases=("DB01",), blocks=())
+    back = refilled_by_script(wiped, **BACK, blocks=())
+    for refusal in (out, back):
+        assert isinstance(refusal, Blocked)
+        assert refusal.guard == "S-COPY-RESUME"
+        assert "DB03/EX3" in refusal.why
+        assert any("--use-exchange-scripts" in line for line in refusal.next), "what to do instead"
+    barred = msgspec.structs.replace(held.copies[1], status="Healthy", activation_suspended=True)
+    assert isinstance(
+        emptied_by_script(
+            msgspec.structs.replace(held, copies=(UP.copies[0], barred)),
+            **OUT,
+            databases=("DB01",),
+            blocks=("DB03\\EX3",),
+        ),
+        Change,
+    ), "one that is merely barred still replicates"
