@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 from inner_lab import InnerLab, Simulation
+from starover_lab.world.world import World
 
 from starover.audit import verify
 from starover.content import find
@@ -71,7 +72,7 @@ S1 = Scenario(
 S12 = Scenario("S12", "pa-4x2", "maintenance-start", {"server": "EX1", "redirect_to": "EX2"})
 S14 = Scenario("S14", "pa-4x2", "rolling-windows-update", {"witness": "last"})
 S14_SHORT = Scenario(
-    "S14",
+    "S14-short",
     """
 name: short
 extends: aws-2az
@@ -90,7 +91,7 @@ updates:
     "rolling-windows-update",
     {"witness": "last"},
 )
-"""The same runbook where only one of two members has an update: S14 itself takes fifteen seconds."""
+"""The same runbook where only one of two members has an update: it takes a third of S14's time."""
 S21 = Scenario(
     "S21",
     "pa-4x2-fsw1",
@@ -98,7 +99,7 @@ S21 = Scenario(
     {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate"},
     zone="1a",
 )
-WHOLE = (S1, S12, S14, S21)
+WHOLE = (S1, S12, S14, S14_SHORT, S21)
 SAMPLED = (S1, S12, S21)
 
 
@@ -217,6 +218,14 @@ def _other(one: Counter[Any], two: Counter[Any]) -> list[Any]:
     return [(key, one[key], two[key]) for key in {**one, **two} if one[key] != two[key]]
 
 
+def crowded(world: World) -> None:
+    """Sessions of killed processes end by themselves after hours. Nobody kills a run forty times within them, so they
+    are not counted here.
+    """
+    tuning = world.state.tuning
+    world.state.tuning = msgspec.structs.replace(tuning, shells_per_user=10_000, exchange_sessions_per_user=10_000)
+
+
 class Stage:
     """A scenario up to its plan, in a lab of its own. A context."""
 
@@ -228,6 +237,7 @@ class Stage:
             topology = folder / "topology.yaml"
             topology.write_text(scenario.topology, "utf-8")
         self.lab = InnerLab(topology, folder, CONTENT)
+        self.lab.do(crowded)
         with killed(lambda _bodies: None):
             if scenario.zone:
                 self.lab.later(3600)
@@ -361,8 +371,8 @@ class _Names:
 class Points:
     """Every point at which a run can be killed, and which of them have been tried."""
 
-    MOST = 10
-    """Kills in one story: what a killed process leaves open on its hosts is limited there (18 shells)."""
+    MOST = 40
+    """Kills in one story."""
 
     def __init__(self) -> None:
         self._names = _Names()

@@ -79,7 +79,8 @@ def _crashes(crashes: list[dict[str, Any]]) -> str:
         "Killed before, within (the line is there, its head is not) and after writes of the journal, and gone on with",
         "by another process, every second time on another machine that has the journals. The same final state as of a",
         "process that lived, the same mutations in the lab's own log, each once, every chain whole. A point is a write",
-        "of the run that lived; one that timing merged with its neighbour in every other run was not tried.\n",
+        "of the run that lived: before, within, or after it. S14-short is S14's runbook where one of two members has",
+        "an update.\n",
         "| scenario | runbook | points there are | tried | kills in one run | seed | which run |",
         "| --- | --- | ---: | ---: | ---: | --- | --- |",
     ]

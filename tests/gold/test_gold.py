@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from crash_points import Points, Stage, killed
+from crash_points import Points, Stage, crowded, killed
 from fault_points import KINDS, LEGS, Tale, leg, open_run
 from gold import ALL, LOOKS, case_of, chosen
 from hostile import escaped, places, strings, tried
@@ -72,6 +72,7 @@ class _CaseStage(Stage):
         folder.mkdir(parents=True)
         with killed(lambda _bodies: None):
             self.lab = case.lab(folder)
+            self.lab.do(crowded)
             self.plan = self.lab.plan(case.book, case.parameters).plan
         self._audited, self._events = self.lab.do(lambda world: (len(world.state.audit), len(world.state.log.events)))
         self.kills = 0

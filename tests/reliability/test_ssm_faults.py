@@ -62,7 +62,7 @@ def test_struck_at_any_call_it_ends_right_or_says_what_is_true(tmp_path: Path) -
     leave(
         "line-ssm-S14",
         {
-            "scenario": "S14",
+            "scenario": S14_SHORT.name,
             "runbook": S14_SHORT.book,
             "road": "Run Command",
             "kinds": len(KINDS) + 1,
