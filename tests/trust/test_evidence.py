@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +131,60 @@ def test_every_file_that_is_lost_or_changed_is_found(bundle: Path) -> None:
                 assert checked_in_process(bundle) == 1, file
         file.write_bytes(data)
     assert checked_in_process(bundle) == 0
+
+
+def links(bundle: Path) -> None:
+    (bundle / "journal" / "runs" / "00000000.1.jsonl").symlink_to("/dev/zero")
+
+
+def pipes(bundle: Path) -> None:
+    os.mkfifo(bundle / "journal" / "runs" / "00000000.1.jsonl")
+
+
+def moves(bundle: Path) -> None:
+    shutil.move(bundle / "journal", bundle.parent / "elsewhere")
+    (bundle / "journal").symlink_to(bundle.parent / "elsewhere")
+
+
+def nests(bundle: Path) -> None:
+    path = next((bundle / "journal" / "runs").glob("*.jsonl"))
+    path.write_bytes(path.read_bytes() + b'{"n":' + b"[" * 200_000 + b"\n")
+    seal(bundle)
+
+
+def counts(bundle: Path) -> None:
+    path = next((bundle / "journal" / "index").glob("*.head"))
+    lines = (bundle / "journal" / "runs" / f"{path.stem}.jsonl").read_bytes().split(b"\n")[:-1]
+    path.write_text(f"-1 {hashlib.sha256(lines[-2]).hexdigest()}\n")
+    seal(bundle)
+
+
+def seal(bundle: Path) -> None:
+    """As somebody would who has no key."""
+    (bundle / "MANIFEST.sig").unlink()
+    names = [one for one in sorted(bundle.rglob("*")) if one.is_file() and one.name != "MANIFEST"]
+    lines = [f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {one.relative_to(bundle).as_posix()}\n" for one in names]
+    (bundle / "MANIFEST").write_text("".join(lines), "utf-8")
+
+
+@pytest.mark.parametrize("act", [links, pipes, moves, nests, counts])
+def test_a_bundle_made_to_fool_the_verifier_does_not(bundle: Path, act: Callable[[Path], None]) -> None:
+    act(bundle)
+    line = [sys.executable, "-I", "-S", str(bundle / "verify.py")]
+    ended = subprocess.run(line, capture_output=True, text=True, check=False, cwd=bundle.parent, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert ended.stdout.startswith("NOT AS IT WAS WRITTEN")
+
+
+def test_what_stands_behind_a_head_is_said_not_to_be_checked(bundle: Path) -> None:
+    path = next((bundle / "journal" / "runs").glob("*.jsonl"))
+    *_, last = lines = path.read_bytes().split(b"\n")[:-1]
+    more = {**json.loads(last), "n": len(lines), "before": hashlib.sha256(last).hexdigest()}
+    more["body"] = {"entry": "answered", "number": 9, "digest": "", "answer": {"answer": "ok"}}
+    path.write_bytes(b"\n".join([*lines, json.dumps(more).encode(), b""]))
+    seal(bundle)
+    code, said = checked(bundle)
+    assert f"what stands behind the head of run {path.stem}" in said, (code, said)
 
 
 def checked_in_process(bundle: Path) -> int:
