@@ -43,6 +43,8 @@ __all__ = [
 
 _SECONDS = timedelta(seconds=30)
 """For one question to the server."""
+_WORKER = timedelta(seconds=10)
+"""For one that a worker has to answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +135,16 @@ async def ended(client: Client, handle: Handle, /) -> Ended:
 
 
 async def standing(client: Client, handle: Handle, /) -> Standing:
-    """Where a run is. Raises `StaroverError` where no worker answers for it."""
+    """Where a run is. Raises `StaroverError` where no worker answers for it, `ConnectFailed` where no server does."""
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
     async with asking():
-        found: Standing = await of.query("standing", result_type=Standing, rpc_timeout=_SECONDS)
+        try:
+            found: Standing = await of.query("standing", result_type=Standing, rpc_timeout=_WORKER)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                raise
+            await of.describe(rpc_timeout=_WORKER)  # the server is there
+            raise StaroverError(f"no worker answers for {handle.workflow}") from error
     return found
 
 
@@ -227,7 +235,13 @@ async def asking() -> AsyncIterator[None]:
     except WorkflowQueryFailedError as error:
         raise StaroverError(f"no worker answers for this run: {error}") from error
     except RPCError as error:
-        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:
+            raise StaroverError(
+                "no worker that is up can go on with this run: it asks for something else than what was answered",
+                certain=("nothing is sent meanwhile",),
+                next=("start a worker of the starover that began it: the run goes on there",),
+            ) from error
+        if error.status is RPCStatusCode.NOT_FOUND:
             raise BadParameter(
                 f"there is no such run under way: {error.message}", next=("starover runs --engine temporal",)
             ) from error

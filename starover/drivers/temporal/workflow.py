@@ -151,6 +151,10 @@ class StaroverRun:
         try:
             ended = await self._whole()
         except StaroverError as error:
+            if (
+                workflow.unsafe.is_replaying()
+            ):  # another machine than the one that asked: the run waits for the right one
+                raise RuntimeError(error.what) from error
             raise failure(error) from error
         self.state = msgspec.structs.replace(self.state, state="ended")
         return ended
