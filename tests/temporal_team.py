@@ -265,9 +265,19 @@ class FileHosts(FakeTransport):
                 pass_by(f"sends {script.parts[0].template if script.parts else 'probe'}")
                 if script.mutates and f"{script.server.name} {script.operation}" in self.receipts:
                     self.lamps.note_twice(script.operation)
+                self.leases = {key: (held[0], held[1], held[2]) for key, held in self._kept().items()}
                 answers = list(super().run([script]))
+                self._keep()
                 pass_by(f"sent {script.parts[0].template if script.parts else 'probe'}")
             yield from answers
+
+    def _kept(self) -> dict[str, Any]:
+        return dict(self.lamps.load().get("leases", {}))
+
+    def _keep(self) -> None:
+        state = self.lamps.load()
+        if state.get("leases") != (leases := {key: list(held) for key, held in self.leases.items()}):
+            self.lamps.save({**state, "leases": leases})
 
 
 POINT, SEEN = -1, 0
