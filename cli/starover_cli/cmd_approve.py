@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from starover.command_line import word
 from starover.errors import BadParameter, NotApproved, StaroverError
+from starover_cli.cmd_do import FLAGS
 from starover_cli.plan_files import approval_place, load_plan, write_file
 from starover_cli.prompt import NotConfirmed
 from starover_cli.room import Room, who
 from starover_cli.settings import Settings, common, settings_of
+from starover_cli.team.line import ENGINES, Line, engine, need_temporal
 from starover_cli.views import json as machine
 
 if TYPE_CHECKING:
     from starover.plan import Plan
 
-__all__ = ["COMMANDS", "clock_of"]
+__all__ = ["COMMANDS", "agree", "clock_of"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _as_applied(function: _F) -> _F:
+    """What the person who submitted a run answers, as for `apply`; of no use to a second person."""
+    for name in ("yes", "approve", "accept_data_loss", "approval", "break_glass", "experimental"):
+        function = FLAGS[name](function)
+    return function
 
 
 @click.command()
-@click.argument("plan_id", metavar="ID|FILE")
+@click.argument("plan_id", metavar="ID|FILE|RUN")
 @click.option("--to", metavar="FILE", default="", help="Write the approval there; default: beside the plan.")
 @click.option("--as", "name", metavar="NAME", default="", help="Your name; default: who this machine says you are.")
 @click.option(
     "--key", metavar="FILE", default="", help="Sign it with this SSH key (its public half, where an agent has it)."
 )
-@common()
+@engine
+@_as_applied
+@common(record=True)
 @click.pass_context
-def approve(ctx: click.Context, plan_id: str, to: str, name: str, key: str) -> int:
+def approve(
+    ctx: click.Context, /, plan_id: str, to: str, name: str, key: str, engine: str, line: Line, **given: Any
+) -> int:
     """Approve a plan as the second person; not the one who asked for it, nor the one who applies it.
 
     Works from a plan's file (`starover plans show ID --to FILE`) on any machine. With --key it is signed by ssh-keygen;
     without, it says who approved and proves it to nobody, and an estate with a policy does not take it.
+
+    With --engine temporal a run that waits at the server is approved: RUN is its name there, its DAG or its plan.
     """
+    if engine != ENGINES[0]:
+        need_temporal()
+        from starover_cli.team.handling import approve_run
+
+        return approve_run(settings_of(ctx), plan_id, {"name": name, "key": key, **given}, line)
     from starover.approval import Second, write_approval
     from starover.approval_signature import binds, signed
     from starover.guard import FRESH, check_fresh, same_person
@@ -61,7 +84,7 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str, key: str) -> i
         console.result(approval_text(plan, console.width))
     again = [f"starover approve {word(plan_id)}", *([f"--to {word(to)}"] if to else []), f"--as {word(name)}"]
     again += [f"--key {word(key)}"] if key else []
-    _agree(settings, plan, name, " ".join(again))
+    agree(settings, plan, name, " ".join(again))
     made = Second(
         digest=plan.digest,
         plan=plan.id,
@@ -84,7 +107,7 @@ def approve(ctx: click.Context, plan_id: str, to: str, name: str, key: str) -> i
     return 0
 
 
-def _agree(settings: Settings, plan: Plan, name: str, command: str) -> None:
+def agree(settings: Settings, plan: Plan, name: str, command: str) -> None:
     """Have the DAG's name typed (or the plan's id, where it is about no DAG). Raises `NotConfirmed`.
 
     `command`: what was typed, so that it can be typed again.

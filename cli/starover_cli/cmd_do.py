@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from starover_cli.progress import Teller
     from starover_cli.views.head import Where
 
-__all__ = ["COMMANDS", "make_plan", "perform_runbook"]
+__all__ = ["COMMANDS", "FLAGS", "make_plan", "perform_runbook"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_FLAGS: Mapping[str, Callable[[Any], Any]] = {
+FLAGS: Mapping[str, Callable[[Any], Any]] = {
     "yes": click.option("--yes", "-y", is_flag=True, help="Answer the question whether to do it."),
     "approve": click.option(
         "--approve",
@@ -100,7 +100,7 @@ def _plan(settings: Settings, runbook: AnyRunbook, values: Mapping[str, object],
 
 def _answered(function: _F) -> _F:
     """A command that may ask before it changes something."""
-    for flag in reversed(list(_FLAGS.values())):
+    for flag in reversed(list(FLAGS.values())):
         function = flag(function)
     return function
 
@@ -222,7 +222,7 @@ def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
-@_FLAGS["acknowledge_warnings"]
+@FLAGS["acknowledge_warnings"]
 @common(record=True)
 @click.pass_context
 def resume(ctx: click.Context, run_id: str, acknowledge_warnings: bool) -> int:
@@ -291,6 +291,6 @@ def _with_stop(local: Local, act: Callable[[], Ran]) -> Ran:
 assert isinstance(plan, RunbookGroup)
 assert isinstance(run, RunbookGroup)
 plan.act, plan.flags = _plan, {"exit_code": _exit_code}
-run.act, run.flags = perform_runbook, {**_FLAGS, "exit_code": _exit_code}
+run.act, run.flags = perform_runbook, {**FLAGS, "exit_code": _exit_code}
 
 COMMANDS = (plan, apply, run, resume, undo)

@@ -12,6 +12,7 @@ import click
 from starover.errors import BadParameter, StaroverError
 from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
+from starover_cli.team.line import Line, connected, need_temporal
 from starover_cli.views import json as machine
 
 if TYPE_CHECKING:
@@ -114,20 +115,35 @@ def job_run(ctx: click.Context, name: str, by_hand: bool, named: str) -> int:
 
 
 @job.command("install")
-@click.argument("name")
+@click.argument("name", default="")
 @click.option("--systemd", "how", flag_value="systemd", default="systemd", help="Two units (default).")
 @click.option("--cron", "how", flag_value="cron", help="Lines for crontab -e.")
+@click.option(
+    "--temporal",
+    "how",
+    flag_value="temporal",
+    help="Schedules of a Temporal server: of every job where none is named, and then those of no job are removed.",
+)
+@click.option("--by-zone", is_flag=True, help="With --temporal: scripts go to the workers of each Availability Zone.")
 @click.option("--into", metavar="DIR", default="", help="Write the units here, such as /etc/systemd/system.")
 @_jobs
+@connected
 @common()
 @click.pass_context
-def job_install(ctx: click.Context, name: str, how: str, into: str, named: str) -> int:
-    """What the machine's own scheduler needs for a job; printed, or written where you say."""
+def job_install(ctx: click.Context, name: str, how: str, into: str, named: str, by_zone: bool, line: Line) -> int:
+    """What the machine's own scheduler needs for a job, printed or written; or a team's server keeps the jobs."""
     from starover_cli.job_files import folder_of, load_job
     from starover_cli.job_units import cron_text, systemd_text
 
     settings = settings_of(ctx)
     console = settings.console
+    if how == "temporal":
+        need_temporal()
+        from starover_cli.team.scheduling import install
+
+        return install(settings, line, name, named, by_zone=by_zone)
+    if not name:
+        raise BadParameter("which job? starover job install NAME", next=("starover job list",))
     with Room(settings, settings.parts) as room:
         folder = folder_of(room, named)
         found = load_job(folder, name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,7 @@ from starover_cli.report import show_plan
 from starover_cli.room import Room
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.since import since as read_since
+from starover_cli.team.line import ENGINES, Line, engine, need_temporal
 from starover_cli.views import json as machine
 from starover_cli.views.head import Where
 
@@ -160,24 +162,43 @@ _NO_OPERATION = "00000000-0000-0000-0000-000000000000"
 @click.group(invoke_without_command=True)
 @click.option("--since", metavar="WHEN", default="", help="friday, yesterday, 2h, 7d, 2026-11-20")
 @click.option("--all", "everything", is_flag=True, help="Also the plannings.")
+@engine
 @common()
 @click.pass_context
-def runs(ctx: click.Context, since: str, everything: bool) -> int:
+def runs(ctx: click.Context, /, since: str, everything: bool, **given: Any) -> int:
     """What was done: list, show RUN."""
-    return _list_runs(settings_of(ctx), since, everything) if ctx.invoked_subcommand is None else 0
+    return _list_runs(settings_of(ctx), since, everything, **given) if ctx.invoked_subcommand is None else 0
 
 
 @runs.command("list")
 @click.option("--since", metavar="WHEN", default="", help="friday, yesterday, 2h, 7d, 2026-11-20")
 @click.option("--all", "everything", is_flag=True, help="Also the plannings.")
+@engine
 @common()
 @click.pass_context
-def runs_list(ctx: click.Context, since: str, everything: bool) -> int:
+def runs_list(ctx: click.Context, /, since: str, everything: bool, **given: Any) -> int:
     """Every run that is kept here, the latest last."""
-    return _list_runs(settings_of(ctx), since, everything)
+    return _list_runs(settings_of(ctx), since, everything, **given)
 
 
-def _list_runs(settings: Settings, since: str, everything: bool) -> int:
+def _list_runs(settings: Settings, since: str, everything: bool, engine: str, line: Line) -> int:
+    """The journals here, and beside them what a server knows, where that was asked for."""
+    if engine == ENGINES[0]:
+        return _list_journals(settings, since, everything, None)
+    need_temporal()
+    from starover_cli.team.handling import listed
+    from starover_cli.views.team import listed_data, listed_text
+
+    with Room(settings, settings.parts) as room:
+        known = listed(room, line)
+    if not settings.json:
+        settings.console.result(f"{listed_text(known, line.address, settings.console.width)}\n\njournals here:")
+    return _list_journals(settings, since, everything, [listed_data(one, now) for one, now in known])
+
+
+def _list_journals(
+    settings: Settings, since: str, everything: bool, beside: Sequence[Mapping[str, object]] | None
+) -> int:
     from starover_cli.views.runs import run_data, runs_text
 
     found, broken = summaries(settings.state)
@@ -188,7 +209,8 @@ def _list_runs(settings: Settings, since: str, everything: bool) -> int:
         start = read_since(since, now)
         shown = [one for one in shown if one.begun >= start]
     if settings.json:
-        settings.console.raw(machine.document({"runs": [run_data(one) for one in shown], "broken": broken}))
+        server = {"temporal": beside} if beside is not None else {}
+        settings.console.raw(machine.document({"runs": [run_data(one) for one in shown], "broken": broken, **server}))
     else:
         settings.console.result(runs_text(shown, broken, settings.console.width))
     return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starover.runbook import AnyRunbook
     from starover_cli.room import Room
 
-__all__ = ["bound", "folder_of", "load_all", "load_job", "remarks"]
+__all__ = ["bound", "folder_of", "lacks_certificate", "load_all", "load_job", "remarks"]
 
 
 def folder_of(room: Room, named: str) -> Path:
@@ -96,9 +96,18 @@ def bound(room: Room, job: Job) -> tuple[AnyRunbook, dict[str, tuple[str, ...]]]
     return runbook, values
 
 
+def lacks_certificate(room: Room, job: Job) -> bool:
+    """Whether its runbook changes nothing on LIVE unless somebody wants it though it has no certificate."""
+    from starover.certificates import is_experimental
+    from starover.step import Risk
+
+    risk = room.content.runbook(job.runbook).risk
+    rough = not room.estate.lab and risk is not Risk.READ and is_experimental(room.content, job.runbook)
+    return rough and not job.experimental
+
+
 def remarks(room: Room, job: Job) -> Sequence[str]:
     """What a person should know of a job that is right."""
-    from starover.certificates import is_experimental
     from starover.step import Risk
 
     if job.runbook == COMMAND:
@@ -108,8 +117,7 @@ def remarks(room: Room, job: Job) -> Sequence[str]:
     if danger.rank >= Risk.DATA.rank:
         waits = "where its plan does, the job ends with exit 4 and waits for a person"
         said.append(f"{job.runbook} can reach danger {danger.value}: {waits}")
-    rough = not room.estate.lab and danger is not Risk.READ and is_experimental(room.content, job.runbook)
-    if rough and not job.experimental:
+    if lacks_certificate(room, job):
         said.append(
             f"{job.runbook} is experimental: on LIVE it changes nothing unless the job says `experimental: true`"
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -28,6 +29,7 @@ from starover_cli import (
     cmd_report,
     cmd_rights,
     cmd_settle,
+    cmd_team,
     cmd_watch,
 )
 from starover_cli.console import Console
@@ -46,6 +48,11 @@ INTERRUPTED = 130
 
 class Starover(click.Group):
     """The root group. Whatever goes wrong below ends here as one message and one exit code, never as a traceback."""
+
+    def __call__(self, *args: Any, **extra: Any) -> Any:
+        """The process itself calls it: it ends with the exit code of what was typed."""
+        extra["standalone_mode"] = False
+        leave(int(self.main(*args, **extra) or 0))
 
     def main(
         self,
@@ -87,6 +94,16 @@ class Starover(click.Group):
         except Exception as error:  # a bug of ours: said in one sentence, kept in a file
             return _report(write_crash(error, settings.state, settings.secrets), console, settings)
         return value if isinstance(value, int) else 0
+
+
+def leave(code: int) -> NoReturn:
+    """End this process. What has loaded Temporal's client sometimes crashes while Python shuts down: it does not."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if "temporalio" in sys.modules:
+        os._exit(code)
+    sys.exit(code)
 
 
 def _report(error: StaroverError, console: Console, settings: Settings) -> int:
@@ -132,6 +149,7 @@ for _family in (
     cmd_rights,
     cmd_drill,
     cmd_job,
+    cmd_team,
     cmd_lab,
 ):
     for _command in _family.COMMANDS:

@@ -56,6 +56,14 @@ _FAMILIES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     ("jobs", (("job", "list, check, run, install: runbooks from a schedule"),)),
+    (
+        "team",
+        (
+            ("submit", "a plan or a runbook, done by workers of a Temporal server"),
+            ("worker", "takes such runs on this machine"),
+            ("cancel RUN", "ends one after the step under way"),
+        ),
+    ),
     ("lab", (("lab", "up, down, status, state, events, clock, break, mend"),)),
 )
 

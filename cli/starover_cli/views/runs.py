@@ -24,6 +24,7 @@ from starover_cli.views.text import clip, clock_time, day_time, duration, label_
 __all__ = [
     "RunSummary",
     "facts_of_run",
+    "report_text",
     "run_data",
     "run_text",
     "runs_text",
@@ -204,7 +205,7 @@ def run_text(one: RunSummary, where: Where, width: int = 100, head: str = "", ce
         f"{first_line(where, width)}\nrun   {one.run.ljust(14)}  {one.runbook}   {when}   {one.result}",
         "\n".join([*glass_lines(one.approved, width), *rough, *wrap(verdict_of_run(one), width)]),
         "\n".join(line for _, row in sorted(one.rows.items()) for line in (row.text(width=width), *row.said(width))),
-        _report(one, width),
+        report_text(one.report, width),
         "\n".join(label_block([*facts_of_run(one), *([("head", head)] if head else [])], width)),
         next_block(_next(one)),
     ]
@@ -217,11 +218,12 @@ class _Looked(Findings, frozen=True, kw_only=True):
     verdict: str = ""
 
 
-def _report(one: RunSummary, width: int) -> str:
-    if one.report is None:
+def report_text(report: bytes | None, width: int) -> str:
+    """What a runbook that looks returned, as JSON, for a person; empty: there is none that can be shown."""
+    if report is None:
         return ""
     try:
-        return value_text(msgspec.json.decode(one.report, type=_Looked), width)
+        return value_text(msgspec.json.decode(report, type=_Looked), width)
     except msgspec.MsgspecError:
         return ""  # of a kind of its own: `--format json` has it whole
 

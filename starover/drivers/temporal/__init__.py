@@ -5,6 +5,7 @@ docs/decisions/temporal.md.
 """
 
 from starover.drivers.temporal.client import (
+    Client,
     Handle,
     Listed,
     approve,
@@ -33,6 +34,7 @@ from starover.drivers.temporal.worker import Site, run_worker
 __all__ = [
     "JOB",
     "RUN",
+    "Client",
     "Codec",
     "Ended",
     "Handle",

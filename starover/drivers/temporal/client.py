@@ -27,6 +27,7 @@ from starover.effects import Approval
 from starover.errors import BadParameter, ConnectFailed, Locked, StaroverError
 
 __all__ = [
+    "Client",
     "Handle",
     "Listed",
     "approve",

@@ -1,0 +1,68 @@
+"""Those whom a job tells are told by the worker that ended its run; a sink, which decides nothing about runs."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starover import job_history as history
+from starover.errors import StaroverError
+from starover.events import RunBegan, RunEnded, Told
+
+if TYPE_CHECKING:
+    from starover.jobs import Job
+    from starover_cli.settings import Settings
+
+__all__ = ["JobWords"]
+
+JOB = "job:"
+"""What `who` begins with, of a run that a job had begun."""
+
+
+class JobWords:
+    """Hears of every run; when one of a job is over, its message goes out, and its line is kept for `job list`."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """`folder`: where the job files lie."""
+        self._settings = settings
+        self._folder = folder
+        self._runs: dict[str, tuple[str, str]] = {}
+
+    def tell(self, told: Told, /) -> None:
+        """Take one event."""
+        event = told.event
+        if isinstance(event, RunBegan) and event.who.startswith(JOB):
+            self._runs[told.run] = event.who.removeprefix(JOB), event.mode
+        elif isinstance(event, RunEnded) and told.run in self._runs:
+            name, mode = self._runs.pop(told.run)
+            if mode == "apply" or event.exit or event.state != "planned":  # else its run is still to come
+                threading.Thread(target=self._over, args=(name, told, event.exit), daemon=True).start()
+
+    def _over(self, name: str, told: Told, code: int) -> None:
+        """In a thread of its own: a relay may be slow, and the run's last line is on its way to the disk."""
+        from starover_cli.job_files import load_job
+
+        with suppress(StaroverError, OSError):
+            self._speak(load_job(self._folder, name), told, code)
+
+    def _speak(self, job: Job, told: Told, code: int) -> None:
+        from starover.journal import read_journal
+        from starover_cli.job_telling import tell
+        from starover_cli.views.jobs import message_of
+        from starover_cli.views.runs import summary_of
+
+        run = summary_of(told.run, read_journal(self._settings.state, told.run))
+        message = message_of(job, code, run=run, mounted=None, width=self._settings.console.width)
+        wanted = job.tell if job.when == "always" or code else ()
+        deaf = tell(wanted, message.subject, message.body, code)
+        began = run.begun if run is not None else told.at
+        history.append(self._settings.state, job.name, history.Began(at=began, due=None))
+        history.append(
+            self._settings.state,
+            job.name,
+            history.Ended(at=told.at, due=None, exit=code, run=told.run, subject=message.subject, told=deaf),
+        )
+        for one in deaf:
+            self._settings.console.note(f"! {job.name}: could not be told: {one}")

@@ -1,0 +1,216 @@
+"""A plan, or a runbook, handed to the workers of an estate: what is asked before, and how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starover.command_line import word
+from starover.errors import NotApproved
+from starover_cli import params
+from starover_cli.experimental import asks_of_experiment
+from starover_cli.look import plain_where
+from starover_cli.plan_files import find_approval, load_plan
+from starover_cli.prompt import Answers, agree_to_experiment, consent
+from starover_cli.report import heading, show_plan, show_ran
+from starover_cli.room import Room, who
+from starover_cli.team.following import Lines, follow
+from starover_cli.team.line import Line, talk
+from starover_cli.views import json as machine
+from starover_cli.views.error import exit_line
+from starover_cli.views.head import first_line, next_block
+from starover_cli.views.runs import report_text
+
+if TYPE_CHECKING:
+    from starover.drivers.local import Why
+    from starover.drivers.temporal import Client, Ended, Handle, Standing, Submission
+    from starover.effects import Approval
+    from starover.plan import Plan
+    from starover.runbook import AnyRunbook
+    from starover_cli.settings import Settings
+
+__all__ = ["answer", "show_ended", "submit_plan", "submit_runbook"]
+
+
+def submit_plan(settings: Settings, named: str, given: Mapping[str, Any], line: Line) -> int:
+    """Have exactly this plan applied by the workers. Gives the exit code."""
+    from starover.drivers.temporal import submission
+
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
+        made = load_plan(settings, named)
+        if made.nothing or made.blocked:
+            return _show(room, made, exit=4 if made.blocked else 0)
+        approval = answer(room, made, given, named)
+        whole = submission(
+            room.content, room.estate, _why(room), plan=made, approval=approval, zoned=bool(given.get("by_zone"))
+        )
+        return _submit(room, line, whole, given)
+
+
+def submit_runbook(
+    settings: Settings, runbook: AnyRunbook, values: Mapping[str, object], given: Mapping[str, Any], line: Line
+) -> int:
+    """Have the workers plan it, and apply it once somebody has approved. Gives the exit code."""
+    from starover.drivers.temporal import submission
+
+    with Room(settings, settings.parts, lines=True) as room, heading(room):
+        bound = params.understood(runbook, params.typed(runbook, values, settings), room.estate)
+        whole = submission(
+            room.content,
+            room.estate,
+            _why(room),
+            runbook=runbook.name,
+            parameters=bound,
+            zoned=bool(given.get("by_zone")),
+        )
+        return _submit(room, line, whole, given)
+
+
+def _why(room: Room) -> Why:
+    from starover.drivers.local import Why
+
+    settings = room.settings
+    return Why(who=settings.by or who(), ticket=settings.ticket, reason=settings.reason)
+
+
+def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any]) -> int:
+    from starover.drivers.temporal import submit
+
+    lines = Lines(room.settings, simulated=room.estate.lab)
+
+    def asked(now: Standing) -> Approval | None:
+        assert now.plan is not None
+        return answer(room, now.plan, given, "")
+
+    async def act(client: Client) -> tuple[Handle, Ended | None]:
+        handle = await submit(client, whole)
+        _say(room, line, handle, whole, follows=bool(given.get("wait")))
+        if not given.get("wait"):
+            return handle, None
+        return handle, await follow(client, handle, lines, asked)
+
+    _, ended = talk(room, line, act)
+    if ended is None:
+        return 0
+    return show_ended(room, ended, lines)
+
+
+def _say(room: Room, line: Line, handle: Handle, whole: Submission, *, follows: bool) -> None:
+    console = room.settings.console
+    following = [
+        ("starover runs --engine temporal", "where it is"),
+        (f"starover cancel {word(handle.workflow)}", "ends it after the step under way"),
+    ]
+    if whole.approval is None:
+        approving = f"starover approve {word(handle.workflow)} --engine temporal"
+        following.insert(0, (approving, "when it waits with a plan"))
+    if room.settings.json:
+        data = {"submitted": handle.workflow, "execution": handle.execution, "runbook": whole.runbook,
+                "sealed": line.sealed, "next": [command for command, _ in following]}  # fmt: skip
+        console.raw(machine.line(data))
+        return
+    if not room.headed:
+        where = plain_where(room.estate, room.dag_of(), room.clock.now())
+        console.result(first_line(where, console.width))
+        room.headed = True
+    text = f"submitted   {handle.workflow}   {whole.runbook}, to the workers of {whole.estate.name}"
+    said = "            what lies at the server is not encrypted (STAROVER_TEMPORAL_CODEC_KEY)"
+    sealed = [] if line.sealed else [said]
+    if follows:
+        console.note("\n".join([text, *sealed]))
+    else:
+        console.result("\n".join([text, *sealed, "", next_block(following)]))
+
+
+def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Approval | None:
+    """Show a plan and ask what the line did not answer, as `apply` does.
+
+    None: what it still lacks is somebody else's approval, and the run waits for that. Raises `OutsideWindow` and what
+    `consent` raises.
+    """
+    from starover.guard import check_approval
+
+    settings, console = room.settings, room.settings.console
+    known = room.dag_of(step.host for step in made.steps)
+    dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
+    now = room.clock.now()
+    second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
+    _show(room, made, exit=0, asking=True)
+
+    if asks_of_experiment(room, made):
+        agree_to_experiment(made, console, answered=bool(given.get("experimental")))
+    answers = Answers(
+        yes=bool(given.get("yes")),
+        approve=str(given.get("approve") or ""),
+        accept=tuple(given.get("accept_data_loss") or ()),
+        ticket=settings.ticket,
+        second=second,
+        approval=str(given.get("approval") or ""),
+        break_glass=str(given.get("break_glass") or ""),
+        dag=settings.dag,
+    )
+    approval = consent(
+        made,
+        console,
+        answers,
+        dag=dag,
+        now=now,
+        who=settings.by or who(),
+        held=lambda one: room.house.check(made, one, now),
+    )
+    try:
+        check_approval(made, approval, now)
+        if approval is not None:
+            room.house.check(made, approval, now)
+    except NotApproved as error:
+        if second is not None or answers.break_glass:
+            raise  # somebody else's word is there, and does not count
+        console.note(f"! {error.what}: it is submitted, and waits for that")
+        return None
+    return approval
+
+
+def _show(room: Room, made: Plan, *, exit: int, asking: bool = False) -> int:  # noqa: A002
+    where = plain_where(room.estate, room.dag_of(step.host for step in made.steps), room.clock.now())
+    return show_plan(room, made, where, exit=exit, exit_code=False, asking=asking)
+
+
+def show_ended(room: Room, ended: Ended, lines: Lines) -> int:
+    """How it came out, as a run on this machine is shown. Gives its exit code; raises what ended its planning."""
+    from starover.drivers.local import Ran
+
+    settings, console = room.settings, room.settings.console
+    error = ended.fault.raised() if ended.fault is not None else None
+    if ended.state == "looked" or ended.state == "planned" or ended.plan is None:
+        if error is not None:
+            raise error
+        room.headed = True
+        value = machine.raw(bytes(ended.value))
+        if settings.json:
+            console.raw(machine.line({"result": ended.state, "run": ended.run, "value": value, "exit": ended.exit}))
+        else:
+            console.result(report_text(bytes(ended.value), console.width) or f"{ended.state}   run {ended.run}")
+        if ended.exit:
+            console.note(exit_line(ended.exit))
+        return ended.exit
+    ran = Ran(
+        run=ended.run,
+        plan=ended.plan,
+        state=ended.state,
+        exit=ended.exit,
+        steps=ended.steps,
+        changed=ended.changed,
+        error=error,
+        under_way=ended.under_way,
+        resumable=ended.resumable,
+        value=None,
+        journal=Path(ended.journal),
+        unsigned=ended.unsigned,
+    )
+    code = show_ran(room, ran, lines.story(ended.run))
+    from starover.journal import path_of
+
+    if not settings.json and not path_of(settings.state, ended.run).exists():
+        console.note(f"The journal lies with the workers ({ended.journal}): resume, undo and report are typed there.")
+    return code
