@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import msgspec
@@ -304,6 +304,7 @@ def server_version(version: str) -> PSObject:
     )
 
 
+@lru_cache(maxsize=16384)
 def guid_of(*names: str) -> Guid:
     """A GUID that is always the same for the same names, in any case."""
     digest = hashlib.sha256("\0".join(name.casefold() for name in names).encode()).digest()

@@ -32,7 +32,7 @@ _ENCODED = ("Thumbprint", "Subject", "Issuer", "NotBefore", "NotAfter", "SerialN
 _DEPTH = 3
 """Exchange has its objects sent some levels deep (`Key.Name` of a preference was seen working); deeper lies text."""
 
-
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 _ALL_BYTES = [Byte(b) for b in range(256)]
 
 
@@ -46,6 +46,8 @@ def deserialise(value: Value, form: EnumForm = "wrapped", depth: int = _DEPTH) -
 
     Scalars that remoting knows (numbers, text, times, GUIDs, versions, addresses) come through as they are.
     """
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, PSEnum):
         return value.name if form == "text" else deserialised_enum(value.type_name, value.name, value.number)
     if isinstance(value, PSList):

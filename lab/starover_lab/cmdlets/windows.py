@@ -18,12 +18,14 @@ __all__ = ["BODIES", "fits", "is_pattern", "service_object", "setup_runs"]
 
 def fits(name: str, pattern: str) -> bool:
     """Whether a name fits a pattern with PowerShell's wildcards."""
+    if not is_pattern(pattern):
+        return name.casefold() == pattern.casefold()
     return fnmatchcase(name.casefold(), pattern.casefold().replace("[!", "[[]!"))
 
 
 def is_pattern(text: str) -> bool:
     """Whether a text holds a wildcard."""
-    return bool(set("*?[") & set(text))
+    return "*" in text or "?" in text or "[" in text
 
 
 def setup_runs(here: Machine, host: str) -> bool:

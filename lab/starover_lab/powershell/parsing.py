@@ -169,10 +169,12 @@ class _InMode:
     __slots__ = ("_mode", "_old", "_rules")
 
     def __init__(self, rules: Rules, mode: Mode) -> None:
-        self._rules, self._mode = rules, mode
+        self._rules = rules
+        self._mode: Mode = mode
+        self._old: Mode = mode
 
     def __enter__(self) -> None:
-        self._old: Mode = self._rules.scan.mode
+        self._old = self._rules.scan.mode
         self._rules.set_mode(self._mode)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

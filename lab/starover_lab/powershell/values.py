@@ -230,7 +230,7 @@ class OrderedHashtable(_Dictionary):
         return made
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Property:
     """One member of a `PSObject`."""
 

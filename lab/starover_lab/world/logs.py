@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 __all__ = ["LOG_BYTES", "LogStream", "Rate"]
 
@@ -58,6 +59,23 @@ class Rate:
         return 2 * math.pi * (seconds - self.busy_hour * 3600) / _DAY
 
 
+@lru_cache(maxsize=16384)
+def _written(rate: Rate, since: datetime, until: datetime | None, logs: int) -> datetime:
+    """When that many logs had been written, found by halves and cut to the second; readings ask for the same again."""
+    low, high = since, until
+    if high is None:
+        high = since + timedelta(days=1)
+        while math.floor(rate.logs(since, high)) < logs:
+            high += high - since
+    while high - low > timedelta(milliseconds=1):
+        middle = low + (high - low) / 2
+        if math.floor(rate.logs(since, middle)) >= logs:
+            high = middle
+        else:
+            low = middle
+    return low.replace(microsecond=0)
+
+
 @dataclass
 class Piece:
     """A time during which one server wrote the stream."""
@@ -103,20 +121,8 @@ class LogStream:
         for piece in reversed(self.pieces):
             if generation <= piece.first or (branch is not None and piece.branch > branch):
                 continue
-            low, high = piece.since, piece.until
-            if high is None:
-                high = piece.since + timedelta(days=1)
-                while self._in(piece, high) < generation:
-                    high += high - piece.since
-            elif self._in(piece, high) < generation:
-                continue
-            while high - low > timedelta(milliseconds=1):
-                middle = low + (high - low) / 2
-                if self._in(piece, middle) >= generation:
-                    high = middle
-                else:
-                    low = middle
-            return low.replace(microsecond=0)
+            if piece.until is None or self._in(piece, piece.until) >= generation:
+                return _written(self.rate, piece.since, piece.until, generation - piece.first)
         return None
 
     def times(self, first: int, last: int, branch: int | None = None) -> dict[int, datetime]:
