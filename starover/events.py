@@ -301,7 +301,11 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sink(Protocol):
-    """Somebody who listens. Called from the driver's thread, one event at a time; what it raises ends the run."""
+    """Somebody who listens. Called from the driver's thread, one event at a time.
+
+    Who cannot take an event (`OSError`, `ValueError`: a pipe is closed, a console has no such letter) is told nothing
+    more, and the run goes on; whatever else it raises ends the run.
+    """
 
     def tell(self, told: Told, /) -> None:
         """Take one event. Must be quick."""

@@ -127,6 +127,8 @@ class Leg:
         self.ended: list[StepEnded] = []
         self.result: Result | None = None
         self.stops = 0
+        self._gone: list[Sink] = []
+        """Those that could not take what they were told; they are told nothing more."""
         self._fates: dict[str, str] = {}
         """What became of scripts that were to be ended, by operation."""
         self.asked = 0
@@ -160,8 +162,8 @@ class Leg:
                 except Empty:
                     continue
                 self._read_mail(mail)
-        except kept.Unwritable as error:
-            if not self.under_way:
+        except StaroverError as error:  # of the journal, or of time: there is no going on, but by a resume
+            if not self.under_way or isinstance(error, OutcomeUnknown):
                 raise
             raise OutcomeUnknown(error.what, certain=error.certain, uncertain=self.words(), next=error.next) from error
         if self.result is None:
@@ -344,8 +346,11 @@ class Leg:
 
     def _tell(self, event: Event, at: datetime | None = None) -> None:
         told = Told(at=at or self.clock.now(), run=self.run.id, event=event)
-        for sink in self.sinks:
-            sink.tell(told)
+        for sink in [one for one in self.sinks if one not in self._gone]:
+            try:
+                sink.tell(told)
+            except (OSError, ValueError):  # a closed pipe, a console that has no such letter: the run is what matters
+                self._gone.append(sink)
 
     # -- mail ----------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,8 @@ _DISCONNECTED = 2150859204
 """ERROR_WINRS_SHELL_DISCONNECTED: a session that was idle for too long, on its way to be removed."""
 _QUOTAS = frozenset({2150859173, 2150859174})
 _QUOTA_WORDS = ("quota", "maximum number of", "exceeded", "throttl")
+_UNFINISHED = frozenset({995, 2150858793})
+"""Aborted, or not done within OperationTimeout: the host is slow, and may go on with it all the same."""
 _DENIED = 5
 _LOGON_MODULES = ("spnego", "gssapi", "krb5")
 _NOTHING = ("nothing was sent",)
@@ -97,6 +99,8 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
     refused = _refused(error, host, place)
     if stage == "receive":
         return _lost(error, refused, host, place)
+    if stage == "command" and _may_have_come(error):
+        return _lost(error, refused, host, place)
     if refused is not None:
         return refused
     if stage == "open":
@@ -109,6 +113,13 @@ def failure(error: Exception, stage: Stage, host: str, place: str) -> Failed:
         again = gone(error) is not None  # the session there is gone: a new one will do
         return Failed(ConnectFailed(what, certain=("nothing was run",), host=host), again=again, sent=False)
     return _lost(error, None, host, place)
+
+
+def _may_have_come(error: Exception) -> bool:
+    """Whether the host may have what it was handed, though the error looks like a refusal: the connection had been good
+    until then, so what breaks in TLS breaks on the way.
+    """
+    return isinstance(error, SSLError) or (isinstance(error, WSManFaultError) and error.code in _UNFINISHED)
 
 
 def _lost(error: Exception, refused: Failed | None, host: str, place: str) -> Failed:

@@ -14,9 +14,23 @@ import pytest
 from core_hand import NODES, approval_of, lamp, lit
 from core_site import Site
 
-from starover import NotSafe, PlanIsStale, Query, Report, Server, Settle, Steps, runbook, together, wait
+from starover import (
+    ConnectFailed,
+    NotSafe,
+    OutcomeUnknown,
+    PlanIsStale,
+    Query,
+    Report,
+    Server,
+    Settle,
+    Steps,
+    runbook,
+    together,
+    wait,
+)
 from starover.drivers.local import Local, Ran
 from starover.drivers.past import is_dead, unknown_steps
+from starover.events import StepSent, Told
 from starover.journal import read_journal
 from starover.testing import FakeContent, FakeFault, PowerShellError
 from starover.transport import Answer, Script
@@ -289,7 +303,6 @@ def test_what_was_sent_so_long_ago_that_its_receipt_is_gone_is_not_sent_again(si
     lost_here(site, "unreachable")
     ran = site.local().apply(made, approve=approval_of)
     site.hosts.heal()
-    site.clock.after(91 * 86_400, lambda: None)
     site.clock.wait_until(site.clock.now() + timedelta(days=91))
     site.hosts.receipts.clear()
     with pytest.raises(PlanIsStale, match="91 days"):
@@ -327,6 +340,38 @@ def test_a_host_that_goes_quiet_while_another_is_asked_for_patience_stops_that_o
     site.hosts.heal()
     site.clock.wait_until = wait_until  # type: ignore[method-assign]
     assert site.resume(ran.run).exit == 0
+
+
+# -- those who watch ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [BrokenPipeError("nobody reads"), UnicodeEncodeError("cp1252", "é", 0, 1, "no")])
+def test_a_screen_that_is_gone_does_not_end_the_run_in_the_middle_of_a_step(site: Site, trouble: Exception) -> None:
+    heard: list[object] = []
+
+    def tell(told: Told) -> None:
+        heard.append(told.event)
+        if isinstance(told.event, StepSent):
+            raise trouble
+
+    made = site.plan("lamps-on", "EX1").plan
+    site.tell = tell  # type: ignore[method-assign]
+    assert site.local().apply(made, approve=approval_of).state == "done"
+    assert isinstance(heard[-1], StepSent), "it is told nothing more"
+    assert site.lamps.done == ["on EX1/a", "on EX1/b"]
+
+
+def test_time_that_fails_while_a_step_is_under_way_leaves_that_step_unknown(site: Site) -> None:
+    made = site.plan("lamps-on", "EX1").plan
+    site.hosts.fail(FakeFault("throttled", what="write"))
+
+    def gone(_: object, /) -> None:
+        raise ConnectFailed("the lab's clock does not answer")
+
+    site.clock.wait_until = gone  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown, match="clock") as caught:
+        site.local().apply(made, approve=approval_of)
+    assert caught.value.uncertain == ("step 1 on EX1: a off -> on",)
 
 
 # -- power ------------------------------------------------------------------------------------------------------------
