@@ -158,6 +158,13 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """When its service may be interrupted (G-WINDOW); empty: always."""
 
 
+class AddressAlarm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alarm of CloudWatch, in the estate's region, that says whether clients are served at an address."""
+
+    address: str
+    name: str
+
+
 class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A load balancer in front of the members."""
 
@@ -174,6 +181,8 @@ class Balancer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """PEM file of the authority that its API is trusted by, relative to the inventory file; empty: the system's."""
     credential: CredentialRef = ""
     """Reference to the key of its API: the password is the key, the user's name does not matter."""
+    alarms: tuple[AddressAlarm, ...] = ()
+    """Of its own addresses that Route 53's checkers, which stand in the Internet, do not reach (S-R53HC)."""
 
     @property
     def farms(self) -> bool:

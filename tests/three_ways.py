@@ -247,6 +247,21 @@ def weighted(cloud: Cloud) -> None:
     cloud.call("route53", "change_resource_record_sets", batch)
 
 
+_ALARMED = _extended(
+    "pa-4x2",
+    "balancers:\n  - {name: vips, kind: zevenet, addresses: [10.0.64.50],\n"
+    "    alarms: [{address: 10.0.64.50, name: vip-c}]}\n",
+)
+
+
+def alarmed(cloud: Cloud) -> None:
+    """The alarm that says whether clients are served inside, at an address that no checker reaches."""
+    given = {"MetricName": "HealthyHostCount", "Namespace": "AWS/NetworkELB", "Statistic": "Minimum", "Period": 60}
+    given |= {"EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "LessThanThreshold"}
+    cloud.call("cloudwatch", "put_metric_alarm", {"AlarmName": "vip-c", **given})
+    cloud.call("cloudwatch", "set_alarm_state", {"AlarmName": "vip-c", "StateValue": "OK", "StateReason": "looked at"})
+
+
 _SIDES: Mapping[str, Plain] = {
     "hosted_zone": ZONE,
     "name": "mail.example.com",
@@ -254,6 +269,10 @@ _SIDES: Mapping[str, Plain] = {
 }
 
 
+_THREE_SIDES: Mapping[str, Plain] = {
+    **_SIDES,
+    "member": ["eu-west-1a=203.0.113.10", "eu-west-1b=203.0.113.20", "eu-west-1c=10.0.64.50"],
+}
 _DRAINED = ("target_leaving", "hub_drained", "policy_set", "owner_moved_off", "node_paused", "server_offline")
 _BACK = ("component_set", "node_resumed", "policy_set", "move_now_set", "hub_restored", "target_registered")
 
@@ -609,6 +628,13 @@ CASES: tuple[Case, ...] = (
         before=(Before(book="route53-failover", parameters=_SIDES),),
         brings=("records_set",),
         undone=True,
+    ),
+    Case(
+        topology=_ALARMED,
+        book="route53-failover",
+        parameters=_THREE_SIDES,
+        before=(Before(cloud=alarmed),),
+        brings=("endpoint_watched", "alarm_watched", "records_set"),
     ),
     Case(
         topology="pa-4x2",

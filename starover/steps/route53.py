@@ -36,6 +36,7 @@ __all__ = [
     "same_dns",
     "shape",
     "within",
+    "words_of",
     "zone_facts",
     "zones_from",
 ]
@@ -276,7 +277,8 @@ def replaced(
 ) -> Steps:
     """A name has exactly these records, everywhere: one batch, INSYNC, and what a name server then answers.
 
-    `there`: those it has, as they were read. Raises `NotSafe` for records that this tool does not know how to put back.
+    `there`: those it has, as they were read; `wanted` empty: it has none any more. Raises `NotSafe` for records that
+    this tool does not know how to put back.
     """
     strange = [one for one in there if one.special is not None]
     if strange:
@@ -289,11 +291,13 @@ def replaced(
     now = [shape(one) for one in there]
     changes = [_change("DELETE", one) for one in now if one not in wanted]
     changes += [_change("UPSERT", one) for one in wanted if one not in now]
+    if not changes and not wanted:
+        return
     if not changes:
         changes = [_change("UPSERT", one) for one in wanted]
     outcome = yield records_set.on(server, zone=_bare(zone.id), name=name, changes=tuple(changes), note=note)
     yield from in_sync(server, outcome, zone=_bare(zone.id), name=name)
-    if not zone.private:  # a private zone's name servers answer within its network alone
+    if wanted and not zone.private:  # a private zone's name servers answer within its network alone
         yield from wait(
             answer_at,
             server,
@@ -304,6 +308,11 @@ def replaced(
             zone=_bare(zone.id),
             name=name,
         )
+
+
+def words_of(records: Sequence[Shape]) -> str:
+    """Records in a line for a person."""
+    return "; ".join(map(_words, records))
 
 
 def _bare(zone: str) -> str:

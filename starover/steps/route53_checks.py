@@ -11,7 +11,20 @@ from starover.runbook import Steps
 from starover.step import Blocked, Change, Query, Report, Risk, Settle, step, wait
 from starover.steps.route53 import Checked, health_of
 
-__all__ = ["CheckFact", "CheckFacts", "check_known", "endpoint_watched", "health_checks", "reachable", "reference_of"]
+__all__ = [
+    "AlarmFact",
+    "AlarmFacts",
+    "CheckFact",
+    "CheckFacts",
+    "alarm_watched",
+    "alarms_now",
+    "check_known",
+    "endpoint_watched",
+    "health_checks",
+    "id_of",
+    "reachable",
+    "reference_of",
+]
 
 _PRIVATE = tuple(
     ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
@@ -48,6 +61,24 @@ class CheckFacts(Report):
 health_checks = Query("route53/checks.call.j2", CheckFacts)
 
 
+class AlarmFact(Report):
+    """An alarm of CloudWatch."""
+
+    name: str
+    state: str
+    """`OK`, `ALARM`, `INSUFFICIENT_DATA`."""
+
+
+class AlarmFacts(Report):
+    """Alarms that are there (`cloudwatch/alarms.call.j2`)."""
+
+    alarms: tuple[AlarmFact, ...]
+
+
+alarms_now = Query("cloudwatch/alarms.call.j2", AlarmFacts)
+"""Argument: `names`."""
+
+
 def reference_of(host: str, address: str, path: str) -> str:
     """The caller reference of a check of ours: the same for the same thing, at most 64 characters."""
     what = "|".join((host.rstrip(".").casefold(), address, path))
@@ -77,15 +108,37 @@ def endpoint_watched(
     found = now.find(reference)
     if found is None:
         return Change(f"health check of {address or host}", "none", f"https {host}{path}", action="add")
+    return _turned(found, address or host)
+
+
+@step(
+    check=health_checks,
+    apply="route53/make_alarm_check.call.j2",
+    risk=Risk.LOW,
+    settle=Settle(every=5, limit=60),
+    repeatable=True,  # as above
+)
+def alarm_watched(
+    now: CheckFacts, /, *, alarm: str, region: str, address: str, reference: str
+) -> Change | Blocked | None:
+    """A health check that is as an alarm of CloudWatch is, for an address that no checker reaches (S-R53HC)."""
+    found = now.find(reference)
+    if found is None:
+        return Change(f"health check of {address}", "none", f"as the alarm {alarm} in {region}", action="add")
+    return _turned(found, address)
+
+
+def _turned(found: CheckFact, what: str) -> Blocked | None:
+    """A check of ours that a drill has turned round."""
     turned = "inverted" if found.inverted else "disabled" if found.disabled else ""
-    if turned:
-        return Blocked(
-            f"the health check {found.id} of {address or host} is {turned}: left by a drill?",
-            guard="S-R53HC",
-            certain=("nothing was changed",),
-            next=(f"aws route53 update-health-check --health-check-id {found.id} --no-inverted --no-disabled",),
-        )
-    return None
+    if not turned:
+        return None
+    return Blocked(
+        f"the health check {found.id} of {what} is {turned}: left by a drill?",
+        guard="S-R53HC",
+        certain=("nothing was changed",),
+        next=(f"aws route53 update-health-check --health-check-id {found.id} --no-inverted --no-disabled",),
+    )
 
 
 def check_known(server: Server, reference: str, what: str) -> Steps[tuple[str, bool]]:
@@ -93,9 +146,7 @@ def check_known(server: Server, reference: str, what: str) -> Steps[tuple[str, b
 
     Raises `NotSafe` where it is gone.
     """
-    found = (yield from health_checks.read(server)).find(reference)
-    if found is None:
-        raise NotSafe(f"S-R53HC: the health check of {what} is gone again", next=("make the plan again",))
+    found = yield from id_of(server, reference, what)
     yield from wait(
         health_of,
         server,
@@ -104,9 +155,17 @@ def check_known(server: Server, reference: str, what: str) -> Steps[tuple[str, b
         what=f"Route 53's checkers find {what} healthy",
         expected=True,
         lenient=True,
-        check=found.id,
+        check=found,
     )
-    return found.id, (yield from health_of.read(server, check=found.id)).good
+    return found, (yield from health_of.read(server, check=found)).good
+
+
+def id_of(server: Server, reference: str, what: str) -> Steps[str]:
+    """A check's id. Raises `NotSafe` where it is gone."""
+    found = (yield from health_checks.read(server)).find(reference)
+    if found is None:
+        raise NotSafe(f"S-R53HC: the health check of {what} is gone again", next=("make the plan again",))
+    return found.id
 
 
 def _good(now: Checked) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,11 +13,25 @@ from starover.errors import BadParameter, NotSafe
 from starover.estate import Server
 from starover.render import Arg
 from starover.runbook import Steps, together
+from starover.step import Step
 from starover.steps.balancing import HEALTHY, BalancerFact, balancers_by_name, group_health, groups_of
 from starover.steps.route53 import Record, Shape, dotted
-from starover.steps.route53_checks import reachable, reference_of
+from starover.steps.route53_checks import alarm_watched, alarms_now, endpoint_watched, reachable, reference_of
 
-__all__ = ["EVEN", "MemberText", "Mode", "Side", "SideTtl", "check_ttl", "records_of", "serves", "sides_of"]
+__all__ = [
+    "EVEN",
+    "MemberText",
+    "Mode",
+    "Side",
+    "SideTtl",
+    "Watch",
+    "check_ttl",
+    "records_of",
+    "serves",
+    "sides_of",
+    "standby_of",
+    "stands_by",
+]
 
 Mode = Literal["active-active", "active-passive"]
 MemberText = Annotated[
@@ -36,6 +50,15 @@ _NOTHING = ("nothing was changed",)
 
 
 @dataclass(frozen=True)
+class Watch:
+    """The health check of a side."""
+
+    reference: str
+    step: Step
+    """What makes it."""
+
+
+@dataclass(frozen=True)
 class Side:
     """Where clients of one side are led."""
 
@@ -44,28 +67,41 @@ class Side:
     address: str = ""
     """Empty: it is a balancer."""
     balancer: BalancerFact | None = None
+    alarm: str = ""
+    """The alarm of CloudWatch that says whether its address serves, where no checker comes."""
+    alarmed: bool = False
+    """That alarm was not `OK` when it was read."""
 
     @property
     def words(self) -> str:
         """For a person."""
         return f"{self.az} ({self.address or (self.balancer.name if self.balancer is not None else '')})"
 
-    def watched(self, name: str, path: str) -> tuple[str, str, str] | None:
-        """Reference, host and address of its health check; None: an alias, healthy while a target of it is.
+    def watched(self, server: Server, name: str, path: str, region: str) -> Watch | None:
+        """Its health check; None: an alias, healthy while a target of it is.
 
-        Route 53's checkers do not reach what is internal, and there the balancer's own checks are the ones that see.
+        Route 53's checkers do not reach what is internal. There the balancer's own checks are the ones that see, and of
+        an address the alarm that the inventory names.
         """
+        if self.alarm:
+            reference = reference_of(f"alarm {region} {self.alarm}", self.address, "")
+            made = alarm_watched.on(server, reference=reference, alarm=self.alarm, region=region, address=self.address)
+            return Watch(reference, made)
         if self.balancer is None:
             host, address = name.rstrip("."), self.address
         elif self.balancer.scheme == "internet-facing":
             host, address = self.balancer.fqdn, ""
         else:
             return None
-        return reference_of(host, address, path), host, address
+        reference = reference_of(host, address, path)
+        return Watch(reference, endpoint_watched.on(server, reference=reference, host=host, address=address, path=path))
 
 
-def sides_of(server: Server, members: Sequence[str], mode: Mode) -> Steps[tuple[Side, ...]]:
-    """What `--member` names. Raises `BadParameter`, and `NotSafe` for an address that nobody could watch."""
+def sides_of(server: Server, members: Sequence[str], alarms: Mapping[str, str], region: str) -> Steps[tuple[Side, ...]]:
+    """What `--member` names. Raises `BadParameter`, and `NotSafe` for an address that nobody could watch.
+
+    `alarms`: by address, those that the inventory names for what no checker reaches; they are in `region`.
+    """
     pairs = [one.partition("=")[::2] for one in members]
     zones = [az for az, _ in pairs]
     if len(pairs) < 2 or len(set(zones)) < len(zones):
@@ -74,30 +110,50 @@ def sides_of(server: Server, members: Sequence[str], mode: Mode) -> Steps[tuple[
             certain=("nothing was contacted",),
             next=("--member eu-west-1a=203.0.113.10 --member eu-west-1b=203.0.113.20",),
         )
-    if mode == "active-passive" and len(pairs) > 2:
-        raise BadParameter(
-            "active-passive has two sides: Route 53 takes one PRIMARY and one SECONDARY of a name",
-            certain=("nothing was contacted",),
-            next=("--mode active-active   takes more", "or a balancer in front of those that stand by"),
-        )
     addresses = {place: _address(place) for _, place in pairs}
     private = [place for place, address in addresses.items() if address and not reachable(address)]
-    if private:
+    unwatched = [place for place in private if place not in alarms]
+    if unwatched or (private and not region):
         raise NotSafe(
-            f"S-R53HC: Route 53's checkers come from the Internet and do not reach {', '.join(private)}",
+            f"S-R53HC: Route 53's checkers come from the Internet and do not reach {', '.join(unwatched or private)}",
             certain=_NOTHING,
             next=(
                 "name the balancer in front: an alias is as healthy as its targets",
-                "or watch a CloudWatch alarm by a health check of type CLOUDWATCH_METRIC, made by hand",
+                f"or the inventory's balancer gets `alarms: [{{address: {(unwatched or private)[0]}, name: ALARM}}]`",
+                "ALARM is one of CloudWatch in the inventory's `region:` that says whether clients are served there",
             ),
         )
+    watching = {place: alarms[place] for place in private}
+    states = yield from _alarms(server, tuple(dict.fromkeys(watching.values())), region)
     names = [place for place, address in addresses.items() if not address]
     found = (yield from balancers_by_name.read(server, names=names)).balancers if names else ()
     known = {one.name.casefold(): one for one in found}
     for name in names:
         if (one := known.get(name.casefold())) is None or not one.zone:
             raise BadParameter(f"AWS knows no load balancer `{name}` that an alias could lead to", certain=_NOTHING)
-    return tuple(Side(az, addresses[place], known.get(place.casefold())) for az, place in pairs)
+    return tuple(
+        Side(
+            az,
+            addresses[place],
+            known.get(place.casefold()),
+            alarm := watching.get(place, ""),
+            bool(alarm) and states[alarm] != "OK",
+        )
+        for az, place in pairs
+    )
+
+
+def _alarms(server: Server, names: Sequence[str], region: str) -> Steps[dict[str, str]]:
+    """How alarms stand. Raises `NotSafe` for one that is not there."""
+    found = (yield from alarms_now.read(server, names=names)).alarms if names else ()
+    states = {one.name: one.state for one in found}
+    if missing := [one for one in names if one not in states]:
+        raise NotSafe(
+            f"S-R53HC: CloudWatch in {region} has no alarm {', '.join(missing)}",
+            certain=_NOTHING,
+            next=("`alarms:` of a balancer in the inventory names it", "aws cloudwatch describe-alarms"),
+        )
+    return states
 
 
 def _address(place: str) -> str:
@@ -123,6 +179,23 @@ def serves(server: Server, side: Side) -> Steps[bool]:
     groups = (yield from groups_of.read(server, balancer=side.balancer.arn)).groups
     healths = yield from together(group_health.read(server, group=one.arn) for one in groups)
     return bool(groups) and all(any(one.state == HEALTHY for one in health.targets) for health in healths)
+
+
+def standby_of(name: str) -> str:
+    """The name behind which several sides stand by, each with a weight: a failover pair has one SECONDARY."""
+    return f"standby.{name.rstrip('.')}"
+
+
+def stands_by(name: str, zone: str) -> Shape:
+    """The SECONDARY of a name behind which several stand by: as healthy as any of them."""
+    alias: dict[str, Arg] = {"HostedZoneId": zone, "DNSName": dotted(standby_of(name)), "EvaluateTargetHealth": True}
+    return {
+        "Name": dotted(name),
+        "Type": "A",
+        "SetIdentifier": "standby",
+        "Failover": "SECONDARY",
+        "AliasTarget": alias,
+    }
 
 
 def records_of(

@@ -33,6 +33,8 @@ SAMPLES: Mapping[str, Arg] = {
     "tls": True,
     "starttls": "smtp",
     "protocol": "HTTPS",
+    "alarm": "exch-vip-a",
+    "region": "eu-west-1",
     "codes": "200",
     "fqdn": "ex1.example.com",
     "path": "/owa/healthcheck.htm",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from starover_lab.cloud.alarms import Alarms
 from starover_lab.cloud.balancing import Balancing
 from starover_lab.cloud.ec2 import Ec2
 from starover_lab.cloud.errors import CloudError
@@ -80,6 +81,7 @@ class Cloud:
             if one.instance and one.auto_scaling_group
         }
         self._rates = Rates(world.state)
+        alarms = Alarms(world)
         self._calls: Mapping[str, Mapping[str, Callable[[Given], Reply]]] = {
             "ec2": {
                 **Ec2(world, self.instances, vpc).calls,
@@ -89,7 +91,8 @@ class Cloud:
             "autoscaling": Scaling(world.state, self.instances, groups).calls,
             "elbv2": self.balancing.calls,
             "arc-zonal-shift": ZonalShift(world.state, self.balancing).calls,
-            "route53": Route53(world, self.balancing).calls,
+            "route53": Route53(world, self.balancing, alarms).calls,
+            "cloudwatch": alarms.calls,
             "health": Health(world.state).calls,
             "ssm": RunCommand(world, self.instances, agent if isinstance(agent, Agent) else None, self._put).calls,
         }

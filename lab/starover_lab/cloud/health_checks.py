@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from starover_lab.cloud.alarms import Alarms
 from starover_lab.cloud.errors import CloudError, not_simulated
 from starover_lab.cloud.given import Given, Reply, flag, number, table, text
 from starover_lab.world.world import World
@@ -14,7 +15,10 @@ from starover_lab.world.world import World
 __all__ = ["HealthChecks"]
 
 _PRIVATE = [ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
-_TYPES = ("HTTP", "HTTPS", "TCP")
+_TYPES = ("HTTP", "HTTPS", "TCP", "CLOUDWATCH_METRIC")
+_ALARM = "CLOUDWATCH_METRIC"
+_WITHOUT_DATA = {"Healthy": True, "Unhealthy": False}
+"""`InsufficientDataHealthStatus`; any other one is as it was, and a new check is healthy [doc]."""
 _REGIONS = {"us-east-1": "54.243.31.192", "eu-west-1": "54.228.16.0", "ap-southeast-1": "54.251.31.128"}
 _SETTABLE = {
     "IPAddress",
@@ -25,6 +29,8 @@ _SETTABLE = {
     "Inverted",
     "Disabled",
     "EnableSNI",
+    "AlarmIdentifier",
+    "InsufficientDataHealthStatus",
 }
 
 
@@ -44,8 +50,9 @@ class _Check:
 class HealthChecks:
     """All health checks of the account."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, alarms: Alarms) -> None:
         self._world = world
+        self._alarms = alarms
         self._state = world.state
         self._checks: dict[str, _Check] = {}
         self._state.reviewers.append(self._review)
@@ -70,19 +77,26 @@ class HealthChecks:
         return self._known(one) != (one.config.get("Inverted") is True)
 
     def _known(self, one: _Check) -> bool:
-        patience = number(one.config, "RequestInterval", 30) * number(one.config, "FailureThreshold", 3)
+        patience = _patience(one.config)
         return one.up if self._state.now >= one.since + timedelta(seconds=patience) else one.was
 
     def _review(self) -> None:
         for one in self._checks.values():
-            up = self._look(one.config)
+            up = self._look(one.config, before=one.up)
             if up != one.up:
                 one.was, one.up, one.since = self._known(one), up, self._state.now
-                patience = number(one.config, "RequestInterval", 30) * number(one.config, "FailureThreshold", 3)
-                self._state.poke_after(patience)
+                self._state.poke_after(_patience(one.config))
 
-    def _look(self, config: Given) -> bool:
-        """What a checker finds behind an address or a name; what has only private addresses it does not reach."""
+    def _look(self, config: Given, *, before: bool = True) -> bool:
+        """What a checker finds behind an address or a name; what has only private addresses it does not reach.
+
+        A check of an alarm is as that alarm.
+        """
+        if text(config, "Type") == _ALARM:
+            state = self._alarms.state(text(table(config, "AlarmIdentifier"), "Name"))
+            return {"OK": True, "ALARM": False}.get(
+                state, _WITHOUT_DATA.get(text(config, "InsufficientDataHealthStatus"), before)
+            )
         name = text(config, "FullyQualifiedDomainName")
         address = text(config, "IPAddress")
         addresses = [address] if address else list(self._state.balancer_addresses.get(name.rstrip(".").casefold(), ()))
@@ -111,28 +125,39 @@ class HealthChecks:
             if kind not in _TYPES:
                 not_simulated(f"health checks of type {kind}")
             address = text(config, "IPAddress")
-            if not address and not text(config, "FullyQualifiedDomainName"):
+            if kind == _ALARM:
+                self._check_alarm(config)
+            elif not address and not text(config, "FullyQualifiedDomainName"):
                 raise CloudError("InvalidInput", "Either an IP address or a domain name must be given")
             if address and _private(address):
                 raise CloudError("InvalidInput", f"Invalid parameter : Requested IP address {address} is private")
-            defaults: Reply = {
+            defaults: Reply = {"Inverted": False, "Disabled": False}
+            asked: Reply = {
                 "Port": 443 if kind == "HTTPS" else 80,
                 "RequestInterval": 30,
                 "FailureThreshold": 3,
                 "MeasureLatency": False,
-                "Inverted": False,
-                "Disabled": False,
             }
+            defaults |= {} if kind == _ALARM else asked
             config = {**defaults, **({"EnableSNI": True} if kind == "HTTPS" else {}), **config}
             identity = str(self._state.dice.guid("health check", str(len(self._checks) + 1)))
             up = self._look(config)
             old = _Check(identity, caller, config, 1, up, self._state.now, was=True)
             self._checks[identity] = old
-            self._state.poke_after(number(config, "RequestInterval", 30) * number(config, "FailureThreshold", 3))
+            self._state.poke_after(_patience(config))
         return {
             "HealthCheck": _shown(old),
             "Location": f"https://route53.amazonaws.com/2013-04-01/healthcheck/{old.id}",
         }
+
+    def _check_alarm(self, config: Given) -> None:
+        """Raise for a check of an alarm that is none, or that is looked at besides."""
+        alarm = table(config, "AlarmIdentifier")
+        besides = {"IPAddress", "Port", "FullyQualifiedDomainName", "ResourcePath", "RequestInterval"} & config.keys()
+        if not alarm or besides:
+            raise CloudError("InvalidInput", "Basic health checks and CloudWatch alarms exclude each other")
+        if text(alarm, "Region") != self._state.region or not self._alarms.state(text(alarm, "Name")):
+            raise CloudError("InvalidInput", f"The specified CloudWatch alarm does not exist: {text(alarm, 'Name')}")
 
     def _check(self, given: Given) -> _Check:
         found = self._checks.get(text(given, "HealthCheckId"))
@@ -168,9 +193,9 @@ class HealthChecks:
         return {}
 
     def get_health_check_status(self, given: Given) -> Reply:
-        """What checkers in several regions found last."""
+        """What each checker found last, be it the first time: that a new check counts as healthy is another matter."""
         one = self._check(given)
-        good = self._known(one) != flag(one.config, "Inverted")
+        good = one.up != flag(one.config, "Inverted")
         says = (
             "Success: HTTP Status Code 200, OK"
             if good
@@ -194,6 +219,13 @@ def _private(address: str) -> bool:
     except ValueError:
         raise CloudError("InvalidInput", f"Invalid parameter : {address} is no IP address") from None
     return any(found in network for network in _PRIVATE)
+
+
+def _patience(config: Given) -> int:
+    """Seconds until as many looks in a row say the same; an alarm says it at once."""
+    if text(config, "Type") == _ALARM:
+        return 0
+    return number(config, "RequestInterval", 30) * number(config, "FailureThreshold", 3)
 
 
 def _shown(one: _Check) -> Reply:

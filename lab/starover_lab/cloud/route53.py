@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NoReturn
 
+from starover_lab.cloud.alarms import Alarms
 from starover_lab.cloud.balancing import NLB_ZONE, Balancing
 from starover_lab.cloud.dns_answers import Answers
 from starover_lab.cloud.errors import CloudError, not_simulated
@@ -38,13 +39,13 @@ class _Zone:
 class Route53:
     """All hosted zones of the account."""
 
-    def __init__(self, world: World, balancing: Balancing) -> None:
+    def __init__(self, world: World, balancing: Balancing, alarms: Alarms) -> None:
         self._state = world.state
         self._zones: dict[str, _Zone] = {}
         self._changes: dict[str, datetime] = {}
         """Change to when it was asked for."""
         self._tags: dict[tuple[str, str], dict[str, str]] = {}
-        self.checks = HealthChecks(world)
+        self.checks = HealthChecks(world, alarms)
         self._answers = Answers(world, balancing, self.checks, self._named)
         zone = self._new_zone(self._state.dns_name, "lab")
         for one in world.topology.client_names:
