@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import msgspec
 from temporalio.client import (
     Client,
     RPCError,
@@ -14,8 +16,10 @@ from temporalio.client import (
     TLSConfig,
     WorkflowExecutionStatus,
     WorkflowFailureError,
+    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -157,14 +161,14 @@ async def approve(client: Client, handle: Handle, approval: Approval, /) -> None
     """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
     async with asking():
-        await of.execute_update("approve", approval, rpc_timeout=timedelta(minutes=2))
+        await _update(of, "approve", [approval], timedelta(minutes=2))
 
 
 async def decline(client: Client, handle: Handle, /, *, by: str, reason: str) -> None:
     """Say no: the run ends refused, and nothing was changed. Raises as `approve`."""
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
     async with asking():
-        await of.execute_update("decline", args=[by, reason], rpc_timeout=_SECONDS)
+        await _update(of, "decline", [by, reason])
 
 
 async def stop(client: Client, handle: Handle, /, *, now: bool = False) -> tuple[str, ...]:
@@ -174,7 +178,14 @@ async def stop(client: Client, handle: Handle, /, *, now: bool = False) -> tuple
     """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
     async with asking():
-        return tuple(await of.execute_update("stop", now, result_type=list[str], rpc_timeout=_SECONDS))
+        return tuple(msgspec.convert(await _update(of, "stop", [now]), list[str]))
+
+
+async def _update(
+    of: WorkflowHandle[Any, Any], name: str, arguments: Sequence[object], within: timedelta = _SECONDS
+) -> object:
+    update: Callable[..., Awaitable[object]] = of.execute_update  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # temporalio leaves a type open
+    return await update(name, args=arguments, rpc_timeout=within)
 
 
 async def list_runs(client: Client, /, *, estate: str = "", limit: int = 50) -> list[Listed]:
@@ -227,12 +238,14 @@ async def _under_way(client: Client, workflow: str) -> Locked:
 
 
 @asynccontextmanager
-async def asking() -> AsyncIterator[None]:
+async def asking() -> AsyncGenerator[None]:
     """Temporal's errors as ours."""
     try:
         yield
     except WorkflowUpdateFailedError as error:
         raise error_of(error.cause) from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise StaroverError("no worker took this in time", next=("starover worker   on a machine",)) from error
     except WorkflowQueryFailedError as error:
         raise StaroverError(f"no worker answers for this run: {error}") from error
     except RPCError as error:
@@ -241,6 +254,10 @@ async def asking() -> AsyncIterator[None]:
                 "no worker that is up can go on with this run: it asks for something else than what was answered",
                 certain=("nothing is sent meanwhile",),
                 next=("start a worker of the starover that began it: the run goes on there",),
+            ) from error
+        if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            raise StaroverError(
+                "nobody answered in time: neither a worker nor the server", next=("starover worker   on a machine",)
             ) from error
         if error.status is RPCStatusCode.NOT_FOUND:
             raise BadParameter(

@@ -48,7 +48,8 @@ class _Structs(EncodingPayloadConverter):
         return Payload(metadata={"encoding": self.encoding.encode()}, data=msgspec.json.encode(value))
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        return msgspec.json.decode(payload.data, type=type_hint if type_hint is not None else Any)
+        wanted: type[object] = type_hint or object
+        return msgspec.json.decode(payload.data, type=wanted)
 
 
 class Converter(CompositePayloadConverter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 from uuid import uuid4
 
 import msgspec
@@ -122,11 +122,9 @@ def _inventory(estate: Estate) -> msgspec.Raw:
 def _filled(tree: object) -> object:
     """Without texts that are empty: an empty name is no name."""
     if isinstance(tree, dict):
-        fields: dict[str, object] = tree  # pyright: ignore[reportUnknownVariableType] # each is looked at
-        return {name: _filled(one) for name, one in fields.items() if one != ""}
+        return {name: _filled(one) for name, one in cast("dict[str, object]", tree).items() if one != ""}
     if isinstance(tree, list | tuple):
-        several: Sequence[object] = tree  # pyright: ignore[reportUnknownVariableType] # each is looked at
-        return [_filled(one) for one in several]
+        return [_filled(one) for one in cast("Sequence[object]", tree)]
     return tree
 
 
