@@ -122,12 +122,13 @@ def _faults(faults: list[dict[str, Any]]) -> str:
 
 def _strings(one: dict[str, Any]) -> str:
     ends = ", ".join(f"{times} {end}" for end, times in sorted(one["ends"].items()))
+    each = f", each string once and each parameter {one['each']} times at least" if one.get("each") else ""
     text = (
         f"{one['strings']} strings (quotes of every kind, backticks, `$(`, new lines, NUL, surrogates, right-to-left "
         f"marks, a template's braces, hyphens, all categories of Unicode, very long ones) in each of the "
         f"{one['places']} parameters of {one['runbooks']} runbooks: {one['refused']} times refused before anything was "
-        f"contacted, {one['taken']} times taken. Of those taken {one['planned']} were planned ({ends}): all that was "
-        f"sent held the value within a literal only, and nothing was changed. Seed {one['seed']}, {_which(one)}."
+        f"contacted, {one['taken']} times taken. Of those taken {one['planned']} were planned{each} ({ends}): all that "
+        f"was sent held the value within a literal only, and nothing was changed. Seed {one['seed']}, {_which(one)}."
     )
     return f"## Hostile strings\n\n{_prose(text)}\n"
 
