@@ -1,0 +1,201 @@
+"""What a person types for a team's server: submit, approve, cancel, runs, worker, job install; on the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from inner_cli import said, typed
+from inner_lab import InnerLab
+from temporal_server import TemporalServer, missing
+
+from starover.audit import check_folder
+from starover.journal import run_ids
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
+
+INVENTORY = Path(__file__).parents[2] / "inventory" / "example.yaml"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    with TemporalServer(tmp_path_factory.mktemp("temporal")) as one:
+        yield one
+
+
+@dataclass
+class Team:
+    """A lab, the server, and what is typed there."""
+
+    lab: InnerLab
+    server: TemporalServer
+    key: Path
+
+    def type(self, *words: str, **more: str) -> Result:
+        variables = {"STAROVER_TEMPORAL_ADDRESS": self.server.address, "STAROVER_TEMPORAL_CODEC_KEY": str(self.key)}
+        return typed(self.lab, *words, variables={**variables, **more})
+
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """One in a thread of this process."""
+        from starover.drivers.temporal import Site, codec, connect, run_worker
+
+        lab, up = self.lab, threading.Event()
+        site = Site(estate=lab.estate, transport=lab.transport, clock=lab.clock, folder=lab.folder)
+        ends: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+        async def work() -> None:
+            until = asyncio.Event()
+            ends.append((asyncio.get_running_loop(), until))
+            client = await connect(self.server.address, sealing=codec(self.key.read_text()))
+            up.set()
+            await run_worker(client, site, until=until)
+
+        thread = threading.Thread(target=asyncio.run, args=(work(),))
+        thread.start()
+        assert up.wait(60)
+        try:
+            yield
+        finally:
+            loop, until = ends[0]
+            loop.call_soon_threadsafe(until.set)
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def team(server: TemporalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    from starover.drivers.temporal import new_key
+
+    folder = tmp_path_factory.mktemp("team")
+    key = folder / "codec.key"
+    key.write_text(new_key())
+    with InnerLab("aws-2az-nodac", folder / "lab") as lab:
+        team = Team(lab, server, key)
+        with team.worker():
+            yield team
+
+
+SUSPEND = ("copies-suspend", "--server", "ExchangeNode2", "--db", "DB1", "--mode", "full", "--comment", "a test")
+RESUME = ("copies-resume", "--server", "ExchangeNode2", "--db", "DB1", "--yes", "--wait")
+
+
+def test_a_runbook_is_planned_approved_and_followed_to_its_end(team: Team) -> None:
+    done = team.type("submit", *SUSPEND, "--yes", "--wait")
+    assert done.exit_code == 0, done.output
+    assert "DB1/ExchangeNode2 goes from Healthy to Suspended" in done.stdout
+    assert "changed 1, checked again: holds" in done.stdout
+    assert "  1  ok  DB1/ExchangeNode2" in done.stderr
+    run = re.findall(r"run ([0-9a-f]{8}\.1)", done.stdout)[0]
+    assert run in run_ids(team.lab.folder)
+    listed = team.type("runs", "--engine", "temporal")
+    assert "starover/aws-2az-nodac/dag  copies-suspend" in listed.stdout, listed.output
+    assert "journals here:" in listed.stdout
+    (first, *_) = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
+    assert (first["state"], first["runbook"], first["run"]) == ("done", "copies-suspend", run)
+    again = team.type("submit", *SUSPEND, "--yes", "--wait")
+    assert (again.exit_code, "Nothing to do" in again.stdout) == (0, True), again.output
+    assert team.type("submit", *RESUME).exit_code == 0
+    assert check_folder(team.lab.folder).findings == ()
+
+
+def test_without_the_key_nobody_reads_what_lies_there(team: Team) -> None:
+    team.type("submit", *RESUME)
+    done = team.type("runs", "--engine", "temporal", STAROVER_TEMPORAL_CODEC_KEY="")
+    assert (done.exit_code, "encrypted, and no key is given" in done.stderr) == (2, True), done.output
+
+
+def test_a_plan_is_done_as_it_is_and_lines_are_for_a_machine(team: Team) -> None:
+    plan: str = json.loads(team.type("plan", *SUSPEND, "--format", "json").stdout)["id"]
+    done = team.type("submit", plan, "--yes", "--wait", "--format", "json")
+    assert done.exit_code == 0, done.output
+    lines = said(done)
+    assert [one["submitted"] for one in lines if "submitted" in one] == ["starover/aws-2az-nodac/dag"]
+    assert (lines[-1]["result"], lines[-1]["changed"], lines[-1]["plan"]) == ("done", 1, plan)
+    assert team.type("submit", *RESUME).exit_code == 0
+
+
+def test_a_second_run_of_the_dag_is_refused_and_the_first_is_approved_or_declined(team: Team) -> None:
+    first = team.type("submit", *SUSPEND)
+    assert (first.exit_code, "starover approve starover/aws-2az-nodac/dag" in first.stdout) == (0, True)
+    second = team.type("submit", *SUSPEND)
+    assert (second.exit_code, "exit 75 locked" in second.stderr) == (75, True)
+    assert "copies-suspend, since" in " ".join(second.stderr.split())
+    assert "starover runs --engine temporal" in second.stderr
+    waiting(team)
+    nobody = team.type("approve", "dag", "--engine", "temporal")
+    assert (nobody.exit_code, "--yes" in nobody.stderr) == (2, True), nobody.output
+    gone = team.type("cancel", "DAG", "--reason", "another day")
+    assert (gone.exit_code, "declined" in gone.stdout) == (0, True), gone.output
+    team.type("submit", *SUSPEND)
+    waiting(team)
+    other = team.type("approve", "dag", "--engine", "temporal", "--as", "oncall-b", "--dag", "DAG")
+    assert (other.exit_code, "approved" in other.stdout) == (0, True), other.output
+    waiting(team, "done")
+    assert team.type("submit", *RESUME).exit_code == 0
+    unknown = team.type("cancel", "DAG")
+    assert (unknown.exit_code, "no run DAG under way" in unknown.stderr) == (2, True), unknown.output
+
+
+def waiting(team: Team, state: str = "waits for approval") -> None:
+    for _ in range(200):
+        known = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
+        if known[0]["state"] == state:
+            return
+    raise AssertionError(known)
+
+
+def test_a_server_that_is_not_there_is_said_with_what_needs_none(team: Team) -> None:
+    done = team.type("submit", *SUSPEND, STAROVER_TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert (done.exit_code, "exit 6 unreachable" in done.stderr) == (6, True)
+    assert "starover apply PLAN   needs no server" in done.stderr
+
+
+def test_jobs_of_the_folder_are_schedules_and_no_others_are(team: Team, tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    for name in ("one", "two"):
+        (jobs / f"{name}.yaml").write_text('runbook: health-report\nschedule: "0 6 * * *"\ntimezone: Europe/Madrid\n')
+    (jobs / "drill.yaml").write_text('runbook: dr-drill\nschedule: "0 6 1 1 *"\n')
+    made = team.type("job", "install", "--temporal", "--jobs", str(jobs))
+    assert made.exit_code == 0, made.output
+    assert "+  one    new" in made.stdout
+    assert "!  drill  not there" in made.stdout
+    (jobs / "two.yaml").unlink()
+    for _ in range(100):
+        again = json.loads(team.type("job", "install", "--temporal", "--jobs", str(jobs), "--format", "json").stdout)
+        if again["removed"]:
+            break
+    assert ([one["what"] for one in again["jobs"]], again["removed"]) == (["same"], ["two"])
+    (jobs / "broken.yaml").write_text("runbook: [")
+    (jobs / "one.yaml").unlink()
+    broken = team.type("job", "install", "--temporal", "--jobs", str(jobs))
+    assert (broken.exit_code, "nothing was removed" in broken.stdout) == (2, True), broken.output
+
+
+def test_a_worker_that_is_told_to_end_ends_well(server: TemporalServer, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "starover_cli", "--inventory", str(INVENTORY), "worker", "--address", server.address]
+    process = subprocess.Popen(
+        line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        env={**os.environ, "STAROVER_TEMPORAL_CODEC_KEY": ""},
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        begins = json.loads(process.stdout.readline())
+        assert (begins["worker"], begins["queues"], begins["sealed"]) == ("begins", ["starover-mail-prod"], False)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=120)
+    lines = [json.loads(one) for one in out.splitlines()]
+    assert [one["worker"] for one in lines if "worker" in one] == ["ending", "ends"]
+    assert (process.returncode, err) == (0, "")
