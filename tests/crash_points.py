@@ -71,10 +71,7 @@ S1 = Scenario(
 )
 S12 = Scenario("S12", "pa-4x2", "maintenance-start", {"server": "EX1", "redirect_to": "EX2"})
 S14 = Scenario("S14", "pa-4x2", "rolling-windows-update", {"witness": "last"})
-S14_SHORT = Scenario(
-    "S14-short",
-    """
-name: short
+PAIR = """
 extends: aws-2az
 dags:
   - name: DAG
@@ -85,8 +82,14 @@ dags:
 databases:
   - {name: DB1, size_gb: 40, copies: [{server: ExchangeNode1}, {server: ExchangeNode2}]}
   - {name: DB2, size_gb: 60, copies: [{server: ExchangeNode2}, {server: ExchangeNode1}]}
+"""
+"""Two members, two databases with a copy on each: the smallest DAG; a topology without its name and updates."""
+S14_SHORT = Scenario(
+    "S14-short",
+    f"""
+name: short{PAIR}
 updates:
-  - {name: KB5044411, title: 2026-11 Cumulative Update (KB5044411), servers: [ExchangeNode1], reboot: always}
+  - {{name: KB5044411, title: 2026-11 Cumulative Update (KB5044411), servers: [ExchangeNode1], reboot: always}}
 """,
     "rolling-windows-update",
     {"witness": "last"},

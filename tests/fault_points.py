@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,7 +25,22 @@ from starover.events import RunEnded, StepBegan, StepEnded, StepState
 from starover.journal import Begun, Recorded, read_journal, run_ids
 from starover.transport import Script
 
-__all__ = ["KINDS", "LEGS", "S3", "S10", "S12", "Point", "Tale", "difference", "judge", "leg", "open_run", "play"]
+__all__ = [
+    "KINDS",
+    "LEGS",
+    "S3",
+    "S10",
+    "S12",
+    "Point",
+    "Striker",
+    "Tale",
+    "difference",
+    "go_on",
+    "judge",
+    "leg",
+    "open_run",
+    "play",
+]
 
 KINDS = ("before", "after", "gone", "mute")
 LEGS = 4
@@ -86,7 +102,7 @@ def play(scenario: Scenario, folder: Path, point: Point | None = None, lived: Ta
         topology = folder / "topology.yaml"
         topology.write_text(scenario.topology, "utf-8")
     with InnerLab(topology, folder, CONTENT) as lab:
-        striker = _Striker(lab, point)
+        striker = Striker(lab, point)
         lab.transport.accident = striker
         leg(lab, tale, lambda: lab.run(scenario.book, scenario.parameters))
         tale.scripts = striker.seen
@@ -95,23 +111,16 @@ def play(scenario: Scenario, folder: Path, point: Point | None = None, lived: Ta
         if striker.when is not None and tale.exits[0]:
             tale.given_up = (lab.clock.now() - striker.when).total_seconds()
         lab.transport.accident = lambda _script: None
-        while tale.exits[-1] and len(tale.exits) < LEGS:
-            lab.later(120)
-            if left := open_run(lab.folder):
-                leg(lab, tale, lambda run=left: lab.resume(run))  # type: ignore[misc]
-            else:
-                leg(lab, tale, lambda: lab.run(scenario.book, scenario.parameters))
-        if tale.exits[-1]:
-            tale.faults.append("it comes to no good end although all is well again")
+        go_on(lab, tale, lambda: lab.run(scenario.book, scenario.parameters), seconds=120)
         lab.later(REST)
         judge(lab, tale, lived)
     return tale
 
 
-class _Striker:
+class Striker:
     """Asked about every script: counts them, and strikes."""
 
-    def __init__(self, lab: InnerLab, point: Point | None) -> None:
+    def __init__(self, lab: InnerLab, point: Point | None = None) -> None:
         self._lab, self._point = lab, point
         self.seen = 0
         self.when: datetime | None = None
@@ -147,6 +156,27 @@ def leg(lab: InnerLab, tale: Tale, act: Callable[[], Ran]) -> None:
             if ran.exit != ran.error.exit:
                 tale.faults.append(f"exit {ran.exit} for {type(ran.error).__name__}")
         tale.faults += _untrue(lab, ran)
+
+
+def go_on(
+    lab: InnerLab,
+    tale: Tale,
+    begin: Callable[[], Ran],
+    *,
+    seconds: float,
+    legs: int = LEGS,
+    resumes: Callable[[int], bool] = lambda _exit: True,
+) -> None:
+    """All is well again: what a person then does, until it ends well or `legs` are over. `begin` plans it anew.
+
+    `resumes`: whether a run that ended with this exit code is gone on with at all.
+    """
+    while tale.exits[-1] and len(tale.exits) < legs:
+        lab.later(seconds)
+        left = open_run(lab.folder) if resumes(tale.exits[-1]) else ""
+        leg(lab, tale, partial(lab.resume, left) if left else begin)
+    if tale.exits[-1]:
+        tale.faults.append("it comes to no good end although all is well again")
 
 
 def _is_word(error: StaroverError, tale: Tale) -> None:

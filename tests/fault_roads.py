@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from crash_points import CONTENT, Scenario
-from fault_points import LEGS, Tale, judge, leg, open_run
+from fault_points import Tale, go_on, judge, leg
 from inner_lab import InnerLab
 
 __all__ = ["KINDS", "Point", "Struck", "play", "points"]
@@ -129,14 +129,7 @@ def play(
             tale.given_up = (lab.clock.now() - watch.when).total_seconds()
         watch.waiting.clear()
         lab.do(lambda world: [world.mend(int(str(one["number"]))) for one in world.faults()])
-        while tale.exits[-1] and len(tale.exits) < LEGS:
-            lab.later(300)
-            if left := open_run(lab.folder):
-                leg(lab, tale, lambda run=left: lab.resume(run))  # type: ignore[misc]
-            else:
-                leg(lab, tale, lambda: lab.run(scenario.book, scenario.parameters))
-        if tale.exits[-1]:
-            tale.faults.append("it comes to no good end although all is well again")
+        go_on(lab, tale, lambda: lab.run(scenario.book, scenario.parameters), seconds=300)
         lab.later(REST)
         judge(lab, tale, lived)
     tale.writes.clear()  # a move home that comes late is automatic rebalancing's

@@ -6,12 +6,13 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from crash_points import Points, Stage, crowded, killed
-from fault_points import KINDS, LEGS, Tale, leg, open_run
+from fault_points import KINDS, LEGS, Striker, Tale, go_on, leg
 from gold import ALL, LOOKS, case_of, chosen
 from hostile import escaped, places, strings, tried
 from inner_lab import InnerLab
@@ -102,28 +103,12 @@ def opened(case: Case, folder: Path) -> InnerLab:
     return case.lab(folder)
 
 
-class _Striker:
-    """One accident at one script, or from it on."""
-
-    def __init__(self, number: int, kind: str) -> None:
-        self.number, self.kind = number, kind
-        self.seen, self.host = 0, ""
-
-    def __call__(self, script: Script) -> str | None:
-        self.seen += 1
-        if self.seen == self.number:
-            self.host = script.server.name
-        elif self.kind in ("before", "after") or script.server.name != self.host:
-            return None
-        return {"gone": "before", "mute": "after"}.get(self.kind, self.kind)
-
-
 @held
 def test_struck_on_the_wire(book: str, tmp_path: Path) -> None:
     """Whatever is lost, it ends right, or stops with a word about it; when all is well again it comes to its end."""
     case = case_of(book)
     with opened(case, tmp_path / "lived") as lab:
-        counter = _Striker(0, "before")
+        counter = Striker(lab)
         lab.transport.accident = counter
         assert lab.run(book, case.parameters).exit == 0
         scripts = counter.seen
@@ -133,14 +118,12 @@ def test_struck_on_the_wire(book: str, tmp_path: Path) -> None:
         with opened(case, tmp_path / f"{kind}{number}") as lab:
             before, earlier = lab.transport.ran.copy(), len(lab.world.invariants.violations)
             tale = Tale()
-            lab.transport.accident = _Striker(number, kind)
-            leg(lab, tale, lambda: lab.run(book, case.parameters))
+            lab.transport.accident = Striker(lab, (number, kind))
+            leg(lab, tale, partial(lab.run, book, case.parameters))
             lab.transport.accident = lambda _script: None
-            while tale.exits[-1] and len(tale.exits) < LEGS + 1:
-                lab.later(120)
-                # What was refused has not begun, or saw too little: a person plans it anew.
-                left = open_run(lab.folder) if tale.exits[-1] != 4 else ""
-                leg(lab, tale, lambda: lab.resume(left) if left else lab.run(book, case.parameters))  # noqa: B023
+            # What was refused has not begun, or saw too little: a person plans it anew.
+            begin = partial(lab.run, book, case.parameters)
+            go_on(lab, tale, begin, seconds=120, legs=LEGS + 1, resumes=lambda code: code != 4)
             done = lab.transport.ran - before
             where = f"{kind} at script {number}: {tale.words}"
             assert tale.faults == [], where

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from crash_points import PAIR
 from inner_lab import InnerLab
 
 from starover.content import find
@@ -17,29 +18,18 @@ from starover.steps.rolling_updates import PatchReport
 
 CONTENT = find()
 HOST, MATE = "ExchangeNode1", "ExchangeNode2"
-SMALL = """
-name: small
-extends: aws-2az
-dags:
-  - name: DAG
-    members: [ExchangeNode1, ExchangeNode2]
-    witness: FileServer3
-    witness_directory: 'C:\\DAG'
-    dac_mode: DagOnly
-databases:
-  - {name: DB1, size_gb: 40, copies: [{server: ExchangeNode1}, {server: ExchangeNode2}]}
-  - {name: DB2, size_gb: 60, copies: [{server: ExchangeNode2}, {server: ExchangeNode1}]}
-updates:
+SMALL = f"""
+name: small{PAIR}updates:
   - name: KB5044411
     title: 2026-11 Cumulative Update for Microsoft server operating system (KB5044411)
     servers: [ExchangeNode1]
     size_mb: 10
     install: 2m
     reboot: always
-  - {name: KB5043080, title: 2026-11 Security Update (KB5043080), servers: [ExchangeNode1], size_mb: 10, install: 1m}
-  - {name: KB5066366, title: Security Update For Exchange Server (KB5066366), servers: [ExchangeNode1], size_mb: 10}
-  - {name: KB5044400, installed_days: 30}
-  - {name: KB5043070, installed_days: 30}
+  - {{name: KB5043080, title: 2026-11 Security Update (KB5043080), servers: [ExchangeNode1], size_mb: 10, install: 1m}}
+  - {{name: KB5066366, title: Security Update For Exchange Server (KB5066366), servers: [ExchangeNode1], size_mb: 10}}
+  - {{name: KB5044400, installed_days: 30}}
+  - {{name: KB5043070, installed_days: 30}}
 """
 
 
