@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("boto3", "pypsrp", "rich", "jinja2", "winrm", "tenacity", "requests", "starover_lab")
+HEAVY = ("boto3", "pypsrp", "rich", "jinja2", "winrm", "tenacity", "requests", "temporalio", "starover_lab")
 SLOW = ("starover.calendar_rules", "starover.remote_patterns", "importlib.resources", "http.client")
 """Of our own and of Python's: what is slow to load, and a page of help has no use for."""
 PROGRAM = """
@@ -33,6 +33,7 @@ assert "starover_cli.main" in sys.modules
         ["lab", "--help"],
         ["runbooks"],
         ["plan", "copies-suspend", "--help"],
+        ["submit", "copies-suspend", "--help"],
     ],
 )
 def test_looking_around_loads_nothing_heavy(line: list[str], tmp_path: object) -> None:

@@ -29,6 +29,7 @@ class JobWords:
         self._settings = settings
         self._folder = folder
         self._runs: dict[str, tuple[str, str]] = {}
+        self._speaking: list[threading.Thread] = []
 
     def tell(self, told: Told, /) -> None:
         """Take one event."""
@@ -38,7 +39,15 @@ class JobWords:
         elif isinstance(event, RunEnded) and told.run in self._runs:
             name, mode = self._runs.pop(told.run)
             if mode == "apply" or event.exit or event.state != "planned":  # else its run is still to come
-                threading.Thread(target=self._over, args=(name, told, event.exit), daemon=True).start()
+                thread = threading.Thread(target=self._over, args=(name, told, event.exit), daemon=True)
+                self._speaking.append(thread)
+                thread.start()
+
+    def close(self) -> None:
+        """Wait for messages that are on their way; each has its own time."""
+        for thread in self._speaking:
+            thread.join()
+        self._speaking.clear()
 
     def _over(self, name: str, told: Told, code: int) -> None:
         """In a thread of its own: a relay may be slow, and the run's last line is on its way to the disk."""

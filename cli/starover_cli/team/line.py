@@ -137,15 +137,21 @@ def sealing(line: Line) -> Codec:
 
     if not line.codec_key:
         return codec()
+    how = f"openssl rand -base64 32 > {line.codec_key}   makes one; every client and worker needs the same"
     try:
-        return codec(Path(line.codec_key).read_text("ascii"))
+        text = Path(line.codec_key).read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not base64"
         raise BadParameter(
             f"the key for payloads cannot be read: {line.codec_key}: {why}",
             certain=("nothing was contacted",),
-            next=(f"openssl rand -base64 32 > {line.codec_key}   makes one; every client and worker needs the same",),
+            next=(how,),
         ) from None
+    if not text.strip():  # whoever names a key wants nothing to lie there in the clear
+        raise BadParameter(
+            f"the key for payloads is empty: {line.codec_key}", certain=("nothing was contacted",), next=(how,)
+        )
+    return codec(text)
 
 
 def _api_key(room: Room, line: Line) -> str:

@@ -43,8 +43,9 @@ def work(settings: Settings, line: Line, zones: Sequence[str], *, runs: bool, jo
         there = zones_of(room.estate, zones)
         lines = Lines(settings, simulated=room.estate.lab, named=True)
         sinks: list[Sink] = [lines]
-        if jobs is not None:
-            sinks.append(JobWords(settings, jobs))
+        words = JobWords(settings, jobs) if jobs is not None else None
+        if words is not None:
+            sinks.append(words)
         site = Site(
             estate=room.estate,
             transport=room.transport,
@@ -62,7 +63,11 @@ def work(settings: Settings, line: Line, zones: Sequence[str], *, runs: bool, jo
             with _ended_by_signals(settings, until), _beating(lines, settings), _logged(settings):
                 await run_worker(client, site, zones=there, runs=runs, until=until)
 
-        talk(room, line, act)
+        try:
+            talk(room, line, act)
+        finally:
+            if words is not None:
+                words.close()
         _say(settings, {"worker": "ends", "exit": 0}, "worker ends: nothing is under way here any more")
     return 0
 
