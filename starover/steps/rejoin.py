@@ -21,6 +21,7 @@ from starover.steps.disaster import machine
 from starover.steps.failback_side import NAMES, ReturningSide
 from starover.steps.features import FAILOVER_CLUSTERING, feature_installed
 from starover.steps.membership import member_of
+from starover.steps.mounting import mounted_by_itself
 from starover.steps.placement import HostView, Placement, copy_host, placements
 from starover.steps.preferences import ordered
 from starover.steps.recovery import lost_copy_removed, member_dropped, survivors_witness
@@ -43,16 +44,27 @@ class Laid:
     """All servers of the database by preference, as they were then."""
     there: bool
     """Active Directory has it still."""
+    alone: bool
+    """Every copy of the database was lost: one stays in the object, and serves again once its member is back."""
 
 
 def laid_down(side: ReturningSide) -> Steps[list[Laid]]:
-    """The copies of the members that come back: as Active Directory has them, else as they were when removed."""
+    """The copies of the members that come back: as Active Directory has them, else as they were when removed.
+
+    Of a database without a copy elsewhere one is left out: it stays a copy, the only one, and with that no replicated
+    one, so that its member may leave the DAG's object with it.
+    """
     known = (yield from databases.read(side.asked)).databases
     answer = yield from placements.read(side.asked, databases=tuple(one.name for one in known))
     found: list[Laid] = []
-    for one in [each for each in side.coming if each not in side.away or not side.kept(each)]:
+    coming = [each for each in side.coming if each not in side.away or not side.kept(each)]
+    names = [one.server.name for one in coming]
+    for one in coming:
         for now in answer.databases:
             copy = CopyId(now.name, one.server.name)
+            stays = _staying(now, names)
+            if same_host(stays, copy.server):
+                continue
             was = now if now.has(copy.server) else (yield from _remembered(side, copy))
             if was is not None:
                 found.append(
@@ -62,9 +74,17 @@ def laid_down(side: ReturningSide) -> Steps[list[Laid]]:
                         was.truncation_lag(copy.server),
                         was.order,
                         there=was is now,
+                        alone=bool(stays),
                     )
                 )
     return found
+
+
+def _staying(now: Placement, coming: Collection[str]) -> str:
+    """The server whose copy is not removed, where all of them are on members that come back; else empty."""
+    if not now.order or any(not any(same_host(name, one) for one in coming) for name in now.order):
+        return ""
+    return next((name for name in now.order if same_host(name, now.active_server)), now.order[0])
 
 
 def _remembered(side: ReturningSide, copy: CopyId) -> Steps[Placement | None]:
@@ -83,6 +103,7 @@ def rejoined(
     for one in away:
         for copy in [each.copy for each in laid if each.there and same_host(each.copy.server, one.name)]:
             yield lost_copy_removed.on(asked, identity=copy, database=copy.database)
+    for one in away:
         yield member_dropped.on(asked, dag=dag, server=one.name)
     for one in away:
         yield feature_installed.on(one, feature=FAILOVER_CLUSTERING, management=True)
@@ -124,6 +145,8 @@ def copy_back(
 def copies_returned(side: ReturningSide, laid: Sequence[Laid], discard: Collection[str]) -> Steps[list[Finding]]:
     """Each member has its copies again: added, kept as snapshots, seeded, in their old order, lagged ones barred."""
     findings: list[Finding] = []
+    if alone := sorted({one.copy.database for one in laid if one.alone}):
+        yield from mounted_by_itself(side.asked, [one.server.name for one in side.coming], alone)
     for one in laid:
         server = next(each.server for each in side.coming if same_host(each.server.name, one.copy.server))
         findings += yield from _returned(server, one, discard)

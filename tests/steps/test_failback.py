@@ -204,6 +204,33 @@ def test_an_evicted_member_joins_anew_with_the_copies_it_had(tmp_path: Path) -> 
         assert lab.plan("failback", BACK).plan.nothing
 
 
+def test_databases_whose_every_copy_was_lost_come_back_with_their_members(tmp_path: Path) -> None:
+    file = tmp_path / "lost-whole.yaml"
+    file.write_text(
+        "name: lost-whole\nextends: pa-4x2-fsw1\ndags:\n  - {name: DAG1, members: [EX1, EX2, EX3, EX4], witness: FSW1, "
+        "witness_directory: 'C:\\DAG', alternate_witness: FSW2, alternate_witness_directory: 'C:\\DAG', "
+        "dac_mode: 'Off'}\ndatabases:\n"
+        "  - {name: DB01, size_gb: 1, copies: [{server: EX1}]}\n"
+        "  - {name: DB02, size_gb: 1, copies: [{server: EX2}, {server: EX1}]}\n"
+        "  - {name: DB03, size_gb: 1, copies: [{server: EX3}, {server: EX1}]}\n"
+        "  - {name: DB04, size_gb: 1, copies: [{server: EX4}]}\n",
+        "utf-8",
+    )
+    with morning(tmp_path, str(file), lost_server=["EX1", "EX2"], mode="nodac") as lab:
+        assert mounted(lab) == {"DB01": "", "DB02": "", "DB03": "EX3", "DB04": "EX4"}
+        ran = lab.run("failback", BACK)
+        assert ran.exit == 0, ran.error
+        assert mounted(lab) == {"DB01": "EX1", "DB02": "EX2", "DB03": "EX3", "DB04": "EX4"}
+        removed = [dict(one.parameters)["Identity"] for one in lab.do(lambda world: list(world.state.audit))
+                   if one.cmdlet == "Remove-MailboxDatabaseCopy"]  # fmt: skip
+        assert sorted(map(str, removed)) == ["DB02\\EX1", "DB03\\EX1"], "what served last, and the only one, stay"
+        assert broken(lab) == []
+        places = {one.name: {copy.server: copy.preference for copy in one.copies} for one in lab.world.state.databases}
+        two = {"EX1": 2}
+        assert places == {"DB01": {"EX1": 1}, "DB02": {"EX2": 1} | two, "DB03": {"EX3": 1} | two, "DB04": {"EX4": 1}}
+        assert lab.plan("failback", BACK).plan.nothing
+
+
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
