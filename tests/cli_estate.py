@@ -194,6 +194,6 @@ def starover(hosts: Hosts, folder: Path, *line: str, typed: str = "") -> Result:
     return CliRunner().invoke(main, ["--dir", str(folder), *line], obj=settings, input=typed)
 
 
-def typing(hosts: Hosts, folder: Path) -> Callable[..., Result]:
-    """Somebody who types lines at one prompt."""
-    return partial(starover, hosts, folder)
+def typing(hosts: Hosts, folder: Path, *always: str) -> Callable[..., Result]:
+    """Somebody who types lines at one prompt, `always` before each."""
+    return partial(starover, hosts, folder, *always)

@@ -11,21 +11,16 @@ AT = datetime(2026, 11, 20, 14, 0, 7, tzinfo=UTC)
 ZONES = {"EX1": "eu-west-1a", "EX2": "eu-west-1a", "EX3": "eu-west-1b", "EX4": "eu-west-1b"}
 
 
+WHERE = Where(
+    lab=True, estate="aws-2az-nodac", dag="DAG", members=2, votes=3, votes_total=3, votes_needed=2, dac="Off", at=AT
+)
+"""Of the default deployment."""
+
+
 def two_zones(**changes: object) -> DagMap:
     """The default deployment: a member in each of two zones, the witness beside the first."""
-    where = Where(
-        lab=True,
-        estate="aws-2az-nodac",
-        dag="DAG",
-        members=2,
-        votes=3,
-        votes_total=3,
-        votes_needed=2,
-        dac="Off",
-        at=AT,
-    )
     parts: dict[str, object] = {
-        "where": where,
+        "where": WHERE,
         "members": (
             HostCell(name="ExchangeNode1", az="eu-west-1a", state="Up", votes=1),
             HostCell(name="ExchangeNode2", az="eu-west-1b", state="Up", votes=1),

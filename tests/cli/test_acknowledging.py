@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli_danger import dangerous, home
-from cli_estate import Hosts, starover
+from cli_estate import Hosts, typing
 from click.testing import Result
 from starover_cli.console import Console
 
@@ -23,12 +23,7 @@ BOTH = ("one good copy is left", "G-SURVIVE: DC1 is lost and holds PDCEmulator")
 @pytest.fixture
 def do(tmp_path: Path) -> Do:
     hosts = dangerous(Hosts())
-    content = home(tmp_path / "home")
-
-    def type_in(*line: str) -> Result:
-        return starover(hosts, tmp_path / "state", "--home", str(content), *line)
-
-    return type_in
+    return typing(hosts, tmp_path / "state", "--home", str(home(tmp_path / "home")))
 
 
 def forced(do: Do, *more: str, form: tuple[str, ...] = (), book: str = "force-warned") -> tuple[str, Result]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from cli_danger import dangerous, home
-from cli_estate import Hosts, starover
+from cli_estate import Hosts, starover, typing
 from click.testing import Result
 
 from starover.journal import read_journal, run_ids
@@ -28,12 +28,7 @@ def hosts() -> Hosts:
 
 @pytest.fixture
 def do(hosts: Hosts, tmp_path: Path) -> Do:
-    content = home(tmp_path / "home")
-
-    def type_in(*line: str) -> Result:
-        return starover(hosts, tmp_path / "state", "--home", str(content), *line)
-
-    return type_in
+    return typing(hosts, tmp_path / "state", "--home", str(home(tmp_path / "home")))
 
 
 def plan_of(do: Do, *line: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli_danger import bad_day, dangerous
-from cli_estate import FakeFault, Hosts, starover
+from cli_estate import FakeFault, Hosts, typing
 from click.testing import Result
 
 Do = Callable[..., Result]
@@ -21,12 +21,7 @@ def hosts() -> Hosts:
 
 @pytest.fixture
 def do(hosts: Hosts, tmp_path: Path) -> Do:
-    content = bad_day(tmp_path / "home")
-
-    def type_in(*line: str) -> Result:
-        return starover(hosts, tmp_path / "state", "--home", str(content), *line)
-
-    return type_in
+    return typing(hosts, tmp_path / "state", "--home", str(bad_day(tmp_path / "home")))
 
 
 @pytest.fixture

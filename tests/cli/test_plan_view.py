@@ -6,12 +6,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import cli_maps
 import msgspec
 import pytest
 from approving import second
 from starover_cli.console import Console
 from starover_cli.prompt import Answers, NotConfirmed, consent
-from starover_cli.views.head import Where
 from starover_cli.views.plan import plan_lines, plan_text
 
 from starover.plan import Plan, PlannedStep
@@ -19,17 +19,7 @@ from starover.runbook import Beyond
 from starover.step import Blocked, Change, Risk
 
 MADE = datetime(2026, 11, 20, 14, 0, 30, tzinfo=UTC)
-WHERE = Where(
-    lab=True,
-    estate="aws-2az-nodac",
-    dag="DAG",
-    members=2,
-    votes=3,
-    votes_total=3,
-    votes_needed=2,
-    dac="Off",
-    at=datetime(2026, 11, 20, 14, 0, 31, tzinfo=UTC),
-)
+WHERE = msgspec.structs.replace(cli_maps.WHERE, at=datetime(2026, 11, 20, 14, 0, 31, tzinfo=UTC))
 
 
 def step(number: int, **more: object) -> PlannedStep:
