@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from starover_cli.room import who
-from starover_cli.settings import common, settings_of
+from starover.errors import StaroverError
+from starover_cli.room import Room, who
+from starover_cli.settings import Settings, common, settings_of
+from starover_cli.team.line import Line, connected, need_temporal
 from starover_cli.views import json as machine
 from starover_cli.views.error import exit_line
+
+if TYPE_CHECKING:
+    from starover_cli.views.runs import RunSummary
 
 __all__ = ["COMMANDS"]
 
@@ -23,9 +30,10 @@ __all__ = ["COMMANDS"]
     type=click.Path(path_type=Path),
     help="Allowed signers, as ssh-keygen(1) has them: whose signed journals are taken.",
 )
+@connected
 @common()
 @click.pass_context
-def reconcile(ctx: click.Context, folder: Path, signers: Path | None) -> int:
+def reconcile(ctx: click.Context, folder: Path, signers: Path | None, line: Line) -> int:
     """Take the journals of another machine into this record: checked first, whole, and nothing is overwritten.
 
     FOLDER is that machine's .starover, or the directory it lies in. Typed again, it takes what is new there. Exit 4
@@ -38,16 +46,34 @@ def reconcile(ctx: click.Context, folder: Path, signers: Path | None) -> int:
 
     settings = settings_of(ctx)
     done = bring(folder, settings.state, who=who(), at=datetime.now(UTC), signers=signers)
+    came = [summary_of(one.run, read_journal(settings.state, one.run)) for one in done.took]
+    runs = sorted((one for one in came if one is not None and not one.planning), key=lambda one: one.begun)
+    more, unasked = _server(settings, line, runs)
     code = 4 if done.refused else 0
     if settings.json:
-        settings.console.raw(machine.document(reconciled_data(done, (), ())))
+        settings.console.raw(machine.document(reconciled_data(done, more, unasked)))
     else:
-        came = [summary_of(one.run, read_journal(settings.state, one.run)) for one in done.took]
-        runs = sorted((one for one in came if one is not None and not one.planning), key=lambda one: one.begun)
-        settings.console.result(reconciled_text(done, runs, (), (), settings.console.width))
+        settings.console.result(reconciled_text(done, runs, more, unasked, settings.console.width))
     if code:
         settings.console.note(exit_line(code))
     return code
+
+
+def _server(settings: Settings, line: Line, runs: Sequence[RunSummary]) -> tuple[list[str], list[str]]:
+    """What the server had at the same time, and what it was not asked."""
+    what = "whether the team's Temporal server had a run of the same DAG at that time"
+    if not runs:
+        return [], []
+    if not line.named:
+        return [], [f"{what}: none is named (--address)"]
+    try:
+        need_temporal()
+        from starover_cli.team.handling import at_the_same_time
+
+        with Room(settings, settings.parts) as room:
+            return at_the_same_time(room, line, runs), []
+    except StaroverError as error:
+        return [], [f"{what}: {error.what}"]
 
 
 COMMANDS = (reconcile,)

@@ -10,19 +10,27 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
+from core_hand import ESTATE, approval_of, lit
+from core_site import Site
 from inner_cli import said, typed
 from inner_lab import InnerLab
+from starover_cli.main import main
+from starover_cli.settings import Settings
 from temporal_server import TemporalServer, missing
 
+from starover import Server, Steps, runbook
 from starover.audit import check_folder
 from starover.journal import run_ids
+from starover.testing import FakeContent, ManualClock
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
 
@@ -199,3 +207,40 @@ def test_a_worker_that_is_told_to_end_ends_well(server: TemporalServer, tmp_path
     lines = [json.loads(one) for one in out.splitlines()]
     assert [one["worker"] for one in lines if "worker" in one] == ["ending", "ends"]
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_run_of_the_server_at_the_same_time_is_told_of_when_a_laptop_comes_home(
+    server: TemporalServer, tmp_path: Path
+) -> None:
+    """Nobody takes the team's run: it waits at the server while the laptop works alone."""
+    from starover.content import find
+    from starover.drivers.local import Why
+    from starover.drivers.temporal import connect, submission, submit
+    from starover.inventory import load
+
+    estate = load(INVENTORY)
+
+    async def begin() -> None:
+        given = submission(find(None), estate, Why(who="the team"), runbook="preflight")
+        await submit(await connect(server.address), given)
+
+    asyncio.run(begin())
+
+    @runbook
+    def lamps_at(servers: Sequence[Server], dag: str) -> Steps:
+        """A lamp of a DAG."""
+        for one in servers:
+            yield lit.on(one, name="a")
+
+    site = Site(tmp_path / "laptop", clock=ManualClock(datetime.now(UTC)), content=FakeContent([lamps_at]))
+    local = site.local()
+    local.estate = msgspec.structs.replace(ESTATE, name=estate.name, lab=False)
+    made = local.plan("lamps-at", {"servers": ["EX1"], "dag": estate.dags[0].name}).plan
+    assert local.apply(made, approve=approval_of).exit == 0
+    settings = Settings(dir=str(tmp_path / "team"), inventory=str(INVENTORY))
+    line = ["reconcile", str(tmp_path / "laptop"), "--address", server.address]
+    done = CliRunner().invoke(main, line, obj=settings, env={"STAROVER_TEMPORAL_CODEC_KEY": ""})
+    assert done.exit_code == 0, done.output
+    assert "of the Temporal server (preflight of the team" in " ".join(done.stdout.split()), done.output
+    quiet = CliRunner().invoke(main, ["reconcile", str(tmp_path / "laptop")], obj=Settings(dir=str(tmp_path / "other")))
+    assert "none is named (--address)" in " ".join(quiet.stdout.split())

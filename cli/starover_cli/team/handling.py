@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from starover.drivers.temporal import Client, Ended, Listed, Standing
     from starover.plan import Plan
     from starover_cli.settings import Settings
+    from starover_cli.views.runs import RunSummary
 
-__all__ = ["approve_run", "end_run", "found_in", "listed"]
+__all__ = ["approve_run", "at_the_same_time", "end_run", "found_in", "listed"]
 
 
 def found_in(runs: Sequence[Listed], named: str) -> Listed:
@@ -169,3 +171,38 @@ def end_run(settings: Settings, named: str, line: Line, *, now: bool) -> int:
         tail = f"; under way: {', '.join(under_way)}" if under_way else ""
         settings.console.result(f"{what}   {one.workflow}   {one.runbook} of {one.who}{tail}")
     return 0
+
+
+def at_the_same_time(room: Room, line: Line, came: Sequence[RunSummary]) -> list[str]:
+    """Runs that the server had at a DAG while one of these, which came from another machine, was at it. In words.
+
+    Those whose journals are here are left out: they are known without the server.
+    """
+    from starover.journal import path_of
+
+    changing = [one for one in came if one.plan is not None and one.plan.changes and not one.lab]
+    if not changing:
+        return []
+    from starover.drivers.temporal import Handle, ended, list_runs
+
+    async def act(client: Client) -> list[str]:
+        found: list[str] = []
+        for run in await list_runs(client, estate=room.estate.name):
+            beside = [one for one in changing if _beside(one, run)]
+            if beside and run.state == "completed":
+                with suppress(StaroverError):
+                    over = await ended(client, Handle(workflow=run.workflow, execution=run.execution))
+                    if over.run and path_of(room.settings.state, over.run).exists():
+                        continue
+            for one in beside:
+                since = f"{max(one.begun, run.began):%d %b %H:%M} UTC"
+                what = f"{run.workflow} of the Temporal server ({run.runbook} of {run.who}, {run.state})"
+                found.append(f"{one.run} and {what} were at {run.dag} at the same time, from {since} on")
+        return found
+
+    return talk(room, line, act)
+
+
+def _beside(one: RunSummary, run: Listed) -> bool:
+    same = str(one.parameters.get("dag") or "").casefold() == run.dag.casefold()
+    return one.estate == run.estate and same and run.began <= one.last and (run.ended or one.last) >= one.begun

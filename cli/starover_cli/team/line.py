@@ -29,7 +29,8 @@ ENGINES = ("journal", "temporal")
 class Line:
     """How the server is reached. Holds references and names of files, never a secret."""
 
-    address: str = ADDRESS
+    named: str = ""
+    """HOST:PORT, where somebody has said so."""
     namespace: str = "default"
     tls: bool = False
     tls_ca: str = ""
@@ -39,6 +40,11 @@ class Line:
     """A reference, as the inventory has credentials."""
     codec_key: str = ""
     """The file of the key for payloads."""
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return self.named or ADDRESS
 
     @property
     def sealed(self) -> bool:
@@ -72,7 +78,7 @@ FLAGS: Mapping[str, Callable[[Any], Any]] = {one[0]: _option(*one) for one in _O
 def line_of(given: dict[str, Any]) -> Line:
     """What was given of them; takes them out."""
     own = {name: given.pop(name) for name in FLAGS if name in given}
-    return Line(**{name: value for name, value in own.items() if value})
+    return Line(**{"named" if name == "address" else name: value for name, value in own.items() if value})
 
 
 def connected(function: _F, *, hidden: bool = False) -> _F:
