@@ -105,6 +105,8 @@ def rejoined(
             yield lost_copy_removed.on(asked, identity=copy, database=copy.database)
     for one in away:
         yield member_dropped.on(asked, dag=dag, server=one.name)
+    if away:
+        yield from machine.read(asked, names=NAMES)  # here a plan ends: who is still listed would be half a member
     for one in away:
         yield feature_installed.on(one, feature=FAILOVER_CLUSTERING, management=True)
         yield member_of.on(asked, dag=dag, server=one.name)

@@ -152,3 +152,17 @@ def test_a_collection_on_the_left_is_filtered(items: list[int], wanted: int) -> 
     assert isinstance(found, PSArray)
     assert found.items == [item for item in items if item == wanted]
     assert binary("-contains", PSArray(list(items)), wanted) is (wanted in items)
+
+
+@pytest.mark.parametrize("ignore_case", [True, False])
+def test_a_sharp_s_is_a_letter_to_one_and_two_to_the_other(ignore_case: bool) -> None:
+    assert not equal_text("D:\\Größe\\Größe.edb", "", ignore_case=ignore_case), "what can be seen is not nothing"
+    assert not equal_text("Größe", "Grüße", ignore_case=ignore_case)
+    assert not equal_text("Größe", "c", ignore_case=ignore_case)
+    assert equal_text("Größe", "GRÖßE", ignore_case=True)
+    with pytest.raises(Unsupported, match="Windows takes it for ss"):
+        equal_text("Größe", "Grösse", ignore_case=ignore_case)
+    with pytest.raises(Unsupported):
+        equal_text("Größe", "Grö\u200bße", ignore_case=ignore_case)
+    with pytest.raises(Unsupported):
+        equal_text("\u200b", "", ignore_case=ignore_case)

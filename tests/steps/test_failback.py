@@ -24,6 +24,7 @@ from starover.steps.failback_dag import ComingBack, recovery_held, side_started,
 from starover.steps.failback_hosts import cluster_kept_off
 from starover.steps.failback_side import skewed
 from starover.steps.resync import giver_of
+from starover.transport import Script
 from starover.values import Plain
 
 FORCE: dict[str, Plain] = {"lost_site": ["AZ1"], "surviving_site": "AZ2", "witness": "alternate"}
@@ -202,6 +203,26 @@ def test_an_evicted_member_joins_anew_with_the_copies_it_had(tmp_path: Path) -> 
         assert cluster.witness_server == "FileServer3", "one in a zone without members, as there is one"
         assert lab.do(lambda world: [one.source_servers for one in world.queues.connectors()]) == [("ExchangeNode1",)]
         assert lab.plan("failback", BACK).plan.nothing
+
+
+def test_a_failback_that_was_cut_off_before_anybody_left_the_object_is_made_again(tmp_path: Path) -> None:
+    with morning(tmp_path, "aws-2az-nodac", lost_server=["ExchangeNode1"]) as lab:
+        plan = lab.plan("failback", BACK).plan
+        dead = False
+
+        def die(script: Script) -> str | None:
+            nonlocal dead
+            dead = dead or (script.mutates and script.parts[0].template == "copy/remove.ps1.j2")
+            return "before" if dead else None
+
+        lab.transport.accident = die
+        assert lab.apply(plan).exit in (5, 6)
+        lab.transport.accident = lambda _script: None
+        again = lab.plan("failback", BACK).plan
+        assert not again.blocked
+        assert lab.apply(again).exit == 0
+        assert mounted(lab) == {"DB1": "ExchangeNode1", "DB2": "ExchangeNode2"}
+        assert broken(lab) == []
 
 
 def test_databases_whose_every_copy_was_lost_come_back_with_their_members(tmp_path: Path) -> None:

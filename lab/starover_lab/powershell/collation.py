@@ -16,6 +16,11 @@ __all__ = ["compare_text", "equal_text"]
 _ODD = frozenset("ªº²³µ¼½¾¹ßæÆœŒĳĲŀĿŉſıİǆǅǄĸςϐϑϒϓϔϕϖϗϰϱϲϳϴϵ϶ðÐøØđĐħĦłŁŧŦþÞŋŊ")
 
 
+_SHARP = "ß"
+_KEPT = "я"
+"""Stands for it where it is a letter of its own: compared by itself, and in no text beside Latin ones."""
+
+
 def _plain(c: str) -> bool:
     """Whether the character is compared by itself: visible, not composed of others, with one other case at most."""
     code = ord(c)
@@ -32,6 +37,15 @@ def equal_text(left: str, right: str, *, ignore_case: bool) -> bool:
     """Whether two texts are equal for `-eq` (or `-ceq`). Raises `Unsupported` where invisible characters decide."""
     if left == right:
         return True
+    if not left or not right:
+        if any(_plain(c) or c == _SHARP for c in left + right):
+            return False  # what can be seen is not nothing
+    elif _SHARP in left + right:  # Windows takes it for ss, ICU does not: what both say counts
+        as_one = equal_text(left.replace(_SHARP, _KEPT), right.replace(_SHARP, _KEPT), ignore_case=ignore_case)
+        as_two = equal_text(left.replace(_SHARP, "ss"), right.replace(_SHARP, "ss"), ignore_case=ignore_case)
+        if as_one is as_two:
+            return as_one
+        raise Unsupported("comparing text with U+00DF: Windows takes it for ss, and 7 does not")
     if not (left.isascii() and right.isascii()):
         left, right = unicodedata.normalize("NFC", left), unicodedata.normalize("NFC", right)
     if not left.isascii() or not right.isascii() or not left.isprintable() or not right.isprintable():
