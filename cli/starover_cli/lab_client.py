@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "Lab", "LabGone"]
 
 FILE = "lab.json"
-_SECONDS = 10.0
+_SECONDS = 120.0
+"""A lab is one thread: while it calculates a long script, on a loaded machine, nobody gets an answer."""
 
 
 class LabGone(ConnectFailed):
@@ -58,12 +59,12 @@ class Lab:
             raise gone(f"{file.as_posix()} is not what a lab writes ({type(error).__name__}).") from None
 
     def get(self, path: str, **query: object) -> Any:
-        """Ask for something: `get("clock")`. Raises `LabGone` when nobody answers."""
+        """Ask for something: `get("clock")`. Raises `LabGone` when nobody is there, `ConnectFailed` for silence."""
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
         return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, None)
 
     def post(self, path: str, body: Mapping[str, object] | None = None) -> Any:
-        """Have something done. Raises `LabGone`, and `BadParameter` for what the lab does not understand."""
+        """Have something done. Raises as `get`, and `BadParameter` for what the lab does not understand."""
         return self._ask("POST", path, body or {})
 
     def hold(self, path: str, body: Mapping[str, object], seconds: float) -> Any | None:
@@ -98,6 +99,14 @@ class Lab:
                 if self._line is None:
                     self._line = self._open(_SECONDS)
                 return self._answer(self._line, method, path, body)
+            except TimeoutError:
+                self._hang_up()
+                raise ConnectFailed(
+                    f"the lab of {self.folder.as_posix()} is there, and has said nothing for {_SECONDS:g} s.",
+                    certain=["its port is open."],
+                    uncertain=["whether it still calculates, or hangs."],
+                    next=["starover lab status", f"or end process {self.pid}: a lab keeps nothing when it ends"],
+                ) from None
             except (OSError, http.client.HTTPException):
                 self._hang_up()
                 raise gone(f"the lab of {self.folder.as_posix()} does not answer: it is not running.") from None

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starover_cli import lab_client
 from starover_cli.lab_client import Lab, LabGone
 from starover_cli.lab_clock import LabClock
 
-from starover.errors import BadParameter
+from starover.errors import BadParameter, ConnectFailed
 
 NOW = "2026-11-20T14:00:07Z"
 
@@ -155,3 +156,14 @@ def test_what_can_be_broken_is_listed_with_its_target() -> None:
     assert all(f"  {name}" in text for name in kind_names())
     assert "<server>" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_lab_that_says_nothing_is_not_taken_for_gone(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `lab down` would take away the files of one that merely calculates."""
+    monkeypatch.setattr(lab_client, "_SECONDS", 0.2)
+    door.slow = 1
+    with pytest.raises(ConnectFailed, match="is there, and has said nothing") as found:
+        files(tmp_path, door.server_address[1]).post("clock/wait")
+    assert not isinstance(found.value, LabGone)
