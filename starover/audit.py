@@ -34,7 +34,7 @@ from starover.journal import (
 )
 from starover.journal_brought import Order, brought, orders
 from starover.journal_chain import Former
-from starover.journal_heads import read_signed, signed_of
+from starover.journal_heads import SignedHead, read_signed, signed_of
 from starover.plan import read_plan
 from starover.signatures import NAMESPACE_HEAD, check
 
@@ -79,6 +79,17 @@ class _Run:
     name: str
     lines: tuple[bytes, ...]
     entries: tuple[Entry | None, ...]
+    rest: bytes
+    """What stands behind the last whole line."""
+    there: bool
+    count: int
+    """As its head has it."""
+    head: str
+    headed: bool
+    """There is a head, be it one that cannot be read."""
+    signed: SignedHead | None
+    is_signed: bool
+    """There is a signed head, be it one that cannot be read."""
 
     @property
     def begun(self) -> Begun | None:
@@ -107,16 +118,16 @@ def check_folder(folder: Path, *, signers: Path | None = None, heads: Path | Non
     """
     found: list[Finding] = []
     unchecked: list[str] = []
+    files = {path: path.read_bytes() for path in sorted((folder / "plans").glob("*.json")) if path.is_file()}
     ids = run_ids(folder)
     runs = {run: _read(folder, run) for run in ids}
     for run in ids:
-        found += _run(folder, runs[run])
+        found += _run(runs[run])
     found += _gaps(ids, {run for one in orders(folder) for run in one.away})
     found += _chain_over_runs(folder, runs, unchecked)
     signed: dict[str, int] = {}
-    found += _signatures(folder, runs, signers, signed, unchecked)
-    files = sorted((folder / "plans").glob("*.json"))
-    found += _plans(files, runs)
+    found += _signatures(runs, signers, signed, unchecked)
+    found += _plans(folder, files, runs)
     if heads is not None:
         found += _copied_heads(heads, runs)
     elif runs:
@@ -139,12 +150,28 @@ def _told_once(found: list[Finding]) -> Iterator[Finding]:
 
 
 def _read(folder: Path, run: str) -> _Run:
+    """What is written later is read earlier: somebody may be at work meanwhile, and nothing is wrong for that."""
+    is_signed = signed_of(folder, run).exists()
+    signed = read_signed(folder, run) if is_signed else None
+    count, head = read_head(folder, run)
+    headed = head_of(folder, run).exists()
     try:
-        data = path_of(folder, run).read_bytes()
-    except OSError:
-        data = b""
-    lines = tuple(data.split(b"\n")[:-1])
-    return _Run(run, lines, tuple(_entry(line) for line in lines))
+        data, there = path_of(folder, run).read_bytes(), True
+    except OSError as error:
+        data, there = b"", not isinstance(error, FileNotFoundError)
+    *lines, rest = data.split(b"\n")
+    return _Run(
+        name=run,
+        lines=tuple(lines),
+        entries=tuple(_entry(line) for line in lines),
+        rest=rest,
+        there=there,
+        count=count,
+        head=head,
+        headed=headed,
+        signed=signed,
+        is_signed=is_signed,
+    )
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
@@ -165,26 +192,22 @@ def _gaps(ids: list[str], away: Set[str]) -> Iterator[Finding]:
             )
 
 
-def _run(folder: Path, read: _Run) -> Iterator[Finding]:
-    run = read.name
-    count, head = read_head(folder, run)
-    try:
-        data = path_of(folder, run).read_bytes()
-    except FileNotFoundError:
+def _run(read: _Run) -> Iterator[Finding]:
+    run, count, head = read.name, read.count, read.head
+    if not read.there:
         yield Finding(run=run, kind="deleted", says=f"run {run} is gone: its head tells of {count} records")
         return
-    if not data.strip() and not count:
+    if not (b"".join(read.lines) + read.rest).strip() and not count:
         yield Finding(run=run, kind="crash", says=f"run {run} ended before its first record")
         return
-    if not head_of(folder, run).exists():
+    if not read.headed:
         yield Finding(run=run, kind="deleted", says=f"the head of run {run} is gone: its end cannot be proven")
-    elif not head and data.count(b"\n") > 1:  # with one record only, it ended before the head was written
+    elif not head and len(read.lines) > 1:  # with one record only, it ended before the head was written
         yield Finding(run=run, kind="changed", says=f"the head of run {run} cannot be read")
-    *lines, rest = data.split(b"\n")
-    entries = list(read.entries)
+    lines, entries = list(read.lines), list(read.entries)
     yield from _order(run, entries)
     yield from _chain(run, lines, entries)
-    yield from _end(run, lines, rest, entries, count, head)
+    yield from _end(run, lines, read.rest, entries, count, head)
     if entries and (first := entries[0]) is not None and (not isinstance(first.body, Begun) or first.body.run != run):
         yield Finding(run=run, kind="swapped", line=0, says=f"the file of run {run} holds another run's journal")
 
@@ -268,7 +291,7 @@ def _chain_over_runs(folder: Path, runs: Mapping[str, _Run], unchecked: list[str
     if not own and not all(homes.values()):
         yield Finding(run="chain", kind="deleted", says="index/chain, the list of all runs in their order, is gone")
     for one in lists:
-        yield from _listed(one, runs)
+        yield from _listed(folder, one, runs)
     foreign: list[str] = []
     for name, former in chained.items():
         for one in homes[name]:
@@ -287,12 +310,13 @@ def _chain_over_runs(folder: Path, runs: Mapping[str, _Run], unchecked: list[str
         unchecked.append(f"the order of {len(loose)} run(s) of a version that did not chain them, such as {loose[0]}")
 
 
-def _listed(one: Order, runs: Mapping[str, _Run]) -> Iterator[Finding]:
+def _listed(folder: Path, one: Order, runs: Mapping[str, _Run]) -> Iterator[Finding]:
     """Each run once, and all of them there."""
     for twice in sorted(name for name, times in Counter(one.runs).items() if times > 1):
         yield Finding(run=twice, kind="changed", says=f"{one.file} lists run {twice} twice")
     for name in one.runs:
-        if name not in runs and name not in one.away:
+        # one that has been begun since the journals were read is there by now
+        if name not in runs and name not in one.away and not path_of(folder, name).exists():
             says = f"run {name} is listed in {one.file}, and neither its journal nor its head is there"
             yield Finding(run=name, kind="deleted", says=says)
 
@@ -329,16 +353,16 @@ def _former(name: str, former: Former, runs: Mapping[str, _Run], *, known: bool)
 
 
 def _signatures(
-    folder: Path, runs: Mapping[str, _Run], signers: Path | None, signed: dict[str, int], unchecked: list[str]
+    runs: Mapping[str, _Run], signers: Path | None, signed: dict[str, int], unchecked: list[str]
 ) -> Iterator[Finding]:
     unsigned: list[str] = []
     unheld = 0
     for name, run in runs.items():
         if not run.lines:
             continue
-        one = read_signed(folder, name)
+        one = run.signed
         wanted = run.begun is not None and run.begun.signing
-        if one is None and signed_of(folder, name).exists():
+        if one is None and run.is_signed:
             yield Finding(run=name, kind="changed", says=f"the signed head of run {name} cannot be read")
         elif one is None and wanted:
             yield _not_signed(run)
@@ -385,18 +409,17 @@ def _not_signed(run: _Run) -> Finding:
 # -- what lies beside --------------------------------------------------------------------------------------------------
 
 
-def _plans(files: list[Path], runs: Mapping[str, _Run]) -> Iterator[Finding]:
+def _plans(folder: Path, files: Mapping[Path, bytes], runs: Mapping[str, _Run]) -> Iterator[Finding]:
     written: dict[str, dict[str, str]] = {}
     for name, run in runs.items():
         for entry in run.entries[-2:]:  # nothing but Ctrl-C follows it
             if entry is not None and isinstance(entry.body, Saved):
                 written.setdefault(entry.body.plan, {})[entry.body.sha256] = name
-    for path in files:
+    for path, data in files.items():
         hashes = written.pop(path.stem, {})
         try:
-            data = path.read_bytes()
             plan = read_plan(data)
-        except (Mistake, OSError) as error:
+        except Mistake as error:
             yield Finding(run=path.stem, kind="changed", says=f"plan {path.stem}: {error}")
             continue
         if plan.id != path.stem:
@@ -405,6 +428,8 @@ def _plans(files: list[Path], runs: Mapping[str, _Run]) -> Iterator[Finding]:
             says = f"plan {path.stem} is not the file that run {max(hashes.values())} wrote: what its digest leaves out"
             yield Finding(run=path.stem, kind="changed", says=says)
     for plan_id, hashes in written.items():
+        if (folder / "plans" / f"{plan_id}.json").exists():
+            continue  # saved since the files were read
         says = f"plan {plan_id}, which run {max(hashes.values())} made, is gone"
         yield Finding(run=plan_id, kind="deleted", says=says)
 

@@ -444,12 +444,14 @@ def kept(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _read(folder: Path, run: str) -> tuple[list[Entry], int, str]:
-    """Entries, the number of good bytes, and the hash of the last line."""
+    """Entries, the number of good bytes, and the hash of the last line. The head is read first: it is written last, and
+    the run may be under way in another process.
+    """
+    count, head = read_head(folder, run)
     try:
         data = path_of(folder, run).read_bytes()
     except FileNotFoundError:
         raise BadParameter(f"there is no run {run}", next=("starover runs",)) from None
-    count, head = read_head(folder, run)
     entries: list[Entry] = []
     last, good = _ZERO, 0
     for line in lines_of(data):
@@ -482,6 +484,13 @@ def lines_of(data: bytes) -> Iterator[bytes]:
 
 def read_head(folder: Path, run: str) -> tuple[int, str]:
     """How many lines there were at the last append, and the hash of the last one; (0, "") when there is no head."""
+    last = _read_head(folder, run)
+    while (again := _read_head(folder, run)) != last:  # it is written over at this very moment
+        last = again
+    return last
+
+
+def _read_head(folder: Path, run: str) -> tuple[int, str]:
     try:
         count, _, digest = head_of(folder, run).read_text("ascii").strip().partition(" ")
         return int(count), digest

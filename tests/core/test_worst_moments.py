@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from core_hand import NODES, approval_of, lamp, lit
 from core_site import Site
@@ -28,10 +29,12 @@ from starover import (
     together,
     wait,
 )
+from starover.audit import check_folder
 from starover.drivers.local import Local, Ran
 from starover.drivers.past import is_dead, unknown_steps
+from starover.effects import Ok
 from starover.events import StepSent, Told
-from starover.journal import read_journal
+from starover.journal import Answered, Begun, Journal, read_journal
 from starover.testing import FakeContent, FakeFault, PowerShellError
 from starover.transport import Answer, Script
 
@@ -398,3 +401,44 @@ def test_plans_and_signed_heads_are_on_the_disk_and_put_there_as_windows_wants_i
     assert down[plan.stat().st_ino]
     assert down[signed.stat().st_ino]
     assert all(down.values()), "Windows puts down only what was opened for writing"
+
+
+# -- somebody looks while it is written --------------------------------------------------------------------------------
+
+
+def test_a_journal_that_is_being_written_is_read_and_audited_as_what_it_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process writes between any two readings of ours."""
+    ran = site.run("lamps-on", "EX1", names=["a"])
+    at, ends = site.clock.now(), 0
+    with Journal.create(site.folder, "00000000") as journal:
+        begun = site.entries(ran.run)[0].body
+        assert isinstance(begun, Begun)
+        journal.append(at, msgspec.structs.replace(begun, run=journal.run, former=journal.former))
+        good = Path.read_bytes, Path.read_text
+
+        def more() -> None:
+            nonlocal ends
+            if ends < 400:
+                ends += 1
+                journal.append(at, Answered(number=ends, digest="x", answer=Ok()))
+
+        def read_bytes(path: Path) -> bytes:
+            more()
+            data = good[0](path)
+            more()
+            return data
+
+        def read_text(path: Path, *words: Any) -> str:
+            text = good[1](path, *words)
+            if ends % 3 == 0:  # else a head would never be the same twice
+                more()
+            return text
+
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(Path, "read_text", read_text)
+        for _ in range(5):
+            assert read_journal(site.folder, journal.run)
+        assert [one.says for one in check_folder(site.folder).findings if not one.harmless] == []
+    assert ends > 20
