@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import struct
 import subprocess
 import tempfile
@@ -51,14 +52,27 @@ def check(data: bytes, signature: bytes, signers: Path, namespace: str, *, at: d
         try:
             names = _run(["-Y", "find-principals", *where], b"").decode("utf-8", "replace").splitlines()
         except Mistake as error:
-            raise BadParameter(f"{signers.name} names nobody with the key {fingerprint(signature)}") from error
+            nobody = f"{signers.name} names nobody with the key {fingerprint(signature)}"
+            raise BadParameter(nobody + _why(error)) from error
+        why = ""
         for name in names:
             try:
                 _run(["-Y", "verify", "-n", namespace, "-I", name, *where], data)
-            except Mistake:
+            except Mistake as error:
+                why = why or _why(error)
                 continue
             return name
-    raise BadParameter("the signature does not fit what it signs")
+    raise BadParameter(f"the key {fingerprint(signature)} does not count{why}" if why else _UNFIT)
+
+
+_UNFIT = "the signature does not fit what it signs"
+_OF_KEY = re.compile(r"\bkey (?:is not|has|is) .*")
+
+
+def _why(error: Mistake) -> str:
+    """What the allowed signers have against a key (for another namespace, over); empty: nothing."""
+    found = _OF_KEY.search(error.what)
+    return f": {found[0]}" if found else ""
 
 
 def fingerprint(signature: bytes) -> str:
@@ -93,5 +107,6 @@ def _run(words: Sequence[str], data: bytes) -> bytes:
         raise Mistake(f"ssh-keygen gave no answer: {error}") from error
     if ended.returncode:
         said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = [line for line in said if line != "No principal matched."] or said  # it says why before that
         raise Mistake(f"ssh-keygen: {said[-1] if said else f'exit {ended.returncode}'}")
     return ended.stdout

@@ -15,6 +15,7 @@ from starover_cli.room import Room
 from starover_cli.settings import common, settings_of
 from starover_cli.views import json as machine
 from starover_cli.views.head import first_line
+from starover_cli.views.text import plural
 
 if TYPE_CHECKING:
     from starover.policy_file import Agreed
@@ -131,10 +132,9 @@ def policy_check(ctx: click.Context) -> int:
             following = ("docs/policy.md   how to write one",)
             raise BadParameter("there is no policy.yaml beside the inventory", next=following)
         _check_names(room, agreed)
-    settings.console.result(
-        f"{agreed.file.as_posix()} can be read: {len(agreed.policy.people)} people, "
-        f"{len(agreed.policy.windows)} windows, {len(agreed.policy.freezes)} freezes."
-    )
+    counted = [plural(len(agreed.policy.windows), "window"), plural(len(agreed.policy.freezes), "freeze")]
+    people = f"{len(agreed.policy.people)} people"
+    settings.console.result(f"{agreed.file.as_posix()} can be read: {', '.join([people, *counted])}.")
     return 0
 
 

@@ -97,6 +97,11 @@ def test_a_stranger_s_key_another_purpose_and_a_key_that_is_over_do_not_count(ke
     )
     with pytest.raises(BadParameter):
         signer(msgspec.structs.replace(MADE, signature=other.stdout.decode()), keys / "allowed_signers", AT)
+    with pytest.raises(BadParameter, match="key has expired"):
+        signer(signed(MADE, keys / "ben"), over, AT)
+    over.write_text(f'ben namespaces="starover-head" {(keys / "ben.pub").read_text()}')
+    with pytest.raises(BadParameter, match=r"SHA256:.* does not count: key is not permitted .* namespace .starover"):
+        signer(signed(MADE, keys / "ben"), over, AT)
     with pytest.raises(BadParameter, match="nobody has signed it"):
         signer(MADE, keys / "allowed_signers", AT)
 
