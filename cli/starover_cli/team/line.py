@@ -59,7 +59,7 @@ _OPTIONS = (
     ("tls_ca", "FILE", "TLS_CA", "Certificates that the server's is held against; default: the system's."),
     ("tls_cert", "FILE", "TLS_CERT", "This client's own certificate (mTLS)."),
     ("tls_key", "FILE", "TLS_KEY", "The key of that certificate."),
-    ("api_key", "REFERENCE", "API_KEY", "Where an API key is, such as env:NAME or command:PROGRAM; never the key."),
+    ("api_key", "REFERENCE", "API_KEY", "Where an API key is, such as env:NAME or command:...; goes over TLS only."),
     ("codec_key", "FILE", "CODEC_KEY", "Encrypt what lies at the server: 32 bytes in base64, the same for everybody."),
 )
 
@@ -129,7 +129,7 @@ def talk(room: Room, line: Line, act: Callable[[Client], Awaitable[_T]]) -> _T:
             line.address,
             namespace=line.namespace,
             sealing=sealing(line),
-            tls=tls_of(wanted=line.tls, ca=line.tls_ca, cert=line.tls_cert, key=line.tls_key),
+            tls=tls_of(wanted=line.tls or bool(line.api_key), ca=line.tls_ca, cert=line.tls_cert, key=line.tls_key),
             api_key=_api_key(room, line),
         )
         return await act(client)
