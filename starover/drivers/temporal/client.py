@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,16 @@ __all__ = [
 
 _SECONDS = timedelta(seconds=30)
 """For one question to the server."""
+_AGAIN = 1.0
+"""Seconds before a server that is gone is asked again."""
+_PASSING = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.UNKNOWN,
+    RPCStatusCode.INTERNAL,
+)
+"""What a server says that is not up, or not yet."""
 _WORKER = timedelta(seconds=10)
 """For one that a worker has to answer."""
 
@@ -132,11 +143,21 @@ async def ended(client: Client, handle: Handle, /) -> Ended:
     Raises `StaroverError` when it was ended from outside (terminated), or could not go on.
     """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None, result_type=Ended)
-    try:
-        result: Ended = await of.result()
-    except WorkflowFailureError as error:
-        raise _failed(handle, error.cause) from error
-    return result
+    while True:
+        try:
+            result: Ended = await of.result()
+        except WorkflowFailureError as error:
+            raise _failed(handle, error.cause) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise BadParameter(
+                    f"the server knows no run {handle.workflow}", next=("starover runs --engine temporal",)
+                ) from error
+            if error.status not in _PASSING:
+                raise _gone(f"the Temporal server refuses: {error.message or error.status.name}") from error
+            await asyncio.sleep(_AGAIN)
+        else:
+            return result
 
 
 async def standing(client: Client, handle: Handle, /) -> Standing:

@@ -215,10 +215,23 @@ class Crew:
     async def _start(self) -> None:
         """Announce what can start, and have it run."""
         async with self._starting:
-            jobs = self._hosts.ready()
+            jobs = self._wanted()
             if jobs:
                 await asyncio.to_thread(self.site.clock.expect, len(jobs))
                 self._hosts.start(jobs)
+
+    def _wanted(self) -> list[Job]:
+        """What can start, without what nobody wants any more: a script that waited when its run was stopped."""
+        found: list[Job] = []
+        while jobs := self._hosts.ready():
+            for job in jobs:
+                if job.number in self._flights:
+                    found.append(job)
+                else:
+                    self._hosts.free(job)
+            if found:
+                break
+        return found
 
     def _hear(self, mail: Answered | Woke) -> None:
         """From any thread."""
