@@ -294,9 +294,10 @@ def _family(kind: type[StaroverError]) -> dict[str, type[StaroverError]]:
 
 _CLASSES = _family(StaroverError)
 
-_WEIGHT = (0, 1, 4, 6, 5, 75, 2, 130)
+_WEIGHT = (0, 1, 4, 6, 75, 2, 5, 130)
+"""What may have been done, and nobody knows, weighs more than anything that was refused: 75 says "try again later"."""
 
 
 def exit_code(codes: Sequence[int]) -> int:
-    """The one exit code of several outcomes: 5 wins over 6 over 4 over 1; 75 wins over 4 (design.md, exit codes)."""
+    """The one exit code of several outcomes: 5 wins over 75 over 6 over 4 over 1 (design.md, exit codes)."""
     return max(codes, key=_WEIGHT.index, default=0)

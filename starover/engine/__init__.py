@@ -15,7 +15,7 @@ from starover.engine.outcomes import left_alone
 from starover.engine.state import Failure, Run, State, what_of
 from starover.engine.strand import Parked, Strand, gravest
 from starover.engine.tasks import Process, Scheduler, perform
-from starover.errors import Fault, OutcomeUnknown, Refused, StaroverError, Unreachable
+from starover.errors import Fault, Refused, StaroverError, Unreachable
 from starover.events import Approved, Looked, RunBegan, RunEnded, RunState
 from starover.guard import check_applicable, check_approval, check_fresh
 from starover.plan import Plan, digest_of
@@ -76,7 +76,7 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
     if errors and state.loose:
         errors.append(left_alone(len(state.loose), run.id))
     result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
-    if state.leasing is not None and not isinstance(result.error, OutcomeUnknown):  # else it stays until that is known
+    if state.leasing is not None and not state.unknown:  # else it stays until that is known
         yield from state.leasing.give_back()
     yield from state.record(
         RunEnded(

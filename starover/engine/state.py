@@ -130,6 +130,12 @@ class State:
         """The DAG's lease; None: none is needed."""
         self._beyond = 0
 
+    @property
+    def unknown(self) -> bool:
+        """Whether nobody knows what became of some step."""
+        last = {one.position: one.state for one in self.ended}
+        return "unknown" in last.values() or bool(self.loose)
+
     def record(self, event: Event) -> Process:
         """Journal an event, before anything that follows from it."""
         if isinstance(event, StepBegan):

@@ -13,7 +13,7 @@ from starover.effects import Facts, Failed, Find, Found, Poll
 from starover.engine.applying import Applying, GroupEnds
 from starover.engine.state import Group, State
 from starover.engine.tasks import Join, Process, perform, read, watch
-from starover.errors import Fault, NotVerified, StaroverError, Unreachable, exit_code
+from starover.errors import Fault, NotVerified, OutcomeUnknown, StaroverError, Unreachable, exit_code
 from starover.events import WaitBegan, WaitEnded
 from starover.plan import PlannedStep, Position
 from starover.step import Answer, Ask, Blocked, Change, Joined, Outcome, Read, Recall, Reply, Step, Together, Wait
@@ -30,9 +30,10 @@ class Parked(Exception):
 
 
 def gravest(errors: list[StaroverError]) -> StaroverError:
-    """Of several failures the one that decides the exit code; the first of equals."""
+    """Of several failures the one that decides the exit code; of equals what nobody knows, else the first."""
     worst = exit_code([error.exit for error in errors])
-    return next(error for error in errors if error.exit == worst)
+    equals = [error for error in errors if error.exit == worst]
+    return next((error for error in equals if isinstance(error, OutcomeUnknown)), equals[0])
 
 
 class Strand:

@@ -183,3 +183,4 @@ def test_of_several_codes_the_gravest_counts() -> None:
     assert exit_code([4, 6, 1]) == 6
     assert exit_code([6, 5, 4]) == 5
     assert exit_code([4, 75]) == 75
+    assert exit_code([75, 5, 2]) == 5

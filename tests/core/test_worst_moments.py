@@ -313,6 +313,16 @@ def test_what_was_sent_so_long_ago_that_its_receipt_is_gone_is_not_sent_again(si
     assert site.lamps.done == ["on EX1/a"]
 
 
+def test_an_unknown_is_not_hidden_behind_a_refusal_and_keeps_the_lease(site: Site) -> None:
+    made = site.plan("lamps-each", "EX1", "EX2", names=["a"]).plan
+    lost_here(site, "unreachable")
+    site.hosts.fail(FakeFault("leased", host="EX2", what="write", times=-1))
+    ran = site.local().apply(made, approve=approval_of)
+    assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a refused"]
+    assert (ran.state, ran.exit) == ("unknown", 5)
+    assert all(holder != "-" for _, holder, _ in site.hosts.leases.values())
+
+
 # -- law 6 at the last moment ------------------------------------------------------------------------------------------
 
 
