@@ -285,6 +285,8 @@ class NotNow:
     missed: Sequence[datetime] = ()
     done: bool = False
     """It has run for its last time: that is no failure."""
+    closed: bool = False
+    """Its window is: a hand cannot begin it either."""
 
 
 Decision: TypeAlias = "Begin | NotNow"
@@ -295,7 +297,7 @@ def decide(job: Job, now: datetime, past: Past, *, by_hand: bool = False) -> Dec
     coming = following(job, now)
     closed = job.window is not None and open_until([job.window], now) is None
     if by_hand:
-        return NotNow(why=_closed(job, now), following=coming) if closed else Begin(due=None)
+        return NotNow(why=_closed(job, now), following=coming, closed=True) if closed else Begin(due=None)
     due = latest(job, now)
     if due is None:
         return NotNow(why="it has never been due", following=coming)
@@ -304,7 +306,7 @@ def decide(job: Job, now: datetime, past: Past, *, by_hand: bool = False) -> Dec
     before = tuple(missed(job, past.since, due)) if past.since is not None else ()
     late = now - due
     if closed:
-        return NotNow(why=_closed(job, now), following=coming, missed=_lost(before, due, past))
+        return NotNow(why=_closed(job, now), following=coming, missed=_lost(before, due, past), closed=True)
     if job.window is None and late > LATE and job.missed == "report":
         hours = int(LATE.total_seconds() // 3600)
         why = f"its time has passed more than {hours} h ago, and `missed: report` says to wait"
@@ -320,4 +322,6 @@ def _lost(before: tuple[datetime, ...], due: datetime, past: Past) -> tuple[date
 def _closed(job: Job, now: datetime) -> str:
     assert job.window is not None
     opens = next_opening([job.window], now)
-    return f"its window is closed: {job.window.text}" + ("" if opens is None else f", next {opens:%a %d %b %H:%M} UTC")
+    return f"its window is closed: {job.window.text}" + (
+        "" if opens is None else f", opens {opens.astimezone(job.zone):%a %d %b %H:%M %Z}"
+    )

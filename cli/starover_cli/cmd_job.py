@@ -154,13 +154,24 @@ def job_install(ctx: click.Context, name: str, how: str, into: str, named: str, 
     units = systemd_text(found, command, str(Path.cwd()))
     for unit, text in units:
         if into:
-            (Path(into) / unit).write_text(text + "\n", encoding="utf-8")
+            _write(Path(into) / unit, text + "\n")
         else:
             console.result(f"# {unit}\n{text}\n")
     if into:
         console.note(f"written: {', '.join(str(Path(into) / unit) for unit, _ in units)}")
         console.note(f"next:\n  systemctl daemon-reload\n  systemctl enable --now {units[1][0]}")
     return 0
+
+
+def _write(unit: Path, text: str) -> None:
+    """Raises `BadParameter`. The folder is the scheduler's, so none is made."""
+    try:
+        unit.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadParameter(
+            f"--into {unit.parent}: {unit.name} cannot be written: {error.strerror or error}",
+            next=(f"starover job install {unit.stem.removeprefix('starover-')} --systemd   prints it",),
+        ) from None
 
 
 def replace_room(room: Room, settings: Settings, one: Job) -> Room:

@@ -72,7 +72,9 @@ def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> i
         history.append(settings.state, job.name, history.Missed(at=now, due=tuple(decision.missed)))
         said = " ".join([f"It did not run: {decision.why}.", *late_text(now - now, decision.missed, job)])
         _speak(settings, job, Message(subject=f"starover {job.name}: MISSED", body=f"{said}\n"), 75)
-    coming = "" if decision.following is None else f"; next {decision.following.astimezone(job.zone):%a %d %b %H:%M}"
+    coming = (
+        "" if decision.following is None else f"; due next {decision.following.astimezone(job.zone):%a %d %b %H:%M %Z}"
+    )
     if decision.done:
         if settings.json:
             settings.console.raw(machine.line({"job": job.name, "exit": 0, "why": decision.why}))
@@ -81,7 +83,7 @@ def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> i
     raise OutsideWindow(
         f"{job.name} does not begin: {decision.why}{coming}",
         certain=("nothing was sent",),
-        next=(f"starover job run {job.name} --now", "starover job list"),
+        next=(*(() if decision.closed else (f"starover job run {job.name} --now",)), "starover job list"),
     )
 
 

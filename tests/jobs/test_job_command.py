@@ -124,6 +124,29 @@ def test_a_job_is_not_begun_outside_its_time_nor_twice_at_once(lab: InnerLab) ->
     assert typed(lab, "job", "run", "health", "--now", "--jobs", str(jobs)).exit_code == 0
 
 
+def test_a_window_that_is_closed_is_no_matter_of_a_hand(lab: InnerLab) -> None:
+    jobs = write(lab.folder, "health", HEALTH + "timezone: Europe/Madrid\nwindow: Sat 22:00-06:00 Europe/Madrid\n")
+    for more in ((), ("--now",)):
+        result = typed(lab, "job", "run", "health", *more, "--jobs", str(jobs))
+        assert result.exit_code == 75
+        said_so = " ".join(result.stderr.split())
+        assert "opens Sat 21 Nov 22:00 CET" in said_so
+        assert "job run health --now" not in said_so, "that would be refused too"
+    early = write(lab.folder, "early", HEALTH.replace("0 *", "0 3"))
+    assert "job run early --now" in typed(lab, "job", "run", "early", "--jobs", str(early)).stderr
+
+
+def test_units_go_where_there_is_a_folder(lab: InnerLab, tmp_path: Path) -> None:
+    jobs = write(lab.folder, "health", HEALTH)
+    wrong = typed(lab, "job", "install", "health", "--jobs", str(jobs), "--into", str(tmp_path / "nowhere"))
+    assert wrong.exit_code == 2
+    assert "starover job install health --systemd" in wrong.stderr
+    right = typed(lab, "job", "install", "health", "--jobs", str(jobs), "--into", str(tmp_path))
+    assert right.exit_code == 0
+    assert "starover-health.timer" in (right.stderr + right.stdout)
+    assert (tmp_path / "starover-health.service").read_text().startswith("[Unit]")
+
+
 def test_what_was_missed_and_cut_off_is_in_the_message(lab: InnerLab) -> None:
     jobs = write(lab.folder, "health", HEALTH)
     history.append(lab.folder, "health", history.Began(at=START.replace(hour=11), due=START.replace(hour=11)))
