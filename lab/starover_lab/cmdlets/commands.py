@@ -111,11 +111,15 @@ def _named(spec: CommandSpec, pattern: str) -> bool:
 def get_command(call: Invocation) -> Iterator[Value]:
     """Get-Command among what the session has now."""
     for bound in call.records():
-        every = sorted(call.runner.commands, key=lambda spec: spec.name.casefold())
+        commands = call.runner.commands
         names = given_list(bound.get("Name"))
         for name in names or ["*"]:
             plain = name.rpartition("\\")[2]
-            found = [spec for spec in every if _named(spec, plain) and _wanted(spec, bound)]
+            if is_pattern(plain):
+                candidates = sorted(commands, key=lambda spec: spec.name.casefold())
+            else:
+                candidates = [one for key in (plain, f"{plain}.exe") if (one := commands.find(key)) is not None]
+            found = [spec for spec in candidates if _named(spec, plain) and _wanted(spec, bound)]
             yield from (_info(machine(call), spec) for spec in found)
             if not found and names and not is_pattern(plain):
                 record = call.record(

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -138,17 +137,9 @@ _STAYS = frozenset("ıſ")
 
 def fold(text: str) -> str:
     """The key under which .NET's OrdinalIgnoreCase finds equal texts equal: each unit upper-cased alone."""
-    return _folded(text) if len(text) <= 64 else _fold(text)
-
-
-def _fold(text: str) -> str:
     if text.isascii():
         return text.upper()
     return "".join(c if c in _STAYS or len(u := c.upper()) != 1 else u for c in text)
-
-
-# The names of members and variables come by the hundred thousand, and are few.
-_folded = lru_cache(maxsize=8192)(_fold)
 
 
 @dataclass(frozen=True)
