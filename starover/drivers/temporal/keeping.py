@@ -103,14 +103,16 @@ class Keeper:
             folder, begun = self.site.folder, asked.begun
             for run in run_ids(folder):
                 if run.startswith(asked.stem) and (first := self._first(run)) is not None and first.key == begun.key:
+                    if not carried_by(folder, run)[0]:
+                        carry(folder, run, asked.workflow, asked.epoch)
                     return self._began(run)
             journal = Journal.create(folder, asked.stem)
             try:
                 begun = msgspec.structs.replace(
                     begun, run=journal.run, former=journal.former, signing=self.site.sign is not None
                 )
-                carry(folder, journal.run, asked.workflow, asked.epoch)
                 journal.append(self.site.clock.now(), begun)
+                carry(folder, journal.run, asked.workflow, asked.epoch)
             except BaseException:
                 journal.close()
                 raise
@@ -174,7 +176,7 @@ class Keeper:
         return first if isinstance(first, Begun) else None
 
     def _began(self, run: str) -> Began:
-        at = self._of(run).lines[0].at if run in self._open else read_journal(self.site.folder, run)[0].at
+        at = self._open[run].lines[0].at if run in self._open else read_journal(self.site.folder, run)[0].at
         journal = path_of(self.site.folder, run).as_posix()
         return Began(run=run, at=at, version=starover.__version__, journal=journal)
 
@@ -182,13 +184,10 @@ class Keeper:
         folder, run = self.site.folder, asked.run
         one = self._journal(run, asked.workflow)
         by, epoch = carried_by(folder, run)
-        if by == asked.workflow and epoch > asked.epoch:
-            raise ApplicationError("another worker has gone on with this run meanwhile", non_retryable=True)
-        if by != asked.workflow and not self._is_written(one, asked):
+        if by != asked.workflow and (by or _same(one.lines[asked.first :], asked.lines) < len(asked.lines)):
+            # (the last write of a run lets it go, and may be asked for once more)
             raise Locked(f"run {run} is not carried by this workflow any more, but by {by or 'nobody'}")
-        if by and epoch != asked.epoch:
-            carry(folder, run, asked.workflow, asked.epoch)
-        self._append(one, asked)
+        self._append(one, asked, epoch)
         one.used = time.monotonic()
         if not asked.ends:
             return ""
@@ -197,14 +196,8 @@ class Keeper:
         self._open.pop(run).journal.close()
         return unsigned
 
-    def _is_written(self, one: _Open, asked: Turn) -> bool:
-        """The last write of a run was done before, and its carrier was let go then."""
-        there = one.lines[asked.first : asked.first + len(asked.lines)]
-        return (
-            asked.ends and _same(there, asked.lines) == len(asked.lines) and len(one.lines) == asked.first + len(there)
-        )
-
-    def _append(self, one: _Open, asked: Turn) -> None:
+    def _append(self, one: _Open, asked: Turn, epoch: int) -> None:
+        """What is there already is left alone, and so is what follows it: the next turn says whether that counts."""
         journal, clock = one.journal, self.site.clock
         if asked.first > len(one.lines):
             raise Mistake(
@@ -214,13 +207,18 @@ class Keeper:
             )
         there = one.lines[asked.first :]
         same = _same(there, asked.lines)
-        if len(there) > same:  # a task that was cut off had written more, and its history does not have it
+        if same < len(asked.lines) and same < len(there):
+            # A task that was cut off had written something else, which its history does not have: one of the two.
+            if asked.epoch < epoch:
+                raise ApplicationError("another worker has gone on with this run meanwhile", non_retryable=True)
             last = one.lines[asked.first + same - 1].n
             journal.append(clock.now(), Resumed(who=asked.workflow, keep=last))
             del one.lines[asked.first + same :]
         fresh = asked.lines[same:]
         if not fresh:
             return
+        if asked.epoch > epoch:
+            carry(self.site.folder, asked.run, asked.workflow, asked.epoch)
         at = clock.now()
         before = len(journal.entries)
         journal.append(at, *fresh)
@@ -231,9 +229,6 @@ class Keeper:
                     sink.tell(Telling(at=at, run=asked.run, event=line.event))
 
     # -- journals that are open ----------------------------------------------------------------------------------
-
-    def _of(self, run: str) -> _Open:
-        return self._open[run]
 
     def _journal(self, run: str, carrier: str) -> _Open:
         """The journal, waiting a little for another worker that has just written. Raises `Locked`."""
