@@ -89,6 +89,11 @@ class House:
             return None
         return rule_for(self.agreed.policy, self._dag(plan), plan.risk)
 
+    def wants_second(self, plan: Plan) -> bool:
+        """Whether the policy wants a second person for such a plan; without one it does not say."""
+        rule = self.rule(plan)
+        return rule is not None and bool(rule.second)
+
     def may_go_on(self, plan: Plan, who: str) -> None:
         """Raises `NotApproved` where this person may not resume a run of that plan.
 

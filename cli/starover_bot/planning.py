@@ -119,8 +119,7 @@ def card_of(
         room.settings.by = presses
     shown = [_kept(room), _map(room, made, drawn)]
     # what it stops, forces, may lose, and what makes it void
-    rule = room.house.rule(made)
-    grave = needs_digest(made.risk) or (rule is not None and rule.second)
+    grave = needs_digest(made.risk) or room.house.wants_second(made)
     shown.append(approval_text(made, WIDTH) if grave else f"digest   {made.digest}")
     until = clock_time(made.made + FRESH, simulated=made.lab)
     asked = call_of(room, made.by)
@@ -244,8 +243,7 @@ def approve(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Approve) -> No
         )
     if made.nothing or made.blocked:
         raise BadParameter(f"plan {made.id} is not to be applied: there is nothing to approve")
-    rule = room.house.rule(made)
-    if rule is None or not rule.second:
+    if not room.house.wants_second(made):
         raise BadParameter(f"plan {made.id} needs no second person", certain=("nothing was approved",))
     dag = str(made.parameters.get("dag") or "")
     if not ask.card and dag and ask.dag.casefold() != dag.casefold():

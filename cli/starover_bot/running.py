@@ -70,8 +70,7 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
             certain=("nothing was sent", f"it has no certificate: see starover runbooks show {made.runbook}"),
             next=(f"starover apply {made.id} --experimental",),
         )
-    rule = room.house.rule(made)
-    by_policy = rule is not None and bool(rule.second)
+    by_policy = room.house.wants_second(made)
     room.settings.ticket = ask.ticket or (found.ticket if found is not None else "")
     now = room.clock.now()
     answers = Answers(

@@ -151,8 +151,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
     known = room.dag_of(step.host for step in made.steps)
     dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
     now = room.clock.now()
-    rule = room.house.rule(made)
-    by_policy = rule is not None and bool(rule.second)
+    by_policy = room.house.wants_second(made)
     second = None
     if by_policy or needs_digest(made.risk):
         second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))

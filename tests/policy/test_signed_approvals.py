@@ -13,8 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from cli_danger import dangerous, home
-from cli_estate import Hosts, starover
+from cli_estate import FakeParts, Hosts, starover
 from click.testing import Result
+from starover_cli.plan_files import load_plan
+from starover_cli.room import Room
+from starover_cli.settings import Settings
+from starover_cli.team.submitting import answer
 
 from starover.approval import Second, read_approval, write_approval
 from starover.approval_signature import NAMESPACE, differences, message, signed, signer
@@ -306,6 +310,22 @@ def test_the_glass_of_an_interruption_is_broken_as_loudly(do: Do, hosts: Hosts) 
     assert page.index("BREAK GLASS") < page.index("Changed 1")
     approved = json.loads(do("--format", "json", "runs", "show", f"{plan}.1").stdout)["approved"]
     assert approved["waivers"] == ["the second person (risk S): nobody answers the phone"]
+
+
+def test_it_is_the_same_where_a_run_is_handed_in(do: Do, hosts: Hosts, keys: Path, tmp_path: Path) -> None:
+    plan = planned(do, "restart", "--server", "EX3")
+    given = {"dir": str(tmp_path / "state"), "home": str(tmp_path / "home"), "dag": "DAG1"}
+    settings = Settings(parts=FakeParts(hosts), **given)
+    with Room(settings, settings.parts) as room:
+        made = load_plan(settings, plan)
+        assert answer(room, made, {"yes": True}, plan) is None, "it waits for somebody else"
+        broken = answer(room, made, {"break_glass": GLASS[1]}, plan)
+        assert broken is not None
+        assert broken.break_glass == GLASS[1]
+        assert approve(do, keys, plan).exit_code == 0
+        agreed = answer(room, made, {"yes": True}, plan)
+        assert agreed is not None
+        assert agreed.second is not None
 
 
 def test_whom_the_policy_does_not_know_changes_nothing(do: Do, hosts: Hosts, tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Appr
         now=now,
         who=settings.by or who(),
         held=lambda one: room.house.check(made, one, now),
+        second=room.house.wants_second(made),
     )
     try:
         check_approval(made, approval, now)
