@@ -9,10 +9,11 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from click.testing import CliRunner
 from starover_cli.main import main
 from starover_cli.settings import Settings
@@ -23,6 +24,13 @@ from starover.transport.psrp import PsrpTransport
 _COMMAND = [sys.executable, "-m", "starover_cli"]
 QUICK = "import starover.transport.line as line; line.CONTACT_SECONDS = 1.5; from starover_cli.main import main; main()"
 """The command line, with less patience for hosts that are gone."""
+SHORT = """
+import starover.transport.line as line
+from starover_cli.main import main
+line.CONTACT_SECONDS, line.ANSWER_SECONDS, line.LOST_SECONDS = 1.5, 6.0, 3.0
+main()
+"""
+"""The same for long runs; whoever is off swallows everything for a second and a half: loopback has no distance."""
 _MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
 
 
@@ -56,9 +64,11 @@ class Place:
 
     folder: Path
     command: tuple[str, ...] = tuple(_COMMAND)
+    seconds: float = 300
+    """How long a command may take."""
 
     def type(self, *words: str, **variables: str) -> Typed:
-        """`starover words`; never a terminal, at most five minutes."""
+        """`starover words`; never a terminal."""
         ended = subprocess.run(
             [*self.command, *words],
             cwd=self.folder,
@@ -66,7 +76,7 @@ class Place:
             capture_output=True,
             encoding="utf-8",
             stdin=subprocess.DEVNULL,
-            timeout=300,
+            timeout=self.seconds,
             check=False,
         )
         assert "Traceback" not in ended.stderr + ended.stdout, ended.stderr
@@ -82,11 +92,27 @@ class Place:
         assert "Traceback" not in ended.output, ended.output
         return Typed(ended.exit_code, ended.stdout, ended.stderr)
 
+    def rolled(self, *words: str) -> Typed:
+        """As `type`, for what takes hours of simulated time, and longer than other commands."""
+        return replace(self, command=(sys.executable, "-c", SHORT), seconds=400).type(*words)
+
     def ok(self, *words: str) -> Typed:
         """As `type`, and it must end with 0."""
         typed = self.type(*words)
         assert typed.code == 0, f"starover {' '.join(words)}: exit {typed.code}\n{typed.out}\n{typed.err}"
         return typed
+
+    @property
+    def inventory(self) -> Path:
+        """The lab's own."""
+        return self.folder / ".starover" / "lab" / "inventory.yaml"
+
+    def each_server(self, act: Callable[[dict[str, Any]], None]) -> None:
+        """Edit every server of the lab's inventory."""
+        document = yaml.safe_load(self.inventory.read_text("utf-8"))
+        for server in document["servers"]:
+            act(server)
+        self.inventory.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
 
     def state(self) -> Any:
         """The lab's whole world: the truth that a run is held against."""
@@ -154,6 +180,12 @@ class Place:
         for fault in self.control("faults")["faults"]:
             self.control("mend", number=fault["number"])
         self.control("clock/advance", seconds=600)
+
+
+def snapin(server: dict[str, Any]) -> None:
+    """A server of an inventory whose Exchange is asked by its snap-in."""
+    if "exchange" in server:
+        server["exchange"] |= {"provider": "snapin", "allow_unsupported_snapin": True}
 
 
 def struck(act: Callable[[], object]) -> Callable[[PsrpTransport, Sequence[Script]], Iterator[Answer]]:

@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from lab_cli import QUICK
 from starover_cli import demo
-
-QUICK = "import starover.transport.line as line; line.CONTACT_SECONDS = 1.5; from starover_cli.main import main; main()"
-"""The command line, with less patience for the hosts of a dead zone."""
 
 
 @pytest.fixture(autouse=True)

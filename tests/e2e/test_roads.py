@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from dying_door import DyingDoor
-from lab_cli import Place, lab, struck
+from lab_cli import Place, lab, snapin, struck
 
 from starover.transport import line, session
 from starover.transport.psrp import PsrpTransport
@@ -23,7 +22,7 @@ SUSPEND = ("copies-suspend", *COPY, "--mode", "full")
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with lab(tmp_path_factory.mktemp("roads"), "pa-4x2") as place:
-        change(place, snapin)
+        place.each_server(snapin)
         yield place
 
 
@@ -33,30 +32,12 @@ def place(running: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(line, "LOST_SECONDS", 0.5)
     monkeypatch.setattr(line, "ANSWER_SECONDS", 1.5)
     monkeypatch.setattr(session, "FIRST_PAUSE", 0.02)
-    before = inventory(running).read_text("utf-8")
+    before = running.inventory.read_text("utf-8")
     yield running
-    inventory(running).write_text(before, "utf-8")
+    running.inventory.write_text(before, "utf-8")
     running.calm("EX3")
     assert running.within("run", "copies-resume", *COPY, "--yes").code == 0
     assert running.state()["violations"] == []
-
-
-def inventory(place: Place) -> Path:
-    return place.folder / ".starover" / "lab" / "inventory.yaml"
-
-
-def change(place: Place, act: Callable[[dict[str, Any]], None]) -> None:
-    """Edit every server of the lab's inventory."""
-    file = inventory(place)
-    document = yaml.safe_load(file.read_text("utf-8"))
-    for server in document["servers"]:
-        act(server)
-    file.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
-
-
-def snapin(server: dict[str, Any]) -> None:
-    if "exchange" in server:
-        server["exchange"] |= {"provider": "snapin", "allow_unsupported_snapin": True}
 
 
 @pytest.fixture
@@ -70,7 +51,7 @@ def door(place: Place) -> Iterator[DyingDoor]:
                 road = {"scheme": "http", "address": "127.0.0.1", "auth": "negotiate"}
                 server["roads"] = [road | {"kind": "psrp", "port": made.port}, road | {"kind": "winrm", "port": port}]
 
-        change(place, two_roads)
+        place.each_server(two_roads)
         yield made
 
 
@@ -120,7 +101,7 @@ def test_what_needs_exchanges_own_session_is_refused_before_anything_is_sent(pla
         if "exchange" in server:
             server["exchange"] = {"version": server["exchange"]["version"]}
 
-    change(place, remote)
+    place.each_server(remote)
     before = requests(place)
     refused = place.within("plan", *SUSPEND, "--transport", "winrm")
     assert refused.code == 2, refused.out + refused.err

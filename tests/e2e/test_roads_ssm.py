@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from lab_cli import Place, lab
+from lab_cli import Place, lab, snapin
 
 from starover.transport.ssm import SsmTransport
 from starover.transport.ssm_script import Sending
@@ -22,36 +20,19 @@ SSM = ("--transport", "ssm")
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with lab(tmp_path_factory.mktemp("ssm"), "pa-4x2") as place:
-        change(place, snapin)
+        place.each_server(snapin)
         yield place
 
 
 @pytest.fixture
 def place(running: Place) -> Iterator[Place]:
     """A lab in which DB01/EX3 is Healthy."""
-    before = inventory(running).read_text("utf-8")
+    before = running.inventory.read_text("utf-8")
     yield running
-    inventory(running).write_text(before, "utf-8")
+    running.inventory.write_text(before, "utf-8")
     running.calm("EX3")
     assert running.within("run", "copies-resume", *COPY, "--yes").code == 0
     assert running.state()["violations"] == []
-
-
-def inventory(place: Place) -> Path:
-    return place.folder / ".starover" / "lab" / "inventory.yaml"
-
-
-def change(place: Place, act: Callable[[dict[str, Any]], None]) -> None:
-    file = inventory(place)
-    document = yaml.safe_load(file.read_text("utf-8"))
-    for server in document["servers"]:
-        act(server)
-    file.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
-
-
-def snapin(server: dict[str, Any]) -> None:
-    if "exchange" in server:
-        server["exchange"] |= {"provider": "snapin", "allow_unsupported_snapin": True}
 
 
 def ssm_first(server: dict[str, Any]) -> None:
@@ -102,7 +83,7 @@ def test_what_needs_exchanges_own_session_is_refused_before_anything_is_sent(pla
         if "exchange" in server:
             server["exchange"] = {"version": server["exchange"]["version"]}
 
-    change(place, remote)
+    place.each_server(remote)
     scripts = commands(place)
     refused = place.within("plan", *SUSPEND, *SSM)
     assert refused.code == 2, refused.out + refused.err
@@ -122,7 +103,7 @@ def test_an_agent_that_does_not_answer_is_unreachable_and_the_next_road_is_taken
     alone = place.within("plan", *SUSPEND, *SSM)
     assert alone.code == 6, alone.out + alone.err
     assert why in " ".join(alone.err.split())
-    change(place, ssm_first)
+    place.each_server(ssm_first)
     typed = place.within("run", *SUSPEND, "--yes")
     assert typed.code == 0, typed.out + typed.err
     assert '"road":"psrp+http"' in journal(place)
@@ -154,7 +135,7 @@ def test_what_passes_is_waited_for(place: Place, fault: str, target: str, params
 
 
 def test_a_write_whose_road_is_refused_goes_by_the_next_one(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    change(place, ssm_first)
+    place.each_server(ssm_first)
     made = place.within("--format", "json", "plan", *SUSPEND)
     assert made.code == 0, made.err
     before = len(place.writes())
@@ -180,7 +161,7 @@ def test_a_write_whose_answer_is_lost_is_done_once(place: Place, monkeypatch: py
     from starover.errors import ReplyLost
     from starover.transport import ssm_errand
 
-    change(place, ssm_first)
+    place.each_server(ssm_first)
     made = place.within("--format", "json", "plan", *SUSPEND)
     assert made.code == 0, made.err
     before = len(place.writes())
@@ -213,7 +194,7 @@ def test_a_doctor_tries_every_road_and_keeps_what_was_answered(place: Place) -> 
     def both(server: dict[str, Any]) -> None:
         server["roads"] = [*server["roads"], {"kind": "ssm"}]
 
-    change(place, both)
+    place.each_server(both)
     break_(place, "ssm_agent_dead", "EX2")
     before = len(place.writes())
     file = place.folder / "answers.json"

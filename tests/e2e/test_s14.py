@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, lab
 
 pytestmark = pytest.mark.wire
 
@@ -21,29 +19,6 @@ tuning: {reboot_s: 20, update_reboot_s: 10, services_after_boot_s: 20}
 """
 """The main estate; whoever boots is looked for in real time, so it boots sooner."""
 ROLL = ("run", "rolling-windows-update", "--witness", "last", "--yes")
-
-
-SHORT = """
-import starover.transport.line as line
-from starover_cli.main import main
-line.CONTACT_SECONDS, line.ANSWER_SECONDS, line.LOST_SECONDS = 1.5, 6.0, 3.0
-main()
-"""
-"""The command line; whoever is off swallows everything for a second and a half: loopback has no distance."""
-
-
-def rolled(place: Place, *words: str) -> Typed:
-    """It takes hours of simulated time, and longer than other commands."""
-    ended = subprocess.run(
-        [sys.executable, "-c", SHORT, *words],
-        cwd=place.folder,
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=400,
-        check=False,
-    )
-    return Typed(ended.returncode, ended.stdout, ended.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +53,7 @@ def offline(told: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_all_members_and_the_witness_one_after_the_other(place: Place) -> None:
-    typed = rolled(place, *ROLL)
+    typed = place.rolled(*ROLL)
     said = " ".join((typed.out + typed.err).split())
     assert typed.code == 0, typed.out + typed.err
     state, told = place.state(), events(place)
@@ -109,7 +84,7 @@ def test_all_members_and_the_witness_one_after_the_other(place: Place) -> None:
     assert "no database was offline longer than" in said
 
     writes = place.writes()
-    second = rolled(place, *ROLL)
+    second = place.rolled(*ROLL)
     assert second.code == 0
     assert "needs nothing" in second.out
     assert place.writes() == writes

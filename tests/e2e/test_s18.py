@@ -9,26 +9,16 @@ from typing import Any
 
 import pytest
 from lab_cli import Place, lab
+from three_ways import TWO_VIPS
 
 pytestmark = pytest.mark.wire
-TOPOLOGY = """
-name: two-vips
-extends: pa-4x2
-balancers:
-  - {name: vips, kind: zevenet, addresses: [10.0.0.50, 10.0.32.50]}
-client_names:
-  - {name: mail.example.com, balancer: vips, dag: DAG1}
-dns_records:
-  - {name: mail.example.com, data: 10.0.0.50, ttl: 300s}
-  - {name: mail.example.com, data: 10.0.32.50, ttl: 300s}
-"""
 MOVE = ("namespace-switchover", "--name", "mail.example.com", "--vip")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder: Path = tmp_path_factory.mktemp("s18")
-    (folder / "two-vips.yaml").write_text(TOPOLOGY, "utf-8")
+    (folder / "two-vips.yaml").write_text(TWO_VIPS, "utf-8")
     with lab(folder, "two-vips.yaml") as made:
         yield made
 
