@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from approving import approved
 from dag_objects import ABSENT, cluster, dag
+from function_hosts import FunctionHosts
 
-from starover.content import find
-from starover.drivers.local import Local, Planned, Ran, Why
-from starover.effects import Approval
 from starover.estate import Estate, Exchange, Forest, Server, Site
-from starover.plan import Plan
-from starover.testing import FakeTransport, ManualClock, PowerShellError
+from starover.testing import ManualClock, PowerShellError
 
 ETS = "EXAMPLE\\Exchange Trusted Subsystem"
-CONTENT = find()
 
 
 def _server(name: str, role: str, az: str, number: int) -> Server:
@@ -238,34 +232,8 @@ def _dag(*members: str, **fields: Any) -> object:
 
 
 @dataclass
-class Place:
+class Place(FunctionHosts):
     """A folder with plans and runs against a world."""
 
-    folder: Path
     world: World = field(default_factory=World)
-
-    def __post_init__(self) -> None:
-        self.hosts = FakeTransport(self.world.templates())
-
-    def local(self) -> Local:
-        return Local(
-            estate=ESTATE,
-            content=CONTENT,
-            transport=self.hosts,
-            clock=self.world.clock,
-            folder=self.folder,
-            why=Why(who="tester"),
-        )
-
-    def plan(self, book: str, **parameters: Any) -> Planned:
-        return self.local().plan(book, parameters)
-
-    def run(self, book: str, **parameters: Any) -> Ran:
-        return self.local().apply(self.plan(book, **parameters).plan, approve=approve)
-
-    def resume(self, run: str) -> Ran:
-        return self.local().resume(run, approve=approve)
-
-
-def approve(plan: Plan) -> Approval:
-    return approved(plan)
+    estate = ESTATE

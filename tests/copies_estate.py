@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from approving import approved
 from dag_facts import status
+from function_hosts import FunctionHosts
 from placements import GB, pair, place
 
-from starover.content import find
-from starover.drivers.local import Local, Planned, Ran, Why
-from starover.effects import Approval
 from starover.estate import Estate, Exchange, Server
 from starover.names import CopyId
-from starover.plan import Plan
-from starover.testing import FakeTransport, ManualClock, PowerShellError
+from starover.testing import ManualClock, PowerShellError
 
 ZONES = {"EX1": "1a", "EX2": "1a", "EX3": "1b", "EX4": "1b"}
 ESTATE = Estate(
@@ -261,37 +256,8 @@ def pairs() -> World:
 
 
 @dataclass
-class Site:
+class Site(FunctionHosts):
     """A folder with plans and runs against a world."""
 
-    folder: Path
     world: World = field(default_factory=pairs)
-
-    def __post_init__(self) -> None:
-        self.hosts = FakeTransport(self.world.templates())
-
-    def local(self) -> Local:
-        return Local(
-            estate=ESTATE,
-            content=find(),
-            transport=self.hosts,
-            clock=self.world.clock,
-            folder=self.folder,
-            why=Why(who="tester"),
-        )
-
-    def plan(self, book: str, **parameters: Any) -> Planned:
-        return self.local().plan(book, parameters)
-
-    def run(self, book: str, **parameters: Any) -> Ran:
-        return self.local().apply(self.plan(book, **parameters).plan, approve=approve)
-
-    def resume(self, run: str) -> Ran:
-        return self.local().resume(run, approve=approve)
-
-    def undo(self, run: str) -> Ran:
-        return self.local().apply(self.local().undo(run).plan, approve=approve)
-
-
-def approve(plan: Plan) -> Approval:
-    return approved(plan)
+    estate = ESTATE

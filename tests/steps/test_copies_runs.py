@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copies_estate import PACE, Copy, Database, Site, World, approve
+from approving import approved
+from copies_estate import PACE, Copy, Database, Site, World
 from placements import GB
 
 from starover.errors import BadParameter, NotSafe, NotVerified, OutcomeUnknown
@@ -55,7 +56,7 @@ def test_a_matrix_from_a_file(site: Site, tmp_path: Path) -> None:
     file.write_text("DB1: {EX1: 1, EX3: 2, EX2: 3, EX4: {pref: 4, replay-lag: 7d}}\nDB2: {EX1: 1, EX3: 2}\n", "utf-8")
     plan = site.plan("copies-add", layout=str(file)).plan
     file.unlink()
-    ran = site.local().apply(plan, approve=approve)
+    ran = site.local().apply(plan, approve=approved)
     assert ran.exit == 0, ran.error
     one = site.world.databases["DB1"].copies
     assert list(one) == ["EX1", "EX3", "EX2", "EX4"]

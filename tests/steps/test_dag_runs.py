@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_estate import ETS, Place, approve
+from approving import approved
+from build_estate import ETS, Place
 
 from starover.errors import BadParameter, NotSafe, NotVerified
 from starover.testing import FakeFault
@@ -123,14 +124,14 @@ def test_another_witness_and_back(place: Place) -> None:
     assert place.world.fields["witness_server"] == "FS1"
     assert place.plan("dag-set-witness", dag="DAG1", server="FS1", directory="C:\\NEW").plan.nothing
     undo = place.local().undo(ran.run)
-    assert place.local().apply(undo.plan, approve=approve).exit == 0
+    assert place.local().apply(undo.plan, approve=approved).exit == 0
     assert place.world.fields["witness_server"] == "FS3"
 
 
 def test_undoing_a_creation_takes_out_the_members_the_dag_and_the_rights(place: Place) -> None:
     ran = place.run("dag-create", **CREATE)
     undo = place.local().undo(ran.run)
-    assert place.local().apply(undo.plan, approve=approve).exit == 0
+    assert place.local().apply(undo.plan, approve=approved).exit == 0
     assert (place.world.members, place.world.there) == ([], False)
     assert not any(place.world.admins.values())
 
