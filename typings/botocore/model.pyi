@@ -1,4 +1,19 @@
-class Shape: ...
+from collections.abc import Mapping
+
+class Shape:
+    metadata: Mapping[str, object]
+
+class StructureShape(Shape):
+    @property
+    def members(self) -> Mapping[str, Shape]: ...
+
+class ListShape(Shape):
+    @property
+    def member(self) -> Shape: ...
+
+class StringShape(Shape):
+    @property
+    def enum(self) -> list[str]: ...
 
 class OperationModel:
     name: str

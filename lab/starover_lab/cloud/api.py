@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from starover_lab.cloud.alarms import Alarms
 from starover_lab.cloud.balancing import Balancing
 from starover_lab.cloud.ec2 import Ec2
+from starover_lab.cloud.ec2_rules import held
 from starover_lab.cloud.errors import CloudError
 from starover_lab.cloud.given import Given, Reply
 from starover_lab.cloud.health import Health
@@ -34,6 +35,8 @@ _THROTTLED = {
     "ssm": ("ThrottlingException", "Rate exceeded"),
     "secretsmanager": ("ThrottlingException", "Rate exceeded"),
 }
+_LIMITS = {"route53": "InvalidInput", "cloudwatch": "ValidationError"}
+"""Services that say with one code what is beyond a limit of their own description."""
 _SHARED = frozenset({"ssm"})
 """Services of which the lab has some calls itself."""
 _OTHERS = {
@@ -188,9 +191,14 @@ class Cloud:
         if handler is None:
             raise CloudError("NotSimulated", f"the lab does not simulate {service} {operation}")
         self.admit(service, operation)
+        if service in _LIMITS:
+            from starover_lab.cloud.models import broken_limit  # as above
+
+            if words := broken_limit(service, operation, parameters):
+                raise CloudError(_LIMITS[service], words)
         if parameters.get("DryRun") is True:
             raise CloudError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
-        return handler(parameters)
+        return held(handler, parameters) if service == "ec2" else handler(parameters)
 
 
 def _throttle(service: str) -> CloudError:

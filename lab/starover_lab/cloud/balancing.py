@@ -121,7 +121,10 @@ class Balancing:
         return self.listeners[arn]
 
     def _group(self, given: Given) -> TargetGroup:
-        found = self.groups.all.get(text(given, "TargetGroupArn"))
+        arn = text(given, "TargetGroupArn")
+        found = self.groups.all.get(arn)
+        if found is None and not (arn.startswith("arn:aws") and ":targetgroup/" in arn):
+            raise CloudError("ValidationError", f"'{arn}' is not a valid target group ARN")
         if found is None:
             raise CloudError("TargetGroupNotFound", "One or more target groups not found")
         return found
@@ -359,6 +362,8 @@ class Balancing:
         if not 1 <= number(one, "Port", _PORT) <= 65535:
             not_simulated("targets without a port")
         every, name = self._instances.all, text(one, "Id")
+        if group.kind == "instance" and not name.startswith("i-"):
+            raise CloudError("ValidationError", f"Instance ID '{name}' is not valid")
         found = (
             every.get(name)
             if group.kind == "instance"
@@ -411,5 +416,5 @@ def _pairs(found: Mapping[str, str]) -> list[Reply]:
 def _new_pairs(given: Given, known: Mapping[str, str]) -> dict[str, str]:
     new = {text(one, "Key"): text(one, "Value") for one in tables(given, "Attributes")}
     for key in new.keys() - known.keys():
-        raise CloudError("InvalidConfigurationRequest", f"The attribute '{key}' is not recognized")
+        raise CloudError("ValidationError", f"The attribute key '{key}' is not recognized")
     return new

@@ -112,6 +112,7 @@ class Ec2:
         """Reservations, one for each instance."""
         groups = self._vpc.groups
         shown = [shapes.instance_of(one, self._vpc, groups) for one in self._asked(texts(given, "InstanceIds"))]
+        looks: Looks = {**_INSTANCE, "network-interface.addresses.private-ip-address": self._addresses}
         return {
             "Reservations": [
                 {
@@ -120,9 +121,14 @@ class Ec2:
                     "Groups": [],
                     "Instances": [one],
                 }
-                for one in filtered(given, shown, _INSTANCE)
+                for one in filtered(given, shown, looks)
             ]
         }
+
+    def _addresses(self, one: Reply) -> list[str]:
+        """Every address of an instance's interfaces."""
+        mine = [view for view in self._world.nics.enis() if view.instance == text(one, "InstanceId")]
+        return [address for view in mine for address in (view.primary, *view.secondary)]
 
     def describe_instance_status(self, given: Given) -> Reply:
         """Checks and events; of those that run, unless all are wanted."""
@@ -196,6 +202,9 @@ class Ec2:
 
     def create_tags(self, given: Given) -> Reply:
         """Tag instances, ACLs, groups."""
+        if any(text(tag, "Key").startswith("aws:") for tag in tables(given, "Tags")):
+            words = "Tag keys starting with 'aws:' are reserved for internal use"
+            raise CloudError("InvalidParameterValue", words)
         for tags in self._tagged(texts(given, "Resources")):
             tags |= {text(tag, "Key"): text(tag, "Value") for tag in tables(given, "Tags")}
         return {}

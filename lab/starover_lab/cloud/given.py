@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
-from starover_lab.cloud.errors import CloudError, not_simulated
+from starover_lab.cloud.errors import CloudError
 
 __all__ = [
     "Given",
@@ -28,6 +29,8 @@ Given: TypeAlias = Mapping[str, object]
 Reply: TypeAlias = dict[str, object]
 Looks: TypeAlias = Mapping[str, Callable[[Reply], Iterable[str]]]
 """What a filter looks at, by its name."""
+_PARTS = re.compile(r"\\.|.", re.DOTALL)
+"""A character of a filter's value, with the backslash before it."""
 
 
 def text(given: Given, name: str, default: str = "") -> str:
@@ -78,18 +81,29 @@ def filtered(
     kept = list(things)
     for one in tables(given, "Filters"):
         name, wanted = text(one, "Name"), texts(one, "Values")
-        if any(character in value for value in wanted for character in "*?"):
-            not_simulated("wildcards in filters")
+        fits = _pattern(wanted)
         if name.startswith("tag:"):
             key = name.removeprefix("tag:")
-            kept = [thing for thing in kept if _tag(thing, key) in wanted]
+            kept = [thing for thing in kept if (value := _tag(thing, key)) is not None and fits(value)]
         elif name == "tag-key":
-            kept = [thing for thing in kept if any(_tag(thing, key) is not None for key in wanted)]
+            kept = [thing for thing in kept if any(fits(text(one, "Key")) for one in tables(thing, "Tags"))]
         elif name in known:
-            kept = [thing for thing in kept if set(known[name](thing)) & set(wanted)]
+            kept = [thing for thing in kept if any(map(fits, known[name](thing)))]
         else:
             raise CloudError("InvalidParameterValue", f"The filter '{name}' is invalid")
     return kept
+
+
+def _pattern(wanted: Sequence[str]) -> Callable[[str], bool]:
+    r"""Whether a value is one of those wanted: `*` and `?` stand for others, unless there is a `\` before them."""
+    found = re.compile("|".join("".join(map(_part, _PARTS.findall(one))) for one in wanted) or "(?!)", re.DOTALL)
+    return lambda value: found.fullmatch(value) is not None
+
+
+def _part(part: str) -> str:
+    if part in ("*", "?"):
+        return ".*" if part == "*" else "."
+    return re.escape(part[1:] if part.startswith("\\") and len(part) > 1 else part)
 
 
 def _tag(thing: Reply, key: str) -> str | None:

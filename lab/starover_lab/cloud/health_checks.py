@@ -12,7 +12,7 @@ from starover_lab.cloud.errors import CloudError, not_simulated
 from starover_lab.cloud.given import Given, Reply, flag, number, table, text
 from starover_lab.world.world import World
 
-__all__ = ["HealthChecks"]
+__all__ = ["HealthChecks", "marked"]
 
 _PRIVATE = [ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
 _TYPES = ("HTTP", "HTTPS", "TCP", "CLOUDWATCH_METRIC")
@@ -60,6 +60,7 @@ class HealthChecks:
             "create_health_check": self.create_health_check,
             "get_health_check": self.get_health_check,
             "list_health_checks": self.list_health_checks,
+            "get_health_check_count": self.get_health_check_count,
             "update_health_check": self.update_health_check,
             "delete_health_check": self.delete_health_check,
             "get_health_check_status": self.get_health_check_status,
@@ -125,6 +126,8 @@ class HealthChecks:
             if kind not in _TYPES:
                 not_simulated(f"health checks of type {kind}")
             address = text(config, "IPAddress")
+            if number(config, "RequestInterval", 30) not in (10, 30):
+                raise CloudError("InvalidInput", "Invalid parameter : RequestInterval is 10 or 30")
             if kind == _ALARM:
                 self._check_alarm(config)
             elif not address and not text(config, "FullyQualifiedDomainName"):
@@ -169,10 +172,13 @@ class HealthChecks:
         """One."""
         return {"HealthCheck": _shown(self._check(given))}
 
-    def list_health_checks(self, given: Given) -> Reply:  # noqa: ARG002 - one page
+    def list_health_checks(self, given: Given) -> Reply:
         """All."""
-        shown = [_shown(one) for one in self._checks.values()]
-        return {"HealthChecks": shown, "Marker": "", "IsTruncated": False, "MaxItems": "100"}
+        return marked(given, "HealthChecks", [_shown(one) for one in self._checks.values()])
+
+    def get_health_check_count(self, given: Given) -> Reply:  # noqa: ARG002 - takes nothing
+        """How many there are."""
+        return {"HealthCheckCount": len(self._checks)}
 
     def update_health_check(self, given: Given) -> Reply:
         """Change one."""
@@ -219,6 +225,15 @@ def _private(address: str) -> bool:
     except ValueError:
         raise CloudError("InvalidInput", f"Invalid parameter : {address} is no IP address") from None
     return any(found in network for network in _PRIVATE)
+
+
+def marked(given: Given, name: str, every: list[Reply]) -> Reply:
+    """A page of a list by its marker, which is the id of the next thing."""
+    first, most = text(given, "Marker"), int(text(given, "MaxItems", "100"))
+    begin = next((at for at, one in enumerate(every) if text(one, "Id") == first), 0) if first else 0
+    shown: Reply = {name: every[begin : begin + most], "Marker": first, "MaxItems": str(most)}
+    more = begin + most < len(every)
+    return shown | {"IsTruncated": more} | ({"NextMarker": text(every[begin + most], "Id")} if more else {})
 
 
 def _patience(config: Given) -> int:

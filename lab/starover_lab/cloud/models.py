@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import cast
 
 from botocore import xform_name
 from botocore.exceptions import UnknownServiceError
-from botocore.model import ServiceModel
+from botocore.model import ListShape, ServiceModel, Shape, StringShape, StructureShape
 from botocore.session import Session
 from botocore.validate import ParamValidator
 
 from starover_lab.cloud.errors import CloudError
 from starover_lab.cloud.given import Given
 
-__all__ = ["check", "operation_name"]
+__all__ = ["broken_limit", "check", "operation_name"]
 
 
 @cache
@@ -44,3 +46,38 @@ def check(service: str, name: str, parameters: Given) -> None:
         found = ParamValidator().validate(parameters, shape)
         if found.has_errors():
             raise CloudError("ParamValidation", f"Parameter validation failed:\n{found.generate_report()}")
+
+
+def broken_limit(service: str, operation: str, parameters: Given) -> str:
+    """What a service says of the first value beyond a limit that boto3 itself does not look at; empty: none is."""
+    shape = _service(service).operation_model(operation_name(service, operation)).input_shape
+    return next(_broken(shape, parameters, ""), "") if shape is not None else ""
+
+
+def _broken(shape: Shape, value: object, path: str) -> Iterator[str]:
+    lead = f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: Member must"
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        for name, one in cast("Mapping[str, object]", value).items():
+            if name in shape.members:
+                yield from _broken(shape.members[name], one, f"{path}.{_lower(name)}".lstrip("."))
+    elif isinstance(shape, ListShape) and isinstance(value, Sequence) and not isinstance(value, str):
+        if (most := _limit(shape, "max")) is not None and len(cast("Sequence[object]", value)) > most:
+            yield f"{lead} have length less than or equal to {most}"
+        for number, one in enumerate(cast("Sequence[object]", value), 1):
+            yield from _broken(shape.member, one, f"{path}.{number}.member")
+    elif isinstance(shape, StringShape) and isinstance(value, str):
+        if shape.enum and value not in shape.enum:
+            yield f"{lead} satisfy enum value set: [{', '.join(shape.enum)}]"
+        if (most := _limit(shape, "max")) is not None and len(value) > most:
+            yield f"{lead} have length less than or equal to {most}"
+    elif isinstance(value, int) and (most := _limit(shape, "max")) is not None and value > most:
+        yield f"{lead} have value less than or equal to {most}"
+
+
+def _limit(shape: Shape, name: str) -> int | None:
+    found = shape.metadata.get(name)
+    return found if isinstance(found, int) else None
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]

@@ -16,7 +16,7 @@ from starover_lab.cloud.balancing import NLB_ZONE, Balancing
 from starover_lab.cloud.dns_answers import Answers
 from starover_lab.cloud.errors import CloudError, not_simulated
 from starover_lab.cloud.given import Given, Reply, flag, number, table, tables, text, texts
-from starover_lab.cloud.health_checks import HealthChecks
+from starover_lab.cloud.health_checks import HealthChecks, marked
 from starover_lab.world.world import World
 
 __all__ = ["Route53"]
@@ -61,6 +61,8 @@ class Route53:
             "list_hosted_zones": self.list_hosted_zones,
             "list_hosted_zones_by_name": self.list_hosted_zones_by_name,
             "get_hosted_zone": self.get_hosted_zone,
+            "get_hosted_zone_count": self.get_hosted_zone_count,
+            "delete_hosted_zone": self.delete_hosted_zone,
             "create_hosted_zone": self.create_hosted_zone,
             "list_resource_record_sets": self.list_resource_record_sets,
             "change_resource_record_sets": self.change_resource_record_sets,
@@ -98,10 +100,22 @@ class Route53:
             "ResourceRecordSetCount": len(zone.records),
         }
 
-    def list_hosted_zones(self, given: Given) -> Reply:  # noqa: ARG002 - one page
+    def list_hosted_zones(self, given: Given) -> Reply:
         """Zones."""
-        shown = [self._shown(one) for one in self._zones.values()]
-        return {"HostedZones": shown, "Marker": "", "IsTruncated": False, "MaxItems": "100"}
+        return marked(given, "HostedZones", [self._shown(one) for one in self._zones.values()])
+
+    def get_hosted_zone_count(self, given: Given) -> Reply:  # noqa: ARG002 - takes nothing
+        """How many there are."""
+        return {"HostedZoneCount": len(self._zones)}
+
+    def delete_hosted_zone(self, given: Given) -> Reply:
+        """Take a zone away that has nothing but its own NS and SOA."""
+        zone = self._zone(given, "Id")
+        if any(kind not in ("NS", "SOA") or name != zone.name.casefold() for name, kind, _ in zone.records):
+            words = "The specified hosted zone contains non-required resource record sets and so cannot be deleted."
+            raise CloudError("HostedZoneNotEmpty", words)
+        del self._zones[zone.id]
+        return {"ChangeInfo": self._change()}
 
     def list_hosted_zones_by_name(self, given: Given) -> Reply:
         """Zones from a name on, by their labels from the right."""
@@ -162,11 +176,14 @@ class Route53:
             action, record = text(one, "Action"), dict(table(one, "ResourceRecordSet"))
             record["Name"] = _dotted(text(record, "Name"))
             try:
+                _check_shape(action, record)
                 self._check(zone, action, record, records)
                 if (action, _key(record)) in seen:
                     _bad("The request contains an invalid set of changes for a resource record set", record)
                 seen.add((action, _key(record)))
             except CloudError as error:
+                if error.code != "InvalidChangeBatch":
+                    raise  # it has a code of its own, and ends the call
                 wrong.append(error.message)
                 continue
             if action == "DELETE":
@@ -186,11 +203,7 @@ class Route53:
         key, name = _key(record), str(record["Name"])
         if not (name.casefold() == zone.name.casefold() or name.casefold().endswith(f".{zone.name.casefold()}")):
             _bad(f"RRSet with DNS name {name} is not permitted in zone {zone.name}")
-        alias, policies = "AliasTarget" in record, [one for one in _POLICIES if one in record]
-        if bool(key[2]) != bool(policies) or len(policies) > 1:
-            _bad("A routing policy and a SetIdentifier belong together", record)
-        if alias == ("ResourceRecords" in record) or alias == ("TTL" in record):
-            _bad("Either an alias target, or values with a TTL", record)
+        alias = "AliasTarget" in record
         if alias and _dotted(text(table(record, "AliasTarget"), "DNSName")).casefold() == name.casefold():
             _bad("Tried to create an alias that targets itself", record)
         if "Weight" in record and not 0 <= number(record, "Weight") <= 255:
@@ -198,6 +211,15 @@ class Route53:
         if text(record, "Type") == "A":
             for one in tables(record, "ResourceRecords"):
                 _check_address(text(one, "Value"), record)
+        values = [text(one, "Value") for one in tables(record, "ResourceRecords")]
+        if twice := next((one for one in values if values.count(one) > 1), ""):
+            _bad(f"Duplicate Resource Record: '{twice}'", record)
+        if alias and action != "DELETE" and not self._aims(zone, record, records):
+            aim = text(table(record, "AliasTarget"), "DNSName")
+            _bad(
+                f"Tried to create an alias that targets {_dotted(aim)}, type {text(record, 'Type')} in zone {zone.id}, "
+                "but that target was not found"
+            )
         if text(record, "Type") == "CNAME" and name.casefold() == zone.name.casefold():
             _bad(f"RRSet of type CNAME with DNS name {name} is not permitted at apex in zone {zone.name}")
         if "HealthCheckId" in record and not self.checks.known(text(record, "HealthCheckId")):
@@ -213,6 +235,14 @@ class Route53:
             )
         if action == "DELETE" and key[1] in ("NS", "SOA") and key[0] == zone.name.casefold():
             _bad("A HostedZone must contain at least one NS record for the zone itself.")
+
+    def _aims(self, zone: _Zone, record: Given, records: Mapping[Key, Reply]) -> bool:
+        """Whether an alias within its own zone leads to a record; others are not looked at."""
+        aim = table(record, "AliasTarget")
+        if text(aim, "HostedZoneId").rpartition("/")[2] != zone.id:
+            return True
+        wanted = _dotted(text(aim, "DNSName")).casefold(), text(record, "Type")
+        return any(key[:2] == wanted for key in records)
 
     def _named(self, name: str, kind: str) -> list[Reply]:
         """The records of a name and type, in whatever zone has them."""
@@ -269,6 +299,25 @@ class Route53:
         tags = self._tags.get((kind, identity), {})
         shown = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
         return {"ResourceTagSet": {"ResourceType": kind, "ResourceId": identity, "Tags": shown}}
+
+
+def _check_shape(action: str, record: Given) -> None:
+    """Raise `InvalidInput`, which ends the call, for a record set that is none."""
+    policies = [one for one in _POLICIES if one in record]
+    kept = text(record, "SetIdentifier") or "null"
+    of = f"[Action={action}, Name={text(record, 'Name')}, Type={text(record, 'Type')}, SetIdentifier={kept}]"
+    if policies and "SetIdentifier" not in record:
+        raise CloudError("InvalidInput", f"Invalid request: Missing field 'SetIdentifier' in Change with {of}")
+    if len(policies) > 1 or (not policies and "SetIdentifier" in record):
+        found = "more than one" if policies else "none"
+        words = f"Expected exactly one of [Weight, Region, Failover, GeoLocation, MultiValueAnswer], but found {found}"
+        raise CloudError("InvalidInput", f"Invalid request: {words} in Change with {of}")
+    alias, plain = "AliasTarget" in record, "TTL" in record and "ResourceRecords" in record
+    if alias == plain or (alias and ("TTL" in record or "ResourceRecords" in record)):
+        found = "more than one" if alias else "none"
+        one_of = "[AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId]"
+        words = f"Expected exactly one of {one_of}, but found {found}"
+        raise CloudError("InvalidInput", f"Invalid request: {words} in Change with {of}")
 
 
 def _bad(words: str, record: Reply | None = None) -> NoReturn:

@@ -112,7 +112,7 @@ class RunCommand:
             elif name in _FILTERS:
                 kept = [one for one in shown if str(one[_FILTERS[name]]) in wanted]
             else:
-                raise CloudError("InvalidInstanceInformationFilterValue", f"The filter {name} is not valid")
+                raise CloudError("InvalidFilterKey", f"The specified key isn't valid: {name}")
             shown = kept
         most = number(given, "MaxResults", 50)
         if "MaxResults" in given and not 5 <= most <= _MOST:

@@ -68,6 +68,8 @@ class ZonalShift:
     def _resource(self, given: Given) -> Balancer:
         name = text(given, "resourceIdentifier")
         found = self._balancing.balancers.get(name)
+        if not name.startswith("arn:"):
+            raise CloudError("ValidationException", f"resourceIdentifier {name} is no ARN")
         if found is None or not found.shifts:
             raise CloudError("ResourceNotFoundException", f"The resource {name} is not registered for zonal shift")
         return found
