@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from starover import journal as kept
-from starover.clock import Clock
+from starover.clock import Clock, SystemClock
 from starover.drivers.hosts import Came, Hosts, Job, Woke
 from starover.effects import (
     NOBODY,
@@ -160,6 +160,7 @@ class Leg:
                 try:
                     mail = self.inbox.get(timeout=EARSHOT)
                 except Empty:
+                    self._keep_up()
                     continue
                 self._read_mail(mail)
         except StaroverError as error:  # of the journal, or of time: there is no going on, but by a resume
@@ -316,6 +317,14 @@ class Leg:
                     self._watches[job.number] = _Watch(poll, Settling(poll.settle, poll.what, at))
         self.clock.expect(len(jobs))
         self._hosts.start(jobs)
+
+    def _keep_up(self) -> None:
+        """Nothing has come for a while: a long script must not outlive the lease that it was begun under.
+
+        Simulated time does not pass by itself, and a story must not depend on how long real time takes.
+        """
+        if self._kept and isinstance(self.clock, SystemClock):
+            self._perform([])
 
     def _renew(self) -> None:
         """Put in the renewals that are due."""

@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from starover import (
     wait,
 )
 from starover.audit import check_folder
+from starover.clock import SystemClock
 from starover.drivers.local import Local, Ran
 from starover.drivers.past import is_dead, unknown_steps
 from starover.effects import Ok
@@ -353,6 +354,33 @@ def test_a_host_that_goes_quiet_while_another_is_asked_for_patience_stops_that_o
     site.hosts.heal()
     site.clock.wait_until = wait_until  # type: ignore[method-assign]
     assert site.resume(ran.run).exit == 0
+
+
+class Ahead(SystemClock):
+    """Real time, some of it skipped."""
+
+    def __init__(self) -> None:
+        self.skipped = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.skipped
+
+
+def test_the_lease_is_kept_while_a_single_script_runs_for_long(site: Site) -> None:
+    clock = Ahead()
+    renewed = threading.Event()
+
+    def before(script: Script) -> None:
+        if script.mutates:
+            clock.skipped += timedelta(seconds=700)
+            assert renewed.wait(20), "nobody keeps the lease"
+        elif script.parts[0].template == "lease/renew":
+            renewed.set()
+
+    local = through(site, before)
+    local.clock = clock
+    made = local.plan("lamps-on", {"servers": ["EX1"], "names": ["a"]}).plan
+    assert within(30, lambda: local.apply(made, approve=approval_of)).state == "done"
 
 
 # -- those who watch ---------------------------------------------------------------------------------------------------
