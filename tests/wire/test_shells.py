@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from starover_lab.wire.endpoint import Emit
@@ -59,7 +61,9 @@ def test_what_was_fetched_is_not_given_to_a_new_receive(lab: WireLab) -> None:
     assert (status, fault_code(body)) == (500, 2150858793)
 
 
-def test_a_newer_receive_takes_the_place_of_the_waiting_one(lab: WireLab) -> None:
+@contextmanager
+def receiving(lab: WireLab) -> Iterator[tuple[RawClient, str, threading.Thread, list[tuple[int, bytes]]]]:
+    """A receive that waits for `slow`: a second client of its shell, the command, its thread, its answers."""
     slow(lab)
     hold(lab)
     with RawClient(lab) as raw, RawClient(lab) as other:
@@ -70,6 +74,11 @@ def test_a_newer_receive_takes_the_place_of_the_waiting_one(lab: WireLab) -> Non
         thread = threading.Thread(target=lambda: answers.append(raw.receive(command)))
         thread.start()
         lab.until(lambda: waits(lab, raw.shell, command))
+        yield other, command, thread, answers
+
+
+def test_a_newer_receive_takes_the_place_of_the_waiting_one(lab: WireLab) -> None:
+    with receiving(lab) as (other, command, thread, answers):
         newer: list[tuple[int, bytes]] = []
         second = threading.Thread(target=lambda: newer.append(other.receive(command)))
         second.start()
@@ -87,22 +96,13 @@ def waits(lab: WireLab, shell: str, command: str) -> bool:
 
 
 def test_delete_ends_waiting_receives(lab: WireLab) -> None:
-    slow(lab)
-    hold(lab)
-    with RawClient(lab) as raw, RawClient(lab) as other:
-        raw.open()
-        _, _, command = raw.command("slow")
-        other.shell = raw.shell
-        answers: list[tuple[int, bytes]] = []
-        thread = threading.Thread(target=lambda: answers.append(raw.receive(command)))
-        thread.start()
-        lab.until(lambda: waits(lab, raw.shell, command))
+    with receiving(lab) as (other, command, thread, answers):
         assert other.delete()[0] == 200
         thread.join(10)
         status, body = other.receive(command)
     assert [(one, fault_code(text)) for one, text in answers] == [(500, 995)]
     assert (status, fault_code(body)) == (500, 2150858843)
-    assert raw.shell in fault_message(body)
+    assert other.shell in fault_message(body)
     assert lab.endpoint.runspaces[0].closed
 
 
