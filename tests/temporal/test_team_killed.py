@@ -83,7 +83,7 @@ def test_a_run_goes_on_with_another_worker_wherever_the_first_one_is_killed(
         side = 4
         for at in range(0, len(points), side):
             some = list(zip(teams[at : at + side], points[at : at + side], strict=True))
-            ends = await asyncio.gather(*(story(team, point) for team, point in some))
+            ends = await asyncio.gather(*(asyncio.wait_for(story(team, point), 240) for team, point in some))
             found += [(team, ended, died) for (team, _), (ended, died) in zip(some, ends, strict=True)]
         return found
 
