@@ -39,6 +39,7 @@ __all__ = [
     "leaves_receipt",
     "probe",
     "reads",
+    "what_came",
     "write",
 ]
 
@@ -516,6 +517,13 @@ _SHOWN = 600
 
 def _bad(what: str, output: str, *, cut: bool = False) -> BadReport | OutputTruncated:
     """The error, with the two ends of what came."""
-    came = output if len(output) <= _SHOWN else f"{output[: _SHOWN // 2]} ... {output[-_SHOWN // 2 :]}"
     kind = OutputTruncated if cut else BadReport
-    return kind(what, certain=(f"what came ({len(output)} characters): {came!a}",))
+    return kind(what, certain=(what_came(output),))
+
+
+def what_came(output: str) -> str:
+    """The two ends of an answer that is no report, for a person. A secret that is cut is not known any more: whoever
+    knows of any masks the whole before.
+    """
+    came = output if len(output) <= _SHOWN else f"{output[: _SHOWN // 2]} ... {output[-_SHOWN // 2 :]}"
+    return f"what came ({len(output)} characters): {came!a}"

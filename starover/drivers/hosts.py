@@ -17,7 +17,7 @@ import msgspec
 from starover import envelope
 from starover.clock import Clock
 from starover.effects import Facts, Failed, Held, Script
-from starover.errors import CmdletFailed, ErrorRecord, Fault, ReplyLost, StaroverError
+from starover.errors import BadReport, CmdletFailed, ErrorRecord, Fault, OutputTruncated, ReplyLost, StaroverError
 from starover.estate import Server
 from starover.remote_errors import advice
 from starover.transport import Answer, Ending, Transport
@@ -88,14 +88,20 @@ class Hosts(Waiting):
     """Whoever wants scripts run puts them in, starts what can start, and reads the mail."""
 
     def __init__(
-        self, transport: Transport, servers: Mapping[str, Server], clock: Clock, mail: Callable[[Came | Woke], None]
+        self,
+        transport: Transport,
+        servers: Mapping[str, Server],
+        clock: Clock,
+        mail: Callable[[Came | Woke], None],
+        mask: Callable[[str], str],
     ) -> None:
-        """`mail` takes what comes, from any thread."""
+        """`mail` takes what comes, from any thread; `mask` hides secrets in what is repeated of an answer."""
         super().__init__()
         self._transport = transport
         self._servers = servers
         self._clock = clock
         self._mail = mail
+        self._mask = mask
         self._flying: dict[str, Job] = {}
 
     def free(self, job: Job) -> None:
@@ -139,7 +145,7 @@ class Hosts(Waiting):
         try:
             for answer in self._transport.run([self._wire(job) for job in jobs]):
                 job = waiting.pop(answer.id)
-                self._mail(Came(job, reaction_of(answer, job.script, mutates=job.mutates), answer))
+                self._mail(Came(job, reaction_of(answer, job.script, self._mask, mutates=job.mutates), answer))
         except Exception as bug:  # a transport never raises; if it does, nothing is known of what it had taken
             why = f"the transport failed in itself: {type(bug).__name__}: {bug}"
         for job in waiting.values():
@@ -175,8 +181,10 @@ PLAIN = "the session is not elevated: it has not all rights of an administrator"
 """A warning of every script that was run so."""
 
 
-def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Facts | Failed:
-    """What came over the wire, as an answer to the effect; `mutates`: the script is a write."""
+def reaction_of(answer: Answer, script: Script, mask: Callable[[str], str], *, mutates: bool = False) -> Facts | Failed:
+    """What came over the wire, as an answer to the effect; `mutates`: the script is a write. What an error repeats of
+    it has gone through `mask`.
+    """
     if answer.error is not None:
         return Failed(fault=Fault.of(answer.error))
     try:
@@ -188,6 +196,8 @@ def reaction_of(answer: Answer, script: Script, *, mutates: bool = False) -> Fac
             decoded = envelope.answered(script.parts[0].id, answer, write=mutates, host=script.host)
     except StaroverError as error:
         found = Fault.of(error)
+        if isinstance(error, BadReport | OutputTruncated):
+            found = msgspec.structs.replace(found, certain=(envelope.what_came(mask(answer.output)),))
         if answer.errors:  # PowerShell said why there is no report
             failed = CmdletFailed(answer.errors[-1].message, records=answer.errors, next=advice(answer.errors))
             found = Fault.of(failed)

@@ -138,7 +138,7 @@ class Leg:
         self._renewing: set[int] = set()
         """Those whose renewal waits for its host, or is there."""
         self._watches: dict[int, _Watch] = {}
-        self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put)
+        self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put, self.redact.text)
         self._engine = machine(self.run, self.steps)
 
     def replay(self, entries: Sequence[Entry]) -> None:

@@ -13,6 +13,6 @@ NONCE = "0123456789abcdef"
 def test_warnings_of_the_stream_and_of_the_script_are_kept_once() -> None:
     script = Script(host="EX1", text="", nonce=NONCE, deadline=60.0, parts=())
     answer = Answer(id="1", output=report("EX1", NONCE), warnings=("restart MSExchangeIS", "restart MSExchangeIS"))
-    facts = reaction_of(answer, script)
+    facts = reaction_of(answer, script, str)
     assert isinstance(facts, Facts)
     assert facts.warnings == ("restart MSExchangeIS",)

@@ -21,7 +21,9 @@ from starover_cli.settings import Settings
 from three_ways import CASES
 
 from starover.clock import Clock
+from starover.drivers.hosts import reaction_of
 from starover.drivers.local import Local
+from starover.effects import Script as EffectScript
 from starover.errors import AuthFailed, ErrorRecord
 from starover.estate import Estate
 from starover.journal import path_of, run_ids
@@ -249,6 +251,17 @@ def test_what_a_reference_gives_is_in_no_repr_and_known_to_whoever_masks(
         assert told.password == PASSWORD, reference
         clean({reference: f"{told!r} {told} {known!r}"})
     assert set(known.passwords()) == {PASSWORD}
+
+
+@pytest.mark.parametrize("secret", ["Tr0ub4dor-3-correct-horse", "Pässwörter-für-alle"])
+def test_a_secret_is_not_shown_in_part_where_an_answer_is_shown_in_part(secret: str) -> None:
+    hidden = Redactor(lambda: [secret])
+    for before in (300 - len(secret) + 1, 299, 10):
+        output = "x" * before + secret + "y" * (1000 - len(secret) - before)
+        script = EffectScript(host="EX1", text="", nonce="0" * 16, deadline=1.0)
+        told = repr(hidden.reaction(reaction_of(Answer(id="1", output=output), script, hidden.text)))
+        assert "what came" in told
+        assert not any(part in told for part in (secret[:6], secret[-6:], ascii(secret)[1:-1]))
 
 
 def test_every_word_of_an_error_record_is_masked() -> None:

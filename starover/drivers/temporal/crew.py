@@ -66,7 +66,7 @@ class Crew:
         self._loop = asyncio.get_running_loop()
         self._redact = Redactor(site.transport.secrets)
         self._servers = {server.name: server for server in site.estate.servers}
-        self._hosts = Hosts(site.transport, self._servers, site.clock, self._hear)
+        self._hosts = Hosts(site.transport, self._servers, site.clock, self._hear, self._redact.text)
         self._serial = itertools.count(1)
         self._flights: dict[int, _Flight] = {}
         self._waits: dict[int, asyncio.Future[None]] = {}
