@@ -169,7 +169,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, tag="facts", tag_field="a
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a host knows of an operation, as `envelope.Receipt`."""
 
-    state: Literal["ran", "ran-before", "in-progress", "absent", "refused"]
+    state: Literal["ran", "ran-before", "in-progress", "absent", "lost", "refused"]
     prev: msgspec.Raw = NOTHING
     """As JSON; `null`: none is kept."""
 

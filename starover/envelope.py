@@ -79,7 +79,7 @@ class Lease:
     """As the host keeps it."""
 
 
-ReceiptState = Literal["ran", "ran-before", "in-progress", "absent", "refused"]
+ReceiptState = Literal["ran", "ran-before", "in-progress", "absent", "lost", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,8 @@ class Receipt:
     state: ReceiptState
     """`ran`: by this very script. `ran-before`: an earlier sending ended, its result is in `Decoded.results`.
     `in-progress`: begun and not ended: still running, or killed. `absent`: never begun on this host, so certainly not
-    applied. `refused`: the host has seen a higher lease token; not begun."""
+    applied. `lost`: no receipt, and the lease that was kept beside it is gone too, so that nobody can say what was
+    begun. `refused`: the host has seen a higher lease token; not begun."""
     prev: bytes | None = None
     """JSON of what was before, as the first sending kept it beside the receipt; None when there is none."""
 
@@ -222,14 +223,17 @@ def _single_reading(server: Server, bodies: Sequence[Body], nonce: str) -> Compo
     return Composed(text=text, arguments=provider.arguments, way="objects")
 
 
-def probe(server: Server, operations: Sequence[str], nonce: str) -> Composed:
+def probe(server: Server, operations: Sequence[str], nonce: str, *, dag: str = "") -> Composed:
     """A script that reads the receipts of these operations and changes nothing.
+
+    `dag`: the one whose lease the host has kept since before they were sent; empty: none.
 
     On a wrong host it fails as a whole, since a receipt that is absent there would prove nothing.
     """
     pieces = [_Provider(server, []).prologue(nonce)]
+    lease = f"{lease_stem(dag)}.token" if dag else None
     for operation in operations:
-        pieces.append(_wrap("probe", **_receipt_paths(operation)))
+        pieces.append(_wrap("probe", lease=lease, **_receipt_paths(operation)))
         pieces.append(_wrap("receipt", opening=_json_opening(operation)))
     return Composed(text="".join([*pieces, _wrap("epilogue")]))
 

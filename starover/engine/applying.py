@@ -292,10 +292,12 @@ class Applying:
                 return Known(done=False)
             case _:
                 pass
-        waited = 0.0
+        waited, why = 0.0, f"{self.host} has begun it and not ended it"
         every, limit = max(self.step.settle.every, 1.0), self.step.kind.deadline
         while True:
             receipt = (yield from self._probe(fault)) if traced else None
+            if receipt is not None and receipt.lost:
+                receipt, why = None, f"{self.host} has lost what it kept beside the lease, receipts too"
             if receipt is not None and receipt.record is not None:
                 return receipt
             try:
@@ -315,7 +317,7 @@ class Applying:
                 self.repeated.append(self.state.leg)
                 return Known(done=False)
             if waited >= limit:
-                raise self._unknown(fault, f"{self.host} has begun it and not ended it")
+                raise self._unknown(fault, why)
             waited += every
             yield from perform(Until(seconds=every))
 
@@ -324,7 +326,9 @@ class Applying:
         attempt = 1
         while True:
             nonce = self.state.scheduler.nonce()
-            composed = envelope.probe(self.step.server, (self.operation,), nonce)
+            leasing = self.state.leasing
+            dag = leasing.scope.dag if leasing is not None else ""
+            composed = envelope.probe(self.step.server, (self.operation,), nonce, dag=dag)
             script = Script(
                 host=self.host,
                 text=composed.text,
@@ -362,6 +366,8 @@ class Applying:
                 return Known(done=False)
             case "in-progress":
                 return None
+            case "lost":
+                return Known(done=False, lost=True)
             case "refused":
                 raise Locked(
                     f"{self.host} has seen a newer holder of the lease and refused the step",

@@ -36,6 +36,8 @@ class Known:
     """It was an earlier leg of the run that sent it."""
     said: bytes = b""
     """As `Outcome.said`."""
+    lost: bool = False
+    """Nothing is known: the host has lost what it kept."""
 
 
 def said_of(answer: Facts, operation: str) -> bytes:

@@ -36,7 +36,7 @@ from starover.drivers.past import is_dead, unknown_steps
 from starover.effects import Ok
 from starover.events import StepSent, Told
 from starover.journal import Answered, Begun, Journal, read_journal
-from starover.testing import FakeContent, FakeFault, PowerShellError
+from starover.testing import FakeContent, FakeFault, PowerShellError, report
 from starover.transport import Answer, Script
 
 
@@ -322,6 +322,31 @@ def test_an_unknown_is_not_hidden_behind_a_refusal_and_keeps_the_lease(site: Sit
     assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a refused"]
     assert (ran.state, ran.exit) == ("unknown", 5)
     assert all(holder != "-" for _, holder, _ in site.hosts.leases.values())
+
+
+class Cleared(Through):
+    """Somebody has cleared the folder where the host keeps receipts and lease."""
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        for script in batch:
+            if script.parts:
+                yield from self.site.hosts.run([script])
+            else:
+                lost = {"id": script.operation, "state": "lost", "begin": None, "end": None}
+                yield Answer(id=script.id, output=report(script.server.name, script.nonce, receipts=[lost]))
+
+
+def test_a_host_that_has_lost_its_receipts_proves_nothing(site: Site) -> None:
+    site.lamps.stuck = True
+    made = site.plan("lamps-on", "EX1").plan
+    site.hosts.fail(FakeFault("lost-after", what="write"))
+    local = site.local()
+    local.transport = Cleared(site, None)
+    ran = local.apply(made, approve=approval_of)
+    assert words(ran) == ["EX1/a unknown"]
+    assert ran.error is not None
+    assert "lost what it kept" in ran.error.uncertain[0]
+    assert site.lamps.done == ["on EX1/a"]
 
 
 # -- law 6 at the last moment ------------------------------------------------------------------------------------------

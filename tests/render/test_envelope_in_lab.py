@@ -261,6 +261,19 @@ def test_what_the_host_does_not_keep_so_is_refused(shell: Shell, kept: str, why:
         assert send(shell, probe(EX3, [OPERATION], NONCE)).receipts[OPERATION].state == "absent"
 
 
+@pytest.mark.parametrize(("begun", "kept", "state"), [(0, 0, "lost"), (0, 1, "absent"), (1, 0, "in-progress")])
+def test_no_receipt_proves_nothing_where_the_lease_beside_it_is_gone(
+    shell: Shell, begun: int, kept: int, state: str
+) -> None:
+    for folder, file in [("lease", "dag-DAG1.token")] * kept + [("receipts", f"{OPERATION}.begin")] * begun:
+        shell.run(f"New-Item -Path '{FOLDER}\\{folder}' -ItemType Directory -Force | Out-Null")
+        shell.run(f"New-Item -Path '{FOLDER}\\{folder}\\{file}' -ItemType File -Value 'x' | Out-Null")
+    assert send(shell, probe(EX3, [OPERATION], NONCE, dag="DAG1")).receipts[OPERATION].state == state
+    assert send(shell, probe(EX3, [OPERATION], NONCE)).receipts[OPERATION].state == (
+        "in-progress" if begun else "absent"
+    )
+
+
 def test_receipts_are_removed_after_ninety_days(shell: Shell) -> None:
     send(shell, write(EX3, body("$x = 1\n"), OPERATION, NONCE))
     files = shell.estate.world.server("EX3").files
