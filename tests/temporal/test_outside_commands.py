@@ -122,6 +122,10 @@ def test_without_the_key_nobody_reads_what_lies_there(team: Team) -> None:
     team.type("submit", *RESUME)
     done = team.type("runs", "--engine", "temporal", STAROVER_TEMPORAL_CODEC_KEY="")
     assert (done.exit_code, "encrypted, and no key is given" in done.stderr) == (2, True), done.output
+    kept = b"".join(file.read_bytes() for file in sorted(team.server.folder.glob("temporal.db*")))
+    assert b"starover/aws-2az-nodac/dag" in kept  # what docs/scale-out.md says is readable always
+    assert b"ExchangeNode2" not in kept
+    assert b"Get-MailboxDatabase" not in kept
 
 
 def test_a_plan_is_done_as_it_is_and_lines_are_for_a_machine(team: Team) -> None:

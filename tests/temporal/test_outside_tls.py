@@ -1,4 +1,4 @@
-"""The line to the server over TLS, with a certificate of one's own and an API key; a TLS door before the real server."""
+"""The line to the server over TLS, with a certificate of one's own and an API key: a TLS door stands before it."""
 
 from __future__ import annotations
 

@@ -120,9 +120,14 @@ def talk(room: Room, line: Line, act: Callable[[Client], Awaitable[_T]]) -> _T:
     """Do something with the server. Raises `Mistake` (no client, no file), `ConnectFailed`, and what `act` does."""
     need_temporal()
     import asyncio
+    import logging
 
     from starover.drivers.temporal import connect
     from starover.drivers.temporal.tls import tls_of
+
+    # What the client logs on its way is told by our own errors; a worker listens to it.
+    logger = logging.getLogger("temporalio")
+    logger.propagate, logger.handlers = False, logger.handlers or [logging.NullHandler()]
 
     async def whole() -> _T:
         client = await connect(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -59,8 +61,8 @@ def work(settings: Settings, line: Line, zones: Sequence[str], *, runs: bool, jo
 
         async def act(client: Client) -> None:
             until = asyncio.Event()
-            _begins(room, line, there, runs=runs)
             with _ended_by_signals(settings, until), _beating(lines, settings), _logged(settings):
+                _begins(room, line, there, runs=runs)
                 await run_worker(client, site, zones=there, runs=runs, until=until)
 
         try:
@@ -169,12 +171,17 @@ def _beating(lines: Lines, settings: Settings) -> Generator[None]:
             thread.join()
 
 
+AGAIN = 60.0
+"""Seconds for which the same warning is not repeated."""
+
+
 class _Words(logging.Handler):
     """What Temporal's client logs, in a line each: a person reads it, and payloads are in none."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(logging.WARNING)
         self._settings = settings
+        self._said: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().partition("\n")[0]
@@ -183,6 +190,10 @@ class _Words(logging.Handler):
             error = error.__cause__
         if error is not None:
             text += f": {str(error).partition(chr(10))[0] or type(error).__name__}"
+        kind = re.sub(r"[0-9]+", "#", text)
+        if time.monotonic() - self._said.get(kind, -AGAIN) < AGAIN:
+            return
+        self._said[kind] = time.monotonic()
         _say(self._settings, {"worker": "warns", "what": text}, f"! {text}")
 
 
@@ -190,9 +201,7 @@ class _Words(logging.Handler):
 def _logged(settings: Settings) -> Generator[None]:
     logger, handler = logging.getLogger("temporalio"), _Words(settings)
     logger.addHandler(handler)
-    before, logger.propagate = logger.propagate, False
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = before

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,6 +27,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from starover.drivers.temporal.codec import Codec, converter
 from starover.drivers.temporal.failures import FAULT, error_of
@@ -108,9 +112,24 @@ async def connect(
             data_converter=converter(sealing or Codec()),
             tls=tls,
             api_key=api_key or None,
+            runtime=_runtime(),
         )
     except (RuntimeError, RPCError, OSError) as error:
-        raise _gone(f"the Temporal server at {address} does not answer: {error}") from error
+        said = re.findall(r'message: "([^"]+)"', str(error)) or [str(error)]  # what is around it is about Rust
+        raise _gone(f"the Temporal server at {address} does not answer: {said[-1]}") from error
+
+
+@lru_cache(maxsize=1)
+def _runtime() -> Runtime:
+    """The client's own machinery. What it logs goes to Python's logger: by itself it would write to stdout."""
+    words = LogForwardingConfig(
+        logging.getLogger("temporalio.core"),
+        append_target_to_name=False,
+        append_log_fields_to_message=False,
+        prepend_target_on_message=False,
+    )
+    level = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=level, forwarding=words)))
 
 
 async def submit(client: Client, given: Submission, /) -> Handle:
@@ -214,9 +233,9 @@ async def list_runs(client: Client, /, *, estate: str = "", limit: int = 50) -> 
     found: list[Listed] = []
     async with asking():
         async for one in client.list_workflows(f"WorkflowType = '{RUN}'"):
+            if estate and not one.id.startswith(f"starover/{estate}/"):
+                continue  # another estate may have another key
             memo = {name: str(value) for name, value in (await one.memo()).items()}
-            if estate and memo.get("estate", "") != estate:
-                continue
             running = one.status in (None, WorkflowExecutionStatus.RUNNING)
             found.append(
                 Listed(
