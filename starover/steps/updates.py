@@ -7,6 +7,7 @@ the boot time.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
@@ -57,6 +58,21 @@ Kb: TypeAlias = Annotated[
 ]
 _CONTACTED = ("nothing was contacted",)
 _KB = re.compile(r"KB[0-9]{6,7}", re.IGNORECASE)
+LONGEST = 200
+"""Characters of an expression: titles are not longer, and brackets in brackets without end are nobody's."""
+
+
+def _no_expression(text: str) -> str:
+    """Why it is none that is taken; empty: it is one."""
+    if len(text) > LONGEST:
+        return f"it has {len(text)} characters, and {LONGEST} are the most"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            re.compile(text)
+        except (re.error, OverflowError, RecursionError, Warning) as error:
+            return str(error)
+    return ""
 
 
 @dataclass(frozen=True)
@@ -67,14 +83,13 @@ class Exclude:
 
     @classmethod
     def parse(cls, text: str) -> Exclude:
-        """Read it. Raises `BadParameter`."""
-        try:
-            re.compile(text)
-        except re.error as error:
+        """Read it. Raises `BadParameter`, also for what another version of Python would read otherwise."""
+        if why := _no_expression(text):
+            shown = text if len(text) <= LONGEST else f"{text[:40]}..."
             raise BadParameter(
-                f"`{text}` is neither an article such as KB5044411 nor a regular expression: {error}",
+                f"`{shown}` is neither an article such as KB5044411 nor a regular expression: {why}",
                 certain=("nothing was contacted",),
-            ) from None
+            )
         return cls(text)
 
     def __str__(self) -> str:

@@ -76,9 +76,14 @@ def test_an_article_is_wanted_or_left_out_by_its_name() -> None:
     assert Wish(exclude=(Exclude("kb5044411"),)).why_not(offer()) == "excluded"
     assert Wish(exclude=(Exclude("24h2"),), include=("KB5044411",)).why_not(offer()) == "excluded", "leaving out wins"
     assert Wish(exclude=(Exclude("KB504441"),)).why_not(offer()) == "", "an article is whole"
-    with pytest.raises(BadParameter):
-        Exclude.parse("(")
     assert str(Exclude.parse(".*x")) == ".*x"
+
+
+@pytest.mark.parametrize("text", ["(", "(" * 150, "(" * 3000, "a{99999999999}", "[[a]", "x" * 100_000])
+def test_what_is_no_expression_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(BadParameter) as found:
+        Exclude.parse(text)
+    assert len(found.value.what) < 400
 
 
 def test_codes_are_retried_only_where_that_may_help() -> None:
