@@ -219,7 +219,7 @@ def play(story: Coroutine[Any, Any, T]) -> T:
 
 # -- journals ----------------------------------------------------------------------------------------------------------
 
-_HEX = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|\b[0-9a-f]{16}\b")
+_HEX = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]*|[0-9a-f]{64}|\b[0-9a-f]{16}\b")
 _RUN = re.compile(rb"\b[0-9a-f]{8}\.[0-9]+\b")
 _TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+]00:00)")
 _TOOK = re.compile(rb'"(seconds|readings|age|number)":[0-9.]+')
