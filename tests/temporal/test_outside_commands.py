@@ -29,7 +29,7 @@ from temporal_server import TemporalServer, missing
 
 from starover import Server, Steps, runbook
 from starover.audit import check_folder
-from starover.journal import run_ids
+from starover.journal import Begun, read_journal, run_ids
 from starover.testing import FakeContent, ManualClock
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
@@ -194,6 +194,32 @@ def test_jobs_of_the_folder_are_schedules_and_no_others_are(team: Team, tmp_path
     (jobs / "one.yaml").unlink()
     broken = team.type("job", "install", "--temporal", "--jobs", str(jobs))
     assert (broken.exit_code, "nothing was removed" in broken.stdout) == (2, True), broken.output
+
+
+def test_what_a_schedule_starts_asks_nobody_and_is_the_jobs(team: Team, tmp_path: Path) -> None:
+    from starover.drivers.temporal import codec, connect
+    from starover.drivers.temporal.schedules import schedule_id
+
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    parameters = "{server: ExchangeNode1, db: DB2, mode: full, comment: by the clock}"
+    (jobs / "clock.yaml").write_text(f'runbook: copies-suspend\nschedule: "0 6 1 1 *"\nparameters: {parameters}\n')
+    assert team.type("job", "install", "clock", "--temporal", "--jobs", str(jobs)).exit_code == 0
+
+    async def trigger() -> None:
+        client = await connect(team.server.address, sealing=codec(team.key.read_text()))
+        await client.get_schedule_handle(schedule_id(team.lab.estate.name, "clock")).trigger()
+
+    asyncio.run(trigger())
+    for _ in range(200):
+        known = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
+        if (run := next((one for one in known if one["who"] == "job:clock"), {})).get("state") == "done":
+            break
+    assert (run["state"], run["runbook"]) == ("done", "copies-suspend")
+    begun = read_journal(team.lab.folder, run["run"])[0].body
+    assert isinstance(begun, Begun)
+    assert (begun.who, begun.parameters["comment"]) == ("job:clock", "by the clock")
+    assert team.type("submit", *RESUME[:2], "ExchangeNode1", "--db", "DB2", *RESUME[5:]).exit_code == 0
 
 
 def test_a_worker_that_is_told_to_end_ends_well(server: TemporalServer, tmp_path: Path) -> None:
