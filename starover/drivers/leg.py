@@ -390,7 +390,11 @@ class Leg:
         reaction = came.reaction
         if not isinstance(reaction, Facts) or "lease" not in reaction.results:
             return []
-        if msgspec.json.decode(reaction.results["lease"], type=Said).state == "mine":
+        try:
+            said = msgspec.json.decode(reaction.results["lease"], type=Said)
+        except msgspec.MsgspecError:  # no news either: the next write asks
+            return []
+        if said.state == "mine":
             return []
         del self._kept[came.job.number]
         return self._answer(came.job.number, reaction, came.answer)

@@ -408,6 +408,36 @@ def test_the_lease_is_kept_while_a_single_script_runs_for_long(site: Site) -> No
     assert within(30, lambda: local.apply(made, approve=approval_of)).state == "done"
 
 
+class Garbled(Through):
+    """EX2 answers a renewal with something that no lease is."""
+
+    def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
+        for script in batch:
+            for answer in super().run([script]):
+                if script.server.name != "EX2" or not script.parts or script.parts[0].template != "lease/renew":
+                    yield answer
+                else:
+                    part = {"id": "lease", "ok": True, "facts": {"state": "mine", "token": "many"}}
+                    yield Answer(id=script.id, output=report("EX2", script.nonce, parts=[part]))
+
+
+def test_a_host_that_answers_a_renewal_with_nonsense_does_not_end_the_run(site: Site) -> None:
+    clock = Ahead()
+    renewed = threading.Event()
+
+    def before(script: Script) -> None:
+        if script.mutates:
+            clock.skipped += timedelta(seconds=700)
+            assert renewed.wait(20)
+        elif script.parts[0].template == "lease/renew" and script.server.name == "EX2":
+            renewed.set()
+
+    local = site.local()
+    local.transport, local.clock = Garbled(site, before), clock
+    made = local.plan("lamps-on", {"servers": ["EX1"], "names": ["a", "b"]}).plan
+    assert within(30, lambda: local.apply(made, approve=approval_of)).state == "done"
+
+
 # -- those who watch ---------------------------------------------------------------------------------------------------
 
 
