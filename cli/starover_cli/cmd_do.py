@@ -232,7 +232,9 @@ def resume(ctx: click.Context, run_id: str, acknowledge_warnings: bool) -> int:
             ran = _with_stop(local, lambda: local.resume(run_id))
         with copies_go_out(room):
             where = read_where(room, _answering(teller))
-            return show_ran(room, ran, teller.story, where, acknowledge=acknowledge_warnings)
+            dag = str(ran.plan.parameters.get("dag") or "")
+            after = look_after(room, ran.plan, dag, changed=ran.changed)
+            return show_ran(room, ran, teller.story, where, after=after, acknowledge=acknowledge_warnings)
 
 
 @click.command()
