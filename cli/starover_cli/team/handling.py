@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starover.command_line import word
 from starover.errors import BadParameter, NotApproved, StaroverError
+from starover_cli.prompt import NotConfirmed
 from starover_cli.room import Room, who
 from starover_cli.team.line import Line, talk
 from starover_cli.team.submitting import answer
@@ -112,7 +113,7 @@ def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, 
     from starover.approval_signature import binds, signed
     from starover.effects import Approval
     from starover.guard import FRESH
-    from starover.loss import agreed, bounds
+    from starover.loss import ACCEPTED, agreed, bounds
     from starover_cli.cmd_approve import agree
     from starover_cli.views.approval import approval_text
 
@@ -121,7 +122,17 @@ def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, 
     if not settings.json:
         settings.console.result(approval_text(plan, settings.console.width))
     again = f"starover approve {word(run.workflow)} --engine temporal --as {word(name)}"
-    agree(settings, plan, name, again + (f" --key {word(key)}" if key else ""))
+    again += f" --key {word(key)}" if key else ""
+    losses, accept = bounds(plan), tuple(given.get("accept_data_loss") or ())
+    taken = agreed(losses, accept) if accept else ()
+    if losses and not accept and not plan.parameters.get(ACCEPTED):  # whoever submitted it had not seen them
+        lost = ",".join(str(one) for one in losses.values())
+        raise NotConfirmed(
+            "nobody has accepted the loss that this plan may bring.",
+            certain=["nothing was approved.", "the run waits on."],
+            next=[f"{again} --accept-data-loss {word(lost)}"],
+        )
+    agree(settings, plan, name, again)
     now = room.clock.now()
     second = Second(
         digest=plan.digest,
@@ -133,8 +144,6 @@ def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, 
         expires=plan.made + FRESH,
         binds=binds(plan),
     )
-    accept = tuple(given.get("accept_data_loss") or ())
-    taken = agreed(bounds(plan), accept) if accept else ()
     return Approval(
         by=run.who,
         digest=plan.digest,

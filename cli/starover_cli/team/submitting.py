@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +127,8 @@ def _say(room: Room, line: Line, handle: Handle, whole: Submission, *, follows: 
 def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Approval | None:
     """Show a plan and ask what the line did not answer, as `apply` does.
 
-    None: what it still lacks is somebody else's approval, and the run waits for that. Raises `OutsideWindow` and what
-    `consent` raises.
+    None: what it still lacks is somebody else's approval, and the run waits for that. Raises `Refused` for whatever
+    else stands in the way, and what `consent` raises.
     """
     from starover.guard import check_approval
 
@@ -165,11 +166,23 @@ def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Appr
         if approval is not None:
             room.house.check(made, approval, now)
     except NotApproved as error:
-        if second is not None or answers.break_glass:
-            raise  # somebody else's word is there, and does not count
+        if approval is None or not _waits(room, made, approval, now):
+            raise
         console.note(f"! {error.what}: it is submitted, and waits for that")
         return None
     return approval
+
+
+def _waits(room: Room, made: Plan, approval: Approval, now: datetime) -> bool:
+    """Whether it lacks somebody else's approval, and nothing else."""
+    from starover.guard import needs_second
+
+    if approval.second is not None or approval.break_glass:
+        return False  # somebody else's word is there, and does not count
+    decision = room.house.foresee(made, approval.by, now, ticket=approval.ticket)
+    if decision is not None:
+        return decision.verdict == "needs approval"
+    return needs_second(made.risk) and bool(approval.ticket)
 
 
 def _show(room: Room, made: Plan, *, exit: int, asking: bool = False) -> int:  # noqa: A002
