@@ -126,7 +126,7 @@ def test_the_tools_own_calls_are_all_that_its_sources_make() -> None:
         for service in ("ssm", "secretsmanager", "s3", "logs")
         for name in session.get_service_model(service).operation_names
     }
-    sources = [SOURCES / "ssm.py", SOURCES / "ssm_agents.py", SOURCES / "aws_secrets.py", SOURCES.parent / "sinks.py"]
+    sources = [*sorted(SOURCES.glob("ssm*.py")), SOURCES / "aws_secrets.py", SOURCES.parent / "sinks.py"]
     named = {
         node.value
         for path in sources
