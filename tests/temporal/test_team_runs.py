@@ -18,6 +18,7 @@ from starover.errors import BadParameter, Locked, NotApproved, StaroverError
 from starover.journal import Recorded, Stopped, read_journal
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
+_WHOLE = bool(os.environ.get("STAROVER_STORIES"))
 if not missing():
     from temporal_team import BOOK, FOUR, Team, alike, content, play, through, until
 
@@ -35,7 +36,7 @@ def team(server: TemporalServer, tmp_path: Path) -> Team:
     return Team(tmp_path / "team", server.address)
 
 
-@pytest.mark.parametrize("book", ["lamps-five", "lamps-on"])
+@pytest.mark.parametrize("book", ["lamps-five", *(["lamps-on"] if _WHOLE else [])])
 def test_the_journals_of_both_drivers_are_the_same(team: Team, tmp_path: Path, book: str) -> None:
     async def story() -> temporal.Ended:
         async with team.worker() as client:
@@ -164,7 +165,7 @@ def test_a_second_run_of_the_dag_is_refused_with_words_and_a_plan_is_not(team: T
 # -- stopping ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("when", ["planning", "waiting", "once", "twice", "cancelled"])
+@pytest.mark.parametrize("when", ["planning", "cancelled", *(["waiting", "once", "twice"] if _WHOLE else [])])
 def test_it_can_be_stopped_in_every_state_and_what_is_unknown_is_named(team: Team, when: str) -> None:
     gate = threading.Event()
     template = "lamp/read.ps1.j2" if when == "planning" else "lamp/on.ps1.j2"
@@ -227,14 +228,15 @@ def test_a_run_goes_by_the_content_that_it_carries_whatever_the_worker_has(team:
 
     async def story() -> list[temporal.Ended]:
         async with team.worker() as client:
-            return [await through(client, team.given("lamps-on", of)) for of in (content(), other, content())]
+            return [await through(client, team.given("lamps-on", of)) for of in (other, content())]
 
     ended = play(story())
     found = [one.plan.steps[0].change for one in ended if one.plan is not None]
-    assert [one.wanted if one else "" for one in found] == ["on", "", ""]
-    assert [one.plan.content == content().sha256 for one in ended if one.plan is not None] == [True, False, True]
+    assert [one.wanted if one else "" for one in found] == ["bright", ""]
+    assert [one.plan.content == content().sha256 for one in ended if one.plan is not None] == [False, True]
 
 
+@pytest.mark.skipif(not _WHOLE, reason="the server takes its time: make test-all")
 def test_a_worker_whose_machine_asks_for_something_else_sends_nothing_and_the_right_one_goes_on(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,11 +355,15 @@ def test_worker_and_client_live_through_a_time_without_the_server(tmp_path: Path
 
         async def story() -> temporal.Ended:
             async with team.worker() as client:
-                going = asyncio.create_task(through(client, team.given("lamps-on")))
+                handle = await temporal.submit(client, team.given("lamps-on"))
+                waits = await until(client, handle, "waits for approval")
+                assert waits.plan is not None
+                await temporal.approve(client, handle, approved(waits.plan))
+                going = asyncio.create_task(temporal.ended(client, handle))
                 await asyncio.to_thread(team.hosts.reached.wait, 60)
                 server.stop(hard=True)
                 gate.set()  # its answer comes while nobody takes it
-                await asyncio.sleep(70 if os.environ.get("STAROVER_STORIES") else 1.5)
+                await asyncio.sleep(70 if _WHOLE else 1.5)
                 await asyncio.to_thread(server.start)
                 return await going
 
