@@ -156,6 +156,10 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The domain controller that its members' Exchange sessions are pinned to (S-PREFDC), by name or FQDN."""
     windows: tuple[WindowText, ...] = ()
     """When its service may be interrupted (G-WINDOW); empty: always."""
+    rto: Annotated[int, msgspec.Meta(ge=1, description="minutes, at least 1")] | None = None
+    """Minutes within which mail is to be back: a goal, which drills and runs are measured by."""
+    rpo: Annotated[int, msgspec.Meta(ge=0, description="a number of logs")] | None = None
+    """Logs of a database that may be lost: a goal of drills."""
 
 
 class AddressAlarm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

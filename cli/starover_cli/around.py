@@ -90,5 +90,7 @@ def after_text(room: Room, run: str, drawn: DagMap, width: int = 100) -> str:
     if told.down is None or told.back is None or not mounted:
         return map_text(drawn, width)
     took = duration((told.back - told.down).total_seconds())
-    back = f"MAIL IS BACK at {clock_time(told.back, simulated=drawn.where.lab)}. Down {took}."
+    known = _dag(room, drawn.where.dag)
+    goal = f" (RTO goal {known.rto} min)" if known is not None and known.rto is not None else ""
+    back = f"MAIL IS BACK at {clock_time(told.back, simulated=drawn.where.lab)}. Down {took}{goal}."
     return f"{back}\n{map_text(drawn, width)}"

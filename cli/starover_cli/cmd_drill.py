@@ -30,8 +30,20 @@ GIVEN = ("lose", "db", "rto", "rpo")
 @click.command()
 @click.option("--lose", metavar="WHAT", multiple=True, help="A server, witness, or az:NAME; default: each AZ in turn.")
 @click.option("--db", metavar="DB", multiple=True, help="Only these databases; default: all.")
-@click.option("--rto", metavar="MIN", type=click.IntRange(min=1), default=None, help="Minutes until mail is back.")
-@click.option("--rpo", metavar="LOGS", type=click.IntRange(min=0), default=None, help="Logs that may be lost.")
+@click.option(
+    "--rto",
+    metavar="MIN",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Minutes until mail is back; default: the DAG's goal.",
+)
+@click.option(
+    "--rpo",
+    metavar="LOGS",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Logs that may be lost; default: the DAG's goal.",
+)
 @click.option("--live", is_flag=True, help="Not done by this command: see `starover plan server-switchover`.")
 @common()
 @click.pass_context
@@ -66,6 +78,7 @@ def drill(
                 certain=("only reads were sent",),
                 next=("starover status",),
             )
+        rto, rpo = dag.rto if rto is None else rto, dag.rpo if rpo is None else rpo
         losses = _losses(lose, room.estate, dag)
         topology = topology_of(room.estate, dag, facts)
         _known(db, [str(one["name"]) for one in topology["databases"]])
@@ -171,7 +184,11 @@ def _text(one: Drilled, db: Sequence[str]) -> str:
 
 def _met(rto: int | None, rpo: int | None) -> str:
     goals = [f"RTO {rto} min" for _ in [1] if rto is not None] + [f"RPO {rpo} logs" for _ in [1] if rpo is not None]
-    return f"  {' and '.join(goals)}: met" if goals else "  no goal was given: --rto MIN, --rpo LOGS"
+    return (
+        f"  {' and '.join(goals)}: met"
+        if goals
+        else "  no goal was given: `rto:`, `rpo:` of the DAG in the inventory, or --rto, --rpo"
+    )
 
 
 def _minutes(seconds: float) -> str:

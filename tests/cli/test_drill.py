@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from inner_cli import typed
 from inner_lab import InnerLab
 from lab_cli import lab as place
 from starover_cli.drill import Database, Drilled, measured
@@ -63,6 +65,26 @@ def test_downtime_ends_with_the_last_mount_and_losses_add_up() -> None:
     whole = Drilled("az:1a", "none", (), found)
     assert (whole.rto, whole.rpo) == (None, 5)
     assert Drilled("az:1a", "none", (), found[:1]).rto == 90.0
+
+
+def test_goals_stand_in_the_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Drilled:
+        return Drilled("az:1a", "force-quorum", (), (Database("DB1", 700.0, 3), Database("DB2", 60.0, 0)))
+
+    monkeypatch.setattr("starover_cli.drill.play", gone)
+    with InnerLab("aws-2az-nodac", tmp_path) as lab:
+        assert "no goal was given" in typed(lab, "drill", "--lose", "az:1a").output
+        (dag,) = lab.estate.dags
+        wanted = msgspec.structs.replace(dag, rto=10, rpo=2)
+        lab.estate = msgspec.structs.replace(lab.estate, dags=(wanted,))
+        told = typed(lab, "drill", "--lose", "az:1a")
+        assert told.exit_code == 1
+        assert "DB1 was back after 11m 40s, the goal is 10 min" in told.output
+        assert "DB1 lost 3 logs, the goal is 2" in told.output
+        assert (
+            "RTO 20 min and RPO 9 logs: met"
+            in typed(lab, "drill", "--lose", "az:1a", "--rto", "20", "--rpo", "9").output
+        )
 
 
 @pytest.mark.wire
