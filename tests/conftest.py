@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from pathlib import Path
 
 import kdc
@@ -18,6 +19,12 @@ from hypothesis import settings
 settings.register_profile("same", derandomize=True)
 if not {"STAROVER_SHUFFLED", "STAROVER_STORIES"} & set(os.environ):
     settings.load_profile("same")
+
+
+def pytest_configure() -> None:
+    """What is started in the background is born deaf to Ctrl-C, and hands that on; tests press it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST = tuple(
