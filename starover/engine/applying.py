@@ -16,7 +16,7 @@ from starover.effects import Facts, Failed, Poll, Script, Send, Until
 from starover.engine.fits import check_change, check_foreseen, check_script
 from starover.engine.leasing import refused
 from starover.engine.outcomes import Known, broke_off, never_began, said_of, state_of, unknown
-from starover.engine.state import Group, State, what_of
+from starover.engine.state import Group, GroupEnds, State, what_of
 from starover.engine.tasks import Process, perform, read, watch
 from starover.errors import (
     BadReport,
@@ -25,6 +25,7 @@ from starover.errors import (
     ErrorRecord,
     Fault,
     Locked,
+    NotSafe,
     NotVerified,
     OutcomeUnknown,
     Refused,
@@ -41,14 +42,10 @@ from starover.step import Blocked, Change, Outcome, Step
 from starover.transport import Part
 from starover.values import plain
 
-__all__ = ["Applying", "GroupEnds"]
+__all__ = ["Applying"]
 
 PROBE_DEADLINE = 30.0
 """Seconds for looking at a receipt."""
-
-
-class GroupEnds(Exception):
-    """The step is not begun because another part of its group has failed."""
 
 
 class Applying:
@@ -149,17 +146,16 @@ class Applying:
             if self.group.ends:
                 raise GroupEnds
             self.state.check_not_quiet()
-        self.operation = self._operation(attempt)
+        self.operation, late = self._operation(attempt), self.group.ends
         yield from self.state.record(self._began(body, before, attempt))
         tries, resent = 1, False
         while True:
-            lease: envelope.Lease | None = None
-            if resent or tries > 1 or not self.state.was_sent(self.operation):  # else it is found out about, not sent
-                leased = yield from self._leased(body)
-                if isinstance(leased, Known):
-                    return leased
-                self._check_may_send()
-                lease = leased
+            asks = self.state.was_sent(self.operation) and not resent and tries == 1  # sent before, and not now
+            lease = None if asks else (yield from self._leased(body))
+            if isinstance(lease, Known):
+                return lease
+            if not asks:
+                self._check_may_send(late=late)
             script = self._script(body, before, lease)
             answer = yield from perform(Send(what="write", operation=self.operation, script=script))
             self.sent_at = self.resume = self.state.scheduler.answered
@@ -382,10 +378,13 @@ class Applying:
         """Nothing has failed beside it after which nothing more may be changed."""
         return not self.group.ends and not self.state.is_quiet
 
-    def _check_may_send(self) -> None:
-        """The last look before it is sent: what was allowed when it was begun may not be any more (law 6)."""
-        if self.state.is_quiet and self.repeated and self.fault is not None:
+    def _check_may_send(self, *, late: bool) -> None:
+        """The last look before it is sent (law 6). `late`: its group had failed when it was to be found out about."""
+        if (late or self.state.is_quiet) and self.repeated and self.fault is not None:
             raise self._unknown(self.fault, "it is not sent again, because of another failure in this run")
+        if late:
+            what = f"{self.host} never began it, and a part beside it has failed: it is not sent"
+            raise NotSafe(what, certain=("there was no receipt of it",), host=self.host)
         self.state.check_not_quiet()
 
     def _check_repeatable(self, fault: Fault, change: Change | Blocked) -> None:

@@ -21,7 +21,7 @@ from starover.step import Step, Verdict
 if TYPE_CHECKING:
     from starover.engine.leasing import Leasing
 
-__all__ = ["Failure", "Group", "Run", "State", "what_of"]
+__all__ = ["Failure", "Group", "GroupEnds", "Run", "State", "what_of"]
 
 
 def what_of(kind: str, host: str, arguments: bytes) -> str:
@@ -95,6 +95,10 @@ class Failure:
     def counts(self) -> bool:
         """A step that failed always counts; a reading that failed does not where the runbook took it as a value."""
         return not (self.reading and self.error.attempted)
+
+
+class GroupEnds(Exception):
+    """A step is not begun because another part of its group has failed."""
 
 
 @dataclass(eq=False)

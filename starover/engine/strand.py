@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from starover.effects import Facts, Failed, Find, Found, Poll
-from starover.engine.applying import Applying, GroupEnds
-from starover.engine.state import Group, State
+from starover.engine.applying import Applying
+from starover.engine.state import Group, GroupEnds, State
 from starover.engine.tasks import Join, Process, perform, read, watch
 from starover.errors import Fault, NotVerified, OutcomeUnknown, StaroverError, Unreachable, exit_code
 from starover.events import WaitBegan, WaitEnded

@@ -334,7 +334,7 @@ def test_throttled_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_call_waits_for_no_script_of_its_host() -> None:
-    hosts = Hosts(FakeTransport({}), {}, ManualClock(), lambda _: None)
+    hosts = Hosts(FakeTransport({}), {}, ManualClock(), lambda _: None, str)
     script = Script(host="EX1", text="x", nonce="n", deadline=1)
     call = Script(host="EX1", text="{}", nonce="n", deadline=1, way="call")
     first = Job(1, script)

@@ -273,6 +273,32 @@ def test_a_step_that_stands_elsewhere_in_the_next_leg_is_found_out_about_and_not
     assert [step.arguments["name"] for step in undone.steps] == ["b", "a", "first"] or undone.notes
 
 
+def test_what_had_not_begun_is_not_sent_beside_a_part_that_has_failed(site: Site) -> None:
+    made = site.plan("lamps-together", "EX1", "EX2").plan
+    lost_here(site, "unreachable")
+    ran = site.local().apply(made, approve=approval_of)
+    assert sorted(words(ran)) == ["EX1/a unknown", "EX2/a changed", "EX2/b changed"]
+    site.hosts.heal()
+    site.hosts.receipts.clear()  # as if neither had ever come
+    site.lamps.on -= {("EX1", "a"), ("EX2", "b")}
+    site.lamps.broken.add(("EX1", "a"))
+    refused, done = threading.Event(), list(site.lamps.done)
+
+    def before(script: Script) -> None:
+        if script.server.name == "EX1" and script.parts and script.parts[0].template == "lamp/read.ps1.j2":
+            refused.set()
+        elif script.server.name == "EX2" and script.parts and b'"b"' in bytes(script.parts[0].arguments):
+            assert refused.wait(20)
+            threading.Event().wait(0.3)  # until the engine has heard of it
+
+    local = through(site, before)
+    again: Ran = within(30, lambda: local.resume(ran.run, approve=approval_of))
+    assert site.lamps.done == done
+    assert "EX2/b refused" in words(again)
+    site.lamps.broken.clear()
+    assert site.resume(ran.run).exit == 0
+
+
 def test_what_the_next_leg_did_not_come_to_keeps_the_lease_and_is_not_undone_around(tmp_path: Path) -> None:
     """EX1 turns out to be broken, which is a refusal; what EX2 had begun before is as unknown as it was."""
     site, ran = unlisted(tmp_path)
