@@ -16,6 +16,7 @@ from starover.steps.certificate_roll import (
     certificate_present,
     certificate_shown,
     mail_certificate_shown,
+    smtp_certificate_shown,
 )
 from starover.steps.certificates import (
     Certificate,
@@ -98,7 +99,8 @@ def _shown(server: Server, new: Certificate, was: Serving, notes: Sequence[str])
     )
     yield step.warned(*notes, *untold)
     for one in seen_by_port(was, new):
-        yield mail_certificate_shown.on(
+        kind = smtp_certificate_shown if one.service == "SMTP" else mail_certificate_shown
+        yield kind.on(
             server,
             services=one.service,
             serial=plain_serial(new.serial),

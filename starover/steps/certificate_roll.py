@@ -21,10 +21,11 @@ __all__ = [
     "certificate_present",
     "certificate_shown",
     "mail_certificate_shown",
+    "smtp_certificate_shown",
 ]
 
-IIS, SMTP = "IIS", "SMTP"
-"""Services, as Exchange calls them."""
+IIS = "IIS"
+"""The web's service, as Exchange calls it."""
 PLANNED_S = 49 * 3600
 """Exchange wants a new Auth certificate two days ahead, to bring it to every server (Set-AuthConfig)."""
 _SOON = Settle(every=5, limit=120)
@@ -118,8 +119,7 @@ def _mail_before(
     fqdn: str,
 ) -> Step | None:
     del whose
-    # SMTP has several certificates and takes the newest one that is for its name: no assignment is taken back [doc].
-    if services == SMTP or not prev.serial or same_serial(prev.serial, serial):
+    if not prev.serial or same_serial(prev.serial, serial):
         return None
     return mail_certificate_shown.on(
         server,
@@ -158,17 +158,45 @@ def mail_certificate_shown(
     starttls: str,
     fqdn: str,
 ) -> Change | None:
-    """The certificate that a mail service of a server shows, as a client at its port sees it; the old one stays.
+    """The certificate that IMAP or POP shows, as a client at its port sees it; the old one stays.
 
-    `services`: one, such as `SMTP`; `serial`: of the certificate, in hex without zeros before it. The others say where
+    `services`: one of them; `serial`: of the certificate, in hex without zeros before it. The others say where
     and how the port is looked at.
+    """
+    del address, seconds, tls, starttls, fqdn
+    if same_serial(now.serial, serial):
+        return None
+    return Change(
+        f"{name} certificate for {services} on {port}", _names(now), f"{whose} {serial[:8]}", "the old one stays"
+    )
+
+
+@step(check=certificate_at, apply="client/enable_mail_certificate.ps1.j2", risk=Risk.SERVICE, settle=_SOON)
+def smtp_certificate_shown(
+    now: Look,
+    /,
+    *,
+    services: str,
+    serial: str,
+    whose: str,
+    name: str,
+    address: str,
+    port: int,
+    seconds: int,
+    tls: bool,
+    starttls: str,
+    fqdn: str,
+) -> Change | None:
+    """The certificate that SMTP shows to who asks for TLS; it has several and takes the newest that is for its name.
+
+    There is no way back: no assignment of a certificate to SMTP is ever taken back [doc]. Arguments as above.
     """
     del address, seconds, tls, starttls, fqdn
     if same_serial(now.serial, serial):
         return None
     what = f"{name} certificate for {services} on {port}"
     note = "the old one stays, and undo leaves this one: Exchange takes none from SMTP again"
-    return Change(what, _names(now), f"{whose} {serial[:8]}", note if services == SMTP else "the old one stays")
+    return Change(what, _names(now), f"{whose} {serial[:8]}", note)
 
 
 def _names(look: Look) -> str:

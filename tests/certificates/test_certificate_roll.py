@@ -95,8 +95,8 @@ def test_one_then_a_look_then_the_rest_and_back(lab: InnerLab, tmp_path: Path) -
     planned = lab.plan("certificate-roll", kind="san", thumbprint=new(lab))
     assert [step.kind for step in planned.plan.steps] == [
         "certificate_present",
-        *("certificate_shown", "mail_certificate_shown"),
-        *("certificate_shown", "mail_certificate_shown"),
+        *("certificate_shown", "smtp_certificate_shown"),
+        *("certificate_shown", "smtp_certificate_shown"),
     ]
     lab.transport.accident = listen
     ran = lab.apply(planned.plan)
@@ -144,7 +144,7 @@ def test_a_service_that_shows_another_one_is_mended_though_the_web_is_right(lab:
     lab.do(lambda world: world.client_access.enable_certificate("ExchangeNode1", "DC1", thumbprint, ["IIS"]))
     ran = lab.run("certificate-roll", kind="san", thumbprint=thumbprint, servers=["ExchangeNode1"])
     assert ran.exit == 0, ran.error
-    assert [step.kind for step in ran.steps if step.state == "changed"] == ["mail_certificate_shown"]
+    assert [step.kind for step in ran.steps if step.state == "changed"] == ["smtp_certificate_shown"]
     assert on_smtp(lab) == "CN=mail.example.com, O=New"
 
 
