@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 from starover_cli.main import main
@@ -35,6 +36,8 @@ APART = "STAROVER_STORIES" in os.environ
 """`make test-all` types every command into a process of its own. Every day most are typed in this one, over the same
 wires to the same lab: starting Python and reading the content costs more than what a command does.
 """
+seldom = pytest.mark.skipif(not APART, reason="minutes; in process every day, `make test-all` plays it")
+"""What takes long on the wires."""
 _MOVING = frozenset({"copied", "inspected", "replayed", "copy_queue", "replay_queue"})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_cli import Place, lab
+from lab_cli import Place, lab, seldom
 
 pytestmark = pytest.mark.wire
 
@@ -86,6 +86,7 @@ def test_s3_after_s1(tmp_path: Path) -> None:
         place.ok("audit", "verify")
 
 
+@seldom
 def test_undo_removes_the_copies_and_leaves_their_files(place: Place) -> None:
     run = place.ok("--format", "json", "run", *GUIDE, "--yes").json["run"]
     refused = place.type("undo", run, "--yes")
@@ -98,6 +99,7 @@ def test_undo_removes_the_copies_and_leaves_their_files(place: Place) -> None:
     assert "has a file at" in again.words
 
 
+@seldom
 def test_a_seed_that_breaks_off_is_made_again(place: Place) -> None:
     add = ("run", "copies-add", "--copy", "DB1=ExchangeNode2,pref=2", "--yes")
     place.ok(*add, "--seed", "postpone")
@@ -127,6 +129,7 @@ def test_a_database_with_a_typographic_quote_in_its_name(tmp_path: Path) -> None
         assert "Nothing to do" in place.ok(*add).out
 
 
+@seldom
 def test_a_layout_with_a_lagged_copy(tmp_path: Path) -> None:
     text = "databases:\n  - {name: DB05, size_gb: 5, copies: [{server: EX1}]}\n"
     layout = tmp_path / "layout.yaml"
@@ -190,6 +193,7 @@ CANNOT_BE = {
 }
 
 
+@seldom
 def test_orders_that_cannot_be_and_an_even_one(tmp_path: Path) -> None:
     with lab(tmp_path, "pa-4x2") as place:
         for order, says in CANNOT_BE.items():

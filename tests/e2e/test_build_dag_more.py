@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_cli import Place, lab
+from lab_cli import Place, lab, seldom
 
-pytestmark = [
-    pytest.mark.wire,
-    pytest.mark.skipif(
-        "STAROVER_STORIES" not in os.environ, reason="minutes; in process every day, `make test-all` plays it"
-    ),
-]
+pytestmark = [pytest.mark.wire, seldom]
 
 ETS = r"EXAMPLE\Exchange Trusted Subsystem"
 

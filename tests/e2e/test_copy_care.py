@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from lab_cli import Place, Typed, lab
+from lab_cli import Place, Typed, lab, seldom
 
-pytestmark = [
-    pytest.mark.wire,
-    pytest.mark.skipif(
-        "STAROVER_STORIES" not in os.environ, reason="minutes; in process every day, `make test-all` plays it"
-    ),
-]
+pytestmark = [pytest.mark.wire, seldom]
 
 
 def approved(place: Place, *typed: str) -> Typed:

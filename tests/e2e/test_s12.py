@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from lab_cli import Place, lab
+from lab_cli import Place, lab, seldom
 
 pytestmark = pytest.mark.wire
 
@@ -91,7 +91,7 @@ def test_out_of_service_and_back_as_it_was(place: Place) -> None:
     place.ok("audit", "verify")
 
 
-@pytest.mark.parametrize(("messages", "code"), [(20, 0), (80, 5)])
+@pytest.mark.parametrize(("messages", "code"), [(20, 0), pytest.param(80, 5, marks=seldom)])
 def test_mail_that_does_not_leave(place: Place, messages: int, code: int) -> None:
     before = member(place)
     place.ok("lab", "break", "queue_stuck", "EX1", f"messages={messages}")
