@@ -124,6 +124,8 @@ class Crew:
                         fault=Fault.of(following.error), blocked=following.blocked, stalled=following.stalled
                     )
                     return msgspec.structs.replace(came, answer=self._redact.reaction(failed), readings=readings)
+                if activity.is_worker_shutdown():
+                    raise ApplicationError("this worker ends; another one goes on with the wait")
                 self._tell(asked, going.start, came.at, following)
                 going = Reading(
                     start=going.start,

@@ -158,7 +158,10 @@ class StaroverRun:
     async def approve(self, approval: Approval) -> None:
         """The plan is approved, if the house rules say so too."""
         assert self.state.plan is not None
-        told = await self.hands.ask("starover-hold", Holding(plan=self.state.plan, approval=approval), Told)
+        try:
+            told = await self.hands.ask("starover-hold", Holding(plan=self.state.plan, approval=approval), Told)
+        except StaroverError as error:  # the rules cannot be read
+            raise failure(error) from error
         if isinstance(told.answer, Failed):
             raise failure(told.answer.fault.raised())
         assert isinstance(told.answer, Approval)
