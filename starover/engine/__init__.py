@@ -76,7 +76,8 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
     if errors and state.loose:
         errors.append(left_alone(len(state.loose), run.id))
     result = _result(state, report, gravest(errors) if errors else None, _resume(counted))
-    if state.leasing is not None and not state.unknown:  # else it stays until that is known
+    unknown = state.unknown or (result.error is not None and state.loose)
+    if state.leasing is not None and not unknown:  # else it stays until that is known
         yield from state.leasing.give_back()
     yield from state.record(
         RunEnded(

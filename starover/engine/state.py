@@ -136,9 +136,8 @@ class State:
 
     @property
     def unknown(self) -> bool:
-        """Whether nobody knows what became of some step."""
-        last = {one.position: one.state for one in self.ended}
-        return "unknown" in last.values() or bool(self.loose)
+        """Whether nobody knows what became of some step that this leg came to."""
+        return "unknown" in {one.position: one.state for one in self.ended}.values()
 
     def record(self, event: Event) -> Process:
         """Journal an event, before anything that follows from it."""

@@ -269,6 +269,7 @@ def test_a_step_that_stands_elsewhere_in_the_next_leg_is_found_out_about_and_not
     last = site.resume(ran.run)
     assert last.exit == 0
     assert site.lamps.done.count("on EX2/b") == 1
+    assert {holder for _, holder, _ in site.hosts.leases.values()} == {"-"}, "nothing is missing: others may have it"
     undone = site.local().undo(ran.run).plan
     assert [step.arguments["name"] for step in undone.steps] == ["b", "a", "first"] or undone.notes
 
