@@ -173,6 +173,7 @@ class _Line:
         context.verify_mode = ssl.CERT_NONE
         with _failures():
             self._line.settimeout(self._patience())
+            self._line.getpeername()  # of a connection that was cut already Python's wrapping would leave a socket open
             secured = context.wrap_socket(self._line, server_hostname=name)
         certificate = secured.getpeercert(binary_form=True)
         if certificate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from starover.calls import Call
 from starover.errors import BadTemplate
 from starover.estate import Server
+from starover.transport import probe
 from starover.transport.calls import CallFailed
 from starover.transport.probe import Probes
 
@@ -98,6 +100,13 @@ def test_what_the_network_says_is_told_apart() -> None:
         assert look("smtp", port, tls=True)["error"] == "tls"
     seen = look("tcp", 1, address="nobody.invalid")
     assert (seen["answers"], seen["error"]) == (False, "name")
+
+
+def test_a_connection_that_is_cut_before_tls_begins_leaves_nothing_open() -> None:
+    """Python's own wrapping would leave its socket to the collector, which complains."""
+    with socket.socket() as cut, pytest.raises(probe._Failed) as failed:
+        probe._Line(cut, probe.Want(address="127.0.0.1", port=443, tls=True), probe.Seen(), time.monotonic() + 3)
+    assert failed.value.error == "reset"
 
 
 def test_what_is_no_look_is_refused() -> None:
