@@ -145,7 +145,7 @@ def test_an_approval_that_comes_with_the_run_counts_or_does_not(team: Team, tmp_
 
     async def story() -> temporal.Ended:
         async with team.worker() as client:
-            given = team.given("lamps-smash", server="EX1", approval=approval)
+            given = team.given("lamps-smash", server="EX1", approval=approval, plan=plan)
             return await temporal.ended(client, await temporal.submit(client, given))
 
     ended = play(story())
