@@ -118,3 +118,13 @@ def test_a_server_that_only_we_cannot_reach_keeps_its_databases(tmp_path: Path) 
         lab.do(lambda world: world.fault("service_crash", "EX1", service="MSExchangeRepl"))
         page = lab.plan("az-loss-assess").value
         assert (page.answer, page.runbook, page.mail_down) == ("unknown", "", None), page.verdict
+
+
+def test_what_nobody_can_see_is_not_called_mounted(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        lab.do(lambda world: world.fault("az_loss", "1a"))
+        lab.later(2)
+        page: Any = lab.plan("az-loss-assess").value
+        assert page.recovery == "nobody could see whether DB01, DB02 are mounted"
+        assert page.proof[4].says == "unknown"
+        assert "DB01, DB02" in page.proof[4].unknown
