@@ -135,6 +135,7 @@ class Hands:
                 watching,
                 task_queue=queue,
                 result_type=Came,
+                schedule_to_start_timeout=UNCLAIMED if zone else None,
                 start_to_close_timeout=WAITS,
                 heartbeat_timeout=heartbeat,
                 retry_policy=_AGAIN,
