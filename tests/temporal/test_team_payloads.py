@@ -6,11 +6,13 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from core_hand import ESTATE
 from temporal_server import missing
 
 from starover.errors import BadParameter, PlanIsStale
+from starover.estate import Site
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
 if not missing():
@@ -19,7 +21,7 @@ if not missing():
 
     from starover.drivers import temporal
     from starover.drivers.local import Why
-    from starover.drivers.temporal.payloads import id_of, queue_of
+    from starover.drivers.temporal.payloads import id_of, queue_of, zone_of
 
 
 def through(sealing: temporal.Codec, data: bytes) -> tuple[bytes, bytes]:
@@ -85,3 +87,11 @@ def test_a_plan_of_other_content_or_another_estate_is_not_submitted(tmp_path: Pa
         temporal.submission(content(), ESTATE, why, plan=plan)
     with pytest.raises(BadParameter):
         temporal.submission(content(), team.estate, why, runbook="lamps-on", parameters={"servers": ["nobody"]})
+
+
+def test_the_zone_of_a_host_is_its_own_or_that_of_its_site() -> None:
+    one, two, three = ESTATE.servers[:3]
+    change = msgspec.structs.replace
+    servers = (change(one, az="1a", site="West"), change(two, site="East"), three)
+    estate = change(ESTATE, servers=servers, sites=(Site(name="East", az="1b"), Site(name="West", az="1c")))
+    assert [zone_of(estate, name) for name in ("EX1", "EX2", "EX3", "nobody")] == ["1a", "1b", "", ""]

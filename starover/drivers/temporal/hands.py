@@ -32,6 +32,7 @@ from starover.drivers.temporal.payloads import (
     Watching,
     Written,
     queue_of,
+    zone_of,
 )
 from starover.effects import NOBODY, Approval, Approve, Dead, Effect, Failed, Find, Ok, Poll, Until, digest_of
 from starover.errors import ConnectFailed, Fault, NotApproved, ReplyLost, StaroverError
@@ -114,8 +115,7 @@ class Hands:
             turn=course.written,
             of=of,
         )
-        server = course.run.servers.get(job.script.host)
-        zone = server.az if self.given.zoned and server is not None else ""
+        zone = zone_of(self.given.estate, job.script.host) if self.given.zoned else ""
         heartbeat = timedelta(seconds=self.given.heartbeat)
         queue = queue_of(self.given.estate.name, zone)
         if isinstance(effect, Poll):

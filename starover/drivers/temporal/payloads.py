@@ -52,6 +52,7 @@ __all__ = [
     "memo_of",
     "queue_of",
     "submission",
+    "zone_of",
 ]
 
 RUN = "starover-run"
@@ -211,6 +212,14 @@ def content_of(given: Submission) -> Content:
 def queue_of(estate: str, zone: str = "") -> str:
     """The task queue of an estate's runs; with a zone, that of the scripts for hosts there."""
     return f"starover-{estate}/{zone}" if zone else f"starover-{estate}"
+
+
+def zone_of(estate: Estate, host: str) -> str:
+    """The Availability Zone of a server, or that of its site; empty: nobody says."""
+    server = next((one for one in estate.servers if one.name == host), None)
+    if server is None or server.az:
+        return server.az if server is not None else ""
+    return next((site.az for site in estate.sites if site.name == server.site), "")
 
 
 def dag_name(given: Submission) -> str:
