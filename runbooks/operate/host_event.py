@@ -13,6 +13,7 @@ from starover.steps.host_events import (
     may_stop,
     quarantine_ended,
     quiet,
+    store_note,
 )
 from starover.steps.maintenance import BACK, bring_back, take_out
 from starover.steps.maintenance_types import Copies, Queued
@@ -55,10 +56,10 @@ def host_event(
     yield from may_stop(server)
     launched = (yield from launched_of.read(server, instance=server.instance)).launched or ""
     boot = yield from hello.read(server)
+    note = yield from store_note(server)
     before = yield from take_out(
         dag, server, estate, min_copies=min_copies, allow_queued=allow_queued, comment=comment, now=now
     )
-    note = "instance-store volumes lose their data"
     yield instance_halted.on(server, instance=server.instance, since=launched, note=note)
     yield instance_relaunched.on(server, instance=server.instance, since=launched)
     yield from booted_anew(server, boot.boot_time)

@@ -21,9 +21,12 @@ from starover.steps.instances import (
     OFF,
     Checks,
     api_stop,
+    host_disks,
+    instance_of,
     instance_status,
     instant,
     scaling_groups,
+    store_lost,
 )
 from starover.windows import Window, next_opening, open_until
 
@@ -37,6 +40,7 @@ __all__ = [
     "may_stop",
     "quarantine_ended",
     "quiet",
+    "store_note",
 ]
 
 STOPPED = Settle(every=10, limit=900)
@@ -142,6 +146,16 @@ def may_stop(server: Server) -> Steps:
             next=("take the protection away, or put the instance in standby, by whoever has set it",),
             host=server.name,
         )
+
+
+def store_note(server: Server) -> Steps[str]:
+    """What its instance store loses by a stop, for a plan; empty: it has none. What nobody could ask is said."""
+    found = yield from attempt(instance_of.read(server, instance=server.instance))
+    kind = found.instance.kind if not isinstance(found, StaroverError) and found.instance is not None else None
+    if not kind:
+        return "EC2 does not say whether it has an instance store, which a stop would lose"
+    disks = yield from attempt(host_disks.read(server, kind=kind))
+    return store_lost(kind, None if isinstance(disks, StaroverError) else disks)
 
 
 class Launched(Report):
