@@ -173,7 +173,10 @@ def ship(
     Never raises for a sink: what goes wrong is in its `Copies`, and is tried again the next time.
     """
     end = time.monotonic() + seconds
-    lock = hold(state / "spool" / "ship.lock")
+    try:
+        lock = hold(state / "spool" / "ship.lock")
+    except StaroverError as error:
+        return [Copies(one.name, error=str(error)) for one in sinks]
     if lock is None:
         return [Copies(one.name, error="another process is handing over") for one in sinks]
     try:

@@ -252,3 +252,9 @@ def test_over_boto3_it_lies_in_both_and_cannot_be_deleted(
         assert got["ObjectLockMode"] == "COMPLIANCE"
         with pytest.raises(Exception, match=r"AccessDenied|[Oo]bject [Ll]ock"):
             aws.client("s3").delete_object(Bucket="evidence", Key=found["Key"], VersionId=got["VersionId"])
+
+
+def test_a_folder_that_cannot_be_locked_is_told_and_not_raised(tmp_path: Path) -> None:
+    (tmp_path / "spool" / "ship.lock").mkdir(parents=True)
+    (logs,) = ship(tmp_path, [LOGS], lambda *_: {}, lambda: NOW)
+    assert "cannot be locked" in logs.error
