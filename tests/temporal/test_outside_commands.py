@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -107,11 +108,11 @@ def test_a_runbook_is_planned_approved_and_followed_to_its_end(team: Team) -> No
     assert "  1  ok  DB1/ExchangeNode2" in done.stderr
     run = re.findall(r"run ([0-9a-f]{8}\.1)", done.stdout)[0]
     assert run in run_ids(team.lab.folder)
+    first = known(team, lambda one: one["run"] == run)
+    assert (first["state"], first["runbook"], first["dag"]) == ("done", "copies-suspend", "DAG")
     listed = team.type("runs", "--engine", "temporal")
     assert "starover/aws-2az-nodac/dag  copies-suspend" in listed.stdout, listed.output
     assert "journals here:" in listed.stdout
-    (first, *_) = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
-    assert (first["state"], first["runbook"], first["run"]) == ("done", "copies-suspend", run)
     again = team.type("submit", *SUSPEND, "--yes", "--wait")
     assert (again.exit_code, "Nothing to do" in again.stdout) == (0, True), again.output
     assert team.type("submit", *RESUME).exit_code == 0
@@ -154,18 +155,24 @@ def test_a_second_run_of_the_dag_is_refused_and_the_first_is_approved_or_decline
     waiting(team)
     other = team.type("approve", "dag", "--engine", "temporal", "--as", "oncall-b", "--dag", "DAG")
     assert (other.exit_code, "approved" in other.stdout) == (0, True), other.output
-    waiting(team, "done")
-    assert team.type("submit", *RESUME).exit_code == 0
+    while (resumed := team.type("submit", *RESUME).exit_code) == 75:
+        known(team, lambda one: one["state"] in ("applying", "done"))
+    assert resumed == 0
     unknown = team.type("cancel", "DAG")
     assert (unknown.exit_code, "no run DAG under way" in unknown.stderr) == (2, True), unknown.output
 
 
-def waiting(team: Team, state: str = "waits for approval") -> None:
-    for _ in range(200):
-        known = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
-        if known[0]["state"] == state:
-            return
-    raise AssertionError(known)
+def known(team: Team, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The newest run of the server that is wanted; its list is a little behind."""
+    for _ in range(300):
+        runs = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
+        if found := [one for one in runs if wanted(one)]:
+            return dict(found[0])
+    raise AssertionError(runs)
+
+
+def waiting(team: Team) -> None:
+    known(team, lambda one: one["state"] == "waits for approval")
 
 
 def test_a_server_that_is_not_there_is_said_with_what_needs_none(team: Team) -> None:
@@ -211,11 +218,7 @@ def test_what_a_schedule_starts_asks_nobody_and_is_the_jobs(team: Team, tmp_path
         await client.get_schedule_handle(schedule_id(team.lab.estate.name, "clock")).trigger()
 
     asyncio.run(trigger())
-    for _ in range(200):
-        known = json.loads(team.type("runs", "--engine", "temporal", "--format", "json").stdout)["temporal"]
-        if (run := next((one for one in known if one["who"] == "job:clock"), {})).get("state") == "done":
-            break
-    assert (run["state"], run["runbook"]) == ("done", "copies-suspend")
+    run = known(team, lambda one: one["who"] == "job:clock" and one["state"] == "done")
     begun = read_journal(team.lab.folder, run["run"])[0].body
     assert isinstance(begun, Begun)
     assert (begun.who, begun.parameters["comment"]) == ("job:clock", "by the clock")
@@ -272,5 +275,6 @@ def test_a_run_of_the_server_at_the_same_time_is_told_of_when_a_laptop_comes_hom
     done = CliRunner().invoke(main, line, obj=settings, env={"STAROVER_TEMPORAL_CODEC_KEY": ""})
     assert done.exit_code == 0, done.output
     assert "of the Temporal server (preflight of the team" in " ".join(done.stdout.split()), done.output
-    quiet = CliRunner().invoke(main, ["reconcile", str(tmp_path / "laptop")], obj=Settings(dir=str(tmp_path / "other")))
+    other, nobody = Settings(dir=str(tmp_path / "other")), {"STAROVER_TEMPORAL_ADDRESS": ""}
+    quiet = CliRunner().invoke(main, ["reconcile", str(tmp_path / "laptop")], obj=other, env=nobody)
     assert "none is named (--address)" in " ".join(quiet.stdout.split())

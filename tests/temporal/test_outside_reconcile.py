@@ -235,7 +235,7 @@ def test_this_very_folder_and_one_without_journals_are_named(team: Site, tmp_pat
 
 
 def typed(folder: Path, *words: str) -> Result:
-    return CliRunner().invoke(main, list(words), obj=Settings(dir=str(folder)))
+    return CliRunner().invoke(main, list(words), obj=Settings(dir=str(folder)), env={"STAROVER_TEMPORAL_ADDRESS": ""})
 
 
 def test_what_came_is_in_the_list_the_report_and_the_audit(laptop: Site, team: Site, tmp_path: Path) -> None:

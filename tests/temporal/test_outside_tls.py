@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -67,30 +68,44 @@ class Door:
         self.context.verify_mode = ssl.CERT_REQUIRED
         self.context.set_alpn_protocols(["h2"])
         self.behind = behind
+        self.taking: set[asyncio.Task[Any]] = set()
 
     async def serve(self, up: threading.Event, ends: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
         over = asyncio.Event()
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0, ssl=self.context)
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
         self.port = int(server.sockets[0].getsockname()[1])
         ends.append((asyncio.get_running_loop(), over))
         up.set()
         await over.wait()
         server.close()
+        for task in self.taking:
+            task.cancel()
+        await asyncio.gather(*self.taking, return_exceptions=True)
+        await asyncio.sleep(0.1)  # what was aborted is closed by the loop
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, away = await asyncio.open_connection("127.0.0.1", self.behind)
+        task = asyncio.current_task()
+        assert task is not None
+        self.taking.add(task)
+        open_ = [writer]
 
         async def pump(one: asyncio.StreamReader, other: asyncio.StreamWriter) -> None:
-            try:
-                while data := await one.read(65536):
-                    other.write(data)
-                    await other.drain()
-            except (OSError, asyncio.CancelledError):
-                pass
-            finally:
-                other.close()
+            while data := await one.read(65536):
+                other.write(data)
+                await other.drain()
+            other.close()
 
-        await asyncio.gather(pump(reader, away), pump(there, writer))
+        try:
+            await writer.start_tls(self.context, ssl_handshake_timeout=30)
+            there, away = await asyncio.open_connection("127.0.0.1", self.behind)
+            open_.append(away)
+            await asyncio.gather(pump(reader, away), pump(there, writer))
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for one in open_:
+                one.transport.abort()
+            self.taking.discard(task)
 
 
 @contextmanager

@@ -61,7 +61,10 @@ def listed(room: Room, line: Line) -> list[tuple[Listed, Standing | Ended | None
             handle = Handle(workflow=one.workflow, execution=one.execution)
             try:
                 if one.state == "running":
-                    return await standing(client, handle)
+                    now = await standing(client, handle)
+                    if now.state != "ended":  # else the server's list is a little behind
+                        return now
+                    return await ended(client, handle)
                 return await ended(client, handle) if one.state == "completed" and at < RESULTS else None
             except StaroverError:
                 return None
