@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +55,6 @@ def of_team(ended: temporal.Ended) -> Came:
     steps = tuple(sorted((one.host, one.state) for one in ended.steps))
     error = ended.fault.what if ended.fault is not None else ""
     return Came(ended.state, ended.exit, steps, ended.changed, error, ended.under_way, ended.resumable)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    with TemporalServer(tmp_path_factory.mktemp("temporal")) as made:
-        yield made
 
 
 @pytest.fixture

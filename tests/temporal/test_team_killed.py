@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ if not missing():
     from starover.drivers import temporal
 
 LIGHTS = ["EX1/one", "EX2/two", "EX3/three", "EX4/four"]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    with TemporalServer(tmp_path_factory.mktemp("temporal")) as made:
-        yield made
 
 
 async def story(team: Team, point: int) -> tuple[temporal.Ended, bool]:

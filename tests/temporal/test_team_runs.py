@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,12 +24,6 @@ if not missing():
     from temporal_team import BOOK, FOUR, Team, alike, content, play, through, until
 
     from starover.drivers import temporal
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    with TemporalServer(tmp_path_factory.mktemp("temporal")) as made:
-        yield made
 
 
 @pytest.fixture
