@@ -365,7 +365,11 @@ class _Names:
             words = [getattr(event, name, "") for name in ("position", "host", "kind", "what", "state")]
             return f"{type(event).__name__} {words}"
         if isinstance(body, Sent):
-            parts = [f"{part.template} {bytes(part.arguments).decode()}" for part in body.parts]
+            # Each leg holds the lease under another name; else a story could be killed there in its first leg only.
+            parts = [
+                part.template if body.what == "lease" else f"{part.template} {bytes(part.arguments).decode()}"
+                for part in body.parts
+            ]
             self._scripts[body.digest] = f"{body.what} {body.host} {body.operation} {parts}"
         digest = str(getattr(body, "digest", ""))
         return self._scripts.get(digest, digest)

@@ -235,7 +235,8 @@ def tried(lab: InnerLab, place: Place, text: str) -> Tried:
     )
 
 
-MARK = "benign value"
+MARK = "\ue000"
+"""What stands in for a value: in no other string, and none is in it, not even a blank."""
 
 
 def escaped(text: str, found: Tried) -> list[str]:
@@ -272,9 +273,9 @@ def _beyond_literals(script: str, forms: Mapping[str, str]) -> bool:
 
 @cache
 def _own() -> str:
-    """All PowerShell that is ours."""
+    """All PowerShell and all calls that are ours."""
     home = Path(__file__).parents[1]
-    folders = (home / "ps_templates", home / "starover" / "wrapper")
+    folders = (home / "ps_templates", home / "calls", home / "starover" / "wrapper")
     return "\n".join(file.read_text("utf-8") for folder in folders for file in folder.rglob("*.j2"))
 
 
@@ -296,5 +297,6 @@ def _tree(node: Any, forms: Mapping[str, str]) -> Any:
 def _keys(found: Any, text: str) -> bool:
     """Whether the value has become a key of a call."""
     if isinstance(found, dict):
-        return any((text and text in key) or _keys(one, text) for key, one in found.items())
+        ours = not text or text in _own()  # a letter is in many a key
+        return any((not ours and text in key) or _keys(one, text) for key, one in found.items())
     return isinstance(found, list) and any(_keys(one, text) for one in found)
