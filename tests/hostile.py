@@ -273,10 +273,11 @@ def _beyond_literals(script: str, forms: Mapping[str, str]) -> bool:
 
 @cache
 def _own() -> str:
-    """All PowerShell and all calls that are ours."""
+    """All PowerShell and all calls that are ours, as templates and as they are rendered with what is harmless."""
     home = Path(__file__).parents[1]
-    folders = (home / "ps_templates", home / "calls", home / "starover" / "wrapper")
-    return "\n".join(file.read_text("utf-8") for folder in folders for file in folder.rglob("*.j2"))
+    folders = (home / "ps_templates", home / "calls", home / "starover" / "wrapper", QUOTING.parent / "snapshots")
+    files = (file for folder in folders for file in folder.rglob("*") if file.suffix in (".j2", ".ps1"))
+    return "\n".join(file.read_text("utf-8") for file in files)
 
 
 def _tree(node: Any, forms: Mapping[str, str]) -> Any:
