@@ -13,11 +13,12 @@ from typing import Literal
 
 import msgspec
 
+from starover.errors import NotSafe
 from starover.estate import Dag, Estate
 from starover.names import first_label, same_host
 from starover.values import Plain
 
-__all__ = ["Note", "Said", "Scope", "Seen", "dag_of", "lacking", "note_of", "other", "scope_of"]
+__all__ = ["Note", "Said", "Scope", "Seen", "dag_of", "lacking", "note_of", "one_dag", "other", "scope_of"]
 
 State = Literal["mine", "held", "free", "expired"]
 
@@ -98,9 +99,12 @@ def scope_of(
 
     `hosts`: where its scripts write; `handled`: what its calls are about, instances that are off among them.
     `split`: the plan may split the brain, so that a silent member is the normal case and the plan proves it dead.
+    Raises `NotSafe` for a plan about members of several DAGs.
     """
-    dag = dag_of(estate, parameters, (*hosts, *handled))
-    if dag is None or runbook in FREE:
+    if runbook in FREE:
+        return None
+    dag = one_dag(estate, parameters, (*hosts, *handled))
+    if dag is None:
         return None
     known = any(first_label(one.name) == first_label(dag.name) for one in estate.dags)
     named = tuple(one for one in _texts(parameters.get("members")) if not known)
@@ -174,6 +178,26 @@ def dag_of(estate: Estate, parameters: Mapping[str, Plain], hosts: Sequence[str]
         return estate.dag(name)
     member = {first_label(one): dag for dag in estate.dags for one in dag.members}
     return next((member[first_label(one)] for one in hosts if first_label(one) in member), None)
+
+
+def one_dag(estate: Estate, parameters: Mapping[str, Plain], hosts: Sequence[str]) -> Dag | None:
+    """As `dag_of`, for what is to be changed: a run holds one lease, and is judged by one DAG's rules.
+
+    Raises `NotSafe` where it names no DAG and is about members of several. (A run that names its DAG may write on
+    another one's member: that may be its witness.)
+    """
+    owners = {
+        one: {dag.name for dag in estate.dags if any(same_host(one, name) for name in dag.members)} for one in hosts
+    }
+    owned = {one: dags for one, dags in owners.items() if dags}
+    if owned and not parameters.get("dag") and not set.intersection(*owned.values()):
+        raise NotSafe(
+            "the plan is about members of several DAGs: "
+            + ", ".join(f"{one} of {' and '.join(sorted(dags))}" for one, dags in owned.items()),
+            certain=("nothing was sent but reads", "a run holds the lease of one DAG, and is held to its rules"),
+            next=("plan it once for the servers of each DAG",),
+        )
+    return dag_of(estate, parameters, hosts)
 
 
 def _lost(estate: Estate, members: Sequence[str], parameters: Mapping[str, Plain]) -> tuple[str, ...]:

@@ -19,11 +19,12 @@ from starover.clock import Clock
 from starover.effects import Facts, Failed, Held, Script
 from starover.errors import BadReport, CmdletFailed, ErrorRecord, Fault, OutputTruncated, ReplyLost, StaroverError
 from starover.estate import Server
+from starover.lease import Said
 from starover.remote_errors import advice
 from starover.transport import Answer, Ending, Transport
 from starover.transport import Script as WireScript
 
-__all__ = ["Came", "Hosts", "Job", "Waiting", "Woke"]
+__all__ = ["Came", "Hosts", "Job", "Waiting", "Woke", "not_ours"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,19 @@ class Woke:
 
     number: int
     error: StaroverError | None = None
+
+
+def not_ours(renewal: Facts | Failed) -> bool:
+    """Whether the answer to a renewal says that the lease is somebody else's, or over.
+
+    No answer and nonsense are no news: the next write asks.
+    """
+    if not isinstance(renewal, Facts) or "lease" not in renewal.results:
+        return False
+    try:
+        return msgspec.json.decode(renewal.results["lease"], type=Said).state != "mine"
+    except msgspec.MsgspecError:
+        return False
 
 
 class Waiting:

@@ -10,11 +10,9 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-import msgspec
-
 from starover import journal as kept
 from starover.clock import Clock, SystemClock
-from starover.drivers.hosts import Came, Hosts, Job, Woke
+from starover.drivers.hosts import Came, Hosts, Job, Woke, not_ours
 from starover.effects import (
     NOBODY,
     Approval,
@@ -62,7 +60,6 @@ from starover.events import (
     Told,
 )
 from starover.journal import Entry, Journal
-from starover.lease import Said
 from starover.plan import Position
 from starover.redact import Redactor
 from starover.remote_errors import advice
@@ -387,17 +384,10 @@ class Leg:
 
     def _renewed(self, came: Came) -> New:
         """A renewal of the lease: told only when it is not ours any more."""
-        reaction = came.reaction
-        if not isinstance(reaction, Facts) or "lease" not in reaction.results:
-            return []
-        try:
-            said = msgspec.json.decode(reaction.results["lease"], type=Said)
-        except msgspec.MsgspecError:  # no news either: the next write asks
-            return []
-        if said.state == "mine":
+        if not not_ours(came.reaction):
             return []
         del self._kept[came.job.number]
-        return self._answer(came.job.number, reaction, came.answer)
+        return self._answer(came.job.number, came.reaction, came.answer)
 
     def _read(self, number: int, watch: _Watch, came: Came) -> New:
         """One reading of a poll: the last one is its answer."""

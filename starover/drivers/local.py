@@ -199,11 +199,13 @@ class Local:
     def apply(self, plan: Plan | str, /, *, approve: Approver | None = None) -> Ran:
         """Do exactly what the plan says, if the facts still hold. What goes wrong in the run is in the result.
 
-        Raises `BadParameter` for a plan that is not there or was changed, `PlanIsStale` for one of other content.
+        Raises `BadParameter` for a plan that is not there or was changed, `PlanIsStale` for one of other content, and
+        `NotSafe` for one with a blocked step, or about members of several DAGs.
         """
         plan = self.load(plan) if isinstance(plan, str) else plan
         self._check_same("plan", plan.id, plan.content, plan.version, plan.estate)
         check_applicable(plan)
+        scope_for(self.estate, plan)
         bound = self._bound(plan.runbook, plan.parameters)
         with Journal.create(self.folder, plan.id) as journal:
             run = self._run(journal.run, str(uuid4()), bound, plan)
@@ -467,7 +469,7 @@ class Local:
 
 
 def scope_for(estate: Estate, plan: Plan) -> Scope | None:
-    """Who must grant the DAG's lease before the plan is applied; None: it touches no DAG."""
+    """Who must grant the DAG's lease before the plan is applied; None: it touches no DAG. Raises `NotSafe`."""
     hosts = [step.host for step in plan.changes if not step.template.endswith(ENDING)]
     handled = [step.host for step in plan.changes if step.template.endswith(ENDING)]
     return scope_of(estate, plan.runbook, plan.parameters, hosts, handled, split=plan.risk is Risk.SPLIT)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from starover.errors import NotSafe
 from starover.estate import Dag, Estate, Server
 from starover.lease import Said, Scope, lacking, note_of, other, scope_of
 from starover.values import Plain
@@ -120,3 +122,17 @@ def test_somebody_else_s_counts_wherever_it_is_seen() -> None:
 @pytest.mark.parametrize("text", ["", "null", "{", "[]", '{"run": 3}', '{"other": 1}'])
 def test_a_note_that_cannot_be_read_is_an_empty_one(text: str) -> None:
     assert note_of(text).run == ""
+
+
+def test_a_plan_about_members_of_two_dags_has_no_one_lease() -> None:
+    two = msgspec.structs.replace(
+        ESTATE, dags=(Dag(name="DAG1", members=("EX1", "EX2")), Dag(name="DAG2", members=("EX3", "EX4")))
+    )
+    with pytest.raises(NotSafe, match="EX1 of DAG1, EX4 of DAG2"):
+        scope_of(two, "elb-drain", {}, ("EX1", "FS1"), ("EX4",), split=False)
+    named = scope_of(two, "dag-set-witness", {"dag": "DAG1"}, ("EX1", "EX4"), split=False)
+    assert named is not None
+    assert (named.dag, named.also) == ("DAG1", ("EX4",)), "another DAG's member may be this one's witness"
+    single = scope_of(two, "elb-drain", {}, ("FS1", "EX4"), split=False)
+    assert single is not None
+    assert single.dag == "DAG2"

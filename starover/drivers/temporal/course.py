@@ -11,16 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import msgspec
-
-from starover.drivers.hosts import Job, Waiting
+from starover.drivers.hosts import Job, Waiting, not_ours
 from starover.drivers.local import scope_for
 from starover.drivers.temporal.payloads import Came, Line, Submission, content_of
-from starover.effects import Done, Effect, Facts, Keep, Ok, Poll, Reaction, Record, Result, Send, digest_of
+from starover.effects import Done, Effect, Keep, Ok, Poll, Reaction, Record, Result, Send, digest_of
 from starover.engine import Run, machine
 from starover.events import Event, StepBegan, StepEnded
 from starover.journal import Answered, Begun, Recorded, Sent, Stopped
-from starover.lease import Said
 from starover.plan import Plan, Position
 from starover.runbook import Bound
 
@@ -141,13 +138,10 @@ class Course:
         if job.number not in self._kept:
             return self.answer(job.number, came.digest, came.answer, came=came)
         self._renewing.discard(job.number)
-        reaction = came.answer
-        if not isinstance(reaction, Facts) or "lease" not in reaction.results:
-            return []
-        if msgspec.json.decode(reaction.results["lease"], type=Said).state == "mine":
+        if not not_ours(came.answer):
             return []
         del self._kept[job.number]
-        return self.answer(job.number, came.digest, reaction, came=came)
+        return self.answer(job.number, came.digest, came.answer, came=came)
 
     # -- what follows --------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from starover.errors import BadParameter, Fault, PlanIsStale
 from starover.estate import Estate
 from starover.events import StepEnded
 from starover.journal import Answered, Begun, Recorded, Saved, Sent, Stopped, Tried
-from starover.lease import dag_of
+from starover.lease import one_dag
 from starover.plan import Plan
 from starover.step import Settle
 from starover.values import Plain
@@ -223,9 +223,9 @@ def zone_of(estate: Estate, host: str) -> str:
 
 
 def dag_name(given: Submission) -> str:
-    """The DAG that a run is about; empty: none."""
+    """The DAG that a run is about; empty: none. Raises `NotSafe` for a plan about members of several."""
     hosts = [step.host for step in given.plan.steps] if given.plan is not None else []
-    dag = dag_of(given.estate, given.parameters, hosts)
+    dag = one_dag(given.estate, given.parameters, hosts)
     if dag is None and len(given.estate.dags) == 1:
         dag = given.estate.dags[0]
     return dag.name if dag is not None else ""
