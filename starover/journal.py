@@ -39,7 +39,7 @@ from starover.journal_entries import (
     Tried,
     Warned,
 )
-from starover.journal_lock import hold
+from starover.journal_lock import hold, is_held
 
 __all__ = [
     "Acknowledged",
@@ -59,6 +59,7 @@ __all__ = [
     "Tried",
     "Unwritable",
     "Warned",
+    "at_work",
     "kept",
     "mentions",
     "path_of",
@@ -69,6 +70,8 @@ __all__ = [
 
 ID = re.compile(r"[0-9a-f]{8}\.[1-9][0-9]*")
 _ZERO = "0" * 64
+_GLANCE = 0.2
+"""Seconds for whoever merely looks whether a run is under way (`at_work`)."""
 
 
 class Cut(BadParameter):
@@ -241,6 +244,11 @@ def head_of(folder: Path, run: str) -> Path:
     return folder / "index" / f"{run}.head"
 
 
+def at_work(folder: Path, run: str) -> bool:
+    """Whether somebody is at this run now: a process of this machine, or a workflow that carries it."""
+    return bool(carried_by(folder, run)[0]) or is_held(_lock_of(folder, run))
+
+
 def run_ids(folder: Path) -> list[str]:
     """Every run that has a journal, or a head that says it had one; sorted."""
     names = {path.name.removesuffix(".jsonl") for path in (folder / "runs").glob("*.jsonl")}
@@ -364,7 +372,7 @@ def _open_head(folder: Path, run: str) -> IO[bytes]:
 
 def _lock(folder: Path, run: str) -> sqlite3.Connection:
     """Keep other processes out for as long as this one lives."""
-    lock = hold(folder / "index" / f"{run}.lock")
+    lock = hold(_lock_of(folder, run), seconds=_GLANCE)
     if lock is None:
         raise Locked(
             f"run {run} is under way in another process",
@@ -372,6 +380,10 @@ def _lock(folder: Path, run: str) -> sqlite3.Connection:
             next=("wait for it, or stop it there",),
         )
     return lock
+
+
+def _lock_of(folder: Path, run: str) -> Path:
+    return folder / "index" / f"{run}.lock"
 
 
 def _check_carried(folder: Path, run: str, carrier: str) -> None:

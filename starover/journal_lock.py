@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
 from starover.errors import Mistake
 
-__all__ = ["hold"]
+__all__ = ["hold", "is_held"]
 
 _TAKEN = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -35,3 +36,15 @@ def hold(path: Path, *, seconds: float = 0.0) -> sqlite3.Connection | None:
             next=("is the folder writable, and is there room on its disk?",),
         ) from error
     return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process that lives has this lock; only looks, and makes no file."""
+    if not path.is_file():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)) as lock:
+            lock.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _TAKEN
+    return False

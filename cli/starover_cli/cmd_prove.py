@@ -223,13 +223,13 @@ def _list_journals(
 @click.pass_context
 def runs_show(ctx: click.Context, run_id: str, scripts: bool) -> int:
     """One run: every step, when, by whom, why, and what to type next; contacts nothing."""
-    from starover.journal import read_journal, resolve, run_ids
+    from starover.journal import at_work, read_journal, resolve, run_ids
     from starover.journal_heads import head_words
     from starover_cli.views.runs import run_data, run_text, scripts_text, summary_of
 
     settings = settings_of(ctx)
     run = resolve(run_id, run_ids(settings.state), "run")
-    one = summary_of(run, read_journal(settings.state, run))
+    one = summary_of(run, read_journal(settings.state, run), at_work=at_work(settings.state, run))
     if one is None:
         raise BadParameter(f"the journal of {run} has no first line", next=["starover audit verify"])
     rough = remark_of_run(settings, one.plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ def summaries(folder: Path) -> tuple[list[RunSummary], list[str]]:
 
 
 def _read(folder: Path, runs: list[str], broken: list[str]) -> Iterator[RunSummary]:
-    from starover.journal import path_of, read_journal
+    from starover.journal import at_work, path_of, read_journal
     from starover_cli.views.runs import summary_of
 
     for run in runs:
@@ -38,6 +39,8 @@ def _read(folder: Path, runs: list[str], broken: list[str]) -> Iterator[RunSumma
             continue  # it ended before its first line: nothing was done, and nothing is to be told
         try:
             one = summary_of(run, read_journal(folder, run))
+            if one is not None and one.ended is None:
+                one = replace(one, at_work=at_work(folder, run))
         except StaroverError:
             one = None
         if one is None:

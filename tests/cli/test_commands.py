@@ -286,6 +286,22 @@ def test_runs_tell_who_why_and_what(hosts: Hosts, tmp_path: Path) -> None:
     assert len(re.findall(r"^\w{3} \d\d ", do("runs", "--all").stdout, re.MULTILINE)) == 2
 
 
+def test_a_run_that_is_under_way_is_not_called_interrupted(hosts: Hosts, tmp_path: Path) -> None:
+    done, do, seen = hosts.suspend, typing(hosts, tmp_path), dict[str, str]()
+
+    def look_at_it(host: str, **rest: str) -> None:
+        done(host, **rest)
+        seen["list"] = do("runs").stdout
+        seen["page"] = do("runs", "show", seen["list"].split("starover runs show ")[1].split()[0]).stdout
+
+    hosts.transport.templates[WRITE] = look_at_it  # type: ignore[index]
+    run = run_id(do("run", *SUSPEND, "--yes"))
+    assert re.search(rf"{re.escape(run)} .* under way", seen["list"])
+    assert "Under way: 0 changes so far" in seen["page"]
+    assert "starover resume" not in seen["page"]
+    assert "under way" not in do("runs").stdout
+
+
 def test_a_changed_record_is_found(hosts: Hosts, tmp_path: Path) -> None:
     do = typing(hosts, tmp_path)
     run = run_id(do("run", *SUSPEND, "--yes"))

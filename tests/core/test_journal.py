@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from starover import BadParameter, Locked, Mistake, OutcomeUnknown, StaroverError
 from starover.audit import verify
 from starover.effects import Ok
-from starover.journal import Answered, Cut, Entry, Journal, Resumed, kept, read_journal, resolve, run_ids
+from starover.journal import Answered, Cut, Entry, Journal, Resumed, at_work, kept, read_journal, resolve, run_ids
+from starover.journal_carrier import carry, let_go
 
 AT = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
 
@@ -206,6 +207,12 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         journal.append(AT, answer(1))
         with pytest.raises(Locked):
             Journal.open(tmp_path, journal.run)
+        assert at_work(tmp_path, journal.run)
+    assert not at_work(tmp_path, journal.run)
+    carry(tmp_path, journal.run, "starover/unit/dag1", 1)
+    assert at_work(tmp_path, journal.run), "no process of this machine has it, and a workflow goes on with it"
+    let_go(tmp_path, journal.run)
+    assert not at_work(tmp_path, journal.run)
     with Journal.open(tmp_path, journal.run) as again:
         again.append(AT, answer(2))
     assert len(read_journal(tmp_path, journal.run)) == 2

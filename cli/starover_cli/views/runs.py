@@ -55,6 +55,8 @@ class RunSummary:
     """The plan that was applied; None for one that only planned or looked."""
     ended: events.RunEnded | None
     """None: it was interrupted, or is under way."""
+    at_work: bool
+    """Somebody is at it now."""
     rows: dict[int, Row]
     report: bytes | None
     resumed: tuple[str, ...] = ()
@@ -75,9 +77,9 @@ class RunSummary:
 
     @property
     def result(self) -> str:
-        """In a word or two: `done`, `STOPPED 3/5`, `nothing`, `interrupted`."""
+        """In a word or two: `done`, `STOPPED 3/5`, `nothing`, `under way`, `interrupted`."""
         if self.ended is None:
-            return "interrupted"
+            return "under way" if self.at_work else "interrupted"
         if self.plan is not None and self.ended.exit:
             done = sum(row.mark in ("ok", "=") for row in self.rows.values())
             foreseen = f"/{len(self.plan.steps)}" if self.plan.complete else ""  # behind its frontier nobody counts
@@ -102,8 +104,8 @@ _AFTERWARDS = (journal.Acknowledged, journal.Declined)
 """What people say and ask of a run that is over: it took no longer for that."""
 
 
-def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
-    """A journal in short; None for one without a first line."""
+def summary_of(run: str, entries: Sequence[Entry], *, at_work: bool = False) -> RunSummary | None:
+    """A journal in short; None for one without a first line. `at_work`: somebody is at the run now."""
     if not entries or not isinstance(entries[0].body, journal.Begun):
         return None
     begun = entries[0].body
@@ -149,6 +151,7 @@ def summary_of(run: str, entries: Sequence[Entry]) -> RunSummary | None:
         version=begun.version,
         plan=begun.plan,
         ended=story.ended,
+        at_work=at_work,
         rows=story.rows,
         report=story.report,
         resumed=tuple(resumed),
@@ -234,6 +237,8 @@ def verdict_of_run(one: RunSummary) -> str:
     if one.ended is None:
         running = [row for row in one.rows.values() if row.mark == ">"]
         tail = f"; sent and not known to be done: {', '.join(row.what for row in running)}" if running else ""
+        if one.at_work:
+            return f"Under way: {plural(one.changed, 'change')} so far{tail}."
         return f"Interrupted after {plural(one.changed, 'change')}{tail}."
     if one.ended.fault is not None:
         word = one.ended.fault.raised().word
@@ -279,6 +284,8 @@ def _next(one: RunSummary) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     if one.unread:
         lines.append((f"starover attest warnings {one.run}", "whoever has read its warnings types this"))
+    if one.ended is None and one.at_work:
+        return [("starover watch", "the DAG meanwhile; whoever runs it has its progress")]
     if one.plan is not None and (one.ended is None or one.ended.resume):
         lines.append((f"starover resume {one.run}", "looks first, goes on only from what it finds"))
     if one.changed and one.plan is not None and any(step.undo for step in one.plan.steps):
@@ -313,7 +320,7 @@ def run_data(one: RunSummary, certificate: str = "") -> dict[str, object]:
         "last": one.last,
         "seconds": (one.last - one.begun) / timedelta(seconds=1),
         "result": one.result,
-        "state": one.ended.state if one.ended else "interrupted",
+        "state": one.ended.state if one.ended else one.result,
         "exit": one.ended.exit if one.ended else None,
         "fault": one.ended.fault if one.ended else None,
         "changed": one.changed,
