@@ -114,10 +114,11 @@ class Leasing:
     def regain(self, host: str, operation: str, *, expired: bool) -> Process:
         """A host has refused the number. Raises `Locked` unless it was merely over, or an earlier leg's."""
         self._regained[operation] += 1
-        ours = expired or self._leg != self.state.leg
-        if not ours or self._regained[operation] > REGAINED:
+        often = self._regained[operation] > REGAINED
+        if often or not (expired or self._leg != self.state.leg):
             said = yield from self._round("look", [host])
-            raise _locked(self.scope, Seen(host=host, said=said[host]) if host in said else None, taken=True)
+            if often or host not in said or not self._is_earlier(said[host]):
+                raise _locked(self.scope, Seen(host=host, said=said[host]) if host in said else None, taken=True)
         yield from self.take()
 
     def give_back(self) -> Process:
@@ -165,6 +166,15 @@ class Leasing:
         self._dead = key if isinstance(answer, Ok) else ""
         return bool(self._dead)
 
+    def _is_earlier(self, said: Said) -> bool:
+        """Whether an earlier leg of this run has it: it was killed, and what it had sent reached the host after us.
+
+        A leg that this one does not know of has gone on with a copy of the journal: that one is the newer.
+        """
+        key, _, leg = said.holder.partition("/")
+        run, now = self.state.run, self.state.leg
+        return bool(now) and key == run.key and leg in (run.key, *(begins for _, begins in run.legs[: now - 1]))
+
     def _keep(self, host: str, leg: int) -> Process:
         """Have the lease renewed on a host for as long as the run is under way."""
         script = self._script(host, "renew")
@@ -198,7 +208,8 @@ class Leasing:
                 break
         for host, one in said.items():
             # A number that is gone meanwhile: another part of the run takes the lease anew, under the same name.
-            if one.state == "held" or one.token > self.tokens.get(host, one.token):
+            gone = one.state == "held" or one.token > self.tokens.get(host, one.token)
+            if gone and not self._is_earlier(one):
                 raise _locked(self.scope, Seen(host=host, said=one), taken=True)
         if any(one.state != "mine" for one in said.values()):
             yield from self.take()  # it was over, and nobody else has had it

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from approving import approved
@@ -287,10 +288,8 @@ def test_a_host_that_has_lost_what_it_kept_grants_the_lease_anew_before_it_is_wr
     assert kept is not None, "written on without asking"
 
 
-def test_a_run_taken_over_elsewhere_is_not_gone_on_with_by_the_sleeper(two: tuple[Laptop, Laptop]) -> None:
-    a, b = two
-    a.apply(a.plan("block-all"))
-    a.until_wrote(1)
+def take_over(a: Laptop, b: Laptop) -> None:
+    """The journals of `a` as they are now go to `b`, which goes on with its run."""
     for file in [one for one in a.folder.rglob("*") if one.is_file() and not one.name.endswith(".lock")]:
         copy = b.folder / file.relative_to(a.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -298,6 +297,40 @@ def test_a_run_taken_over_elsewhere_is_not_gone_on_with_by_the_sleeper(two: tupl
     run = next(one.stem for one in (b.folder / "runs").glob("*.jsonl") if '"mode":"apply"' in one.read_text())
     b.start(lambda local: local.resume(run, approve=lambda made: approved(made, "oncall-a")))
     b.rest()
+
+
+def test_what_a_killed_leg_had_sent_comes_late_and_stands_in_nobodys_way(
+    two: tuple[Laptop, Laptop], lab: InnerLab
+) -> None:
+    a, b = two
+    plan = a.plan("block-all")
+    late: list[Script] = []
+
+    def delayed(script: Script) -> Literal["before"] | None:
+        if script.server.name == "EX3" and not late:  # the first thing that EX3 is asked is for the lease
+            late.append(script)
+            return "before"
+        return None
+
+    a.transport.accident = delayed
+    a.apply(plan)
+    a.until_wrote(1)
+    take_over(a, b)
+    b.until_wrote(1)
+    lab.clock.expect(len(late))
+    assert [one.error for one in InnerTransport(lab.simulation).run(late)] == [None]
+    ran = b.finish()
+    assert ran.exit == 0, ran.error
+    done = {one.operation: (one.server.name, b.transport.ran[one.operation]) for one in b.writes}
+    assert sorted(done.values()) == [("EX2", 1), ("EX3", 1), ("EX4", 1)]
+    assert a.finish().exit == 75, "and the newest leg is the one that goes on"
+
+
+def test_a_run_taken_over_elsewhere_is_not_gone_on_with_by_the_sleeper(two: tuple[Laptop, Laptop]) -> None:
+    a, b = two
+    a.apply(a.plan("block-all"))
+    a.until_wrote(1)
+    take_over(a, b)
     b.until_wrote(1)
     woken = a.finish()
     assert woken.exit == 75, woken.error
