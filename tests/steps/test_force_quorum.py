@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -285,7 +286,7 @@ def test_a_node_that_runs_behind_a_broken_network_is_never_taken_for_lost(tmp_pa
 
         assert lab.run("fence", page.parameters).exit == 0
         error = refused(lab.run("force-quorum", FOUR))
-        assert "DB01 would lose 4" in error.what, "forty logs and more: six a minute for seven minutes"
+        assert re.search(r"DB01 would lose [4-9]\d logs", error.what), "six a minute for seven minutes"
         assert "logs: 0 were known to be missing before there was quorum" in error.what
         stays = {"DB01": "", "DB02": "", "DB03": "EX3", "DB04": "EX4"}
         assert databases(lab) == stays, "seven minutes of mail were written where nobody here can look"

@@ -106,7 +106,7 @@ def test_a_runbook_is_planned_approved_and_followed_to_its_end(team: Team) -> No
     assert "DB1/ExchangeNode2 goes from Healthy to Suspended" in done.stdout
     assert "changed 1, checked again: holds" in done.stdout
     assert "  1  ok  DB1/ExchangeNode2" in done.stderr
-    run = re.findall(r"run ([0-9a-f]{8}\.1)", done.stdout)[0]
+    run = re.findall(r"run ([0-9a-f]{8}\.\d+)", done.stdout)[0]
     assert run in run_ids(team.lab.folder)
     first = known(team, lambda one: one["run"] == run)
     assert (first["state"], first["runbook"], first["dag"]) == ("done", "copies-suspend", "DAG")
