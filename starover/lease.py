@@ -190,7 +190,11 @@ def one_dag(estate: Estate, parameters: Mapping[str, Plain], hosts: Sequence[str
         one: {dag.name for dag in estate.dags if any(same_host(one, name) for name in dag.members)} for one in hosts
     }
     owned = {one: dags for one, dags in owners.items() if dags}
-    if owned and not parameters.get("dag") and not set.intersection(*owned.values()):
+    if (
+        owned
+        and not parameters.get("dag")
+        and not any(all(dag.name in dags for dags in owned.values()) for dag in estate.dags)
+    ):
         raise NotSafe(
             "the plan is about members of several DAGs: "
             + ", ".join(f"{one} of {' and '.join(sorted(dags))}" for one, dags in owned.items()),
