@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reliability_page import leave
 from story import Deed, Player, Story, Told, figures
 
-STORIES = int(os.environ.get("STAROVER_STORIES", "30"))
+STORIES = int(os.environ.get("STAROVER_STORIES", "70"))
 """How many for each topology; ten thousand in `make test-all`."""
 
 NUMBER = st.integers(0, 9_999)
