@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ from starover.drivers.temporal import standing as standing_of
 from starover.drivers.temporal import submission as submission_of
 from starover.drivers.temporal import submit as submit_to
 from starover.effects import Approval
+from starover.errors import StaroverError
 from starover.journal import Entry, Journal, read_journal
 from starover.plan import Plan
 from starover.testing import FakeTransport, ManualClock
@@ -142,6 +144,8 @@ class Team:
     lamps: Lamps = field(default_factory=Lamps)
     key: str = ""
     house: Any = None
+    unbegun: list[tuple[str, StaroverError, datetime]] = field(default_factory=list[Any])
+    """Starts of a schedule that came to no run."""
 
     def __post_init__(self) -> None:
         self.hosts = Switch(self.lamps)
@@ -151,7 +155,14 @@ class Team:
 
     @property
     def site(self) -> Site:
-        return Site(estate=self.estate, transport=self.hosts, clock=self.clock, folder=self.folder, house=self.house)
+        return Site(
+            estate=self.estate,
+            transport=self.hosts,
+            clock=self.clock,
+            folder=self.folder,
+            house=self.house,
+            unbegun=lambda *told: self.unbegun.append(told),
+        )
 
     def given(self, book: str, of: Content | None = None, **more: Any) -> Submission:
         options = {name: more.pop(name) for name in _OPTIONS if name in more}

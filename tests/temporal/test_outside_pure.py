@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ from starover_cli.team.working import zones_of
 
 from starover import job_history
 from starover.drivers.local import Why
-from starover.errors import BadParameter
+from starover.errors import BadParameter, Locked
 from starover.inventory import load
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "example.yaml"
@@ -145,3 +145,14 @@ def test_those_whom_a_job_tells_are_told_by_the_worker(tmp_path: Path) -> None:
     assert isinstance(began, job_history.Began)
     assert isinstance(ended, job_history.Ended)
     assert (ended.exit, ended.told, bool(ended.run)) == (0, (), True)
+    assert began.due is not None
+    busy = Locked("another run of this DAG is under way: starover/unit/dag1")
+    words.unbegun("somebody", busy, began.at)
+    words.unbegun("job:lamps", busy, began.due + timedelta(weeks=3, minutes=1))
+    words.close()
+    missed, _, ended = job_history.read(site.folder, "lamps")[2:]
+    assert isinstance(missed, job_history.Missed)
+    assert missed.due == (began.due + timedelta(weeks=1), began.due + timedelta(weeks=2))
+    assert isinstance(ended, job_history.Ended)
+    assert (ended.exit, ended.run, ended.due) == (75, "", began.due + timedelta(weeks=3))
+    assert heard.read_text().splitlines()[1:] == [ended.subject], "once, and of nobody's own start"

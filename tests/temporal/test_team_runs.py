@@ -145,6 +145,7 @@ def test_a_second_run_of_the_dag_is_refused_with_words_and_a_plan_is_not(team: T
                 result_type=temporal.Ended,
             )
             assert (job.state, job.exit) == ("refused", 75)
+            assert [(who, error.exit) for who, error, _ in team.unbegun] == [("tester", 75)]
             listed = await temporal.list_runs(client, estate=team.estate.name)
             assert [
                 (one.state, one.runbook, one.dag, one.who) for one in listed if one.workflow == handle.workflow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from starover.events import RunBegan, RunEnded, Told
 if TYPE_CHECKING:
     from starover.jobs import Job
     from starover_cli.settings import Settings
+    from starover_cli.views.runs import RunSummary
 
 __all__ = ["JobWords"]
 
@@ -43,6 +45,13 @@ class JobWords:
                 self._speaking.append(thread)
                 thread.start()
 
+    def unbegun(self, who: str, error: StaroverError, at: datetime) -> None:
+        """A start came to no run: the DAG was busy, the window closed, the worker of another version."""
+        if who.startswith(JOB):
+            thread = threading.Thread(target=self._nothing, args=(who.removeprefix(JOB), error, at), daemon=True)
+            self._speaking.append(thread)
+            thread.start()
+
     def close(self) -> None:
         """Wait for messages that are on their way; each has its own time."""
         for thread in self._speaking:
@@ -54,24 +63,63 @@ class JobWords:
         from starover_cli.job_files import load_job
 
         with suppress(StaroverError, OSError):
-            self._speak(load_job(self._folder, name), told, code)
+            self._ran(load_job(self._folder, name), told, code)
 
-    def _speak(self, job: Job, told: Told, code: int) -> None:
+    def _nothing(self, name: str, error: StaroverError, at: datetime) -> None:
+        from starover_cli.job_files import load_job
+
+        with suppress(StaroverError, OSError):
+            self._speak(load_job(self._folder, name), at, at, error.exit, error=error)
+
+    def _ran(self, job: Job, told: Told, code: int) -> None:
         from starover.journal import read_journal
-        from starover_cli.job_telling import tell
-        from starover_cli.views.jobs import message_of
         from starover_cli.views.runs import summary_of
 
         run = summary_of(told.run, read_journal(self._settings.state, told.run))
-        message = message_of(job, code, run=run, mounted=None, width=self._settings.console.width)
-        wanted = job.tell if job.when == "always" or code else ()
-        deaf = tell(wanted, message.subject, message.body, code)
-        began = run.begun if run is not None else told.at
-        history.append(self._settings.state, job.name, history.Began(at=began, due=None))
-        history.append(
-            self._settings.state,
-            job.name,
-            history.Ended(at=told.at, due=None, exit=code, run=told.run, subject=message.subject, told=deaf),
+        self._speak(job, run.begun if run is not None else told.at, told.at, code, run=run)
+
+    def _speak(
+        self,
+        job: Job,
+        began: datetime,
+        ended: datetime,
+        code: int,
+        *,
+        run: RunSummary | None = None,
+        error: StaroverError | None = None,
+    ) -> None:
+        from starover import jobs
+        from starover_cli.job_telling import tell
+        from starover_cli.views.jobs import late_text, message_of
+
+        state = self._settings.state
+        past = history.past_of(history.read(state, job.name))
+        due = jobs.latest(job, began)
+        if past.last_due is not None and due is not None and due <= past.last_due:
+            due = None  # somebody triggered it
+        lost = jobs.missed(job, past.since, due) if past.since is not None and due is not None else []
+        if lost:
+            history.append(state, job.name, history.Missed(at=began, due=tuple(lost)))
+        message = message_of(
+            job,
+            code,
+            run=run,
+            mounted=None,
+            error=error,
+            remarks=late_text(timedelta(0), lost, job),
+            width=self._settings.console.width,
         )
+        wanted = job.tell if job.when == "always" or code or lost else ()
+        deaf = tell(wanted, message.subject, message.body, code)
+        history.append(state, job.name, history.Began(at=began, due=due))
+        kept = history.Ended(
+            at=ended,
+            due=due,
+            exit=code,
+            run=run.run if run is not None else "",
+            subject=message.subject,
+            told=deaf,
+        )
+        history.append(state, job.name, kept)
         for one in deaf:
             self._settings.console.note(f"! {job.name}: could not be told: {one}")

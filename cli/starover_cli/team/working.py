@@ -56,6 +56,7 @@ def work(settings: Settings, line: Line, zones: Sequence[str], *, runs: bool, jo
             sinks=sinks,
             sign=signer(os.environ.get(SIGNING_KEY, "")),
             house=lambda: room.house,
+            unbegun=words.unbegun if words is not None else None,
         )
         _ = room.house  # a policy that is wrong is told now, and not by the first run
 

@@ -37,7 +37,7 @@ from starover.drivers.temporal.payloads import (
 from starover.effects import NOBODY, Approval, Approve, Dead, Effect, Failed, Find, Ok, Poll, Until, digest_of
 from starover.errors import ConnectFailed, Fault, NotApproved, ReplyLost, StaroverError
 
-__all__ = ["Hands", "Mail"]
+__all__ = ["WRITES", "Hands", "Mail"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ WAITS = timedelta(days=30)
 ENDING = timedelta(seconds=20)
 """For hosts to take the order to end their scripts, after somebody has said: now."""
 WRITES = timedelta(minutes=1)
+"""For what is done by the worker that has the task itself."""
 _AGAIN = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 """What changes nothing, or the same thing only, is tried until somebody does it."""
 _ONCE = RetryPolicy(maximum_attempts=1)

@@ -31,6 +31,7 @@ from starover.drivers.temporal.payloads import (
     Saving,
     Told,
     Turn,
+    Unbegun,
     Written,
 )
 from starover.drivers.temporal.site import Site
@@ -83,7 +84,7 @@ class Keeper:
     @property
     def activities(self) -> Sequence[Callable[..., object]]:
         """What a worker offers."""
-        return (self.begin, self.write, self.save, self.look, self.hold)
+        return (self.begin, self.write, self.save, self.look, self.hold, self.unbegun)
 
     def close(self) -> None:
         """Let every journal go."""
@@ -165,6 +166,12 @@ class Keeper:
             return Told(answer=Failed(fault=Fault.of(refused)))
         except StaroverError as error:
             raise failure(error) from error
+
+    @activity.defn(name="starover-unbegun")
+    def unbegun(self, asked: Unbegun) -> None:
+        """Whoever cares for schedules hears of a start that came to no run."""
+        if self.site.unbegun is not None:
+            self.site.unbegun(asked.who, asked.fault.raised(), self.site.clock.now())
 
     # -- inside --------------------------------------------------------------------------------------------------
 

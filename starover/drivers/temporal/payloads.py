@@ -357,6 +357,13 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval
 
 
+class Unbegun(msgspec.Struct, frozen=True, kw_only=True):
+    """A start that came to no run, and so has no journal."""
+
+    who: str
+    fault: Fault
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from starover.clock import Clock
+from starover.errors import StaroverError
 from starover.estate import Estate
 from starover.events import Sink
 from starover.house import House
@@ -29,3 +31,5 @@ class Site:
     sinks: Sequence[Sink] = ()
     sign: Callable[[bytes], bytes] | None = None
     house: Callable[[], House] | None = None
+    unbegun: Callable[[str, StaroverError, datetime], None] | None = None
+    """Hears of starts of a schedule that came to no run: who began it, why not, when. Called from any thread."""

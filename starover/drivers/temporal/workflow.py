@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
@@ -21,7 +22,7 @@ import starover
 from starover.drivers.hosts import Job
 from starover.drivers.temporal.course import Course, begun_of, bound_of, run_of
 from starover.drivers.temporal.failures import failure
-from starover.drivers.temporal.hands import Hands
+from starover.drivers.temporal.hands import WRITES, Hands
 from starover.drivers.temporal.payloads import (
     JOB,
     RUN,
@@ -36,6 +37,7 @@ from starover.drivers.temporal.payloads import (
     Story,
     Submission,
     Told,
+    Unbegun,
     id_of,
     memo_of,
     queue_of,
@@ -375,5 +377,12 @@ class StaroverJob:
             )
         except WorkflowAlreadyStartedError as error:
             locked = Locked(f"another run of this DAG is under way: {error.workflow_id}", certain=("nothing was sent",))
-            return Ended(state="refused", exit=locked.exit, fault=Fault.of(locked))
+            ended = Ended(state="refused", exit=locked.exit, fault=Fault.of(locked))
+        if not ended.run and ended.fault is not None:
+            await workflow.execute_local_activity(
+                "starover-unbegun",
+                Unbegun(who=given.who, fault=ended.fault),
+                start_to_close_timeout=WRITES,
+                retry_policy=RetryPolicy(maximum_attempts=3),
+            )
         return ended
