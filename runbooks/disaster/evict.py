@@ -40,13 +40,13 @@ def evict_nodes(dag: Dag, estate: Estate, lost_server: Sequence[Server], break_g
         )
     survivors = [one for one in estate.members(dag) if one.name not in lost]
     node = next(one for one in survivors if same_host(one.name, clusters[0].seen_by))
+    witness = directory = ""
+    if needs_witness(len(survivors), dac=False):  # refused before anything is fenced
+        best = rest_witness(found.seen, dag, estate, lost, first="primary")
+        _, witness, directory = witness_to_be(found.seen, dag, estate, best, lost)
     yield from fenced_first(
         dag, estate, lost, (), break_glass, dac=found.situation.mode == "DagOnly", answering=found.situation.answering
     )
-    witness = directory = ""
-    if needs_witness(len(survivors), dac=False):
-        best = rest_witness(found.seen, dag, estate, lost, first="primary")
-        _, witness, directory = witness_to_be(found.seen, dag, estate, best, lost)
     for name in lost:
         yield node_evicted.on(node, names=NAMES, node=name)
     yield from quorum_fixed(dag, estate, node, node, len(survivors), witness, directory)

@@ -81,6 +81,9 @@ class Leasing:
             if self._holder != holder:  # a resume came between, and another part of the run takes it for the new leg
                 yield from self.take()
                 return
+            newer = next((host for host in granted if self._leg == now and self._is_newer(said[host])), None)
+            if newer is not None:  # it is not given back: that leg takes it anew, as it is an earlier one's now
+                raise _locked(scope, Seen(host=newer, said=said[newer]), taken=True)
             seen, short = other(scope, said), self._lacking(said)
             if seen is None and not short:
                 yield from self._hold(said, granted, now)
@@ -174,6 +177,12 @@ class Leasing:
         key, _, leg = said.holder.partition("/")
         run, now = self.state.run, self.state.leg
         return bool(now) and key == run.key and leg in (run.key, *(begins for _, begins in run.legs[: now - 1]))
+
+    def _is_newer(self, said: Said) -> bool:
+        """Whether a leg that this one does not know of had it: somebody resumed the run with a copy of the journal."""
+        key, _, leg = said.holder.partition("/")
+        run = self.state.run
+        return key == run.key and leg not in (run.key, *(begins for _, begins in run.legs[: self.state.leg]))
 
     def _keep(self, host: str, leg: int) -> Process:
         """Have the lease renewed on a host for as long as the run is under way."""

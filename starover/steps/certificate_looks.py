@@ -13,7 +13,7 @@ from starover.steps.certificates import Certificate, covers, same_serial
 from starover.steps.client_check import HEALTH, WEB_S, Look, certificate_at, page
 from starover.steps.services import service_states
 
-__all__ = ["MAIL", "Port", "Serving", "as_clients_have_it", "looked_at", "seen_by_port", "with_the_web"]
+__all__ = ["Port", "Serving", "as_clients_have_it", "looked_at", "seen_by_port", "with_the_web"]
 
 
 @dataclass(frozen=True)

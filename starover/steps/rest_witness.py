@@ -10,6 +10,7 @@ from typing import Literal
 
 from starover.errors import NotSafe
 from starover.estate import Dag, Estate
+from starover.names import same_host
 from starover.steps.dag import short
 from starover.steps.dag_object import default_directory, directory_of
 from starover.steps.disaster import Survey
@@ -75,7 +76,8 @@ def witness_to_be(
     server = choice.server if choice.which == "new" else _named(seen, dag, choice.which)
     if not server:
         raise _none(seen, dag, estate, lost)
-    directory = choice.directory or directory_of(seen.object, server)
+    kept = dag.witness_directory if dag.witness and same_host(server, dag.witness) else ""
+    directory = choice.directory or directory_of(seen.object, server) or kept
     return choice, server, directory or default_directory(dag.name, estate, estate.members(dag)[0].fqdn)
 
 

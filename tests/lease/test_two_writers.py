@@ -299,6 +299,10 @@ def take_over(a: Laptop, b: Laptop) -> None:
     b.rest()
 
 
+def is_for_the_lease(script: Script) -> bool:
+    return any(one.template.startswith("lease/") for one in script.parts)
+
+
 def test_what_a_killed_leg_had_sent_comes_late_and_stands_in_nobodys_way(
     two: tuple[Laptop, Laptop], lab: InnerLab
 ) -> None:
@@ -338,6 +342,27 @@ def test_a_run_taken_over_elsewhere_is_not_gone_on_with_by_the_sleeper(two: tupl
     assert b.finish().exit == 0
     done = [one.server.name for one in (*a.writes, *b.writes)]
     assert sorted(done) == ["EX1", "EX2", "EX3", "EX4"]
+
+
+def test_a_sleeper_whose_lease_is_over_does_not_take_it_from_the_leg_that_went_on(
+    two: tuple[Laptop, Laptop], lab: InnerLab
+) -> None:
+    a, b = two
+    a.apply(a.plan("block-all"))
+    a.until_wrote(2)
+    for _ in ("what EX2 has now", "what EX3 has"):
+        a.step()
+    pass_time(lab, 2000)  # with the write to EX3 under its pen
+    b.transport.accident = lambda one: "before" if one.server.name == "EX3" and is_for_the_lease(one) else None
+    take_over(a, b)
+    while not b.over and not any(map(is_for_the_lease, b.transport.sent)):
+        b.step()
+    b.transport.accident = lambda _: None
+    woken = a.finish()
+    assert woken.exit == 75, woken.error
+    assert [one.server.name for one in a.writes] == ["EX1", "EX2"]
+    assert b.finish().exit == 0
+    assert [one.server.name for one in b.writes] == ["EX3", "EX4"]
 
 
 def test_each_side_takes_the_other_for_lost(two: tuple[Laptop, Laptop]) -> None:

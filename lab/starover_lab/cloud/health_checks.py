@@ -17,6 +17,8 @@ __all__ = ["HealthChecks", "marked"]
 _PRIVATE = [ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
 _TYPES = ("HTTP", "HTTPS", "TCP", "CLOUDWATCH_METRIC")
 _ALARM = "CLOUDWATCH_METRIC"
+_MOST = 100
+"""Things on a page."""
 _WITHOUT_DATA = {"Healthy": True, "Unhealthy": False}
 """`InsufficientDataHealthStatus`; any other one is as it was, and a new check is healthy [doc]."""
 _REGIONS = {"us-east-1": "54.243.31.192", "eu-west-1": "54.228.16.0", "ap-southeast-1": "54.251.31.128"}
@@ -228,8 +230,10 @@ def _private(address: str) -> bool:
 
 
 def marked(given: Given, name: str, every: list[Reply]) -> Reply:
-    """A page of a list by its marker, which is the id of the next thing."""
-    first, most = text(given, "Marker"), int(text(given, "MaxItems", "100"))
+    """A page of a list by its marker, which is the id of the next thing. Raises `InvalidInput`."""
+    first, asked = text(given, "Marker"), text(given, "MaxItems", "100")
+    if not asked.isdecimal() or not (most := min(int(asked), _MOST)):
+        raise CloudError("InvalidInput", f"MaxItems is a number from 1 on: {asked}")
     begin = next((at for at, one in enumerate(every) if text(one, "Id") == first), 0) if first else 0
     shown: Reply = {name: every[begin : begin + most], "Marker": first, "MaxItems": str(most)}
     more = begin + most < len(every)

@@ -38,9 +38,9 @@ def contradictions(topology: Topology) -> Iterator[Problem]:
     for server in topology.servers:
         yield from _server(server, topology)
     stores: dict[str, ServerSpec] = {}
-    for server in topology.servers:
+    for server in [one for one in topology.servers if one.instance]:
         first = stores.setdefault(server.instance_type, server)
-        if server.instance and first.instance_store != server.instance_store:
+        if first.instance_store != server.instance_store:
             yield (
                 "servers",
                 server.name,
