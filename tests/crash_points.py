@@ -34,6 +34,8 @@ from starover.values import Plain
 CONTENT = find()
 When = Literal["before", "within", "after"]
 WHENS: tuple[When, ...] = ("before", "within", "after")
+REST = 900.0
+"""Seconds until what starts late after a restart is there."""
 Strike: TypeAlias = Callable[[tuple[Body, ...]], When | None]
 """Asked at every journal write, with what it holds, whether the process is killed there."""
 
@@ -70,7 +72,25 @@ S1 = Scenario(
     },
 )
 S12 = Scenario("S12", "pa-4x2", "maintenance-start", {"server": "EX1", "redirect_to": "EX2"})
-S14 = Scenario("S14", "pa-4x2", "rolling-windows-update", {"witness": "last"})
+S14 = Scenario(
+    "S14",
+    """
+name: still
+extends: pa-4x2
+dags:
+  - name: DAG1
+    members: [EX1, EX2, EX3, EX4]
+    witness: FSW3
+    witness_directory: 'C:\\DAGFileShareWitnesses\\DAG1.example.com'
+    alternate_witness: FSW2
+    alternate_witness_directory: 'C:\\DAGFileShareWitnesses\\DAG1.example.com'
+    dac_mode: DagOnly
+    preference_move_frequency: never
+""",
+    "rolling-windows-update",
+    {"witness": "last"},
+)
+"""Automatic rebalancing is off: else how long the run takes decides who moves a database home."""
 PAIR = """
 extends: aws-2az
 dags:
@@ -79,6 +99,7 @@ dags:
     witness: FileServer3
     witness_directory: 'C:\\DAG'
     dac_mode: DagOnly
+    preference_move_frequency: never
 databases:
   - {name: DB1, size_gb: 40, copies: [{server: ExchangeNode1}, {server: ExchangeNode2}]}
   - {name: DB2, size_gb: 60, copies: [{server: ExchangeNode2}, {server: ExchangeNode1}]}
@@ -313,6 +334,7 @@ class Stage:
                     break  # killed when all was over
                 else:
                     raise
+        self.lab.later(REST)
         return self._story(run, ran, legs)
 
     def _story(self, run: str, ran: Ran | None, legs: int) -> Story:

@@ -231,6 +231,17 @@ def test_knobs_that_are_words(tmp_path: Path) -> None:
         load(bad)
 
 
+def test_a_dag_that_moves_nothing_home_by_itself(tmp_path: Path) -> None:
+    dag = "dags: [{{name: D, members: [ExchangeNode1], preference_move_frequency: {0}}}]"
+    for words, expected in (("never", None), ("30m", 1800.0)):
+        (tmp_path / "one.yaml").write_text(f"name: t\nextends: aws-2az\n{dag.format(words)}\n", encoding="utf-8")
+        made = World.from_topology(tmp_path / "one.yaml").dag("D", "ExchangeNode1")
+        assert made.preference_move_frequency_s == expected
+    (tmp_path / "one.yaml").write_text(f"name: t\nextends: aws-2az\n{dag.format('nevermore')}\n", encoding="utf-8")
+    with pytest.raises(TopologyError, match="or never"):
+        load(tmp_path / "one.yaml")
+
+
 @pytest.mark.parametrize(
     "section", ['forest: {name: "b\u00fccher.example", netbios: B}', "client_names: [{name: post\u2019s.example.com}]"]
 )

@@ -35,6 +35,7 @@ from starover_lab.world.topology_specs import (
     FarmSpec,
     FaultSpec,
     File,
+    Frequency,
     Part,
     RecordSpec,
     SendConnectorSpec,
@@ -154,7 +155,7 @@ def _source(topology: str | Path, folder: Path) -> tuple[str, str, Path]:
 def _convert(tree: Tree, label: str, text: Text) -> File:
     if not isinstance(tree, dict):
         raise _error([(label, 1, "a topology is a table that begins with `name:`")])
-    rules = wishes(Duration)
+    rules = wishes(Duration, Frequency)
     problems: list[tuple[str, int, str]] = []
     rest = dict(tree)
     made: dict[str, tuple[msgspec.Struct, ...]] = {}

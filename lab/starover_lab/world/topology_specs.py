@@ -27,6 +27,7 @@ __all__ = [
     "FarmSpec",
     "FaultSpec",
     "File",
+    "Frequency",
     "NicSpec",
     "Part",
     "RecordSpec",
@@ -46,6 +47,11 @@ _DURATION = r"^(?:\d+(?:\.\d+)?[smhd]|(?:\d+\.)?\d{1,2}:\d{2}:\d{2}|0)(?![\s\S])
 Duration = Annotated[
     str,
     msgspec.Meta(pattern=_DURATION, description="a time span such as 90s, 30m, 168h, 7d, 01:00:00 or 7.00:00:00"),
+]
+# A union with a literal of the same type would still ask for the pattern.
+Frequency = Annotated[
+    str,
+    msgspec.Meta(pattern=rf"{_DURATION}|^never(?![\s\S])", description="a time span such as 30m or 01:00:00, or never"),
 ]
 Size = Annotated[float, msgspec.Meta(ge=0, le=1_000_000, description="gigabytes (2^30 bytes)")]
 
@@ -284,7 +290,7 @@ class DagSpec(Spec, frozen=True, kw_only=True):
     dac_mode: Literal["Off", "DagOnly"] = "Off"
     ip_addresses: tuple[str, ...] = ("255.255.255.255",)
     """255.255.255.255: without an administrative access point."""
-    preference_move_frequency: Duration | Literal["never"] = "01:00:00"
+    preference_move_frequency: Frequency = "01:00:00"
     replay_lag_manager: bool = False
     dynamic_quorum: bool = True
     primary_active_manager: str = ""
