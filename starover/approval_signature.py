@@ -14,14 +14,29 @@ import msgspec
 
 from starover.approval import UNSIGNED, Second
 from starover.errors import BadParameter
+from starover.guard import FRESH
 from starover.plan import Plan
 from starover.signatures import check, sign
 
-__all__ = ["NAMESPACE", "binds", "differences", "message", "signed", "signer"]
+__all__ = ["NAMESPACE", "agreed", "binds", "differences", "message", "signed", "signer"]
 
 NAMESPACE = "starover"
 _SHOWN = 12
 """Differences that a refusal lists."""
+
+
+def agreed(plan: Plan, by: str, at: datetime) -> Second:
+    """The word of `by` for exactly this plan, unsigned; it is good for as long as the plan's facts are."""
+    return Second(
+        digest=plan.digest,
+        plan=plan.id,
+        runbook=plan.runbook,
+        estate=plan.estate,
+        by=by,
+        at=at,
+        expires=plan.made + FRESH,
+        binds=binds(plan),
+    )
 
 
 def message(second: Second) -> bytes:

@@ -16,8 +16,7 @@ from starover_cli.views.plan import plan_verdict, step_script
 from starover_cli.views.text import clock_time
 from starover_cli.wrong_usage import as_mistake
 
-from starover.approval import Second
-from starover.approval_signature import binds
+from starover.approval_signature import agreed
 from starover.errors import BadParameter, NotApproved, StaroverError
 from starover.guard import FRESH, check_fresh, needs_digest
 from starover.journal import resolve
@@ -253,16 +252,7 @@ def approve(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Approve) -> No
             next=(f"starover approve {made.id} --dag NAME",),
         )
     now = room.clock.now()
-    made_now = Second(
-        digest=made.digest,
-        plan=made.id,
-        runbook=made.runbook,
-        estate=made.estate,
-        by=heard.person,
-        at=now,
-        expires=made.made + FRESH,
-        binds=binds(made),
-    )
+    made_now = agreed(made, heard.person, now)
     believed = room.house.with_heard(lambda second: second == made_now or bench.ledger.heard(second))
     if why := believed.not_to_approve(made, made_now, now):
         raise NotApproved(why, certain=("nothing was approved",))

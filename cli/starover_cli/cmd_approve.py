@@ -61,9 +61,9 @@ def approve(
         from starover_cli.team.handling import approve_run
 
         return approve_run(settings_of(ctx), plan_id, {"name": name, "key": key, **given}, line)
-    from starover.approval import Second, write_approval
-    from starover.approval_signature import binds, signed
-    from starover.guard import FRESH, check_fresh, same_person
+    from starover.approval import write_approval
+    from starover.approval_signature import agreed, signed
+    from starover.guard import check_fresh, same_person
     from starover_cli.views.approval import approval_data, approval_text, approved_text
 
     settings = settings_of(ctx)
@@ -85,16 +85,7 @@ def approve(
     again = [f"starover approve {word(plan_id)}", *([f"--to {word(to)}"] if to else []), f"--as {word(name)}"]
     again += [f"--key {word(key)}"] if key else []
     agree(settings, plan, name, " ".join(again))
-    made = Second(
-        digest=plan.digest,
-        plan=plan.id,
-        runbook=plan.runbook,
-        estate=plan.estate,
-        by=name,
-        at=now,
-        expires=plan.made + FRESH,
-        binds=binds(plan),
-    )
+    made = agreed(plan, name, now)
     if key:
         made = signed(made, Path(key))
     place = Path(to) if to else approval_place(settings, plan_id, plan)

@@ -13,14 +13,13 @@ import click
 from starover.errors import BadInventory
 from starover_cli import params
 from starover_cli.around import look_after, look_before, map_text
+from starover_cli.asking import ask, dag_of_plan, second_for
 from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.exchange_steps import name_exchange_steps
-from starover_cli.experimental import asks_of_experiment
-from starover_cli.plan_files import find_approval, load_plan
-from starover_cli.prompt import Answers, agree_to_experiment, consent
+from starover_cli.plan_files import load_plan
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
-from starover_cli.room import Room, who
+from starover_cli.room import Room
 from starover_cli.runbook_group import RunbookGroup
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.shipping import copies_go_out
@@ -145,46 +144,20 @@ def _answering(teller: Teller) -> list[str]:
 
 def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any], named: str = "") -> int:
     """Show the plan, ask what the line (`given`) did not answer, and do it. `named`: how the plan was named."""
-    from starover.guard import needs_digest
-
     settings = room.settings
-    known = room.dag_of(step.host for step in made.steps)
-    dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
+    dag = dag_of_plan(room, made)
     now = room.clock.now()
-    by_policy = room.house.wants_second(made)
-    second = None
-    if by_policy or needs_digest(made.risk):
-        second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
+    second = second_for(room, made, given, named)
     show_plan(room, made, where, exit=0, exit_code=False, asking=True, second=second)
-    approval = None
-    if not stale(made, now):
-        if asks_of_experiment(room, made):
-            agree_to_experiment(made, settings.console, answered=bool(given.get("experimental")))
+
+    def draw() -> None:
         before = look_before(room, made, dag)
         if before is not None and settings.console.interactive and not settings.json:
             settings.console.result("\n" + map_text(before, settings.console.width))
-        answers = Answers(
-            yes=bool(given.get("yes")),
-            approve=str(given.get("approve") or ""),
-            accept=tuple(given.get("accept_data_loss") or ()),
-            ticket=settings.ticket,
-            second=second,
-            approval=str(given.get("approval") or ""),
-            break_glass=str(given.get("break_glass") or ""),
-            dag=settings.dag,
-        )
-        approval = consent(
-            made,
-            settings.console,
-            answers,
-            dag=dag,
-            now=now,
-            who=settings.by or who(),
-            held=lambda given: room.house.check(made, given, now),
-            second=by_policy,
-        )
-    if approval is not None:
-        settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
+
+    approval = None
+    if not stale(made, now):
+        approval = ask(room, made, given, dag=dag, now=now, second=second, before=draw)
     with _telling(room) as (teller, local):
         teller.story.plan = made
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))

@@ -49,6 +49,8 @@ class Answers:
     """Why there is no second person."""
     dag: str = ""
     """The DAG's name as it was typed: stands for typing it when nobody can be asked."""
+    again: str = ""
+    """What is typed to answer on the line; empty: `starover apply PLAN`."""
 
 
 def consent(
@@ -78,37 +80,29 @@ def consent(
         return None
     losses = bounds(plan)
     taken = agreed(losses, answers.accept) if answers.accept else ()
-    glass = _glass(plan, answers) if second or needs_digest(plan.risk) else ""
-    if not needs_digest(plan.risk):
-        given = Approval(
-            by=who,
-            digest=answers.approve or plan.id,
-            how="confirmed",
-            at=now,
-            ticket=answers.ticket,
-            second=None if glass else answers.second,
-            break_glass=glass,
-        )
-        if not _forbidden(given, held):
-            _ask_plain(plan, console, answers, glass, dag)
-        return given
+    grave = needs_digest(plan.risk)
+    glass = _glass(plan, answers) if second or grave else ""
     approval = Approval(
         by=who,
-        digest=answers.approve or plan.digest,
-        how="digest",
+        digest=answers.approve or (plan.digest if grave else plan.id),
+        how="digest" if grave else "confirmed",
         at=now,
         ticket=answers.ticket,
         second=None if glass else answers.second,
         break_glass=glass,
-        accepted=tuple(str(loss) for loss in taken),
+        accepted=tuple(str(loss) for loss in taken) if grave else (),
     )
+    if not grave:
+        if not _forbidden(approval, held):
+            _ask_plain(plan, console, answers, glass, dag)
+        return approval
     asks_ticket = console.interactive and not approval.ticket
     if _refused(plan, approval, now) or (not asks_ticket and _forbidden(approval, held)):
         return approval
     return _ask_grave(plan, console, answers, approval, losses, dag)
 
 
-def agree_to_experiment(plan: Plan, console: Console, *, answered: bool) -> None:
+def agree_to_experiment(plan: Plan, console: Console, *, answered: bool, again: str = "") -> None:
     """Ask whether a runbook without a certificate may change something on LIVE; `answered`: with `--experimental`.
 
     Raises `NotConfirmed` for a no, and where nobody is there to be asked.
@@ -122,11 +116,11 @@ def agree_to_experiment(plan: Plan, console: Console, *, answered: bool) -> None
                 "nothing was sent but reads.",
                 "it has no certificate: see starover runbooks show " + plan.runbook,
             ],
-            next=[f"starover apply {plan.id} --experimental"],
+            next=[f"{_again(plan, again)} --experimental"],
         )
     console.note(f"{plan.runbook} is experimental: it has no certificate (starover runbooks show {plan.runbook}).")
     if console.ask("Use it on LIVE all the same? [y/N] ").casefold() not in ("y", "yes"):
-        raise _no(plan, "--experimental")
+        raise _no(plan, again, "--experimental")
 
 
 def _glass(plan: Plan, answers: Answers) -> str:
@@ -181,7 +175,7 @@ def _ask_plain(plan: Plan, console: Console, answers: Answers, glass: str, dag: 
     flags += [f"--ticket {answers.ticket}"] if answers.ticket else []
     flags += [f"--approval {word(answers.approval)}"] if answers.approval else []
     if not console.interactive:
-        raise _nobody(plan, *flags)
+        raise _nobody(plan, answers.again, *flags)
     if glass:
         console.note(_alone(glass))
         what = "the DAG's name" if dag else "the plan's id"
@@ -189,7 +183,7 @@ def _ask_plain(plan: Plan, console: Console, answers: Answers, glass: str, dag: 
     else:
         said = console.ask("Do it? [y/N] ").casefold() in ("y", "yes")
     if not said:
-        raise _no(plan, *flags)
+        raise _no(plan, answers.again, *flags)
 
 
 def _names(answers: Answers, dag: str) -> bool:
@@ -229,18 +223,18 @@ def _ask_grave(
     if not (wants_loss or wants_name or not approval.ticket):
         return approval
     if not console.interactive:
-        raise _nobody(plan, *flags)
+        raise _nobody(plan, answers.again, *flags)
     if not approval.ticket:
         ticket = console.ask("Ticket of the change or incident: ")
         if not TICKET.fullmatch(ticket):
-            raise _no(plan, *flags)
+            raise _no(plan, answers.again, *flags)
         approval = msgspec.structs.replace(approval, ticket=ticket)
     if wants_loss:
         console.note("\n".join(f"may lose  {words(one)}; if it is more, the run stops" for one in losses.values()))
         try:
             taken = agreed(losses, [console.ask(f"Type the loss that is accepted ({loss}): ")])
         except BadParameter:
-            raise _no(plan, *flags) from None
+            raise _no(plan, answers.again, *flags) from None
         approval = msgspec.structs.replace(approval, accepted=tuple(str(one) for one in taken))
     if wants_name:
         if approval.break_glass:
@@ -248,21 +242,25 @@ def _ask_grave(
         named = split and bool(dag)
         what = "the DAG's name to begin" if named else "the plan's id to accept what it may lose"
         if console.ask(f"Type {what}: ") != (dag if named else plan.id):
-            raise _no(plan, *flags)
+            raise _no(plan, answers.again, *flags)
     return approval
 
 
-def _nobody(plan: Plan, *flags: str) -> NotConfirmed:
+def _again(plan: Plan, again: str) -> str:
+    return again or f"starover apply {plan.id}"
+
+
+def _nobody(plan: Plan, again: str, *flags: str) -> NotConfirmed:
     return NotConfirmed(
         "nobody is here to be asked, and this changes something.",
         certain=["nothing was sent but reads."],
-        next=[f"starover apply {plan.id} {' '.join(flags)}"],
+        next=[f"{_again(plan, again)} {' '.join(flags)}"],
     )
 
 
-def _no(plan: Plan, *flags: str) -> NotConfirmed:
+def _no(plan: Plan, again: str, *flags: str) -> NotConfirmed:
     return NotConfirmed(
         "the answer was not yes.",
         certain=["nothing was sent but reads."],
-        next=[f"starover apply {plan.id} {' '.join(flags)}"],
+        next=[f"{_again(plan, again)} {' '.join(flags)}"],
     )

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 from starover import DagName, Estate, NotSafe, Server, Steps, attempt, recall, runbook, together
-from starover.steps.certificate_looks import Serving, as_clients_have_it, looked_at, seen_by_port, with_the_web
+from starover.steps.certificate_looks import (
+    Serving,
+    as_clients_have_it,
+    looked_at,
+    looking,
+    seen_by_port,
+    with_the_web,
+)
 from starover.steps.certificate_roll import (
     IIS,
     PLANNED_S,
@@ -28,7 +35,6 @@ from starover.steps.certificates import (
     shows,
 )
 from starover.steps.client_access import Providers, providers
-from starover.steps.client_check import WEB_S
 from starover.steps.client_servers import client_servers, protection_of, settings_of
 from starover.steps.mailflow import EdgeSubscriptions, edge_subscriptions
 from starover.steps.namespaces import client_hosts
@@ -106,12 +112,7 @@ def _shown(server: Server, new: Certificate, was: Serving, notes: Sequence[str])
             serial=plain_serial(new.serial),
             whose=new.principal,
             name=server.name,
-            address=server.address,
-            port=one.port,
-            seconds=WEB_S,
-            tls=not one.starttls,
-            starttls=one.starttls,
-            fqdn=server.fqdn,
+            **looking(server, one),
         )
     yield from looked_at(server, new.serial, was)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from typing_extensions import TypedDict
+
 from starover.estate import Server
 from starover.runbook import Steps, attempt, together
 from starover.step import Settle, wait
@@ -13,7 +15,16 @@ from starover.steps.certificates import Certificate, covers, same_serial
 from starover.steps.client_check import HEALTH, WEB_S, Look, certificate_at, page
 from starover.steps.services import service_states
 
-__all__ = ["Port", "Serving", "as_clients_have_it", "looked_at", "seen_by_port", "with_the_web"]
+__all__ = [
+    "Looking",
+    "Port",
+    "Serving",
+    "as_clients_have_it",
+    "looked_at",
+    "looking",
+    "seen_by_port",
+    "with_the_web",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,29 @@ MAIL = {
 }
 """By Windows service."""
 _SEEN = Settle(every=10, limit=120)
+
+
+class Looking(TypedDict, closed=True):
+    """Where and how a port of one server is looked at: arguments of `certificate_at`."""
+
+    address: str
+    port: int
+    seconds: int
+    tls: bool
+    starttls: str
+    fqdn: str
+
+
+def looking(server: Server, port: Port) -> Looking:
+    """How the certificate of a mail service is looked at, before it changes and by the step that changes it."""
+    return {
+        "address": server.address,
+        "port": port.port,
+        "seconds": WEB_S,
+        "tls": not port.starttls,
+        "starttls": port.starttls,
+        "fqdn": server.fqdn,
+    }
 
 
 @dataclass(frozen=True)
@@ -70,20 +104,7 @@ def as_clients_have_it(servers: Sequence[Server]) -> Steps[list[Serving]]:
 def _shown(server: Server, ports: Sequence[Port]) -> Steps[tuple[Look | None, ...]]:
     if not server.address:
         return (None,) * len(ports)
-    heard = yield from together(
-        attempt(
-            certificate_at.read(
-                server,
-                address=server.address,
-                port=one.port,
-                seconds=WEB_S,
-                tls=not one.starttls,
-                starttls=one.starttls,
-                fqdn=server.fqdn,
-            )
-        )
-        for one in ports
-    )
+    heard = yield from together(attempt(certificate_at.read(server, **looking(server, one))) for one in ports)
     return tuple(one if isinstance(one, Look) and one.serial else None for one in heard)
 
 

@@ -164,11 +164,7 @@ def mail_certificate_shown(
     and how the port is looked at.
     """
     del address, seconds, tls, starttls, fqdn
-    if same_serial(now.serial, serial):
-        return None
-    return Change(
-        f"{name} certificate for {services} on {port}", _names(now), f"{whose} {serial[:8]}", "the old one stays"
-    )
+    return _mail_change(now, services, serial, whose, name, port, "the old one stays")
 
 
 @step(check=certificate_at, apply="client/enable_mail_certificate.ps1.j2", risk=Risk.SERVICE, settle=_SOON)
@@ -192,11 +188,15 @@ def smtp_certificate_shown(
     There is no way back: no assignment of a certificate to SMTP is ever taken back [doc]. Arguments as above.
     """
     del address, seconds, tls, starttls, fqdn
+    note = "the old one stays, and undo leaves this one: Exchange takes none from SMTP again"
+    return _mail_change(now, services, serial, whose, name, port, note)
+
+
+def _mail_change(now: Look, services: str, serial: str, whose: str, name: str, port: int, note: str) -> Change | None:
+    """None: the port shows it."""
     if same_serial(now.serial, serial):
         return None
-    what = f"{name} certificate for {services} on {port}"
-    note = "the old one stays, and undo leaves this one: Exchange takes none from SMTP again"
-    return Change(what, _names(now), f"{whose} {serial[:8]}", note)
+    return Change(f"{name} certificate for {services} on {port}", _names(now), f"{whose} {serial[:8]}", note)
 
 
 def _names(look: Look) -> str:

@@ -10,8 +10,14 @@ from pathlib import Path
 
 import pytest
 from cli_danger import dangerous, home
-from cli_estate import Hosts, starover, typing
+from cli_estate import FakeParts, Hosts, starover, typing
 from click.testing import Result
+from starover_cli.console import Console
+from starover_cli.plan_files import load_plan
+from starover_cli.prompt import NotConfirmed
+from starover_cli.room import Room
+from starover_cli.settings import Settings
+from starover_cli.team.submitting import answer
 
 from starover.journal import read_journal, run_ids
 from starover.plan import read_plan
@@ -271,3 +277,26 @@ def test_what_was_accepted_when_planning_binds_and_needs_no_second_word(do: Do, 
     assert "at most 5 logs" in do("plans", "show", plan).stdout
     assert do("apply", plan, *TICKET, "--accept-data-loss", "DB01=3").exit_code == 2
     assert do("apply", plan, *TICKET, "--approve", plan).exit_code == 0
+
+
+# -- handed to workers -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_typed_when_a_run_is_handed_in_goes_with_it(
+    do: Do, hosts: Hosts, plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert approve(do, plan).exit_code == 0
+    settings = Settings(parts=FakeParts(hosts), dir=str(tmp_path / "state"), home=str(tmp_path / "home"))
+    shown: list[str] = []
+    monkeypatch.setattr(Console, "result", lambda _, text: shown.append(text))
+    with Room(settings, settings.parts) as room:
+        made = load_plan(settings, plan)
+        with pytest.raises(NotConfirmed) as nobody:
+            answer(room, made, {}, plan, again=f"starover submit {plan}")
+        assert nobody.value.next == (f"starover submit {plan} --ticket ID --approve {plan}",), "and not `apply`"
+        assert "oncall-b" in "".join(shown), "the second person has agreed, and the plan says so"
+        monkeypatch.setattr(Console, "interactive", property(lambda _: True))
+        monkeypatch.setattr(Console, "ask", lambda _, question: "INC77" if "Ticket" in question else "DAG1")
+        agreed = answer(room, made, {"approve": plan}, plan)
+    assert agreed is not None
+    assert (agreed.ticket, settings.ticket) == ("INC77", "INC77"), "the run's journal has it too"

@@ -148,7 +148,8 @@ def test_a_second_run_of_the_dag_is_refused_and_the_first_is_approved_or_decline
     assert "starover runs --engine temporal" in second.stderr
     waiting(team)
     nobody = team.type("approve", "dag", "--engine", "temporal")
-    assert (nobody.exit_code, "--yes" in nobody.stderr) == (2, True), nobody.output
+    said_so = "starover approve starover/aws-2az-nodac/dag --engine temporal --yes" in nobody.stderr
+    assert (nobody.exit_code, said_so) == (2, True), nobody.output  # its plan is not here: `apply` would not find it
     gone = team.type("cancel", "DAG", "--reason", "another day")
     assert (gone.exit_code, "declined" in gone.stdout) == (0, True), gone.output
     team.type("submit", *SUSPEND)

@@ -13,7 +13,7 @@ from starover.errors import BadParameter, NotApproved, StaroverError
 from starover_cli.prompt import NotConfirmed
 from starover_cli.room import Room, who
 from starover_cli.team.line import Line, talk
-from starover_cli.team.submitting import answer
+from starover_cli.team.submitting import answer, approving
 from starover_cli.views import json as machine
 from starover_cli.views.head import next_block
 
@@ -93,7 +93,7 @@ def approve_run(settings: Settings, named: str, given: Mapping[str, Any], line: 
                 )
             name = str(given.get("name") or "") or who()
             if same_person(name, one.who):
-                approval = answer(room, now.plan, given, "")
+                approval = answer(room, now.plan, given, "", again=approving(one.workflow))
             else:
                 approval = _second(room, now.plan, one, name, given)
             if approval is None:
@@ -112,11 +112,10 @@ def approve_run(settings: Settings, named: str, given: Mapping[str, Any], line: 
 
 def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, Any]) -> Any:
     """As somebody else: signed where a key is given. The run stays that of whoever submitted it."""
-    from starover.approval import Second
-    from starover.approval_signature import binds, signed
+    from starover.approval_signature import agreed, signed
     from starover.effects import Approval
-    from starover.guard import FRESH
-    from starover.loss import ACCEPTED, agreed, bounds
+    from starover.loss import ACCEPTED, bounds
+    from starover.loss import agreed as agreed_losses
     from starover_cli.cmd_approve import agree
     from starover_cli.views.approval import approval_text
 
@@ -124,10 +123,10 @@ def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, 
     key = str(given.get("key") or "")
     if not settings.json:
         settings.console.result(approval_text(plan, settings.console.width))
-    again = f"starover approve {word(run.workflow)} --engine temporal --as {word(name)}"
+    again = f"{approving(run.workflow)} --as {word(name)}"
     again += f" --key {word(key)}" if key else ""
     losses, accept = bounds(plan), tuple(given.get("accept_data_loss") or ())
-    taken = agreed(losses, accept) if accept else ()
+    taken = agreed_losses(losses, accept) if accept else ()
     if losses and not accept and not plan.parameters.get(ACCEPTED):  # whoever submitted it had not seen them
         lost = ",".join(str(one) for one in losses.values())
         raise NotConfirmed(
@@ -137,16 +136,7 @@ def _second(room: Room, plan: Plan, run: Listed, name: str, given: Mapping[str, 
         )
     agree(settings, plan, name, again)
     now = room.clock.now()
-    second = Second(
-        digest=plan.digest,
-        plan=plan.id,
-        runbook=plan.runbook,
-        estate=plan.estate,
-        by=name,
-        at=now,
-        expires=plan.made + FRESH,
-        binds=binds(plan),
-    )
+    second = agreed(plan, name, now)
     return Approval(
         by=run.who,
         digest=plan.digest,

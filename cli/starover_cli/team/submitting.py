@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from starover.command_line import word
 from starover.errors import NotApproved
 from starover_cli import params
-from starover_cli.experimental import asks_of_experiment
+from starover_cli.asking import ask, dag_of_plan, second_for
 from starover_cli.look import plain_where
-from starover_cli.plan_files import find_approval, load_plan
-from starover_cli.prompt import Answers, agree_to_experiment, consent
+from starover_cli.plan_files import load_plan
 from starover_cli.report import heading, show_plan, show_ran
 from starover_cli.room import Room, who
 from starover_cli.team.following import Lines, follow
@@ -24,6 +23,7 @@ from starover_cli.views.head import first_line, next_block
 from starover_cli.views.runs import report_text
 
 if TYPE_CHECKING:
+    from starover.approval import Second
     from starover.drivers.local import Why
     from starover.drivers.temporal import Client, Ended, Handle, Standing, Submission
     from starover.effects import Approval
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starover.runbook import AnyRunbook
     from starover_cli.settings import Settings
 
-__all__ = ["answer", "show_ended", "submit_plan", "submit_runbook"]
+__all__ = ["answer", "approving", "show_ended", "submit_plan", "submit_runbook"]
 
 
 def submit_plan(settings: Settings, named: str, given: Mapping[str, Any], line: Line) -> int:
@@ -41,8 +41,8 @@ def submit_plan(settings: Settings, named: str, given: Mapping[str, Any], line: 
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = load_plan(settings, named)
         if made.nothing or made.blocked:
-            return _show(room, made, exit=4 if made.blocked else 0)
-        approval = answer(room, made, given, named)
+            return _show(room, made, code=4 if made.blocked else 0)
+        approval = answer(room, made, given, named, again=f"starover submit {word(named)}")
         whole = submission(
             room.content, room.estate, _why(room), plan=made, approval=approval, zoned=bool(given.get("by_zone"))
         )
@@ -76,13 +76,13 @@ def _why(room: Room) -> Why:
 
 
 def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any]) -> int:
-    from starover.drivers.temporal import submit
+    from starover.drivers.temporal import id_of, submit
 
     lines = Lines(room.settings, simulated=room.estate.lab)
 
     def asked(now: Standing) -> Approval | None:
         assert now.plan is not None
-        return answer(room, now.plan, given, "")
+        return answer(room, now.plan, given, "", again=approving(id_of(whole)))
 
     async def act(client: Client) -> tuple[Handle, Ended | None]:
         handle = await submit(client, whole)
@@ -104,8 +104,7 @@ def _say(room: Room, line: Line, handle: Handle, whole: Submission, *, follows: 
         (f"starover cancel {word(handle.workflow)}", "ends it after the step under way"),
     ]
     if whole.approval is None:
-        approving = f"starover approve {word(handle.workflow)} --engine temporal"
-        following.insert(0, (approving, "when it waits with a plan"))
+        following.insert(0, (approving(handle.workflow), "when it waits with a plan"))
     if room.settings.json:
         data = {"submitted": handle.workflow, "execution": handle.execution, "runbook": whole.runbook,
                 "sealed": line.sealed, "next": [command for command, _ in following]}  # fmt: skip
@@ -124,43 +123,23 @@ def _say(room: Room, line: Line, handle: Handle, whole: Submission, *, follows: 
         console.result("\n".join([text, *sealed, "", next_block(following)]))
 
 
-def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Approval | None:
-    """Show a plan and ask what the line did not answer, as `apply` does.
+def approving(workflow: str) -> str:
+    """What is typed to approve the plan with which a run waits at the server."""
+    return f"starover approve {word(workflow)} --engine temporal"
+
+
+def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str, *, again: str = "") -> Approval | None:
+    """Show a plan and ask what the line did not answer, as `apply` does; `again`: what is typed to answer there.
 
     None: what it still lacks is somebody else's approval, and the run waits for that. Raises `Refused` for whatever
     else stands in the way, and what `consent` raises.
     """
     from starover.guard import check_approval
 
-    settings, console = room.settings, room.settings.console
-    known = room.dag_of(step.host for step in made.steps)
-    dag = str(made.parameters.get("dag") or "") or (known.name if known is not None else settings.dag)
     now = room.clock.now()
-    second = find_approval(settings, named or made.id, made, str(given.get("approval") or ""))
-    _show(room, made, exit=0, asking=True)
-
-    if asks_of_experiment(room, made):
-        agree_to_experiment(made, console, answered=bool(given.get("experimental")))
-    answers = Answers(
-        yes=bool(given.get("yes")),
-        approve=str(given.get("approve") or ""),
-        accept=tuple(given.get("accept_data_loss") or ()),
-        ticket=settings.ticket,
-        second=second,
-        approval=str(given.get("approval") or ""),
-        break_glass=str(given.get("break_glass") or ""),
-        dag=settings.dag,
-    )
-    approval = consent(
-        made,
-        console,
-        answers,
-        dag=dag,
-        now=now,
-        who=settings.by or who(),
-        held=lambda one: room.house.check(made, one, now),
-        second=room.house.wants_second(made),
-    )
+    second = second_for(room, made, given, named)
+    _show(room, made, code=0, asking=True, second=second)
+    approval = ask(room, made, given, dag=dag_of_plan(room, made), now=now, second=second, again=again)
     try:
         check_approval(made, approval, now)
         if approval is not None:
@@ -168,7 +147,7 @@ def answer(room: Room, made: Plan, given: Mapping[str, Any], named: str) -> Appr
     except NotApproved as error:
         if approval is None or not _waits(room, made, approval, now):
             raise
-        console.note(f"! {error.what}: it is submitted, and waits for that")
+        room.settings.console.note(f"! {error.what}: it is submitted, and waits for that")
         return None
     return approval
 
@@ -185,9 +164,9 @@ def _waits(room: Room, made: Plan, approval: Approval, now: datetime) -> bool:
     return needs_second(made.risk) and bool(approval.ticket)
 
 
-def _show(room: Room, made: Plan, *, exit: int, asking: bool = False) -> int:  # noqa: A002
+def _show(room: Room, made: Plan, *, code: int, asking: bool = False, second: Second | None = None) -> int:
     where = plain_where(room.estate, room.dag_of(step.host for step in made.steps), room.clock.now())
-    return show_plan(room, made, where, exit=exit, exit_code=False, asking=asking)
+    return show_plan(room, made, where, exit=code, exit_code=False, asking=asking, second=second)
 
 
 def show_ended(room: Room, ended: Ended, lines: Lines) -> int:
