@@ -1,24 +1,29 @@
-"""Runs over Run Command whose calls to SSM are struck, on the lab without wires: the product's own road ssm."""
+"""Runs over Run Command whose calls to SSM are struck, on the lab without wires: the product's own road ssm.
+
+A call is known by its operation and by the script whose command it sends or asks after (`fault_choice`).
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, cast
 
 import msgspec
+import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from crash_points import CONTENT, Scenario
-from fault_points import Tale, go_on, judge, leg
+from fault_choice import Call, Chooser, about
+from fault_points import Tale, go_on, judge, leg, open_run
 from inner_lab import InnerLab
 
-__all__ = ["KINDS", "Point", "Struck", "play", "points"]
+from starover.transport import Script, ssm_errand
 
-Point: TypeAlias = tuple[str, int, str]
-"""Operation of SSM, number of that call from 1, what happens to it."""
+__all__ = ["KINDS", "Struck", "grave", "kinds", "play", "sends"]
+
 OF_A_CALL = ("throttled", "internal", "denied", "unreached", "lost")
 """AWS asks for patience; has an error of its own; denies it; is not reached; is reached, and its answer is lost."""
 OF_A_HOST: Mapping[str, tuple[str, Mapping[str, float]]] = {
@@ -27,10 +32,18 @@ OF_A_HOST: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "cut": ("ssm_output_truncated", {"characters": 400}),
     "dead": ("ssm_agent_dead", {}),
 }
-"""What befalls the host of a sending, until the run has ended: the lab's own faults."""
+"""What befalls a host of a sending, until the leg has ended: the lab's own faults."""
+UNSEEN: Mapping[str, dict[str, object]] = {
+    "list_commands": {"reply": {"Commands": []}},
+    "list_command_invocations": {"reply": {"CommandInvocations": []}},
+    "get_command_invocation": {"error": {"code": "InvocationDoesNotExist", "message": ""}},
+}
+"""What who asks about a command hears while it is not to be seen everywhere."""
 KINDS = (*OF_A_CALL, *OF_A_HOST, "unseen")
 REST = 7200.0
 """Seconds until copies are well and databases at home again, whoever moved them."""
+BETWEEN = 300.0
+"""Seconds until somebody goes on."""
 _CODES = {
     "throttled": ("ThrottlingException", "Rate exceeded"),
     "internal": ("InternalServerError", "Internal server error"),
@@ -38,72 +51,112 @@ _CODES = {
 }
 
 
+def kinds(call: Call) -> tuple[str, ...]:
+    """What may befall a call: operation of SSM, and what it is about."""
+    operation, _ = call
+    of_a_host = tuple(OF_A_HOST) if operation == "send_command" else ()
+    return (*OF_A_CALL, *of_a_host, *(("unseen",) if operation in UNSEEN else ()))
+
+
+def grave(call: Call, kind: str) -> bool:
+    """Whether a leg may end by it: all else is asked again, or done without."""
+    operation, what = call
+    if operation == "send_command":
+        return kind not in ("throttled", "lost") and (kind != "internal" or what.startswith("write"))
+    return operation == "describe_instance_information" and kind == "unreached"
+
+
+def sends(call: Call) -> bool:
+    """Whether it hands a script over: who looks after one calls much more often."""
+    return call[0] == "send_command"
+
+
 @dataclass
 class Struck:
     """A run that was struck, and where."""
 
     tale: Tale
-    calls: Counter[str]
-    """To SSM, by operation."""
-    struck: list[Point] = field(default_factory=list[Point])
-
-
-def points(calls: Mapping[str, int]) -> list[Point]:
-    """Every accident of every call."""
-    return [
-        (operation, number, kind)
-        for operation, times in sorted(calls.items())
-        for number in range(1, times + 1)
-        for kind in KINDS
-        if (kind not in OF_A_HOST or operation == "send_command")
-        and (kind != "unseen" or operation.startswith(("list_", "get_")))
-    ]
+    struck: list[tuple[int, Call, str]] = field(default_factory=list[tuple[int, Call, str]])
+    """Leg from 1, call, what befell it."""
 
 
 class _Watch:
     """Stands before the lab's SSM."""
 
-    def __init__(self, lab: InnerLab, wanted: Collection[Point]) -> None:
-        self._lab = lab
+    def __init__(self, lab: InnerLab, choose: Chooser) -> None:
+        self._lab, self._choose = lab, choose
         self._answer: Callable[[str, str, Mapping[str, object]], dict[str, object]] = lab.transport.cloud.answer
-        self.waiting = {(operation, number): kind for operation, number, kind in wanted}
-        self.calls: Counter[str] = Counter()
-        self.struck: list[Point] = []
+        self._scripts: dict[str, Script] = {}
+        """By nonce."""
+        self._known = 0
+        self._commands: dict[str, str] = {}
+        """What it is about, by the command's id."""
+        self.leg = 1
+        self.struck: list[tuple[int, Call, str]] = []
         self.when: datetime | None = None
+        """Of the last stroke of this leg, where there was none that may end it; else of the last of those."""
+        self._grave = False
         lab.transport.cloud.answer = self  # type: ignore[method-assign]
+
+    def next_leg(self) -> None:
+        self.leg += 1
+        self.when, self._grave = None, False
 
     def __call__(self, service: str, operation: str, parameters: Mapping[str, object]) -> dict[str, object]:
         if service != "ssm":
             return self._answer(service, operation, parameters)
-        self.calls[operation] += 1
-        kind = self.waiting.pop((operation, self.calls[operation]), "")
-        if not kind:
-            return self._answer(service, operation, parameters)
-        self.struck.append((operation, self.calls[operation], kind))
-        self.when = self._lab.world.now
+        call = (operation, self._about(operation, parameters))
+        kind = self._choose(call)
+        if kind is None:
+            return self._heard(call, self._answer(service, operation, parameters))
+        self._note(call, kind)
         if kind in _CODES:
             code, message = _CODES[kind]
             return {"error": {"code": code, "message": f"An error occurred ({code}): {message}"}}
         if kind == "unreached":
             raise ConnectTimeoutError(endpoint_url="https://ssm.eu-west-1.amazonaws.com")
+        if kind == "unseen":
+            return UNSEEN[operation]
         if kind in OF_A_HOST:
             fault, more = OF_A_HOST[kind]
             instances = parameters["InstanceIds"]
             assert isinstance(instances, list)
             host = next(one.name for one in self._lab.world.state.servers if one.instance in instances)
             self._lab.world.fault(fault, host, **more)
-        if kind == "unseen":
-            self._lab.world.fault("ssm_late_to_see", "", questions=2)
-        answer = self._answer(service, operation, parameters)
+        answer = self._heard(call, self._answer(service, operation, parameters))
         if kind == "lost":
             raise ReadTimeoutError(endpoint_url="https://ssm.eu-west-1.amazonaws.com")
         return answer
 
+    def _note(self, call: Call, kind: str) -> None:
+        self.struck.append((self.leg, call, kind))
+        if grave(call, kind) or not self._grave:
+            self.when = self._lab.world.now
+            self._grave = grave(call, kind)
 
-def play(
-    scenario: Scenario, folder: Path, wanted: Collection[Point] = (), lived: Tale | None = None, *, bucket: str = ""
-) -> Struck:
-    """Plan and apply over Run Command, struck at these calls as far as it comes; then all is well, and it is ended.
+    def _about(self, operation: str, parameters: Mapping[str, Any]) -> str:
+        if operation == "send_command":
+            sent = self._lab.transport.sent
+            self._scripts |= {one.nonce: one for one in sent[self._known :]}
+            self._known = len(sent)
+            script = self._scripts[str(parameters["Comment"]).split()[-1]]
+            return f"{about(script)} {sorted(parameters['InstanceIds'])}"
+        if "CommandId" in parameters:
+            return self._commands[parameters["CommandId"]]
+        if operation == "describe_instance_information":
+            return str(sorted(parameters["Filters"][0]["Values"]))
+        return str(parameters.get("InstanceId", ""))
+
+    def _heard(self, call: Call, answer: dict[str, object]) -> dict[str, object]:
+        if call[0] == "send_command" and "reply" in answer:
+            reply = cast("dict[str, dict[str, str]]", answer["reply"])
+            self._commands[reply["Command"]["CommandId"]] = call[1]
+        return answer
+
+
+def play(scenario: Scenario, folder: Path, choose: Chooser, lived: Tale | None = None, *, bucket: str = "") -> Struck:
+    """Plan and apply over Run Command, struck as `choose` says, and gone on with, struck again; then all is well, and
+    it is ended.
 
     `bucket`: outputs are to be kept there, where the agents may not write.
     """
@@ -113,7 +166,9 @@ def play(
     if "\n" in scenario.topology:
         topology = folder / "topology.yaml"
         topology.write_text(scenario.topology, "utf-8")
-    with InnerLab(topology, folder, CONTENT, roads=("ssm",)) as lab:
+    with InnerLab(topology, folder, CONTENT, roads=("ssm",)) as lab, pytest.MonkeyPatch.context() as patch:
+        for name in ("SEND_PAUSE", "LOOK_PAUSE"):  # of real time
+            patch.setattr(ssm_errand, name, 0.001)
         if bucket:
             servers = tuple(
                 msgspec.structs.replace(
@@ -122,15 +177,26 @@ def play(
                 for one in lab.estate.servers
             )
             lab.estate = msgspec.structs.replace(lab.estate, servers=servers)
-        watch = _Watch(lab, wanted)
-        leg(lab, tale, lambda: lab.run(scenario.book, scenario.parameters))
-        struck = Struck(tale, Counter(watch.calls), list(watch.struck))
-        if watch.when is not None and tale.exits[0]:
-            tale.given_up = (lab.clock.now() - watch.when).total_seconds()
-        watch.waiting.clear()
-        lab.do(lambda world: [world.mend(int(str(one["number"]))) for one in world.faults()])
-        go_on(lab, tale, lambda: lab.run(scenario.book, scenario.parameters), seconds=300)
+        watch = _Watch(lab, choose)
+
+        def begin() -> Any:
+            return lab.run(scenario.book, scenario.parameters)
+
+        act = begin
+        while True:
+            leg(lab, tale, act)
+            if watch.when is not None and tale.exits[-1]:
+                tale.given_up = max(tale.given_up, (lab.clock.now() - watch.when).total_seconds())
+            lab.do(lambda world: [world.mend(int(str(one["number"]))) for one in world.faults()])
+            if not tale.exits[-1] or choose.over:
+                break
+            lab.later(BETWEEN)
+            watch.next_leg()
+            left = open_run(lab.folder)
+            act = partial(lab.resume, left) if left else begin
+        choose.over = True
+        struck = Struck(tale, list(watch.struck))
+        go_on(lab, tale, begin, seconds=BETWEEN, legs=len(tale.exits) + 3)
         lab.later(REST)
         judge(lab, tale, lived)
-    tale.writes.clear()  # a move home that comes late is automatic rebalancing's
     return struck
