@@ -36,6 +36,8 @@ When = Literal["before", "within", "after"]
 WHENS: tuple[When, ...] = ("before", "within", "after")
 REST = 900.0
 """Seconds until what starts late after a restart is there."""
+READING = r"\Starover\Search"
+"""A task that a reading starts and removes: whoever goes on with a run reads again."""
 Strike: TypeAlias = Callable[[tuple[Body, ...]], When | None]
 """Asked at every journal write, with what it holds, whether the process is killed there."""
 
@@ -348,7 +350,11 @@ class Stage:
                 )
                 for one in world.state.audit[self._audited :]
             )
-            events = Counter((one.kind, one.subject) for one in world.state.log.events[self._events :])
+            events = Counter(
+                (one.kind, one.subject)
+                for one in world.state.log.events[self._events :]
+                if one.data.get("task") != READING
+            )
             return writes, events, world.snapshot(), world.violations()
 
         writes, events, state, broken = self.lab.do(look)
