@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from typing import TypeAlias
 
 from starover import journal as kept
 from starover.clock import Clock, SystemClock
-from starover.drivers.hosts import Came, Hosts, Job, Woke, not_ours
+from starover.drivers.hosts import Came, Hosts, Job, Woke
+from starover.drivers.tracking import Renewals, sent
+from starover.drivers.tracking import Steps as Tracked
 from starover.effects import (
     NOBODY,
     Approval,
@@ -54,13 +55,11 @@ from starover.events import (
     Retrying,
     Sink,
     StepBegan,
-    StepEnded,
     StepSent,
     Stopping,
     Told,
 )
 from starover.journal import Entry, Journal
-from starover.plan import Position
 from starover.redact import Redactor
 from starover.remote_errors import advice
 from starover.settling import Holds, Over, Settling
@@ -117,23 +116,15 @@ class Leg:
     def __post_init__(self) -> None:
         """Nothing is under way."""
         self.open: dict[int, Effect] = {}
-        self.under_way: dict[Position, StepBegan] = {}
-        """Steps begun and not ended: the last try of each."""
-        self.unknown: dict[Position, StepBegan] = {}
-        """Steps that ended, and nobody knows how."""
-        self.ended: list[StepEnded] = []
+        self.track = Tracked()
+        """Its steps, so far."""
         self.result: Result | None = None
         self.stops = 0
         self._gone: list[Sink] = []
         """Those that could not take what they were told; they are told nothing more."""
-        self._fates: dict[str, str] = {}
-        """What became of scripts that were to be ended, by operation."""
         self.asked = 0
         """Number of the last effect that the engine has asked for."""
-        self._kept: dict[int, datetime] = {}
-        """When the lease was renewed last, by the number of the `Keep`."""
-        self._renewing: set[int] = set()
-        """Those whose renewal waits for its host, or is there."""
+        self._leases = Renewals()
         self._watches: dict[int, _Watch] = {}
         self._hosts = Hosts(self.transport, self.servers, self.clock, self.inbox.put, self.redact.text)
         self._engine = machine(self.run, self.steps)
@@ -144,7 +135,7 @@ class Leg:
         for entry in entries:
             body = entry.body
             if isinstance(body, kept.Recorded):
-                self._saw(body.event)
+                self.track.saw(body.event)
                 self._send(Done(number=body.number, digest=body.digest, answer=Ok()))
             elif isinstance(body, kept.Answered):
                 self._send(Done(number=body.number, digest=body.digest, answer=body.answer))
@@ -153,7 +144,7 @@ class Leg:
         """Go on until the run ends, or is stopped (None)."""
         try:
             self._perform(list(self.open.items()))
-            while self.result is None and not self._must_stop():
+            while self.result is None and not self.track.must_stop(self.stops):
                 try:
                     mail = self.inbox.get(timeout=EARSHOT)
                 except Empty:
@@ -161,22 +152,16 @@ class Leg:
                     continue
                 self._read_mail(mail)
         except StaroverError as error:  # of the journal, or of time: there is no going on, but by a resume
-            if not self.under_way or isinstance(error, OutcomeUnknown):
+            if not self.track.begun or isinstance(error, OutcomeUnknown):
                 raise
-            raise OutcomeUnknown(error.what, certain=error.certain, uncertain=self.words(), next=error.next) from error
+            words = self.track.words()
+            raise OutcomeUnknown(error.what, certain=error.certain, uncertain=words, next=error.next) from error
         if self.result is None:
             if self.stops > 1:
-                self._fates = self._hosts.end(END_SECONDS)
-            self.journal.append(self.clock.now(), kept.Stopped(now=bool(self.under_way), under_way=self.words()))
+                self.track.fates = self._hosts.end(END_SECONDS)
+            last = kept.Stopped(now=bool(self.track.begun), under_way=self.track.words())
+            self.journal.append(self.clock.now(), last)
         return self.result
-
-    def words(self) -> tuple[str, ...]:
-        """What was sent and is not known to be done, and what became of a script that was to be ended at its host."""
-        return tuple(
-            f"step {one.step} on {one.host}: {one.what} {one.now} -> {one.wanted}"
-            + (f" ({self._fates[one.operation]})" if one.operation in self._fates else "")
-            for one in (*self.under_way.values(), *self.unknown.values())
-        )
 
     # -- engine --------------------------------------------------------------------------------------------------
 
@@ -241,7 +226,7 @@ class Leg:
             number, effect = work.popleft()
             if isinstance(effect, Record):
                 if self.stops and isinstance(effect.event, StepBegan):  # a resume asks for it again
-                    self.under_way.pop(effect.event.position, None)  # an earlier try of it had ended, with an error
+                    self.track.begun.pop(effect.event.position, None)  # an earlier try of it had ended, with an error
                 else:
                     work.extend(self._record(number, effect))
             elif isinstance(effect, Approve):
@@ -254,7 +239,7 @@ class Leg:
                 alive = Failed(fault=Fault.of(NotApproved(f"run {effect.run} is not known to have ended")))
                 work.extend(self._answer(number, Ok() if self.dead(effect) else alive))
             elif isinstance(effect, Keep):
-                self._kept[number] = self.clock.now()
+                self._leases.keep(number, effect, self.clock.now())
             elif isinstance(effect, Poll):
                 self._hosts.put(Job(number, effect.script))
             elif effect.operation in self.unanswered and effect.mutates:
@@ -275,38 +260,29 @@ class Leg:
         digest = digest_of(effect)
         at = self.clock.now()
         self.journal.append(at, kept.Recorded(number=number, digest=digest, event=effect.event))
-        self._saw(effect.event)
+        self.track.saw(effect.event)
         self._tell(effect.event, at)
         return self._send(Done(number=number, digest=digest, answer=Ok()))
-
-    def _saw(self, event: Event) -> None:
-        if isinstance(event, StepBegan):
-            self.under_way[event.position] = event
-        elif isinstance(event, StepEnded):
-            self.ended = [one for one in self.ended if one.position != event.position]
-            self.ended.append(event)
-            self.unknown.pop(event.position, None)
-            if (begun := self.under_way.pop(event.position, None)) is not None and event.state == "unknown":
-                self.unknown[event.position] = begun
 
     def _start(self) -> None:
         """Journal the scripts that can start, announce them, and have them run.
 
         The announcement comes after every mail, be it of nothing: so whoever simulates time knows what follows.
         """
-        if self._kept:
-            self._renew()
-        jobs = [] if self.result is not None or self._must_stop() else self._hosts.ready()
+        if self._leases:
+            for job in self._leases.due(self.clock.now()):
+                self._hosts.put(job)
+        jobs = [] if self.result is not None or self.track.must_stop(self.stops) else self._hosts.ready()
         first = [job for job in jobs if job.number not in self._watches]
         if first:
             at = self.clock.now()
-            self.journal.append(at, *(self._sent(job) for job in first))
+            self.journal.append(at, *(sent(self.open[job.number], job) for job in first))
             for what in ("read", "write", "probe"):
                 sends = [job for job in first if isinstance(one := self.open[job.number], Send) and one.what == what]
                 if sends:
                     self._tell(Asked(hosts=tuple(dict.fromkeys(job.script.host for job in sends)), what=what), at)
             for job in first:
-                for begun in self.under_way.values():
+                for begun in self.track.begun.values():
                     if job.mutates and begun.operation == job.operation:
                         self._tell(StepSent(step=begun.step, host=begun.host, operation=begun.operation), at)
                 poll = self.open[job.number]
@@ -320,35 +296,8 @@ class Leg:
 
         Simulated time does not pass by itself, and a story must not depend on how long real time takes.
         """
-        if self._kept and isinstance(self.clock, SystemClock):
+        if self._leases and isinstance(self.clock, SystemClock):
             self._perform([])
-
-    def _renew(self) -> None:
-        """Put in the renewals that are due."""
-        now = self.clock.now()
-        for number, last in self._kept.items():
-            keep = self.open[number]
-            if not isinstance(keep, Keep) or number in self._renewing:
-                continue
-            if (now - last).total_seconds() >= keep.every:
-                self._kept[number] = now
-                self._renewing.add(number)
-                self._hosts.put(Job(number, keep.script))
-
-    def _sent(self, job: Job) -> kept.Sent:
-        effect = self.open[job.number]
-        return kept.Sent(
-            number=job.number,
-            digest=digest_of(effect),
-            what=effect.what if isinstance(effect, Send) else "lease" if isinstance(effect, Keep) else "poll",
-            host=job.script.host,
-            script=job.script.text,
-            sha256=hashlib.sha256(job.script.text.encode()).hexdigest(),
-            operation=job.operation,
-            parts=job.script.parts,
-            arguments=job.script.arguments,
-            deadline=job.script.deadline,
-        )
 
     def _tell(self, event: Event, at: datetime | None = None) -> None:
         told = Told(at=at or self.clock.now(), run=self.run.id, event=event)
@@ -363,12 +312,11 @@ class Leg:
     def _read_mail(self, mail: Mail) -> None:
         if isinstance(mail, Stop):
             self.stops += 1
-            after = self.stops == 1 and bool(self.under_way)
-            self._tell(Stopping(when="after-step" if after else "now", under_way=self.words()))
+            after = self.stops == 1 and bool(self.track.begun)
+            self._tell(Stopping(when="after-step" if after else "now", under_way=self.track.words()))
         elif isinstance(mail, Came):
             self._hosts.free(mail.job)
-            if mail.job.number in self._kept:
-                self._renewing.discard(mail.job.number)
+            if mail.job.number in self._leases:
                 self._perform(self._renewed(mail))
             elif (watching := self._watches.get(mail.job.number)) is not None:
                 self._perform(self._read(mail.job.number, watching, mail))
@@ -384,9 +332,8 @@ class Leg:
 
     def _renewed(self, came: Came) -> New:
         """A renewal of the lease: told only when it is not ours any more."""
-        if not not_ours(came.reaction):
+        if not self._leases.came(came.job.number, came.reaction):
             return []
-        del self._kept[came.job.number]
         return self._answer(came.job.number, came.reaction, came.answer)
 
     def _read(self, number: int, watch: _Watch, came: Came) -> New:
@@ -415,10 +362,6 @@ class Leg:
         self._tell(event, now)
         self._hosts.wake(number, next_.until)
         return []
-
-    def _must_stop(self) -> bool:
-        """Once: when no step is under way. Twice: at once."""
-        return self.stops > 1 or (self.stops == 1 and not self.under_way)
 
 
 def verdict_of(reaction: Reaction, poll: Poll, judge: Callable[[bytes], Verdict]) -> Verdict | StaroverError:

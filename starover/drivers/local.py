@@ -433,7 +433,7 @@ class Local:
         result, plan = leg.result, leg.run.plan
         assert plan is not None
         unsigned = sign_head(leg.journal, self.sign)
-        steps = tuple(leg.ended)
+        steps = tuple(leg.track.ended)
         changed = sum(one.state in ("changed", "not-verified") for one in steps)
         if result is None:
             return Ran(
@@ -444,7 +444,7 @@ class Local:
                 steps=steps,
                 changed=changed,
                 error=None,
-                under_way=leg.words(),
+                under_way=leg.track.words(),
                 resumable=True,
                 value=None,
                 journal=leg.journal.path,
@@ -460,7 +460,7 @@ class Local:
             steps=steps,
             changed=changed,
             error=result.error,
-            under_way=leg.words(),
+            under_way=leg.track.words(),
             resumable=result.resume > 0,
             value=result.value,
             journal=leg.journal.path,

@@ -6,19 +6,19 @@ order, the scripts that wait for their host, and what is under way when somebody
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from starover.drivers.hosts import Job, Waiting, not_ours
+from starover.drivers.hosts import Job, Waiting
 from starover.drivers.local import scope_for
 from starover.drivers.temporal.payloads import Came, Line, Submission, content_of
+from starover.drivers.tracking import Renewals, Steps, sent
 from starover.effects import Done, Effect, Keep, Ok, Poll, Reaction, Record, Result, Send, digest_of
 from starover.engine import Run, machine
-from starover.events import Event, StepBegan, StepEnded
-from starover.journal import Answered, Begun, Recorded, Sent, Stopped
-from starover.plan import Plan, Position
+from starover.events import StepBegan
+from starover.journal import Answered, Begun, Recorded, Stopped
+from starover.plan import Plan
 from starover.runbook import Bound
 
 __all__ = ["Course", "begun_of", "bound_of", "run_of"]
@@ -89,17 +89,10 @@ class Course:
         """When the last thing happened that is known of."""
         self.result: Result | None = None
         self.stops = 0
-        self.under_way: dict[Position, StepBegan] = {}
-        """Steps begun and not ended: the last try of each."""
-        self.unknown: dict[Position, StepBegan] = {}
-        """Steps that ended, and nobody knows how."""
-        self.ended: list[StepEnded] = []
-        self.fates: dict[str, str] = {}
-        """What became of scripts that were to be ended at their hosts, by operation."""
+        self.track = Steps()
+        """Its steps, so far."""
+        self.leases = Renewals()
         self._hosts = Waiting()
-        self._kept: dict[int, datetime] = {}
-        """When the lease was renewed last, by the number of the `Keep`."""
-        self._renewing: set[int] = set()
         self._machine = machine(run, run.bound.start())
 
     # -- being told ----------------------------------------------------------------------------------------------
@@ -135,26 +128,16 @@ class Course:
         self.now = max(self.now, came.at)
         if not isinstance(self.open[job.number], Poll):
             self._hosts.free(job)
-        if job.number not in self._kept:
-            return self.answer(job.number, came.digest, came.answer, came=came)
-        self._renewing.discard(job.number)
-        if not not_ours(came.answer):
+        if job.number in self.leases and not self.leases.came(job.number, came.answer):
             return []
-        del self._kept[job.number]
         return self.answer(job.number, came.digest, came.answer, came=came)
 
     # -- what follows --------------------------------------------------------------------------------------------
 
     def ready(self) -> list[Job]:
         """Scripts to be sent now, one at a time for each host; from here on they are in the lines."""
-        for number, last in self._kept.items():
-            keep = self.open[number]
-            if not isinstance(keep, Keep) or number in self._renewing:
-                continue
-            if (self.now - last).total_seconds() >= keep.every:
-                self._kept[number] = self.now
-                self._renewing.add(number)
-                self._hosts.put(Job(number, keep.script))
+        for job in self.leases.due(self.now):
+            self._hosts.put(job)
         if self.result is not None or self.must_stop:
             return []
         found: list[Job] = []
@@ -163,51 +146,17 @@ class Course:
                 if isinstance(self.open[job.number], Poll):  # it holds its host while it reads, and not in between
                     self._hosts.free(job)
             found += jobs
-        self.lines += [self.sent(job) for job in found]
+        self.lines += [sent(self.open[job.number], job) for job in found]
         return found
-
-    def sent(self, job: Job) -> Sent:
-        """The line that says that a script is sent."""
-        effect = self.open[job.number]
-        return Sent(
-            number=job.number,
-            digest=digest_of(effect),
-            what=effect.what if isinstance(effect, Send) else "lease" if isinstance(effect, Keep) else "poll",
-            host=job.script.host,
-            script=job.script.text,
-            sha256=hashlib.sha256(job.script.text.encode()).hexdigest(),
-            operation=job.operation,
-            parts=job.script.parts,
-            arguments=job.script.arguments,
-            deadline=job.script.deadline,
-        )
-
-    @property
-    def renewal(self) -> datetime | None:
-        """When a lease is to be renewed next; None: there is none."""
-        due = [
-            last + timedelta(seconds=keep.every)
-            for number, last in self._kept.items()
-            if isinstance(keep := self.open[number], Keep)
-        ]
-        return min(due, default=None)
 
     @property
     def must_stop(self) -> bool:
         """Once: when no step is under way. Twice: at once."""
-        return self.stops > 1 or (self.stops == 1 and not self.under_way)
-
-    def words(self) -> tuple[str, ...]:
-        """What was sent and is not known to be done, and what became of a script that was to be ended at its host."""
-        return tuple(
-            f"step {one.step} on {one.host}: {one.what} {one.now} -> {one.wanted}"
-            + (f" ({self.fates[one.operation]})" if one.operation in self.fates else "")
-            for one in (*self.under_way.values(), *self.unknown.values())
-        )
+        return self.track.must_stop(self.stops)
 
     def stopped(self) -> None:
         """It ends here, without a result."""
-        self.lines.append(Stopped(now=bool(self.under_way), under_way=self.words()))
+        self.lines.append(Stopped(now=bool(self.track.begun), under_way=self.track.words()))
 
     # -- the machine ---------------------------------------------------------------------------------------------
 
@@ -235,14 +184,14 @@ class Course:
             number, effect = work.popleft()
             if isinstance(effect, Record):
                 if self.stops and isinstance(effect.event, StepBegan):  # a resume asks for it again
-                    self.under_way.pop(effect.event.position, None)  # an earlier try of it had ended, with an error
+                    self.track.begun.pop(effect.event.position, None)  # an earlier try of it had ended, with an error
                 else:
                     digest = digest_of(effect)
                     self.lines.append(Recorded(number=number, digest=digest, event=effect.event))
-                    self._saw(effect.event)
+                    self.track.saw(effect.event)
                     work.extend(self._send(Done(number=number, digest=digest, answer=Ok())))
             elif isinstance(effect, Keep):
-                self._kept[number] = self.now
+                self.leases.keep(number, effect, self.now)
             elif isinstance(effect, Send):
                 self._hosts.put(Job(number, effect.script, effect.operation, effect.mutates))
             elif isinstance(effect, Poll):
@@ -250,13 +199,3 @@ class Course:
             else:
                 others.append((number, effect))
         return others
-
-    def _saw(self, event: Event) -> None:
-        if isinstance(event, StepBegan):
-            self.under_way[event.position] = event
-        elif isinstance(event, StepEnded):
-            self.ended = [one for one in self.ended if one.position != event.position]
-            self.ended.append(event)
-            self.unknown.pop(event.position, None)
-            if (begun := self.under_way.pop(event.position, None)) is not None and event.state == "unknown":
-                self.unknown[event.position] = begun

@@ -96,7 +96,7 @@ class Hands:
             await self._whatever(workflow.wait(list(self._tasks), timeout=ENDING.total_seconds()))
         for mail in self.mail:
             if mail.job is not None and mail.came is not None and mail.came.fate:
-                course.fates[mail.job.operation] = mail.came.fate
+                course.track.fates[mail.job.operation] = mail.came.fate
         for task in list(self._tasks):
             task.cancel()
         self.mail.clear()
@@ -129,7 +129,7 @@ class Hands:
                 step=effect.step,
                 settle=effect.settle,
                 going=going,
-                back=course.renewal,
+                back=course.leases.following,
             )
             handle = workflow.start_activity(
                 "starover-poll",

@@ -127,8 +127,8 @@ class StaroverRun:
         return msgspec.structs.replace(
             self.state,
             state="stopping" if self.stops and self.state.state != "ended" else self.state.state,
-            under_way=course.words(),
-            ended=tuple(course.ended),
+            under_way=course.track.words(),
+            ended=tuple(course.track.ended),
         )
 
     @workflow.query(name="submission")
@@ -154,7 +154,7 @@ class StaroverRun:
     def stop(self, now: bool) -> list[str]:
         """End after the steps under way, or at once; gives those."""
         self._stop(now=now)
-        return list(self.course.words()) if self.course is not None else []
+        return list(self.course.track.words()) if self.course is not None else []
 
     @workflow.update(name="approve")
     async def approve(self, approval: Approval) -> None:
@@ -327,7 +327,7 @@ class StaroverRun:
         if course.result is None:
             course.stopped()
         unsigned = await self.hands.write(course, ends=True)
-        result, steps = course.result, tuple(course.ended)
+        result, steps = course.result, tuple(course.track.ended)
         changed = sum(one.state in ("changed", "not-verified") for one in steps)
         common = Ended(
             state="stopped",
@@ -336,7 +336,7 @@ class StaroverRun:
             plan=plan,
             steps=steps,
             changed=changed,
-            under_way=course.words(),
+            under_way=course.track.words(),
             resumable=course.run.plan is not None,
             journal=self.began.journal,
             unsigned=unsigned,
