@@ -65,7 +65,7 @@ class House:
             signed=approver is not None and approver.signed,
             policy=self.agreed.sha256 if self.agreed is not None else "",
             rests_on=decision.why if decision is not None else (),
-            waivers=decision.waivers if decision is not None else (),
+            waivers=(*approval.waivers, *(decision.waivers if decision is not None else ())),
         )
 
     def not_to_approve(self, plan: Plan, second: Second, at: datetime) -> str:

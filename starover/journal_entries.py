@@ -58,6 +58,8 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag="begun", tag_field="e
     """Its head is to be signed when a leg of it has ended."""
     lease: Scope | None = None
     """Who must grant the DAG's lease; None: it needs none."""
+    asked: str = ""
+    """What was refused before anything began, as it is typed (`drivers.refusals`): `approve`; empty: it began."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="sent", tag_field="entry"):

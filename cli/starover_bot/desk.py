@@ -6,24 +6,28 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeAlias
 
 from starover_cli.crash import write_crash
+from starover_cli.prompt import NotConfirmed
 from starover_cli.settings import Settings
 
-from starover.errors import Locked, StaroverError
+from starover.errors import Locked, NotApproved, Refused, StaroverError
 from starover.journal_lock import hold
-from starover.policy import person_of
+from starover.policy import Policy, person_of
 from starover.redact import Redactor
-from starover_bot import asks, looking, planning, running
+from starover_bot import asks, looking, planning, refusing, running
 from starover_bot.bench import Bench, Heard, error_card
 from starover_bot.cards import Card, help_card, masked, short, stranger
 from starover_bot.ledger import Ledger, Open
-from starover_bot.rooms import Secrets
+from starover_bot.rooms import ChatRoom, Secrets
 from starover_bot.saying import Channel, NotTold
 
 __all__ = ["Desk"]
 
 _log = logging.getLogger("starover_bot")
+_Act: TypeAlias = asks.Apply | asks.Approve | asks.Drop | asks.Cancel
+"""What is refused before it is a run, and has no journal of its own."""
 
 
 class Desk:
@@ -130,35 +134,48 @@ class Desk:
         with bench.secrets.of(bench.room(heard)) as room:
             policy = room.policy
             if policy is None or person_of(policy, heard.person) is None:
-                bench.whisper(heard, stranger(heard.person, policy=policy is not None))
+                said = stranger(heard.person, policy=policy is not None)
+                if isinstance(ask, asks.Plan | asks.Resume | _Act):
+                    refusing.keep(bench, room, heard, ask, NotApproved(said.title.removeprefix("! refused: ")))
+                bench.whisper(heard, said)
                 return
             if isinstance(ask, asks.Apply | asks.Approve | asks.Scripts | asks.Drop) and ask.card and heard.message:
                 bench.ledger.posted(ask.card, heard.message)  # quicker than whoever posted it, or he died just then
-            match ask:
-                case asks.Help():
-                    bench.whisper(heard, help_card(policy, [dag.name for dag in room.estate.dags], heard.person))
-                case asks.Status():
-                    looking.status(bench, room, heard, ask)
-                case asks.Assess():
-                    looking.assess(bench, room, heard, ask)
-                case asks.Runs():
-                    looking.runs(bench, room, heard, ask)
-                case asks.Report():
-                    looking.report(bench, room, heard, ask.run)
-                case asks.Scripts():
-                    planning.scripts(bench, room, ask.card)
-                case asks.Plan():
-                    planning.plan(bench, room, heard, ask)
-                case asks.Approve():
-                    planning.approve(bench, room, heard, ask)
-                case asks.Drop():
-                    planning.drop(bench, room, heard, ask.card)
-                case asks.Apply():
-                    running.apply(bench, room, heard, ask)
-                case asks.Resume():
-                    running.resume(bench, room, heard, ask.run)
-                case asks.Cancel():
-                    running.cancel(bench, room, heard, ask.what)
+            try:
+                self._do(room, heard, ask, policy)
+            except (Refused, NotConfirmed) as refused:
+                if isinstance(ask, _Act):  # what was refused to a planning or a resume is in its journal
+                    refusing.keep(bench, room, heard, ask, refused)
+                raise
+
+    def _do(self, room: ChatRoom, heard: Heard, ask: asks.Ask, policy: Policy) -> None:
+        """As `_perform`, for somebody whom the policy knows."""
+        bench = self.bench
+        match ask:
+            case asks.Help():
+                bench.whisper(heard, help_card(policy, [dag.name for dag in room.estate.dags], heard.person))
+            case asks.Status():
+                looking.status(bench, room, heard, ask)
+            case asks.Assess():
+                looking.assess(bench, room, heard, ask)
+            case asks.Runs():
+                looking.runs(bench, room, heard, ask)
+            case asks.Report():
+                looking.report(bench, room, heard, ask.run)
+            case asks.Scripts():
+                planning.scripts(bench, room, ask.card)
+            case asks.Plan():
+                planning.plan(bench, room, heard, ask)
+            case asks.Approve():
+                planning.approve(bench, room, heard, ask)
+            case asks.Drop():
+                planning.drop(bench, room, heard, ask.card)
+            case asks.Apply():
+                running.apply(bench, room, heard, ask)
+            case asks.Resume():
+                running.resume(bench, room, heard, ask.run)
+            case asks.Cancel():
+                running.cancel(bench, room, heard, ask.what)
 
 
 class _Masked:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starover_cli.around import after_text, look_after, look_before
-from starover_cli.experimental import asks_of_experiment, remark
+from starover_cli.experimental import asks_of_experiment, remark, with_waiver
 from starover_cli.plan_files import find_approval
 from starover_cli.prompt import Answers, NotConfirmed, consent
 from starover_cli.report import show_ran
@@ -91,6 +91,8 @@ def apply(bench: Bench, room: ChatRoom, heard: Heard, ask: asks.Apply) -> None:
         )
     except NotConfirmed:
         raise _typed(made, experimental=rough) from None
+    if rough and approval is not None:
+        approval = with_waiver(approval, made)
     number = _begin(bench, made.run, made, heard)
     if number is None:
         leg = bench.ledger.leg_of(made.run)

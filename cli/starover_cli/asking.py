@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from starover_cli.experimental import asks_of_experiment
+from starover_cli.experimental import asks_of_experiment, with_waiver
 from starover_cli.plan_files import find_approval
 from starover_cli.prompt import Answers, agree_to_experiment, consent
 from starover_cli.room import Room, who
@@ -54,7 +54,8 @@ def ask(
     A ticket that was typed just now is the room's from here on. Raises what `consent` does.
     """
     settings = room.settings
-    if asks_of_experiment(room, made):
+    rough = asks_of_experiment(room, made)
+    if rough:
         agree_to_experiment(made, settings.console, answered=bool(given.get("experimental")), again=again)
     if before is not None:
         before()
@@ -79,6 +80,8 @@ def ask(
         held=lambda one: room.house.check(made, one, now),
         second=room.house.wants_second(made),
     )
+    if approval is not None and rough:
+        approval = with_waiver(approval, made)
     if approval is not None:
         settings.ticket = approval.ticket  # typed just now, maybe: the journal keeps it
     return approval

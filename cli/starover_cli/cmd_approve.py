@@ -15,6 +15,7 @@ from starover.errors import BadParameter, NotApproved, StaroverError
 from starover_cli.cmd_do import FLAGS
 from starover_cli.plan_files import approval_place, load_plan, write_file
 from starover_cli.prompt import NotConfirmed
+from starover_cli.refusing import approval_refusals_kept
 from starover_cli.room import Room, who
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.team.line import ENGINES, Line, engine, need_temporal
@@ -71,20 +72,21 @@ def approve(
     if plan.nothing or plan.blocked:
         raise BadParameter(f"plan {plan.id} is not to be applied: there is nothing to approve")
     name = name or who()
-    if same_person(name, plan.by):
-        raise NotApproved(
-            f"{plan.by} asked for plan {plan.id} and cannot be its second person",
-            certain=("nothing was approved",),
-            next=(f"starover approve {word(plan_id)} --as NAME   somebody else runs this",),
-        )
     now = clock_of(settings, lab_time=plan.made if plan.lab else None)
-    check_fresh(plan, now)
     console = settings.console
-    if not settings.json:
-        console.result(approval_text(plan, console.width))
     again = [f"starover approve {word(plan_id)}", *([f"--to {word(to)}"] if to else []), f"--as {word(name)}"]
     again += [f"--key {word(key)}"] if key else []
-    agree(settings, plan, name, " ".join(again))
+    with approval_refusals_kept(settings, plan, name, now):
+        if same_person(name, plan.by):
+            raise NotApproved(
+                f"{plan.by} asked for plan {plan.id} and cannot be its second person",
+                certain=("nothing was approved",),
+                next=(f"starover approve {word(plan_id)} --as NAME   somebody else runs this",),
+            )
+        check_fresh(plan, now)
+        if not settings.json:
+            console.result(approval_text(plan, console.width))
+        agree(settings, plan, name, " ".join(again))
     made = agreed(plan, name, now)
     if key:
         made = signed(made, Path(key))

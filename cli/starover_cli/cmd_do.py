@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from starover.errors import BadInventory
+from starover.errors import BadInventory, NotSafe
 from starover_cli import params
 from starover_cli.around import look_after, look_before, map_text
 from starover_cli.asking import ask, dag_of_plan, second_for
@@ -18,6 +18,7 @@ from starover_cli.attestations import with_certifiers
 from starover_cli.cmd_look import read_where
 from starover_cli.exchange_steps import name_exchange_steps
 from starover_cli.plan_files import load_plan
+from starover_cli.refusing import refusals_kept
 from starover_cli.report import heading, show_plan, show_ran, show_value, stale
 from starover_cli.room import Room
 from starover_cli.runbook_group import RunbookGroup
@@ -157,7 +158,8 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
 
     approval = None
     if not stale(made, now):
-        approval = ask(room, made, given, dag=dag, now=now, second=second, before=draw)
+        with refusals_kept(room, "apply", made):
+            approval = ask(room, made, given, dag=dag, now=now, second=second, before=draw)
     with _telling(room) as (teller, local):
         teller.story.plan = made
         ran = _with_stop(local, lambda: local.apply(made, approve=lambda _plan: approval))
@@ -179,6 +181,7 @@ def _ask_and_apply(room: Room, made: Plan, where: Where, given: Mapping[str, Any
 def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
     """Exactly what the plan says, if the facts still hold."""
     from starover.calls import ENDING
+    from starover.guard import check_applicable
 
     settings = settings_of(ctx)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
@@ -188,6 +191,8 @@ def apply(ctx: click.Context, /, plan_id: str, **given: Any) -> int:
         ]  # calls are about the dead, too
         where = read_where(room, hosts, str(made.parameters.get("dag") or ""))
         if made.nothing or made.blocked:
+            with suppress(NotSafe), refusals_kept(room, "apply", made):
+                check_applicable(made)
             return show_plan(room, made, where, exit=4 if made.blocked else 0, exit_code=False)
         return _ask_and_apply(room, made, where, given, plan_id)
 

@@ -13,11 +13,12 @@ from starover.step import Risk
 
 if TYPE_CHECKING:
     from starover.content import Content
+    from starover.effects import Approval
     from starover.plan import Plan
     from starover_cli.room import Room
     from starover_cli.settings import Settings
 
-__all__ = ["asks_of_experiment", "remark", "remark_of_run"]
+__all__ = ["asks_of_experiment", "remark", "remark_of_run", "with_waiver"]
 
 OTHER = "not known here: it was made with other runbooks or templates"
 
@@ -25,6 +26,14 @@ OTHER = "not known here: it was made with other runbooks or templates"
 def asks_of_experiment(room: Room, made: Plan) -> bool:
     """Whether the plan changes something on LIVE by a runbook that has no certificate (docs/decisions/gold.md)."""
     return not room.estate.lab and _is_rough(room.content, made)
+
+
+def with_waiver(approval: Approval, made: Plan) -> Approval:
+    """The approval of somebody who was asked and said yes: what was given away stands in the journal with it."""
+    import msgspec
+
+    waived = f"{made.runbook} is experimental: used on LIVE without a certificate"
+    return msgspec.structs.replace(approval, waivers=(*approval.waivers, waived))
 
 
 def remark(content: Content, plan: Plan | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from starover.jobs import COMMAND, Begin, Job, NotNow, decide, following, latest
 from starover.journal_lock import hold
 from starover.redact import Redactor
 from starover_cli.job_telling import tell
+from starover_cli.refusing import refusals_kept
 from starover_cli.room import Room
 from starover_cli.views import json as machine
 from starover_cli.views.head import next_block
@@ -41,7 +42,10 @@ def perform(settings: Settings, job: Job, now: datetime, *, by_hand: bool) -> in
         since = f" since {day_time(begun.at, simulated=_lab(settings))}" if begun is not None else ""
         said = f"{job.name} is under way{since}. The second start did nothing.\n"
         _speak(settings, job, Message(subject=f"starover {job.name}: started while it is under way", body=said), 75)
-        raise Locked(f"{job.name} is under way{since}", certain=("this start did nothing",), next=("starover runs",))
+        with _refusing(settings, job):
+            raise Locked(
+                f"{job.name} is under way{since}", certain=("this start did nothing",), next=("starover runs",)
+            )
     with closing(lock):
         lines = history.read(state, job.name)
         cut = history.under_way(lines)
@@ -80,15 +84,28 @@ def _not_now(settings: Settings, job: Job, decision: NotNow, now: datetime) -> i
             settings.console.raw(machine.line({"job": job.name, "exit": 0, "why": decision.why}))
         settings.console.note(f"{job.name}: {decision.why}{coming}. Nothing was done.")
         return 0
-    raise OutsideWindow(
-        f"{job.name} does not begin: {decision.why}{coming}",
-        certain=("nothing was sent",),
-        next=(*(() if decision.closed else (f"starover job run {job.name} --now",)), "starover job list"),
-    )
+    with _refusing(settings, job):
+        raise OutsideWindow(
+            f"{job.name} does not begin: {decision.why}{coming}",
+            certain=("nothing was sent",),
+            next=(*(() if decision.closed else (f"starover job run {job.name} --now",)), "starover job list"),
+        )
+
+
+@contextmanager
+def _refusing(settings: Settings, job: Job) -> Generator[None]:
+    """A start that comes to nothing stands in the journal too."""
+    own = _own(settings, job)
+    with Room(own, own.parts) as room, refusals_kept(room, f"job {job.name}", runbook=job.runbook):
+        yield
+
+
+def _own(settings: Settings, job: Job) -> Settings:
+    return replace(settings, dag=job.dag or settings.dag, ticket=job.ticket, reason=job.reason, by=job.who)
 
 
 def _begin(settings: Settings, job: Job, decision: Begin, now: datetime) -> int:
-    own = replace(settings, dag=job.dag or settings.dag, ticket=job.ticket, reason=job.reason, by=job.who)
+    own = _own(settings, job)
 
     def masked() -> Sequence[str]:  # they are known only when the run has a transport
         return own.secrets()

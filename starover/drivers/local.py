@@ -32,16 +32,16 @@ from starover.drivers.past import (
     undo_of,
     unknown_steps,
 )
+from starover.drivers.refusals import Refusals, Why
 from starover.effects import Approval, Result
 from starover.engine import Run
-from starover.errors import BadParameter, Fault, Mistake, PlanIsStale, Refused, StaroverError
+from starover.errors import BadParameter, Mistake, PlanIsStale, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
 from starover.guard import check_applicable
 from starover.house import House
 from starover.journal import (
     Begun,
-    Declined,
     Journal,
     Resumed,
     Saved,
@@ -64,15 +64,6 @@ __all__ = ["Approver", "Local", "Planned", "Ran", "Why", "save_plan", "scope_for
 
 Approver: TypeAlias = Callable[[Plan], Approval | None]
 """Asked once, before the first change of a plan whose risk is above READ; None: not approved."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Why:
-    """Who does it and what for, as the journal keeps it."""
-
-    who: str
-    ticket: str = ""
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +138,9 @@ class Local:
         self.leased = leased
         self.house = house
         self._redact = Redactor(transport.secrets)
+        self.refusals = Refusals(
+            folder=folder, clock=clock, why=why, estate=estate, content=content, redact=self._redact, sign=sign
+        )
         self._servers = {server.name: server for server in estate.servers}
         self._inbox: SimpleQueue[Mail] = SimpleQueue()
 
@@ -165,8 +159,9 @@ class Local:
         Steps without an undo, and those nothing is known of, are named in the plan's notes; never guesses.
         Raises `BadParameter`, and `NotSafe` while a step of the run is unknown.
         """
-        past = self._past(resolve(run, run_ids(self.folder), "run"))
-        bound, notes = undo_of(past)
+        run = resolve(run, run_ids(self.folder), "run")
+        with self.refusals.kept("undo", runbook=UNDO, parameters={"run": run}):
+            bound, notes = undo_of(self._past(run))
         return self._plan(bound, notes)
 
     def load(self, plan: str, /) -> Plan:
@@ -200,13 +195,14 @@ class Local:
         """Do exactly what the plan says, if the facts still hold. What goes wrong in the run is in the result.
 
         Raises `BadParameter` for a plan that is not there or was changed, `PlanIsStale` for one of other content, and
-        `NotSafe` for one with a blocked step, or about members of several DAGs.
+        `NotSafe` for one with a blocked step, or about members of several DAGs; such a refusal is a run of its own.
         """
         plan = self.load(plan) if isinstance(plan, str) else plan
-        self._check_same("plan", plan.id, plan.content, plan.version, plan.estate)
-        check_applicable(plan)
-        scope_for(self.estate, plan)
-        bound = self._bound(plan.runbook, plan.parameters)
+        with self.refusals.kept("apply", plan):
+            self._check_same("plan", plan.id, plan.content, plan.version, plan.estate)
+            check_applicable(plan)
+            scope_for(self.estate, plan)
+            bound = self._bound(plan.runbook, plan.parameters)
         with Journal.create(self.folder, plan.id) as journal:
             run = self._run(journal.run, str(uuid4()), bound, plan)
             leg = self._leg(run, journal, approve)
@@ -219,19 +215,20 @@ class Local:
         Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version); what is
         refused is in the run's journal.
         """
-        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
-            past, keep = self._resumable(journal)
-            entries = [entry for entry in past.entries if entry.n <= keep]
-            sent = unanswered(journal.entries, entries)
-            check_receipts(past.run, journal.entries, sent, self.clock.now())
-            earlier = earlier_prev(journal.entries, sent)
-            again = run_of(past, entries)
-            settled = settled_of(journal.entries, entries)
-            again.earlier = {**again.earlier, **earlier}
-            again.settled = {**again.settled, **settled}
-            leg = self._leg(again, journal, approve)
-            leg.unanswered = sent
-            leg.replay(entries)
+        with self.refusals.opened("resume", run) as journal:
+            with self.refusals.declining(journal):
+                past, keep = self._resumable(journal)
+                entries = [entry for entry in past.entries if entry.n <= keep]
+                sent = unanswered(journal.entries, entries)
+                check_receipts(past.run, journal.entries, sent, self.clock.now())
+                earlier = earlier_prev(journal.entries, sent)
+                again = run_of(past, entries)
+                settled = settled_of(journal.entries, entries)
+                again.earlier = {**again.earlier, **earlier}
+                again.settled = {**again.settled, **settled}
+                leg = self._leg(again, journal, approve)
+                leg.unanswered = sent
+                leg.replay(entries)
             if leg.result is not None:
                 raise BadParameter(f"run {past.run} has ended: there is nothing to resume", next=("starover runs",))
             why = self.why
@@ -262,24 +259,16 @@ class Local:
 
     def may_resume(self, run: str, /) -> None:
         """Raises whatever `resume` would refuse the run for, and keeps it as `resume` does."""
-        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
+        with self.refusals.opened("resume", run) as journal, self.refusals.declining(journal):
             self._resumable(journal)
 
     def _resumable(self, journal: Journal) -> tuple[Past, int]:
         """The run, and the last line that counts."""
-        try:
-            past = self._past(journal.run)
-            if self.house is not None and past.begun.plan is not None:
-                self.house().may_go_on(past.begun.plan, self.why.who)
-            self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
-            return past, past.resume_from()
-        except Refused as refused:
-            begun, why = journal.entries[0].body, self.why
-            if isinstance(begun, Begun) and begun.plan is not None:  # else it was a look
-                fault = self._redact.fault(Fault.of(refused))
-                declined = Declined(who=why.who, fault=fault, ticket=why.ticket, reason=self._redact.text(why.reason))
-                journal.append(self.clock.now(), declined)
-            raise
+        past = self._past(journal.run)
+        if self.house is not None and past.begun.plan is not None:
+            self.house().may_go_on(past.begun.plan, self.why.who)
+        self._check_same("run", past.run, past.begun.content, past.begun.version, past.begun.estate)
+        return past, past.resume_from()
 
     def settle(self, run: str, step: int, outcome: Literal["applied", "not-applied"], /) -> tuple[str, StepBegan]:
         """Keep a person's decision on a step that stayed unknown; `why` says whose, and the reason. Sends nothing.
@@ -288,7 +277,7 @@ class Local:
         """
         if not self.why.reason.strip():
             raise BadParameter("a decision needs its reason", next=('--reason "what was seen, and by whom"',))
-        with Journal.open(self.folder, resolve(run, run_ids(self.folder), "run")) as journal:
+        with self.refusals.opened("settle", run) as journal:
             open_ = unknown_steps(journal.entries)
             found = next((one for one in open_ if one.step == step), None)
             if found is None:
@@ -336,6 +325,8 @@ class Local:
         every = read_journal(self.folder, run)
         begun = every[0].body
         assert isinstance(begun, Begun)
+        if begun.asked:
+            raise BadParameter(f"run {run} was refused before it began: there is nothing to resume or undo")
         return Past(
             run=run,
             begun=begun,

@@ -85,6 +85,29 @@ def test_two_people_and_a_ticket(do: Do, hosts: Hosts, plan: str) -> None:
     assert last == "oncall-b"
 
 
+def test_whoever_is_refused_or_does_not_confirm_is_in_the_journal(do: Do, hosts: Hosts, plan: str) -> None:
+    """Also before it is a run: no runs are counted for it, and nothing was sent."""
+    from starover_cli.room import who
+
+    for line, asked, why in (
+        (("apply", plan, *TICKET), "apply", "nobody is here to be asked"),
+        (("approve", plan, "--as", who(), "--dag", "DAG1"), "approve", "cannot be its second person"),
+        (("approve", plan, "--as", "oncall-b"), "approve", "nobody is here to be asked"),
+    ):
+        refused = do(*line)
+        assert refused.exit_code in (2, 4)
+        (run,) = re.findall(r"in the journal: run (\w+\.1)", words(refused))
+        kept = json.loads(do("--format", "json", "runs", "show", run).stdout)
+        assert (kept["asked"], kept["result"], kept["exit"]) == (asked, "refused", refused.exit_code)
+        assert why in kept["fault"]["what"]
+        page = " ".join(do("runs", "show", run).stdout.split())
+        assert why in page
+        assert "Nothing was begun" in page
+        assert not run.startswith(plan)
+    assert do("audit", "verify").exit_code == 0
+    assert hosts.transport.writes == []
+
+
 def test_what_an_approval_binds_is_shown_in_full(do: Do, plan: str, tmp_path: Path) -> None:
     shown = approve(do, plan)
     made = read_plan((tmp_path / "state" / "plans" / f"{plan}.json").read_bytes())

@@ -29,7 +29,12 @@ def test_live_asks_and_a_flag_answers(tmp_path: Path) -> None:
         assert "pam-move is experimental" in refused.stderr
         assert "--experimental" in refused.stderr
         assert writes(lab) == 0
-        assert typed(lab, *ROUGH, "--yes", "--experimental").exit_code == 0
+        assert "the refusal is in the journal: run" in flat(refused.stderr)
+        agreed = typed(lab, *ROUGH, "--yes", "--experimental")
+        assert agreed.exit_code == 0
+        (plan,) = {file.stem for file in (tmp_path / "plans").glob("*.json")}
+        shown = flat(typed(lab, "runs", "show", f"{plan}.1").stdout)
+        assert "waived pam-move is experimental: used on LIVE without a certificate" in shown
         moved = writes(lab)
         assert moved > 0
         back = [typed(lab, "undo", run, "--yes") for run in run_ids(lab.folder)]

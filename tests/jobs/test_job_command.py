@@ -121,6 +121,8 @@ def test_a_job_is_not_begun_outside_its_time_nor_twice_at_once(lab: InnerLab) ->
     assert result.exit_code == 75
     assert "is under way" in result.stderr
     assert isinstance(history.read(lab.folder, "health")[-1], history.Overlapped)
+    refused = [begun(lab.folder, run) for run in run_ids(lab.folder)]
+    assert [(one.asked, one.who, one.runbook) for one in refused] == [("job health", "job:health", "health-report")] * 2
     assert typed(lab, "job", "run", "health", "--now", "--jobs", str(jobs)).exit_code == 0
 
 

@@ -145,6 +145,7 @@ def test_a_second_run_of_the_dag_is_refused_and_the_first_is_approved_or_decline
     second = team.type("submit", *SUSPEND)
     assert (second.exit_code, "exit 75 locked" in second.stderr) == (75, True)
     assert "copies-suspend, since" in " ".join(second.stderr.split())
+    assert "the refusal is in the journal: run" in " ".join(second.stderr.split())
     assert "starover runs --engine temporal" in second.stderr
     waiting(team)
     nobody = team.type("approve", "dag", "--engine", "temporal")

@@ -16,7 +16,7 @@ from temporal_server import TemporalServer, missing
 
 from starover.clock import SystemClock
 from starover.errors import BadInventory, BadParameter, Locked, NotApproved, StaroverError
-from starover.journal import Answered, Recorded, Stopped, read_journal
+from starover.journal import Answered, Begun, Recorded, Stopped, read_journal, run_ids
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is there")
 _WHOLE = bool(os.environ.get("STAROVER_STORIES"))
@@ -278,6 +278,10 @@ def test_a_run_of_another_version_is_refused_with_words(team: Team, monkeypatch:
     assert (ended.state, ended.exit, team.lamps.done) == ("refused", 4, [])
     assert ended.fault is not None
     assert "this run goes by starover 0.0.9" in ended.fault.what
+    (run,) = run_ids(team.folder)
+    begun = read_journal(team.folder, run)[0].body
+    assert isinstance(begun, Begun)
+    assert (begun.asked, begun.who) == ("submit", given.who), "the refusal is in the workers' journal"
 
 
 # -- what lies at the server -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starover.command_line import word
 from starover.errors import BadParameter, NotApproved, StaroverError
 from starover_cli.prompt import NotConfirmed
+from starover_cli.refusing import refusals_kept
 from starover_cli.room import Room, who
 from starover_cli.team.line import Line, talk
 from starover_cli.team.submitting import answer, approving
@@ -92,13 +93,14 @@ def approve_run(settings: Settings, named: str, given: Mapping[str, Any], line: 
                     f"{one.workflow} waits for no approval: it is {now.state}", certain=("nothing was sent",)
                 )
             name = str(given.get("name") or "") or who()
-            if same_person(name, one.who):
-                approval = answer(room, now.plan, given, "", again=approving(one.workflow))
-            else:
-                approval = _second(room, now.plan, one, name, given)
-            if approval is None:
-                raise NotApproved(f"plan {now.plan.id} still needs a second person", certain=("the run waits on",))
-            await approve(client, handle, approval)
+            with refusals_kept(room, f"approve {one.workflow}", now.plan):
+                if same_person(name, one.who):
+                    approval = answer(room, now.plan, given, "", again=approving(one.workflow))
+                else:
+                    approval = _second(room, now.plan, one, name, given)
+                if approval is None:
+                    raise NotApproved(f"plan {now.plan.id} still needs a second person", certain=("the run waits on",))
+                await approve(client, handle, approval)
             return now.plan, name
 
         plan, name = talk(room, line, act)

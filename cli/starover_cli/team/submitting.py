@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starover.command_line import word
-from starover.errors import NotApproved
+from starover.errors import NotApproved, NotSafe
 from starover_cli import params
 from starover_cli.asking import ask, dag_of_plan, second_for
 from starover_cli.look import plain_where
 from starover_cli.plan_files import load_plan
+from starover_cli.refusing import refusals_kept
 from starover_cli.report import heading, show_plan, show_ran
 from starover_cli.room import Room, who
 from starover_cli.team.following import Lines, follow
@@ -37,15 +39,19 @@ __all__ = ["answer", "approving", "show_ended", "submit_plan", "submit_runbook"]
 def submit_plan(settings: Settings, named: str, given: Mapping[str, Any], line: Line) -> int:
     """Have exactly this plan applied by the workers. Gives the exit code."""
     from starover.drivers.temporal import submission
+    from starover.guard import check_applicable
 
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = load_plan(settings, named)
         if made.nothing or made.blocked:
+            with suppress(NotSafe), refusals_kept(room, "submit", made):
+                check_applicable(made)
             return _show(room, made, code=4 if made.blocked else 0)
-        approval = answer(room, made, given, named, again=f"starover submit {word(named)}")
-        whole = submission(
-            room.content, room.estate, _why(room), plan=made, approval=approval, zoned=bool(given.get("by_zone"))
-        )
+        with refusals_kept(room, "submit", made):
+            approval = answer(room, made, given, named, again=f"starover submit {word(named)}")
+            whole = submission(
+                room.content, room.estate, _why(room), plan=made, approval=approval, zoned=bool(given.get("by_zone"))
+            )
         return _submit(room, line, whole, given)
 
 
@@ -82,10 +88,12 @@ def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any])
 
     def asked(now: Standing) -> Approval | None:
         assert now.plan is not None
-        return answer(room, now.plan, given, "", again=approving(id_of(whole)))
+        with refusals_kept(room, f"approve {id_of(whole)}", now.plan):
+            return answer(room, now.plan, given, "", again=approving(id_of(whole)))
 
     async def act(client: Client) -> tuple[Handle, Ended | None]:
-        handle = await submit(client, whole)
+        with refusals_kept(room, "submit", whole.plan, whole.runbook, whole.parameters):
+            handle = await submit(client, whole)
         _say(room, line, handle, whole, follows=bool(given.get("wait")))
         if not given.get("wait"):
             return handle, None

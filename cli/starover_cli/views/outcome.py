@@ -46,7 +46,9 @@ def glass_lines(approved: events.Approved | None, width: int = 100) -> list[str]
 
 def approved_pairs(approved: events.Approved | None, *, simulated: bool) -> list[tuple[str, str]]:
     """Who approved it, and what was accepted, as labelled lines."""
-    if approved is None or not (approved.how == "digest" or approved.second or approved.break_glass):
+    if approved is None:
+        return []
+    if not (approved.how == "digest" or approved.second or approved.break_glass or approved.waivers):
         return []  # a yes to what needs no more
     pairs = [("approved by", f"{approved.by}, who applied it")]
     if approved.second:

@@ -62,6 +62,8 @@ class RunSummary:
     resumed: tuple[str, ...] = ()
     """Who went on with it."""
     declined: tuple[str, ...] = ()
+    asked: str = ""
+    """What was asked for and refused before it was a run; empty: it is one."""
     """Who was not let go on with it, and why."""
     settled: tuple[str, ...] = ()
     """What people decided of outcomes that stayed unknown."""
@@ -80,6 +82,8 @@ class RunSummary:
         """In a word or two: `done`, `STOPPED 3/5`, `nothing`, `under way`, `interrupted`."""
         if self.ended is None:
             return "under way" if self.at_work else "interrupted"
+        if self.asked:
+            return self.ended.state
         if self.plan is not None and self.ended.exit:
             done = sum(row.mark in ("ok", "=") for row in self.rows.values())
             foreseen = f"/{len(self.plan.steps)}" if self.plan.complete else ""  # behind its frontier nobody counts
@@ -156,6 +160,7 @@ def summary_of(run: str, entries: Sequence[Entry], *, at_work: bool = False) -> 
         report=story.report,
         resumed=tuple(resumed),
         declined=tuple(declined),
+        asked=begun.asked,
         settled=tuple(settled),
         acknowledged=tuple(
             f"{plural(len(body.warnings), 'warning')} acknowledged by {body.who} at "
@@ -242,6 +247,8 @@ def verdict_of_run(one: RunSummary) -> str:
         return f"Interrupted after {plural(one.changed, 'change')}{tail}."
     if one.ended.fault is not None:
         word = one.ended.fault.raised().word
+        if one.asked:
+            return f"Asked for, and {word}: {one.ended.fault.what.rstrip('.')}. Nothing was begun."
         return f"{word.capitalize()} after {plural(one.ended.changed, 'change')}: {one.ended.fault.what.rstrip('.')}."
     if one.ended.state == "nothing":
         return "Nothing to do: everything held already."
@@ -256,6 +263,8 @@ def facts_of_run(one: RunSummary) -> list[tuple[str, str]]:
     """With what, by whom, why, over which roads: labelled lines."""
     given = [f"--{name.replace('_', '-')} {_shown(value)}" for name, value in one.parameters.items() if value]
     pairs = [("with", " ".join(given) or "no parameters"), ("by", one.who)]
+    if one.asked:
+        pairs.append(("asked for", one.asked))
     if one.ticket:
         pairs.append(("ticket", one.ticket))
     if one.reason:
@@ -309,6 +318,7 @@ def run_data(one: RunSummary, certificate: str = "") -> dict[str, object]:
     return {
         **({"certificate": certificate} if certificate else {}),
         "run": one.run,
+        **({"asked": one.asked} if one.asked else {}),
         "runbook": one.runbook,
         "parameters": one.parameters,
         "estate": one.estate,

@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 import starover
 from starover.drivers.local import save_plan
 from starover.drivers.past import find_in, is_dead, other_roads
+from starover.drivers.refusals import keep_refusal
 from starover.drivers.temporal.failures import failure
 from starover.drivers.temporal.payloads import (
     Asking,
@@ -28,6 +29,7 @@ from starover.drivers.temporal.payloads import (
     Holding,
     Kept,
     Line,
+    Refusing,
     Saving,
     Told,
     Turn,
@@ -84,7 +86,7 @@ class Keeper:
     @property
     def activities(self) -> Sequence[Callable[..., object]]:
         """What a worker offers."""
-        return (self.begin, self.write, self.save, self.look, self.hold, self.unbegun)
+        return (self.begin, self.write, self.save, self.look, self.hold, self.unbegun, self.refuse)
 
     def close(self) -> None:
         """Let every journal go."""
@@ -172,6 +174,33 @@ class Keeper:
         """Whoever cares for schedules hears of a start that came to no run."""
         if self.site.unbegun is not None:
             self.site.unbegun(asked.who, asked.fault.raised(), self.site.clock.now())
+
+    @activity.defn(name="starover-refuse")
+    def refuse(self, asked: Refusing) -> None:
+        """What was refused before it was a run stands in the journal; asked again, once."""
+        with self._lock, _refusing():
+            folder = self.site.folder
+            for run in run_ids(folder):
+                if run.startswith(asked.key[:8]) and (first := self._first(run)) is not None and first.key == asked.key:
+                    return
+            keep_refusal(
+                folder,
+                self.site.clock.now(),
+                asked.fault,
+                asked=asked.asked,
+                who=asked.who,
+                estate=asked.estate,
+                lab=asked.lab,
+                content=asked.content,
+                exit=asked.exit,
+                plan=asked.plan,
+                runbook=asked.runbook,
+                parameters=asked.parameters,
+                ticket=asked.ticket,
+                reason=asked.reason,
+                key=asked.key,
+                sign=self.site.sign,
+            )
 
     # -- inside --------------------------------------------------------------------------------------------------
 

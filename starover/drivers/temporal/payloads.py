@@ -364,6 +364,25 @@ class Unbegun(msgspec.Struct, frozen=True, kw_only=True):
     fault: Fault
 
 
+class Refusing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker refuses before it is a run: it is kept as one that ends as it begins."""
+
+    key: str
+    """UUID: the same refusal is kept once."""
+    asked: str
+    fault: Fault
+    exit: int
+    who: str
+    estate: str
+    lab: bool
+    content: str
+    runbook: str
+    parameters: dict[str, Plain]
+    ticket: str = ""
+    reason: str = ""
+    plan: Plan | None = None
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it."""
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import (
-    WorkflowAlreadyStartedError,
-)
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 
 import starover
 from starover.drivers.hosts import Job
@@ -32,6 +31,7 @@ from starover.drivers.temporal.payloads import (
     Holding,
     Kept,
     Reading,
+    Refusing,
     Saving,
     Standing,
     Story,
@@ -97,16 +97,16 @@ class StaroverRun:
             refused = PlanIsStale(
                 words, certain=("nothing was sent",), next=("submit it anew, or upgrade the workers",)
             )
-            return Ended(state="refused", exit=refused.exit, fault=Fault.of(refused))
+            return await _refused(given, refused)
         if given.window and not given.estate.lab and not open_until([Window.parse(given.window)], workflow.now()):
             shut = OutsideWindow(
                 f"{given.who} does not begin: its window is closed: {given.window}", certain=("nothing was sent",)
             )
-            return Ended(state="refused", exit=shut.exit, fault=Fault.of(shut))
+            return await _refused(given, shut)
         try:
             bound_of(given)
         except StaroverError as error:
-            return Ended(state="refused", exit=error.exit, fault=Fault.of(error))
+            return await _refused(given, error)
         try:
             ended = await self._whole()
         except StaroverError as error:
@@ -320,6 +320,7 @@ class StaroverRun:
             self.hands.start(course, job, 1, going)
         for number, effect in others:
             self.hands.perform(course, number, effect)
+        #self.hands.keep_up(course)
 
     async def _end(self, course: Course, plan: Plan | None) -> Ended:
         """The last lines, and what came of it."""
@@ -358,6 +359,34 @@ class StaroverRun:
         )
 
 
+async def _refused(given: Submission, error: StaroverError) -> Ended:
+    """It does not begin: why not stands in the journal of the workers."""
+    fault = Fault.of(error)
+    refusing = Refusing(
+        key=str(workflow.uuid4()),
+        asked="submit",
+        fault=fault,
+        exit=error.exit,
+        who=given.who,
+        estate=given.estate.name,
+        lab=given.estate.lab,
+        content=given.content,
+        runbook=given.runbook,
+        parameters=given.parameters,
+        ticket=given.ticket,
+        reason=given.reason,
+        plan=given.plan,
+    )
+    with suppress(ActivityError):  # it is refused in any case, and whoever asked hears of it
+        await workflow.execute_local_activity(
+            "starover-refuse",
+            refusing,
+            start_to_close_timeout=WRITES,
+            retry_policy=RetryPolicy(maximum_attempts=3),
+        )
+    return Ended(state="refused", exit=error.exit, fault=fault)
+
+
 @workflow.defn(name=JOB, sandboxed=False)
 class StaroverJob:
     """What a schedule starts; see `payloads.JOB`."""
@@ -377,7 +406,7 @@ class StaroverJob:
             )
         except WorkflowAlreadyStartedError as error:
             locked = Locked(f"another run of this DAG is under way: {error.workflow_id}", certain=("nothing was sent",))
-            ended = Ended(state="refused", exit=locked.exit, fault=Fault.of(locked))
+            ended = await _refused(given, locked)
         if not ended.run and ended.fault is not None:
             await workflow.execute_local_activity(
                 "starover-unbegun",
