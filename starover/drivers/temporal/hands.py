@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -58,7 +58,7 @@ _ONCE = RetryPolicy(maximum_attempts=1)
 
 @dataclass(frozen=True)
 class Mail:
-    """Something has ended."""
+    """Something has ended; with neither script nor answer: time has passed."""
 
     number: int
     job: Job | None = None
@@ -79,8 +79,11 @@ class Hands:
         self._stop = stop
         self._lost = False
         """A worker was lost since the last turn."""
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._scripts: dict[asyncio.Task[None], None] = {}
         """In the order in which they were begun: on a replay they are cancelled in the same."""
+        self._others: dict[asyncio.Task[None], None] = {}
+        self._wakes = False
+        """It looks again when a lease is due."""
 
     # -- scripts, waits, questions -------------------------------------------------------------------------------
 
@@ -89,19 +92,18 @@ class Hands:
         flying = [handle for _, handle in self.flying.values()]
         for handle in flying:
             handle.cancel()
-        for task in list(self._tasks):
-            if not self.flying:
-                task.cancel()
+        for task in list(self._others):
+            task.cancel()
         if flying and course.result is None:
-            await self._whatever(workflow.wait(list(self._tasks), timeout=ENDING.total_seconds()))
+            await self._whatever(workflow.wait(list(self._scripts), timeout=ENDING.total_seconds()))
         for mail in self.mail:
             if mail.job is not None and mail.came is not None and mail.came.fate:
                 course.track.fates[mail.job.operation] = mail.came.fate
-        for task in list(self._tasks):
+        for task in list(self._scripts):
             task.cancel()
         self.mail.clear()
         self.flying.clear()
-        self._tasks = {}
+        self._scripts, self._others, self._wakes = {}, {}, False
 
     def start(self, course: Course, job: Job, of: int, going: Reading | None = None) -> None:
         """Have a script sent, one `of` so many, or a wait begun, or gone on with."""
@@ -158,7 +160,7 @@ class Hands:
                 summary=f"{job.script.host}: {part}"[:200],
             )
         self.flying[job.number] = (job, handle)
-        self._spawn(self._script(course, job, sending.digest, handle))
+        self._spawn(self._script(course, job, sending.digest, handle), self._scripts)
 
     async def _script(self, course: Course, job: Job, digest: str, handle: workflow.ActivityHandle[Came]) -> None:
         try:
@@ -171,7 +173,7 @@ class Hands:
 
     def perform(self, course: Course, number: int, effect: Effect) -> None:
         """Have done what is no script."""
-        self._spawn(self._perform(course, number, effect))
+        self._spawn(self._perform(course, number, effect), self._others)
 
     async def _perform(self, course: Course, number: int, effect: Effect) -> None:
         digest = digest_of(effect)
@@ -196,10 +198,27 @@ class Hands:
             told = await self.ask("starover-look", Asking(run=course.run.id, digest=digest, effect=effect), Told)
         self.mail.append(Mail(number, told=told))
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def keep_up(self, course: Course) -> None:
+        """Have mail come when a lease is due, though nothing else may have ended until then.
+
+        A script that runs for long must not outlive the lease that it was begun under. Simulated time does not pass by
+        itself, so nobody waits for it.
+        """
+        due = course.leases.following
+        if due is not None and not self._wakes and not self.given.estate.lab:
+            self._wakes = True
+            self._spawn(self._wake(course, due), self._others)
+
+    async def _wake(self, course: Course, due: datetime) -> None:
+        await workflow.sleep(max(0.0, (due - course.now).total_seconds()))
+        self._wakes = False
+        course.now = max(course.now, due)
+        self.mail.append(Mail(0))
+
+    def _spawn(self, work: Awaitable[None], tasks: dict[asyncio.Task[None], None]) -> None:
         task = asyncio.ensure_future(work)
-        self._tasks[task] = None
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        tasks[task] = None
+        task.add_done_callback(lambda done: tasks.pop(done, None))
 
     async def write(self, course: Course, *, scripts: int = 0, ends: bool = False) -> str:
         """Have the lines written; why the head is not signed, where it `ends`."""

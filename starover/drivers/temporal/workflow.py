@@ -320,6 +320,7 @@ class StaroverRun:
             self.hands.start(course, job, 1, going)
         for number, effect in others:
             self.hands.perform(course, number, effect)
+        self.hands.keep_up(course)
         #self.hands.keep_up(course)
 
     async def _end(self, course: Course, plan: Plan | None) -> Ended:
