@@ -71,7 +71,7 @@ def runs_of(lab: InnerLab, plan: str = "") -> list[str]:
 
 def applied(lab: InnerLab, run: str) -> bool:
     begun = read_journal(lab.folder, run)[0].body
-    return isinstance(begun, Begun) and begun.plan is not None
+    return isinstance(begun, Begun) and begun.plan is not None and not begun.asked
 
 
 def sent(lab: InnerLab, cmdlet: str) -> int:
