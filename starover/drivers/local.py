@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ import starover
 from starover import durable
 from starover.calls import ENDING
 from starover.clock import Clock
+from starover.drivers.alone import alone
 from starover.drivers.leg import Leg, Mail, Stop
 from starover.drivers.past import (
     UNDO,
@@ -201,9 +203,12 @@ class Local:
         with self.refusals.kept("apply", plan):
             self._check_same("plan", plan.id, plan.content, plan.version, plan.estate)
             check_applicable(plan)
-            scope_for(self.estate, plan)
+            scope = scope_for(self.estate, plan)
             bound = self._bound(plan.runbook, plan.parameters)
-        with Journal.create(self.folder, plan.id) as journal:
+        with ExitStack() as held:
+            with self.refusals.kept("apply", plan):
+                held.enter_context(alone(self.folder, plan, scope))
+            journal = held.enter_context(Journal.create(self.folder, plan.id))
             run = self._run(journal.run, str(uuid4()), bound, plan)
             leg = self._leg(run, journal, approve)
             self._begin(leg)
@@ -215,9 +220,11 @@ class Local:
         Raises `BadParameter` (no such run, nothing to resume) and `PlanIsStale` (other content or version); what is
         refused is in the run's journal.
         """
-        with self.refusals.opened("resume", run) as journal:
+        with ExitStack() as held:
+            journal = held.enter_context(self.refusals.opened("resume", run))
             with self.refusals.declining(journal):
                 past, keep = self._resumable(journal)
+                held.enter_context(alone(self.folder, past.begun.plan, past.begun.lease))
                 entries = [entry for entry in past.entries if entry.n <= keep]
                 sent = unanswered(journal.entries, entries)
                 check_receipts(past.run, journal.entries, sent, self.clock.now())
