@@ -8,6 +8,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -92,6 +93,10 @@ class Redactor:
             return {self.text(name): self._tree(one) for name, one in fields.items()}
         return node
 
+    @overload
+    def reaction(self, reaction: Facts | Failed) -> Facts | Failed: ...
+    @overload
+    def reaction(self, reaction: Reaction) -> Reaction: ...
     def reaction(self, reaction: Reaction) -> Reaction:
         """An answer without secrets."""
         if isinstance(reaction, Facts):

@@ -200,9 +200,12 @@ def test_jobs_of_the_folder_are_schedules_and_no_others_are(team: Team, tmp_path
             break
     assert ([one["what"] for one in again["jobs"]], again["removed"]) == (["same"], ["two"])
     (jobs / "broken.yaml").write_text("runbook: [")
-    (jobs / "one.yaml").unlink()
+    (jobs / "one.yaml").rename(jobs / "three.yaml")
+    (jobs / "a-odd.yaml").write_text('runbook: health-report\nschedule: "0 6 LW * *"\n')
     broken = team.type("job", "install", "--temporal", "--jobs", str(jobs))
     assert (broken.exit_code, "nothing was removed" in broken.stdout) == (2, True), broken.output
+    assert "last working day of a month" in " ".join(broken.stdout.split())
+    assert "+  three  new" in broken.stdout, "one job that the server cannot keep holds up no other"
 
 
 def test_what_a_schedule_starts_asks_nobody_and_is_the_jobs(team: Team, tmp_path: Path) -> None:

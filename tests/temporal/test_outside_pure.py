@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import os
@@ -23,8 +24,10 @@ from starover_cli.team.working import zones_of
 
 from starover import job_history
 from starover.drivers.local import Why
-from starover.errors import BadParameter, Locked
+from starover.errors import BadParameter, ConnectFailed, Locked, StaroverError
+from starover.events import RunEnded, Told
 from starover.inventory import load
+from starover.journal import Recorded, read_journal
 
 INVENTORY = Path(__file__).parents[2] / "inventory" / "example.yaml"
 NOW = datetime(2026, 11, 20, 14, 0, tzinfo=UTC)
@@ -156,3 +159,60 @@ def test_those_whom_a_job_tells_are_told_by_the_worker(tmp_path: Path) -> None:
     assert isinstance(ended, job_history.Ended)
     assert (ended.exit, ended.run, ended.due) == (75, "", began.due + timedelta(weeks=3))
     assert heard.read_text().splitlines()[1:] == [ended.subject], "once, and of nobody's own start"
+
+
+def test_a_run_that_another_worker_began_is_told_by_the_one_that_ended_it(tmp_path: Path) -> None:
+    jobs = tmp_path / "jobs"
+    jobs.mkdir()
+    (jobs / "lamps.yaml").write_text('runbook: lamps-on\nschedule: "0 22 * * 6"\n', "utf-8")
+    site = Site(tmp_path / "state")
+    words = JobWords(Settings(dir=str(site.folder)), jobs)
+    for who in ("somebody", "job:lamps"):
+        local = site.local(who)
+        local.why = Why(who=who)
+        made = local.plan("lamps-on", {"servers": ["EX1"], "names": [who.removeprefix("job:")]})
+        ran = local.apply(made.plan, approve=approval_of)
+        for run in (made.run, ran.run):
+            for one in read_journal(site.folder, run):
+                if isinstance(one.body, Recorded) and isinstance(one.body.event, RunEnded):
+                    words.tell(Told(at=one.at, run=run, event=one.body.event))
+    words.close()
+    (_, ended) = job_history.read(site.folder, "lamps")
+    assert isinstance(ended, job_history.Ended)
+    assert ended.run == ran.run, "the run, and not its planning; of nobody's own run is anything kept"
+
+
+def test_why_nobody_says_where_a_run_is() -> None:
+    pytest.importorskip("temporalio")
+    from starover_cli.team.following import why_silent
+
+    from starover.drivers.temporal.client import NoWorker
+
+    nobody = NoWorker("no worker answers for starover/prod/dag1")
+    assert "has taken it yet" in why_silent(nobody, taken=False)
+    assert "answers for it now" in why_silent(nobody, taken=True)
+    other = StaroverError("this run goes by starover 1.2; here is 1.3: it waits for a worker of that version")
+    assert "it waits for a worker of that version" in why_silent(other, taken=False)
+    assert "server does not answer" in why_silent(ConnectFailed("gone"), taken=True)
+
+
+def test_a_script_that_nobody_wants_any_more_holds_up_no_other_of_its_host(tmp_path: Path) -> None:
+    pytest.importorskip("temporalio")
+    from starover.drivers.hosts import Job
+    from starover.drivers.temporal import Site as WorkerSite
+    from starover.drivers.temporal.crew import Crew
+    from starover.effects import Script
+
+    of = Site(tmp_path)
+    site = WorkerSite(estate=of.local().estate, transport=of.hosts, clock=of.clock, folder=tmp_path)
+
+    async def story() -> list[int]:
+        crew = Crew(site, None)  # type: ignore[arg-type] # no server is asked
+        for number, host in ((1, "EX1"), (2, "EX1"), (3, "EX2")):
+            job = Job(number, Script(host=host, text="", nonce="n", deadline=1.0, parts=()))
+            crew._hosts.put(job)
+            if number > 1:  # nobody wants the first one any more
+                crew._flights[number] = None  # type: ignore[assignment] # it is only asked whether it is there
+        return sorted(job.number for job in crew._wanted())
+
+    assert asyncio.run(story()) == [2, 3]

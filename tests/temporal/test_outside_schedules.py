@@ -48,12 +48,13 @@ def matches(day: datetime, specs: list[ScheduleCalendarSpec]) -> bool:
 @pytest.mark.parametrize(
     "schedule",
     ["0 22 * * 6", "0 22 * * 6#3", "5 3 13 * 5", "5 3 */2 * 1", "0 4 L * *", "0 4 * 2 5L", "30 1 1,15 1-6 *",
-     "0 0 L * 3#1", "0 6 * * 7", "0 6 29 2 *"],
+     "0 0 L * 3#1", "0 6 * * 7", "0 6 29 2 *", "0 3 1 * 6#5"],
 )  # fmt: skip
 def test_calendars_have_the_days_that_cron_has(schedule: str) -> None:
     from starover.drivers.temporal.schedules import calendars
 
     specs = calendars(schedule)
+    assert all(1 <= day.start <= day.end <= 31 for one in specs for day in one.day_of_month), "else none is taken"
     first, last = datetime(2027, 1, 1, tzinfo=UTC), datetime(2029, 3, 31, tzinfo=UTC)
     cron: set[str] = set()
     for due in CronSim(schedule, first - timedelta(seconds=1)):

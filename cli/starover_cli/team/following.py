@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starover.effects import Approval
     from starover_cli.settings import Settings
 
-__all__ = ["Lines", "follow"]
+__all__ = ["Lines", "follow", "why_silent"]
 
 PERIOD = 1.0
 """Seconds between two looks at a run."""
@@ -86,7 +86,7 @@ async def follow(client: Client, handle: Handle, lines: Lines, asked: Callable[[
     over = asyncio.ensure_future(ended(client, handle))
     known: set[tuple[object, ...]] = set()
     said = ""
-    heard = False
+    taken = heard = False
     try:
         while not over.done():
             await asyncio.wait({over}, timeout=PERIOD)
@@ -95,13 +95,13 @@ async def follow(client: Client, handle: Handle, lines: Lines, asked: Callable[[
             try:
                 now = await standing(client, handle)
             except StaroverError as error:
-                word = _word(error)
+                word = why_silent(error, taken=taken)
                 if word != said:
                     lines.say(word)
                 lines.beat(word)
                 said = word
                 continue
-            said = ""
+            said, taken = "", True
             _tell(lines, now.run, now.ended, known)
             lines.beat("; ".join(now.under_way[:3]) or now.state)
             if now.state == "waits for approval" and now.plan is not None and not heard:
@@ -118,10 +118,18 @@ async def follow(client: Client, handle: Handle, lines: Lines, asked: Callable[[
     return result
 
 
-def _word(error: StaroverError) -> str:
+def why_silent(error: StaroverError, *, taken: bool) -> str:
+    """Why nobody says where the run is; `taken`: a worker has said so before."""
+    from starover.drivers.temporal.client import NoWorker
+
     if isinstance(error, ConnectFailed):
         return "the Temporal server does not answer; the run goes on when it is back, and this waits for it"
-    return "no worker has taken it yet (starover worker, on a machine that reaches the hosts); this waits"
+    worker = "(starover worker, on a machine that reaches the hosts)"
+    if not isinstance(error, NoWorker):
+        return f"{error.what}; this waits"
+    if not taken:
+        return f"no worker has taken it yet {worker}; this waits"
+    return f"no worker answers for it now; the run goes on when one is up {worker}, and this waits for it"
 
 
 def _tell(lines: Lines, run: str, steps: Sequence[StepEnded], known: set[tuple[object, ...]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,27 +31,25 @@ class JobWords:
         """`folder`: where the job files lie."""
         self._settings = settings
         self._folder = folder
-        self._runs: dict[str, tuple[str, str]] = {}
+        self._runs: dict[str, tuple[str, bool]] = {}
+        """Who began those that began here, and whether they apply a plan."""
+        self._lock = threading.Lock()
         self._speaking: list[threading.Thread] = []
 
     def tell(self, told: Told, /) -> None:
         """Take one event."""
         event = told.event
-        if isinstance(event, RunBegan) and event.who.startswith(JOB):
-            self._runs[told.run] = event.who.removeprefix(JOB), event.mode
-        elif isinstance(event, RunEnded) and told.run in self._runs:
-            name, mode = self._runs.pop(told.run)
-            if mode == "apply" or event.exit or event.state != "planned":  # else its run is still to come
-                thread = threading.Thread(target=self._over, args=(name, told, event.exit), daemon=True)
-                self._speaking.append(thread)
-                thread.start()
+        if isinstance(event, RunBegan):
+            self._runs[told.run] = event.who, event.mode == "apply"
+        elif isinstance(event, RunEnded):
+            known = self._runs.pop(told.run, None)
+            if known is None or known[0].startswith(JOB):
+                self._speak_of(self._over, told, event, known)
 
     def unbegun(self, who: str, error: StaroverError, at: datetime) -> None:
         """A start came to no run: the DAG was busy, the window closed, the worker of another version."""
         if who.startswith(JOB):
-            thread = threading.Thread(target=self._nothing, args=(who.removeprefix(JOB), error, at), daemon=True)
-            self._speaking.append(thread)
-            thread.start()
+            self._speak_of(self._nothing, who.removeprefix(JOB), error, at)
 
     def close(self) -> None:
         """Wait for messages that are on their way; each has its own time."""
@@ -58,12 +57,28 @@ class JobWords:
             thread.join()
         self._speaking.clear()
 
-    def _over(self, name: str, told: Told, code: int) -> None:
+    def _speak_of(self, work: Callable[..., None], *about: object) -> None:
         """In a thread of its own: a relay may be slow, and the run's last line is on its way to the disk."""
+        thread = threading.Thread(target=work, args=about, daemon=True)
+        with self._lock:
+            self._speaking = [one for one in self._speaking if one.is_alive()]
+            self._speaking.append(thread)
+            thread.start()
+
+    def _over(self, told: Told, event: RunEnded, known: tuple[str, bool] | None) -> None:
         from starover_cli.job_files import load_job
 
         with suppress(StaroverError, OSError):
-            self._ran(load_job(self._folder, name), told, code)
+            who, applies = known or self._begun(told.run)
+            if who.startswith(JOB) and (applies or event.exit or event.state != "planned"):  # else it is still to come
+                self._ran(load_job(self._folder, who.removeprefix(JOB)), told, event.exit)
+
+    def _begun(self, run: str) -> tuple[str, bool]:
+        """Of a run that began at another worker: that one is gone, or slow."""
+        from starover.journal import Begun, read_journal
+
+        first = read_journal(self._settings.state, run)[0].body
+        return (first.who, first.plan is not None) if isinstance(first, Begun) else ("", False)
 
     def _nothing(self, name: str, error: StaroverError, at: datetime) -> None:
         from starover_cli.job_files import load_job

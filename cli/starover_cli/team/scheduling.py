@@ -26,7 +26,7 @@ __all__ = ["install"]
 
 def install(settings: Settings, line: Line, name: str, folder: str, *, by_zone: bool) -> int:
     """Have the server keep the jobs. Gives 2 where a file is wrong, and then nothing is removed; else 0."""
-    from starover.drivers.temporal.schedules import known, place, take_away
+    from starover.drivers.temporal.schedules import calendars, known, place, take_away
 
     with Room(settings, settings.parts) as room:
         place_of = folder_of(room, folder)
@@ -39,6 +39,7 @@ def install(settings: Settings, line: Line, name: str, folder: str, *, by_zone: 
                 if why:
                     left.append((one.name, why))
                 else:
+                    calendars(one.schedule)  # what the server cannot keep is said before anything is changed there
                     ready.append((one, _given(room, one, by_zone=by_zone)))
             except StaroverError as error:
                 broken.append(BadInventory(f"{place_of / one.name}.yaml: {error.what}", certain=error.certain))

@@ -39,6 +39,7 @@ __all__ = [
     "Client",
     "Handle",
     "Listed",
+    "NoWorker",
     "approve",
     "connect",
     "decline",
@@ -65,6 +66,10 @@ _PASSING = (
 """What a server says that is not up, or not yet."""
 _WORKER = timedelta(seconds=10)
 """For one that a worker has to answer."""
+
+
+class NoWorker(StaroverError):
+    """No worker answered in time for a run: none is up, or none has taken it yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +185,11 @@ async def ended(client: Client, handle: Handle, /) -> Ended:
 
 
 async def standing(client: Client, handle: Handle, /) -> Standing:
-    """Where a run is. Raises `StaroverError` where no worker answers for it, `ConnectFailed` where no server does."""
+    """Where a run is.
+
+    Raises `NoWorker` where none answers in time, `StaroverError` with a worker's words where it cannot go on with the
+    run, `ConnectFailed` where no server answers.
+    """
     of = client.get_workflow_handle(handle.workflow, run_id=handle.execution or None)
     async with asking():
         try:
@@ -189,7 +198,7 @@ async def standing(client: Client, handle: Handle, /) -> Standing:
             if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 raise
             await of.describe(rpc_timeout=_WORKER)  # the server is there
-            raise StaroverError(f"no worker answers for {handle.workflow}") from error
+            raise NoWorker(f"no worker answers for {handle.workflow}") from error
     return found
 
 

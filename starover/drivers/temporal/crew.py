@@ -171,11 +171,9 @@ class Crew:
 
     def _came(self, asked: Sending, came: Answered) -> Came:
         answer = came.answer
-        reaction = self._redact.reaction(came.reaction)
-        assert not isinstance(reaction, Ok)
         found = Came(
             digest=asked.digest,
-            answer=reaction,  # type: ignore[arg-type]
+            answer=self._redact.reaction(came.reaction),
             at=self.site.clock.now(),
             road=answer.road if answer else "",
             seconds=round(answer.seconds, 3) if answer else 0.0,
@@ -230,9 +228,7 @@ class Crew:
                 if job.number in self._flights:
                     found.append(job)
                 else:
-                    self._hosts.free(job)
-            if found:
-                break
+                    self._hosts.free(job)  # and the next one for that host may start
         return found
 
     def _hear(self, mail: Answered | Woke) -> None:

@@ -184,7 +184,9 @@ def _days(cron: CronSim) -> Iterator[tuple[set[int], set[int], set[int], Sequenc
     ends = CronSim.LAST in cron.days
     week = {one % 7 for one in cron.weekdays if isinstance(one, int)}
     numbered = [one for one in cron.weekdays if not isinstance(one, int)]
-    within = [(set(range(7 * nth - 6, 7 * nth + 1)), {day % 7}) for day, nth in numbered if nth != CronSim.LAST]
+    # (a fifth week has three days at most: the server knows no 32nd of a month)
+    nths = [(day, range(7 * nth - 6, 7 * nth + 1)) for day, nth in numbered if nth != CronSim.LAST]
+    within = [({*days} & _EVERY_DAY, {day % 7}) for day, days in nths]
     last = {day % 7 for day, nth in numbered if nth == CronSim.LAST}
     for length, group, years in _MONTHS if ends or last else ((0, tuple(cron.months), ()),):
         months = set(group) & cron.months
