@@ -321,7 +321,6 @@ class StaroverRun:
         for number, effect in others:
             self.hands.perform(course, number, effect)
         self.hands.keep_up(course)
-        #self.hands.keep_up(course)
 
     async def _end(self, course: Course, plan: Plan | None) -> Ended:
         """The last lines, and what came of it."""
