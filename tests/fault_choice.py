@@ -32,9 +32,10 @@ def about(script: Script) -> str:
 
 
 class Chooser(Protocol):
-    """Says what befalls a call; nothing more does once it is `over`."""
+    """Says what befalls a call."""
 
     over: bool
+    """Nothing does any more by which a leg may end: what ends now is gone on with while all is well."""
 
     def __call__(self, call: Call, /) -> str | None: ...
 
@@ -92,10 +93,10 @@ class Chosen:
 
     Accidents that a leg may end by (`grave`) come with some calls between them (counted are those that are `steps`),
     and after each of them nothing happens for a while: the tool is to show what it makes of this one. All others are
-    strewn among them. After `MOST` grave ones all is well.
+    strewn among them, and go on after `MOST` grave ones, in the leg that is to end the story.
     """
 
-    MOST = 40
+    MOST = 60
     QUIET = 4
     """Calls."""
     APART = 8
@@ -122,12 +123,12 @@ class Chosen:
     def __call__(self, call: Call, /) -> str | None:
         self._calls += 1
         self._passed += self._steps(call)
-        if self.over or self._calls <= self.QUIET:
+        if self._calls <= self.QUIET:
             return None
         left = [kind for kind in self._kinds(call) if self.left[call, kind] > 0]
         worst = [kind for kind in left if self._grave(call, kind)]
         slight = [kind for kind in left if kind not in worst]
-        if worst and self._passed >= self._apart:
+        if worst and not self.over and self._passed >= self._apart:
             kind = self._chance.choice(worst)
             self._calls, self._passed, self._apart = 0, 0, self._chance.randrange(1, self.APART)
             self._graves += 1

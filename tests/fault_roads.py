@@ -96,6 +96,8 @@ class _Watch:
         self.when: datetime | None = None
         """Of the last stroke of this leg, where there was none that may end it; else of the last of those."""
         self._grave = False
+        self.calm = False
+        """All is well."""
         lab.transport.cloud.answer = self  # type: ignore[method-assign]
 
     def next_leg(self) -> None:
@@ -103,7 +105,7 @@ class _Watch:
         self.when, self._grave = None, False
 
     def __call__(self, service: str, operation: str, parameters: Mapping[str, object]) -> dict[str, object]:
-        if service != "ssm":
+        if service != "ssm" or self.calm:
             return self._answer(service, operation, parameters)
         call = (operation, self._about(operation, parameters))
         kind = self._choose(call)
@@ -139,7 +141,7 @@ class _Watch:
             sent = self._lab.transport.sent
             self._scripts |= {one.nonce: one for one in sent[self._known :]}
             self._known = len(sent)
-            script = self._scripts[str(parameters["Comment"]).split()[-1]]
+            script = self._scripts[str(parameters["Comment"]).split()[-2]]
             return f"{about(script)} {sorted(parameters['InstanceIds'])}"
         if "CommandId" in parameters:
             return self._commands[parameters["CommandId"]]
@@ -184,19 +186,19 @@ def play(scenario: Scenario, folder: Path, choose: Chooser, lived: Tale | None =
 
         act = begin
         while True:
+            last = choose.over
             leg(lab, tale, act)
             if watch.when is not None and tale.exits[-1]:
                 tale.given_up = max(tale.given_up, (lab.clock.now() - watch.when).total_seconds())
             lab.do(lambda world: [world.mend(int(str(one["number"]))) for one in world.faults()])
-            if not tale.exits[-1] or choose.over:
+            if not tale.exits[-1] or last:
                 break
             lab.later(BETWEEN)
             watch.next_leg()
             left = open_run(lab.folder)
             act = partial(lab.resume, left) if left else begin
-        choose.over = True
-        struck = Struck(tale, list(watch.struck))
+        watch.calm = True
         go_on(lab, tale, begin, seconds=BETWEEN, legs=len(tale.exits) + 3)
         lab.later(REST)
         judge(lab, tale, lived)
-    return struck
+    return Struck(tale, watch.struck)

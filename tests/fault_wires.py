@@ -1,6 +1,7 @@
 """Runs whose requests are struck on the real wires: a whole lab in a thread, and the command line in this process.
 
-A point is a host, an action of WS-Management and its number there, and what happens to it (`starover_lab.wire.plans`).
+A request is known by its host, its action of WS-Management, and the script that is at work there (`fault_choice`); what
+happens to it is `starover_lab.wire.plans`'. Stories mostly wait, so they are played side by side, in processes.
 """
 
 from __future__ import annotations
@@ -10,40 +11,59 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar, cast
 
+import pytest
 from crash_points import Scenario, steady
+from fault_choice import Call, Chooser, Chosen, about
 from fault_points import LEGS, difference
 from lab_cli import Place, Typed
 from starover_lab.cmdlets.sessions import Sessions
 from starover_lab.server import LabServer
-from starover_lab.wire.plans import Kind, Plans
+from starover_lab.wire.plans import KINDS, Kind, Plans
 from starover_lab.world.world import World
 
-__all__ = ["Point", "Told", "WireEstate", "play"]
+from starover.transport import Answer, Script, failures, line, session
+from starover.transport.psrp import PsrpTransport
+
+__all__ = ["SIDE_BY_SIDE", "Told", "WireEstate", "impatient", "kinds", "play", "side_by_side"]
 
 T = TypeVar("T")
-Point: TypeAlias = tuple[str, str, int, Kind]
-"""Host, action, number of that request there from 1, what happens to it."""
+LINE = {"LOST_SECONDS": 0.5, "ANSWER_SECONDS": 1.5}
+"""Our own patience on the wires, made short; the rules are the same."""
+SIDE_BY_SIDE = 3
+"""Stories, each in a process."""
+BETWEEN = 120.0
+"""Simulated seconds until somebody goes on."""
+
+
+def kinds(call: Call) -> Sequence[str]:
+    """What may happen to a request: whatever the lab can do to any."""
+    del call
+    return KINDS
 
 
 class WireEstate:
-    """A lab whose hosts listen, in a thread of this process: `with WireEstate(topology, folder) as lab`."""
+    """A lab whose hosts listen, in a thread of this process: `with WireEstate(topology, folder, choose) as lab`."""
 
-    def __init__(self, topology: str, folder: Path) -> None:
+    def __init__(self, topology: str, folder: Path, choose: Chooser) -> None:
         self.place = Place(folder)
         self.world = World.from_topology(topology)
-        self.requests: Counter[tuple[str, str]] = Counter()
-        """By host and action."""
-        self.waiting: dict[tuple[str, str, int], Kind] = {}
-        """What is to happen to which request."""
-        self.struck: list[Point] = []
+        self.choose: Chooser | None = choose
+        """None: all is well."""
+        self.leg = 1
+        self.struck: list[tuple[int, Call, str]] = []
+        """Leg, request, what happened to it."""
         self.last = 0.0
-        """When the last one was struck, in real seconds of `time.monotonic`."""
+        """When the last one of this leg was struck, in real seconds of `time.monotonic`; 0: none was."""
+        self._at_work: dict[str, str] = {}
+        """The script at each host."""
         self.server: LabServer
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -58,9 +78,19 @@ class WireEstate:
                 self._watch(name, host.plans)
 
         asyncio.run_coroutine_threadsafe(start(), self._loop).result(60)
+        self._patch = pytest.MonkeyPatch()
+        original, at_work = PsrpTransport.run, self._at_work
+
+        def run(transport: PsrpTransport, batch: Sequence[Script], /) -> Iterator[Answer]:
+            at_work.update({script.server.name: about(script) for script in batch})
+            return original(transport, batch)
+
+        self._patch.setattr(PsrpTransport, "run", run)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
         async def end() -> None:
             self.server.close()
             left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -76,13 +106,12 @@ class WireEstate:
 
     def _watch(self, name: str, plans: Plans) -> None:
         def strike(action: str) -> Kind | None:
-            self.requests[name, action] += 1
-            point = (name, action, self.requests[name, action])
-            kind = self.waiting.pop(point, None)
+            call = (name, action, self._at_work.get(name, ""))
+            kind = self.choose(call) if self.choose is not None else None
             if kind is not None:
-                self.struck.append((*point, kind))
+                self.struck.append((self.leg, call, kind))
                 self.last = time.monotonic()
-            return kind
+            return cast("Kind | None", kind)
 
         plans.strike = strike  # type: ignore[method-assign]
 
@@ -107,18 +136,52 @@ class Told:
     exits: list[int] = field(default_factory=list[int])
     words: list[str] = field(default_factory=list[str])
     faults: list[str] = field(default_factory=list[str])
-    requests: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    """By host and action, in the struck command."""
-    struck: list[Point] = field(default_factory=list[Point])
+    struck: list[tuple[int, Call, str]] = field(default_factory=list[tuple[int, Call, str]])
+    """Leg from 1, request, what happened to it."""
     given_up: float = 0.0
-    """Real seconds from the last stroke to the end of the struck command, where it did not end well."""
+    """Real seconds from the last stroke in a leg to its end, where it did not end well; the longest."""
     state: Any = None
     writes: Counter[str] = field(default_factory=Counter[str])
 
 
-def play(scenario: Scenario, folder: Path, points: Collection[Point] = (), lived: Told | None = None) -> Told:
-    """`starover run`, struck at these requests as far as it comes; then all is well, and `resume`, or the same line
-    again where no run was begun.
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Within it the tool has little patience with a line."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, seconds in LINE.items():
+            patch.setattr(line, name, seconds)
+        patch.setattr(session, "FIRST_PAUSE", 0.02)
+        patch.setattr(failures, "_BUSY_SECONDS", 1.0)
+        yield
+
+
+def side_by_side(
+    scenario: Scenario,
+    folder: Path,
+    shares: Sequence[Counter[tuple[Call, str]]],
+    seed: str,
+    lived: Told,
+) -> Iterator[tuple[Told, Counter[tuple[Call, str]]]]:
+    """A story for each share of the points, and what it has left of it."""
+    with ProcessPoolExecutor(len(shares), get_context("spawn")) as pool:
+        stories = [
+            pool.submit(_story, scenario, folder / f"{number}", share, f"{seed} {number}", lived)
+            for number, share in enumerate(shares)
+        ]
+        for story in stories:
+            yield story.result()
+
+
+def _story(
+    scenario: Scenario, folder: Path, left: Counter[tuple[Call, str]], seed: str, lived: Told
+) -> tuple[Told, Counter[tuple[Call, str]]]:
+    with impatient():
+        return play(scenario, folder, Chosen(kinds, left, seed), lived), left
+
+
+def play(scenario: Scenario, folder: Path, choose: Chooser, lived: Told | None = None) -> Told:
+    """`starover run`, struck as `choose` says; then `resume`, or the same line again where no run was begun, struck
+    again; then all is well, and it is ended.
     """
     told = Told()
     topology = scenario.topology
@@ -126,16 +189,23 @@ def play(scenario: Scenario, folder: Path, points: Collection[Point] = (), lived
     if "\n" in topology:
         (folder / "topology.yaml").write_text(topology, "utf-8")
         topology = str(folder / "topology.yaml")
-    with WireEstate(topology, folder) as lab:
-        lab.do(lambda: lab.waiting.update({(host, action, number): kind for host, action, number, kind in points}))
-        typed = _typed(lab, told, *_words(scenario))
-        told.given_up = time.monotonic() - lab.last if typed.code and lab.struck else 0.0
-        lab.do(lab.waiting.clear)
-        told.requests, told.struck = Counter(lab.requests), list(lab.struck)
-        while told.exits[-1] and len(told.exits) < LEGS:
-            lab.place.control("clock/advance", seconds=120)
+    with WireEstate(topology, folder, choose) as lab:
+        words, after = _words(scenario), 0
+        while True:
+            last = choose.over
+            typed = _typed(lab, told, *words)
+            if typed.code and lab.last:
+                told.given_up = max(told.given_up, time.monotonic() - lab.last)
+            if last:
+                lab.choose, after = None, after + 1
+            if not typed.code or after >= LEGS:
+                break
+            lab.place.control("clock/advance", seconds=BETWEEN)
+            lab.leg, lab.last = lab.leg + 1, 0.0
             run = re.search(r"starover resume ([0-9a-f]{8}\.\d+)", typed.err)
-            typed = _typed(lab, told, *(("resume", run[1]) if run else _words(scenario)))
+            words = ["resume", run[1]] if run else _words(scenario)
+        lab.choose = None
+        told.struck = lab.struck
         if told.exits[-1]:
             told.faults.append(f"it comes to no good end although all is well again: {told.words}")
         found = lab.do(lambda: (steady(lab.world.snapshot()), [one.cmdlet for one in lab.world.state.audit]))

@@ -409,7 +409,7 @@ class InnerLab:
         self.carrier: Transport = self.transport
         if roads:
             self.estate = with_roads(self.estate, roads, snapin=snapin)
-            self.carrier = Roads(self.transport, self.simulation, self._absent, self.clock)
+            self.carrier = Roads(self.transport, self.simulation, self._withdraw, self.clock)
         self._patch = pytest.MonkeyPatch()
         self._patch.setattr(local, "uuid4", Keys())
         self._patch.setattr(session, "parse", _PARSED)
@@ -439,8 +439,8 @@ class InnerLab:
             why=Why(who=who),
         )
 
-    def _absent(self, host: str) -> None:
-        self.simulation.now(lambda: self.world.scheduler.absent(host))
+    def _withdraw(self) -> None:
+        self.simulation.now(lambda: self.world.scheduler.withdraw())
 
     def plan(self, book: str, parameters: Mapping[str, Plain] | None = None, **more: Plain) -> Planned:
         return self.local().plan(book, {**(parameters or {}), **more})

@@ -109,10 +109,12 @@ class _Clients:
 class _RunCommand:
     """The road ssm, which may be struck: before a script is sent, or after it was run."""
 
-    def __init__(self, inner: Inner, world: World, absent: Callable[[str], None], clock: Clock) -> None:
+    def __init__(self, inner: Inner, world: World, withdraw: Callable[[], None], clock: Clock) -> None:
         clients = cast(Clients, _Clients(world, inner))
         self._road = SsmTransport(clients, lambda: clock, Rate(1e6, burst=1e6))
-        self._inner, self._absent = inner, absent
+        self._inner, self._world, self._withdraw = inner, world, withdraw
+        self._nonces: set[str] = set()
+        """Of scripts that were on this road before: a reading is tried again as it is."""
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:
         struck = {script.id: self._inner.accident(script) for script in batch}
@@ -120,14 +122,16 @@ class _RunCommand:
         for script in batch:
             if struck[script.id] == "before":
                 host = script.server.name
-                self._absent(host)
+                self._withdraw()
                 yield Answer(id=script.id, error=ConnectFailed(f"{host}: AWS does not answer", host=host), road="ssm")
         by_id = {script.id: script for script in batch}
+        before = {script.id: self._taken(script) if script.nonce in self._nonces else 0 for script in through}
+        self._nonces |= {script.nonce for script in through}
         self._inner.sent.extend(through)
         for answer in self._road.run(through):
             script = by_id[answer.id]
-            if answer.road == "ssm":  # no command was made of it: nothing comes to the host
-                self._absent(script.server.name)
+            if answer.road == "ssm" and self._taken(script) == before[script.id]:  # nothing comes to the host
+                self._withdraw()
             if script.mutates:
                 self._inner.ran[script.operation] += _began(script, answer)
             if struck[script.id] == "after" and answer.error is None:
@@ -135,6 +139,13 @@ class _RunCommand:
                 yield Answer(id=script.id, error=lost, road=answer.road)
             else:
                 yield answer
+
+    def _taken(self, script: Script) -> int:
+        """How many commands with it AWS has, which the road may not have heard of."""
+        asked = {"InstanceId": script.server.instance, "MaxResults": 50}
+        answer = self._world.now(lambda: Cloud.answer(self._inner.cloud, "ssm", "list_commands", asked))
+        reply = cast("Mapping[str, Sequence[Mapping[str, object]]]", answer["reply"])
+        return sum(script.nonce in str(one["Parameters"]) for one in reply["Commands"])
 
     def secrets(self) -> Sequence[str]:
         return ()
@@ -153,9 +164,10 @@ def _began(script: Script, answer: Answer) -> bool:
 class Roads:
     """A transport over several roads, in the estate's order; calls as data go the way they always go."""
 
-    def __init__(self, inner: Inner, world: World, absent: Callable[[str], None], clock: Clock) -> None:
+    def __init__(self, inner: Inner, world: World, withdraw: Callable[[], None], clock: Clock) -> None:
+        """`withdraw`: of the scripts that were announced one less comes."""
         self._inner = inner
-        carriers: dict[str, Transport] = {"psrp": inner, "ssm": _RunCommand(inner, world, absent, clock)}
+        carriers: dict[str, Transport] = {"psrp": inner, "ssm": _RunCommand(inner, world, withdraw, clock)}
         self._routed = RoutedTransport(carriers, lambda: clock)
 
     def run(self, batch: Sequence[Script], /) -> Iterator[Answer]:

@@ -79,10 +79,13 @@ class Said:
     errors: tuple[ErrorRecord, ...] = ()
 
 
-def comment_of(script: Script) -> str:
-    """What finds a sending again, at most 100 characters: its operation, and this one sending of it."""
+def comment_of(script: Script, sending: str) -> str:
+    """What finds a sending again, at most 100 characters: its operation, its nonce, and this one sending of it.
+
+    A reading that is tried again has the nonce that it had: the first one's answer is none to the second.
+    """
     what = f"write {script.operation}" if script.mutates else "probe" if script.operation else "read"
-    return f"starover {what} {script.nonce}"
+    return f"starover {what} {script.nonce} {sending}"
 
 
 def pauses(seed: str) -> Iterator[float]:

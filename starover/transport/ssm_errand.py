@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 from starover.errors import AuthFailed, ConnectFailed, OutcomeUnknown, ReplyLost, StaroverError, Throttled, TimedOut
 from starover.transport import Answer, Attempt, Script
@@ -92,7 +93,7 @@ class Errand:
         self.started = self.clock.now()
         first = self.sending.scripts[0]
         self.mutates = first.mutates
-        self.comment = comment_of(first)
+        self.comment = comment_of(first, uuid4().hex[:8])
         self.deadline = max(script.deadline for script in self.sending.scripts)
         self.elsewhere = all(script.elsewhere for script in self.sending.scripts)
 

@@ -12,25 +12,21 @@ from pathlib import Path
 import fault_wires
 import pytest
 from crash_points import Scenario
+from fault_choice import Now, Points
 from fault_points import KINDS, S3, S10, S12, play
 from reliability_page import leave
-from starover_lab.wire.plans import KINDS as WIRE_KINDS
-
-from starover.transport import failures, line, session
 
 ALL = "STAROVER_STORIES" in os.environ
 """`make test-all` strikes every script and every request; every day a few are enough."""
 SEED = 20261120
 DAILY = {"S3": 1, "S10": 1, "S12": 1}
-DAILY_WIRE = 4
-TIMES = 3
-"""Runs that came to their end without a request of that number: there is none when others are struck before it."""
-APART = 10
-"""Requests between two accidents on the wires, about: many fit into one run."""
+DAILY_WIRE = 4, 20
+"""Strokes in the daily run on real wires, and requests between them, about."""
+FRUITLESS = 3
+"""So many rounds of stories without a point that is left end the search: some requests are made only when nothing
+befalls others."""
 PATIENCE = 3 * 3600.0 + 1800
 """Simulated seconds: nothing is waited for longer than a copy's seeding may take, here three hours."""
-LINE = {"LOST_SECONDS": 0.5, "ANSWER_SECONDS": 1.5}
-"""Our own patience on the wires, made short; the rules are the same."""
 SECONDS = 600.0
 """Real ones, on the wires: a host that says nothing costs a few deadlines, and a slow machine is given time."""
 
@@ -67,55 +63,59 @@ def test_struck_at_any_script_it_ends_right_or_says_what_is_true(scenario: Scena
 
 
 @pytest.mark.wire
-@pytest.mark.parametrize("scenario", [S3, S10, S12] if ALL else [S10], ids=lambda one: one.name)
-def test_struck_at_any_request_it_ends_right_or_says_what_is_true(
-    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(failures, "_BUSY_SECONDS", 1.0)
-    lived = fault_wires.play(scenario, tmp_path / "lived")
+def test_requests_struck_now_and_then_end_right_or_say_what_is_true(tmp_path: Path) -> None:
+    lived = fault_wires.play(S10, tmp_path / "lived", Points(fault_wires.kinds))
     assert lived.faults == []
     assert lived.exits == [0]
-    for name, seconds in LINE.items():
-        monkeypatch.setattr(line, name, seconds)
-    points: list[fault_wires.Point] = [
-        (host, action, number, kind)
-        for (host, action), times in sorted(lived.requests.items())
-        for number in range(1, times + 1)
-        for kind in WIRE_KINDS
-    ]
-    left = random.Random(SEED).sample(points, len(points))
-    at_once = max(1, sum(lived.requests.values()) // APART) if ALL else DAILY_WIRE
-    passed: Counter[fault_wires.Point] = Counter()
-    tried: set[fault_wires.Point] = set()
+    with fault_wires.impatient():
+        told = fault_wires.play(S10, tmp_path / "struck", Now(fault_wires.kinds, SEED, *DAILY_WIRE), lived)
+    assert told.faults == [], f"struck {told.struck} of seed {SEED}"
+    assert told.given_up < SECONDS, f"struck {told.struck} of seed {SEED}"
+    assert told.struck
+
+
+@pytest.mark.wire
+@pytest.mark.skipif(not ALL, reason="a quarter of an hour each: `make test-all` plays it")
+@pytest.mark.parametrize("scenario", [S3, S10, S12], ids=lambda one: one.name)
+def test_struck_at_any_request_it_ends_right_or_says_what_is_true(scenario: Scenario, tmp_path: Path) -> None:
+    points = Points(fault_wires.kinds)
+    lived = fault_wires.play(scenario, tmp_path / "lived", points)
+    assert lived.faults == []
+    assert lived.exits == [0]
     outcomes: Counter[str] = Counter()
+    stories = fruitless = most = 0
     longest = 0.0
-    while left:
-        now, left = left[:at_once], left[at_once:]
-        told = fault_wires.play(scenario, tmp_path / f"{len(left)}", now, lived)
-        assert told.faults == [], f"{scenario.name}: struck {told.struck} of seed {SEED}"
-        assert told.given_up < SECONDS, f"{scenario.name}: struck {told.struck} of seed {SEED}"
-        tried.update(told.struck)
-        outcomes[f"exit {told.exits[0]}" if told.exits[0] else "done"] += 1
-        longest = max(longest, told.given_up)
-        if not ALL:
-            break
-        missed = [point for point in now if point not in told.struck]
-        passed.update(missed if told.exits[0] == 0 else [])
-        left += [point for point in missed if passed[point] < TIMES]
-    assert tried
+    while fruitless < FRUITLESS and points.left.total():
+        before, seed = points.tried, f"{SEED} {stories}"
+        shares = points.shares(fault_wires.SIDE_BY_SIDE, seed)
+        points.left = Counter()
+        for told, left in fault_wires.side_by_side(scenario, tmp_path / f"{stories}", shares, seed, lived):
+            assert told.faults == [], f"{scenario.name}: struck {told.struck} of seed {seed}: {told.words}"
+            assert told.given_up < SECONDS, f"{scenario.name}: struck {told.struck} of seed {seed}"
+            points.left.update(left)
+            stories += 1
+            for number in {number for number, _, _ in told.struck}:
+                code = told.exits[number - 1]
+                outcomes[f"exit {code}" if code else "done"] += 1
+            most = max(most, len(told.exits))
+            longest = max(longest, told.given_up)
+        fruitless = fruitless + 1 if points.tried == before else 0
+        print(f"{scenario.name}, story {stories}: {points.tried} of {points.all.total()}", flush=True)  # noqa: T201
     print(f"{scenario.name}: the longest time to give up was {longest:.1f} s, with patience made short")  # noqa: T201
+    print(f"not met: {+points.left}")  # noqa: T201
     leave(
         f"line-wire-{scenario.name}",
         {
             "scenario": scenario.name,
             "runbook": scenario.book,
             "road": "real wires",
-            "points": len(points),
-            "tried": len(tried),
+            "points": points.all.total(),
+            "tried": points.tried,
+            "stories": stories,
+            "most": most,
             "outcomes": outcomes,
             "longest": f"{longest:.0f} s real",
             "seed": SEED,
-            "whole": ALL,
+            "whole": True,
         },
     )

@@ -459,6 +459,13 @@ def test_one_that_is_not_found_is_sent_again_only_if_it_reads(aws: Aws) -> None:
     assert aws.count("send_command") == 3
 
 
+def test_a_reading_that_is_tried_again_is_not_answered_by_its_first_sending(aws: Aws) -> None:
+    assert one(aws, reading()).error is None
+    aws.fails = {"send_command": [ReadTimeoutError(endpoint_url="https://ssm")]}
+    assert one(aws, reading()).error is None
+    assert len(aws.commands) == 2
+
+
 def test_looks_that_fail_are_no_answer(aws: Aws) -> None:
     aws.fails = {"list_command_invocations": [refused("ThrottlingException"), ReadTimeoutError(endpoint_url="x")]}
     assert one(aws, writing()).output == "i-0001 said it"
