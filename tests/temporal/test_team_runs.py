@@ -15,6 +15,7 @@ from core_hand import NODES
 from temporal_server import TemporalServer, missing
 
 from starover.clock import SystemClock
+from starover.effects import Failed
 from starover.errors import BadInventory, BadParameter, Locked, NotApproved, StaroverError
 from starover.journal import Answered, Begun, Recorded, Stopped, read_journal, run_ids
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "all is the
 _WHOLE = bool(os.environ.get("STAROVER_STORIES"))
 if not missing():
     from temporal_team import BOOK, FOUR, Team, alike, content, play, through, until
+    from temporalio.client import WorkflowFailureError
 
     from starover.drivers import temporal
 
@@ -123,6 +125,50 @@ def test_who_is_not_approved_changes_nothing_and_the_journal_says_why(team: Team
     last = read_journal(team.folder, ended.run)[-1].body
     assert isinstance(last, Recorded)
     assert last.event.fault == ended.fault  # type: ignore[union-attr]
+
+
+def test_who_approves_too_late_is_told_so(team: Team, tmp_path: Path) -> None:
+    """Somebody declines, or nobody is waited for any more, while the house rules are being read."""
+    from temporalio.exceptions import ApplicationError
+
+    from starover.drivers.temporal.payloads import Told
+    from starover.drivers.temporal.workflow import StaroverRun
+
+    given = team.given("lamps-on")
+    plan = team.local(tmp_path / "alone").plan("lamps-on", {"servers": FOUR}).plan
+    run = StaroverRun(given)
+    run.state = temporal.Standing(state="waits for approval", plan=plan)
+
+    async def ask(*_: object) -> Told:
+        run.decline("oncall-b", "not tonight")
+        return Told(answer=approved(plan))
+
+    run.hands.ask = ask  # type: ignore[method-assign, assignment] # the rules are read meanwhile
+    with pytest.raises(ApplicationError, match="waits for no approval any more"):
+        asyncio.run(run.approve(approved(plan)))
+    assert isinstance(run.hands.approval, Failed)
+
+
+def test_a_schedules_run_that_was_ended_from_outside_is_told_of(team: Team) -> None:
+    async def story() -> None:
+        async with team.worker() as client:
+            job = await client.start_workflow(
+                temporal.JOB,
+                team.given("lamps-five"),
+                id=f"job-{team.estate.name}",
+                task_queue=temporal.queue_of(team.estate.name),
+            )
+            for _ in range(600):  # the server's list is a little behind
+                if runs := await temporal.list_runs(client, estate=team.estate.name):
+                    break
+                await asyncio.sleep(0.1)
+            await client.get_workflow_handle(runs[0].workflow).terminate()
+            with pytest.raises(WorkflowFailureError):
+                await job.result()
+
+    play(story())
+    ((who, error, _),) = team.unbegun
+    assert (who, "was ended from outside" in error.what) == ("tester", True)
 
 
 # -- one run at a time -------------------------------------------------------------------------------------------------

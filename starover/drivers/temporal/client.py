@@ -26,11 +26,11 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
 from starover.drivers.temporal.codec import Codec, converter
-from starover.drivers.temporal.failures import FAULT, error_of
+from starover.drivers.temporal.failures import broken_off, error_of
 from starover.drivers.temporal.payloads import RUN, Ended, Standing, Submission, id_of, memo_of, queue_of
 from starover.effects import Approval
 from starover.errors import BadParameter, ConnectFailed, Locked, StaroverError
@@ -171,7 +171,7 @@ async def ended(client: Client, handle: Handle, /) -> Ended:
         try:
             result: Ended = await of.result()
         except WorkflowFailureError as error:
-            raise _failed(handle, error.cause) from error
+            raise broken_off(handle.workflow, error.cause) from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise BadParameter(
@@ -313,16 +313,6 @@ async def asking() -> AsyncGenerator[None]:
                 f"there is no such run under way: {error.message}", next=("starover runs --engine temporal",)
             ) from error
         raise _gone(f"the Temporal server does not answer: {error.message or error.status.name}") from error
-
-
-def _failed(handle: Handle, cause: BaseException | None) -> StaroverError:
-    if isinstance(cause, ApplicationError) and cause.type == FAULT:
-        return error_of(cause)
-    return StaroverError(
-        f"the run {handle.workflow} was ended from outside: {cause}",
-        uncertain=("what was under way then",),
-        next=("starover runs show RUN   on the machine of the workers: what its journal holds",),
-    )
 
 
 def _gone(what: str) -> ConnectFailed:

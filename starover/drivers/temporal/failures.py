@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from starover.errors import Fault, StaroverError
 
-__all__ = ["FAULT", "error_of", "failure"]
+__all__ = ["FAULT", "broken_off", "error_of", "failure"]
 
 FAULT = "starover"
 """Type of the application errors that carry a `Fault`."""
@@ -23,3 +23,14 @@ def error_of(cause: BaseException | None) -> StaroverError:
     if isinstance(cause, ApplicationError) and cause.type == FAULT and cause.details:
         return msgspec.json.decode(str(cause.details[0]), type=Fault).raised()
     return StaroverError(str(cause) if cause is not None else "it failed and did not say why")
+
+
+def broken_off(workflow: str, cause: BaseException | None) -> StaroverError:
+    """Why a run has no result: it could not go on, or somebody ended it by the server's own tools."""
+    if isinstance(cause, ApplicationError) and cause.type == FAULT:
+        return error_of(cause)
+    return StaroverError(
+        f"the run {workflow} was ended from outside: {cause}",
+        uncertain=("what was under way then",),
+        next=("starover runs show RUN   on the machine of the workers: what its journal holds",),
+    )

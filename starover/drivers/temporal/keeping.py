@@ -171,7 +171,7 @@ class Keeper:
 
     @activity.defn(name="starover-unbegun")
     def unbegun(self, asked: Unbegun) -> None:
-        """Whoever cares for schedules hears of a start that came to no run."""
+        """Whoever cares for schedules hears of a start that came to no run, or to one without an end."""
         if self.site.unbegun is not None:
             self.site.unbegun(asked.who, asked.fault.raised(), self.site.clock.now())
 

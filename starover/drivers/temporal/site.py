@@ -32,4 +32,7 @@ class Site:
     sign: Callable[[bytes], bytes] | None = None
     house: Callable[[], House] | None = None
     unbegun: Callable[[str, StaroverError, datetime], None] | None = None
-    """Hears of starts of a schedule that came to no run: who began it, why not, when. Called from any thread."""
+    """Hears of starts of a schedule that came to no run, or to one that has no end: who began it, why not, when.
+
+    Called from any thread.
+    """

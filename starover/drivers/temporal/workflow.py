@@ -15,12 +15,12 @@ from typing import TypeVar
 import msgspec
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
 
 import starover
 from starover.drivers.hosts import Job
 from starover.drivers.temporal.course import Course, begun_of, bound_of, run_of
-from starover.drivers.temporal.failures import failure
+from starover.drivers.temporal.failures import broken_off, failure
 from starover.drivers.temporal.hands import WRITES, Hands
 from starover.drivers.temporal.payloads import (
     JOB,
@@ -167,8 +167,10 @@ class StaroverRun:
         if isinstance(told.answer, Failed):
             raise failure(told.answer.fault.raised())
         assert isinstance(told.answer, Approval)
-        if self.hands.approval is None:
-            self.hands.approval = told.answer
+        if self.hands.approval is not None or self.stops:  # while the rules were asked
+            late = NotApproved("the run waits for no approval any more", certain=("this approval did nothing",))
+            raise failure(late)
+        self.hands.approval = told.answer
 
     @approve.validator
     def _may_approve(self, approval: Approval) -> None:
@@ -407,11 +409,19 @@ class StaroverJob:
         except WorkflowAlreadyStartedError as error:
             locked = Locked(f"another run of this DAG is under way: {error.workflow_id}", certain=("nothing was sent",))
             ended = await _refused(given, locked)
+        except ChildWorkflowError as error:  # it has no result, so no last line of its journal is told
+            await _unbegun(given, broken_off(error.workflow_id, error.cause))
+            raise
         if not ended.run and ended.fault is not None:
-            await workflow.execute_local_activity(
-                "starover-unbegun",
-                Unbegun(who=given.who, fault=ended.fault),
-                start_to_close_timeout=WRITES,
-                retry_policy=RetryPolicy(maximum_attempts=3),
-            )
+            await _unbegun(given, ended.fault.raised())
         return ended
+
+
+async def _unbegun(given: Submission, error: StaroverError) -> None:
+    """Whoever cares for schedules hears that a start came to no run, or to one without an end."""
+    await workflow.execute_local_activity(
+        "starover-unbegun",
+        Unbegun(who=given.who, fault=Fault.of(error)),
+        start_to_close_timeout=WRITES,
+        retry_policy=RetryPolicy(maximum_attempts=3),
+    )
