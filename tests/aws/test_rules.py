@@ -10,7 +10,7 @@ from starover_lab.cloud.api import Cloud
 from starover_lab.cloud.errors import CloudError
 from starover_lab.world.world import World
 
-I = "i-0123456789abcdef0"  # noqa: E741 - as AWS writes it
+INSTANCE = "i-0123456789abcdef0"
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def cloud() -> Cloud:
 
 
 def zone(cloud: Cloud) -> str:
-    (found,) = cloud.call("route53", "list_hosted_zones", {})["HostedZones"]  # type: ignore[misc]
-    return str(found["Id"])  # type: ignore[index]
+    zones: Any = cloud.call("route53", "list_hosted_zones", {})["HostedZones"]
+    return str(zones[0]["Id"])
 
 
 def record(name: str, **more: object) -> dict[str, object]:
@@ -46,13 +46,18 @@ GROUP = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/nope/01
     ("service", "operation", "given", "code"),
     [
         ("ec2", "describe_instances", {"InstanceIds": ["x"]}, "InvalidInstanceID.Malformed"),
-        ("ec2", "describe_instances", {"InstanceIds": [I]}, "InvalidInstanceID.NotFound"),
-        ("ec2", "describe_instances", {"InstanceIds": [I], "MaxResults": 5}, "InvalidParameterCombination"),
+        ("ec2", "describe_instances", {"InstanceIds": [INSTANCE]}, "InvalidInstanceID.NotFound"),
+        ("ec2", "describe_instances", {"InstanceIds": [INSTANCE], "MaxResults": 5}, "InvalidParameterCombination"),
         ("ec2", "describe_instances", {"MaxResults": 2}, "InvalidParameterValue"),
         ("ec2", "describe_instances", {"NextToken": "x"}, "InvalidPaginationToken"),
         ("ec2", "describe_security_groups", {"GroupIds": ["x"]}, "InvalidGroupId.Malformed"),
         ("ec2", "describe_volumes", {"VolumeIds": ["x"]}, "InvalidParameterValue"),
-        ("ec2", "create_tags", {"Resources": [I], "Tags": [{"Key": "aws:x", "Value": ""}]}, "InvalidParameterValue"),
+        (
+            "ec2",
+            "create_tags",
+            {"Resources": [INSTANCE], "Tags": [{"Key": "aws:x", "Value": ""}]},
+            "InvalidParameterValue",
+        ),
         ("elbv2", "describe_target_health", {"TargetGroupArn": "x"}, "ValidationError"),
         ("elbv2", "describe_target_health", {"TargetGroupArn": GROUP}, "TargetGroupNotFound"),
         ("ssm", "describe_instance_information", {"Filters": [{"Key": "x", "Values": ["y"]}]}, "InvalidFilterKey"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -150,3 +151,58 @@ def test_a_run_that_somebody_has_gone_on_with_alone_is_not_written_any_more(
         write(keeper, run, 2, line(2))
     assert isinstance(error_of(refused.value), Locked)
     assert said(tmp_path, run) == ["a fact"]
+
+
+def test_while_one_journal_is_waited_for_others_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("starover.drivers.temporal.keeping.PATIENCE", 60.0)
+    monkeypatch.setattr("starover.drivers.temporal.keeping.IDLE", 600.0)
+    site = Site(estate=ESTATE, transport=Lamps().hosts(), clock=ManualClock(), folder=tmp_path)
+    other, keeper = Keeper(site), Keeper(site)
+    held = begun(other)
+    waits = threading.Event()
+    opened = Journal.open
+
+    def heard(*given: Any) -> Any:
+        try:
+            return opened(*given)
+        except Locked:
+            waits.set()
+            raise
+
+    monkeypatch.setattr(Journal, "open", heard)
+    patient = threading.Thread(target=write, args=(keeper, held, 1, line(1, "late")))
+    patient.start()
+    try:
+        assert waits.wait(20)
+        mine = keeper.begin(Beginning(workflow=FLOW, stem="99f0c1d2", begun=BEGUN, epoch=3)).run
+        writes = threading.Thread(target=write, args=(keeper, mine, 1, line(1, "meanwhile")), daemon=True)
+        writes.start()
+        writes.join(20)
+        assert said(tmp_path, mine) == ["meanwhile"]
+    finally:
+        other.close()
+        patient.join()
+        keeper.close()
+    assert said(tmp_path, held) == ["late"]
+
+
+class Gone:
+    """A screen that is gone."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def tell(self, _: object, /) -> None:
+        self.told += 1
+        raise BrokenPipeError("nobody reads")
+
+
+def test_a_screen_that_is_gone_holds_up_no_run(tmp_path: Path) -> None:
+    gone = Gone()
+    site = Site(estate=ESTATE, transport=Lamps().hosts(), clock=ManualClock(), folder=tmp_path, sinks=(gone,))
+    keeper = Keeper(site)
+    run = begun(keeper)
+    write(keeper, run, 1, line(1, "one"))
+    write(keeper, run, 2, line(2, "two"))
+    keeper.close()
+    assert (said(tmp_path, run), gone.told) == (["one", "two"], 1)

@@ -91,7 +91,8 @@ def connected(function: _F, *, hidden: bool = False) -> _F:
     made: Any = within
     for one in reversed(_OPTIONS):
         made = _option(*one, hidden=hidden)(made)
-    return made  # type: ignore[no-any-return]
+    whole: _F = made
+    return whole
 
 
 def engine(function: _F) -> _F:

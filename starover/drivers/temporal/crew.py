@@ -19,6 +19,7 @@ from temporalio.exceptions import ApplicationError
 from starover.drivers.hosts import Came as Answered
 from starover.drivers.hosts import Hosts, Job, Woke
 from starover.drivers.leg import verdict_of
+from starover.drivers.listeners import Listeners
 from starover.drivers.temporal.codec import LIMIT, size_of
 from starover.drivers.temporal.payloads import Came, Passing, Reading, Sending, Told, Watching
 from starover.drivers.temporal.replica import Replicas
@@ -64,6 +65,7 @@ class Crew:
         """Every host is free."""
         self.site = site
         self._loop = asyncio.get_running_loop()
+        self._listeners = Listeners(site.sinks)
         self._redact = Redactor(site.transport.secrets)
         self._servers = {server.name: server for server in site.estate.servers}
         self._hosts = Hosts(site.transport, self._servers, site.clock, self._hear, self._redact.text)
@@ -277,8 +279,7 @@ class Crew:
             eta=following.eta,
             still=following.still,
         )
-        for sink in self.site.sinks:
-            sink.tell(Telling(at=now, run=asked.sending.run, event=event))
+        self._listeners.tell(Telling(at=now, run=asked.sending.run, event=event))
 
 
 _GOES_ON = Fault.of(StaroverError("a lease is to be renewed; the wait goes on"))

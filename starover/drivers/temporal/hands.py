@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, TimeoutError, TimeoutType  # noqa: A004 - Temporal's own
+from temporalio.exceptions import ActivityError, TimeoutType
+from temporalio.exceptions import TimeoutError as TimedOut
 
 from starover.drivers.hosts import Job
 from starover.drivers.temporal.course import Course
@@ -278,7 +279,7 @@ class Hands:
 def _lost(error: ActivityError, job: Job) -> StaroverError:
     """What is known of a script whose activity did not end."""
     host, cause = job.script.host, error.cause
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, TimedOut):
         if cause.type == TimeoutType.SCHEDULE_TO_START:
             return ConnectFailed(
                 f"no worker took the script for {host} in {UNCLAIMED.total_seconds() / 60:.0f} minutes",

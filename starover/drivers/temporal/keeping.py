@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +19,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 import starover
+from starover.drivers.listeners import Listeners
 from starover.drivers.local import save_plan
 from starover.drivers.past import find_in, is_dead, other_roads
 from starover.drivers.refusals import keep_refusal
@@ -80,6 +82,8 @@ class Keeper:
         self.site = site
         self._open: dict[str, _Open] = {}
         self._lock = threading.RLock()
+        self._waiting = threading.Condition(self._lock)
+        self._listeners = Listeners(site.sinks)
         self._ends = threading.Event()
         self._idler: threading.Thread | None = None
 
@@ -261,17 +265,14 @@ class Keeper:
         one.lines += journal.entries[before:]
         for line in fresh:
             if isinstance(line, Recorded):
-                for sink in self.site.sinks:
-                    sink.tell(Telling(at=at, run=asked.run, event=line.event))
+                self._listeners.tell(Telling(at=at, run=asked.run, event=line.event))
 
     # -- journals that are open ----------------------------------------------------------------------------------
 
     def _journal(self, run: str, carrier: str) -> _Open:
         """The journal, waiting a little for another worker that has just written. Raises `Locked`."""
-        if (found := self._open.get(run)) is not None:
-            return found
         until = time.monotonic() + PATIENCE
-        while True:
+        while (found := self._open.get(run)) is None:
             try:
                 return self._keep_open(Journal.open(self.site.folder, run, carrier))
             except Locked as locked:
@@ -279,7 +280,8 @@ class Keeper:
                     raise
                 if time.monotonic() > until:
                     raise ApplicationError(f"{locked.what}: it is tried again") from locked
-            time.sleep(_PAUSE)
+            self._waiting.wait(_PAUSE)  # other runs are written meanwhile
+        return found
 
     def _keep_open(self, journal: Journal) -> _Open:
         lines = [one for one in kept(journal.entries) if not isinstance(one.body, Resumed)]
@@ -305,11 +307,12 @@ def _same(there: Sequence[Entry], lines: Sequence[Line]) -> int:
     return min(len(there), len(lines))
 
 
-class _refusing:  # noqa: N801 - reads as a word
+@contextmanager
+def _refusing() -> Generator[None]:
     """An error of ours ends the run that asked; what only needs patience is tried again."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, StaroverError) and error.exit != 1:
-            raise failure(error) from error
+    try:
+        yield
+    except StaroverError as error:
+        if error.exit == 1:
+            raise
+        raise failure(error) from error

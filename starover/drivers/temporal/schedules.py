@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from cronsim import CronSim
@@ -152,7 +152,7 @@ def calendars(schedule: str) -> list[ScheduleCalendarSpec]:
     The server's own cron takes the day of the month and of the week together where both are given (cron: either), and
     knows neither `6#3` nor `L`. Raises `BadParameter` for the last working day of a month (`LW`).
     """
-    cron = CronSim(schedule, datetime(2026, 1, 1))  # noqa: DTZ001 - only its fields are looked at
+    cron = CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC))  # only its fields are looked at
     if CronSim.LAST_WEEKDAY in cron.days:
         raise BadParameter(
             f"`{schedule}`: Temporal cannot keep the last working day of a month",
