@@ -185,6 +185,8 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     now: bool
     """At once, with something under way."""
     under_way: tuple[str, ...] = ()
+    leased: tuple[str, ...] = ()
+    """Hosts that keep the DAG's lease for the run; none where it was given back."""
 
 
 Body: TypeAlias = Begun | Sent | Answered | Recorded | Resumed | Settled | Acknowledged | Declined | Saved | Stopped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,8 @@ EARSHOT = 0.5
 """Seconds after which waiting for mail is taken up anew: on Windows a Ctrl-C is not heard within a wait."""
 
 
+GIVE_BACK_SECONDS = 25.0
+"""Seconds of real time for hosts to take the lease back, after the first Ctrl-C; a second leaves at once."""
 END_SECONDS = 8.0
 """Seconds of real time for hosts to take the order to end a script, after the second Ctrl-C; a third leaves at once."""
 
@@ -159,9 +162,59 @@ class Leg:
         if self.result is None:
             if self.stops > 1:
                 self.track.fates = self._hosts.end(END_SECONDS)
-            last = kept.Stopped(now=bool(self.track.begun), under_way=self.track.words())
+            else:
+                self._give_back()
+            last = kept.Stopped(
+                now=bool(self.track.begun), under_way=self.track.words(), leased=tuple(sorted(self.run.leased))
+            )
             self.journal.append(self.clock.now(), last)
         return self.result
+
+    def _give_back(self) -> None:
+        """Give the lease back after a stop with nothing unknown: nobody needs to wait until it is over.
+
+        It is no answer to the machine: whoever resumes the run takes the lease anew, whatever came of this.
+        """
+        if self.track.unknown or self.run.unsure():
+            return
+        scripts = [script for make in self.run.leased.values() if (script := make()) is not None]
+        jobs = [Job(number, script) for number, script in enumerate(scripts, self.asked + 1)]
+        if not jobs:
+            return
+        effects = [Send(what="lease", script=job.script) for job in jobs]
+        self.journal.append(self.clock.now(), *(sent(one, job) for one, job in zip(effects, jobs, strict=True)))
+        for job in jobs:
+            self._hosts.put(job)
+        until, came = time.monotonic() + GIVE_BACK_SECONDS, True
+        while jobs and self.stops < 2 and time.monotonic() < until:
+            if came:
+                self._start_only(jobs)
+            try:
+                mail = self.inbox.get(timeout=EARSHOT)
+            except Empty:
+                came = False
+                continue
+            came = True
+            if isinstance(mail, Stop):
+                self.stops += 1
+            elif isinstance(mail, Came):
+                self._hosts.free(mail.job)
+                if mail.job in jobs:
+                    jobs.remove(mail.job)
+                    if isinstance(mail.reaction, Facts) and "lease" in mail.reaction.results:
+                        self.run.leased.pop(mail.job.script.host, None)
+
+    def _start_only(self, wanted: Sequence[Job]) -> None:
+        """Run those of the scripts whose hosts are free, and let go what nobody wants any more."""
+        found: list[Job] = []
+        while jobs := self._hosts.ready():
+            for job in jobs:
+                if job in wanted:
+                    found.append(job)
+                else:
+                    self._hosts.free(job)
+        self.clock.expect(len(found))
+        self._hosts.start(found)
 
     # -- engine --------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, TypeAlias
@@ -37,6 +38,7 @@ from starover.drivers.past import (
 from starover.drivers.refusals import Refusals, Why
 from starover.effects import Approval, Result
 from starover.engine import Run
+from starover.envelope import LEASE_TTL
 from starover.errors import BadParameter, Mistake, PlanIsStale, StaroverError
 from starover.estate import Estate
 from starover.events import RunResumed, Sink, StepBegan, StepEnded, Told
@@ -55,6 +57,7 @@ from starover.journal import (
 )
 from starover.journal_heads import sign_head
 from starover.lease import Scope, scope_of
+from starover.lease_script import GRACE
 from starover.plan import Plan, read_plan, write_plan
 from starover.redact import Redactor
 from starover.runbook import Bound, Content
@@ -66,6 +69,9 @@ __all__ = ["Approver", "Local", "Planned", "Ran", "Why", "save_plan", "scope_for
 
 Approver: TypeAlias = Callable[[Plan], Approval | None]
 """Asked once, before the first change of a plan whose risk is above READ; None: not approved."""
+
+
+_State: TypeAlias = Literal["done", "nothing", "failed", "refused", "unreachable", "unknown", "stopped"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +94,7 @@ class Ran:
     run: str
     """Id, such as `9d20e6f4.1`."""
     plan: Plan
-    state: Literal["done", "nothing", "failed", "refused", "unreachable", "unknown", "stopped"]
+    state: _State
     """`stopped`: by Ctrl-C."""
     exit: int
     steps: tuple[StepEnded, ...]
@@ -103,6 +109,10 @@ class Ran:
     journal: Path
     unsigned: str = ""
     """Why its head is not signed; empty: it is."""
+    leased: str = ""
+    """The DAG whose lease stays with the run, for something is not known; empty: nobody has to wait for it."""
+    until: datetime | None = None
+    """When that lease is over, at the latest."""
 
 
 class Local:
@@ -428,41 +438,31 @@ class Local:
         return leg.live()
 
     def _ran(self, leg: Leg) -> Ran:
-        result, plan = leg.result, leg.run.plan
+        result, plan, scope = leg.result, leg.run.plan, leg.run.lease
         assert plan is not None
+        state: _State = "stopped"
+        if result is not None:
+            assert result.state != "planned"
+            assert result.state != "looked"
+            state = result.state
         unsigned = sign_head(leg.journal, self.sign)
         steps = tuple(leg.track.ended)
-        changed = sum(one.state in ("changed", "not-verified") for one in steps)
-        if result is None:
-            return Ran(
-                run=leg.run.id,
-                plan=plan,
-                state="stopped",
-                exit=130 if leg.stops > 1 else 1,
-                steps=steps,
-                changed=changed,
-                error=None,
-                under_way=leg.track.words(),
-                resumable=True,
-                value=None,
-                journal=leg.journal.path,
-                unsigned=unsigned,
-            )
-        assert result.state != "planned"
-        assert result.state != "looked"
+        stays = scope is not None and bool(leg.run.leased) and (result is None or leg.run.unsure())
         return Ran(
             run=leg.run.id,
             plan=plan,
-            state=result.state,
-            exit=result.exit,
+            state=state,
+            exit=result.exit if result is not None else 130 if leg.stops > 1 else 1,
             steps=steps,
-            changed=changed,
-            error=result.error,
+            changed=sum(one.state in ("changed", "not-verified") for one in steps),
+            error=result.error if result is not None else None,
             under_way=leg.track.words(),
-            resumable=result.resume > 0,
-            value=result.value,
+            resumable=result is None or result.resume > 0,
+            value=result.value if result is not None else None,
             journal=leg.journal.path,
             unsigned=unsigned,
+            leased=scope.dag if scope is not None and stays else "",
+            until=self.clock.now() + timedelta(seconds=LEASE_TTL + GRACE) if stays else None,
         )
 
 

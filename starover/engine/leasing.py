@@ -239,6 +239,9 @@ class Leasing:
     def _ask(self, host: str, verb: Verb, said: dict[str, Said]) -> Process:
         attempt = 1
         self._silent.pop(host, None)
+        leased = self.state.run.leased
+        if verb == "take":
+            leased[host] = lambda: self._script(host, "release")
         while True:
             script = self._script(host, verb)
             if script is None:
@@ -248,6 +251,8 @@ class Leasing:
             if isinstance(answer, Facts):
                 if "lease" in answer.results:
                     said[host] = msgspec.json.decode(answer.results["lease"], type=Said)
+                    if verb == "release" or (verb == "take" and said[host].state != "mine"):
+                        leased.pop(host, None)
                 else:
                     record = answer.errors.get("lease")
                     self._silent[host] = record.message if record is not None else "it said nothing of the lease"

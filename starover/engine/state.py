@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from starover.effects import Aside, Ok, Record
+from starover.effects import Aside, Ok, Record, Script
 from starover.engine.tasks import Process, Scheduler, perform
 from starover.errors import NotSafe, OutcomeUnknown, StaroverError, Unreachable
 from starover.estate import Server
@@ -74,6 +74,10 @@ class Run:
     """Filled by the machine: what the readings of a poll mean, by the poll's number."""
     steps: dict[Position, Step] = field(default_factory=dict[Position, Step])
     """Filled by the machine: the steps of the runbook, by their place."""
+    leased: dict[str, Callable[[], Script | None]] = field(default_factory=dict[str, "Callable[[], Script | None]"])
+    """Filled by the machine: hosts that may keep the DAG's lease for this run, each with what gives it back there."""
+    unsure: Callable[[], bool] = lambda: False
+    """Filled by the machine: whether nobody knows what became of some step; the lease stays then."""
 
     def operation(self, position: Position, attempt: int, step: str) -> str:
         """The id of the receipt: unique to run, place, try and what is done, and the same on replay."""
@@ -133,6 +137,7 @@ class State:
         self.leasing: Leasing | None = None
         """The DAG's lease; None: none is needed."""
         self._beyond = 0
+        run.unsure = lambda: self.unknown or bool(self.loose)
 
     @property
     def unknown(self) -> bool:

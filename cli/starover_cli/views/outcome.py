@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from starover import events
+from starover.command_line import word
 from starover.step import Risk
 from starover_cli.views.head import next_block
 from starover_cli.views.story import Row
@@ -71,7 +72,7 @@ def _sentence(ran: Ran) -> str:
     if ran.state == "done":
         return f"changed {ran.changed}, checked again: {'holds' if ran.changed < 2 else 'all hold'}.   {tail}"
     if ran.state == "stopped":
-        return f"stopped by Ctrl-C: changed {ran.changed}{_under_way(ran)}.   {tail}"
+        return f"stopped by Ctrl-C: changed {ran.changed}{_under_way(ran)}{_lease(ran)}.   {tail}"
     return f"changed {ran.changed}, then {ran.error.word if ran.error is not None else ran.state}.   {tail}"
 
 
@@ -79,6 +80,14 @@ def _under_way(ran: Ran) -> str:
     if not ran.under_way:
         return ", nothing is under way"
     return f"; sent and not known to be done: {', '.join(ran.under_way)}"
+
+
+def _lease(ran: Ran) -> str:
+    """What becomes of the DAG's lease; empty: nobody has to wait for it."""
+    if not ran.leased:
+        return ""
+    until = f" until {clock_time(ran.until, simulated=ran.plan.lab)} at the latest" if ran.until is not None else ""
+    return f"; the lease of {ran.leased} stays with it{until}, and nobody else changes {ran.leased} so long"
 
 
 def ran_next(ran: Ran) -> list[tuple[str, str]]:
@@ -97,6 +106,9 @@ def ran_next(ran: Ran) -> list[tuple[str, str]]:
         lines.append((f"starover report {ran.run} --html report.html", "timeline, proof, approval, every script"))
     elif ran.changed and any(step.undo for step in ran.plan.steps):
         lines.append((f"starover undo {ran.run}", "back to what this run found"))
+    if ran.leased:
+        release = f"starover lease release {ran.run} --dag {word(ran.leased)}"
+        lines.append((release, "if others must go on before that; what is not known stays so"))
     if lines and ran.state != "done":
         lines.append((f"starover runs show {ran.run}", "every step of it"))
     return lines
@@ -108,6 +120,8 @@ def what_stands(ran: Ran, width: int = 100) -> str:
     pairs = [("done so far", f"{plural(len(done), 'step')}, each read again and holding" if done else "nothing")]
     unknown: Sequence[str] = ran.under_way
     pairs += [("" if position else "not certain", text) for position, text in enumerate(unknown)]
+    if ran.leased:
+        pairs.append(("lease", _lease(ran).removeprefix("; ")))
     return "\n".join(label_block(pairs, width))
 
 
@@ -124,6 +138,7 @@ def ran_data(ran: Ran) -> dict[str, object]:
         "steps": list(ran.steps),
         "under_way": list(ran.under_way),
         "resumable": ran.resumable,
+        **({"lease": {"dag": ran.leased, "until": ran.until}} if ran.leased else {}),
         "value": ran.value,
         "next": [command for command, _ in ran_next(ran)],
     }
