@@ -265,5 +265,5 @@ def _word(annotation: object) -> str:
 
 
 def _shown(given: Plain) -> str:
-    text = ",".join(str(part) for part in given) if isinstance(given, list) else str(given)
+    text = free_text(",".join(str(part) for part in given) if isinstance(given, list) else str(given))
     return (text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...") or "(empty)"

@@ -8,13 +8,16 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from disaster_cases import DISASTER
+from gold import LOOKS, case_of
 from inner_lab import InnerLab
 from starover_lab.powershell.nodes import Constant, Node, walk
 from starover_lab.powershell.parser import parse
+from three_ways import CASES, Case
 
 from starover.errors import StaroverError
 from starover.names import free_text
@@ -24,7 +27,20 @@ from starover.runbook import AnyRunbook
 from starover.transport import Script
 from starover.values import Plain
 
-__all__ = ["BENIGN", "Place", "Tried", "escaped", "given", "places", "strings", "tried"]
+__all__ = [
+    "BENIGN",
+    "Place",
+    "Tried",
+    "carries",
+    "escaped",
+    "given",
+    "good",
+    "ground",
+    "needed",
+    "places",
+    "strings",
+    "tried",
+]
 
 QUOTING = Path(__file__).parent / "data" / "quoting.jsonl"
 """Strings of every Unicode category, with the literal that PowerShell's own engine wants (tests/render)."""
@@ -183,15 +199,35 @@ def places(books: Mapping[str, AnyRunbook]) -> Iterator[Place]:
             yield Place(book, parameter)
 
 
-def given(place: Place, text: str) -> dict[str, Plain]:
-    """The runbook's parameters, with this text in this place and good ones where there must be one."""
-    found: dict[str, Plain] = {}
-    for one in place.book.parameters:
-        if one.name == place.parameter.name:
-            found[one.name] = [text] if one.many else text
-        elif one.required:
-            found[one.name] = one.choices[0] if one.choices else fit(one)
-    return found
+def ground(book: AnyRunbook) -> Case:
+    """Where the runbook has something to do; what only looks does so where nothing is wrong."""
+    if book.name in LOOKS or any(case.book == book.name and not case.undone for case in (*CASES, *DISASTER)):
+        return case_of(book.name)
+    return Case(topology="pa-4x2", book=book.name, parameters=needed(book), brings=())
+
+
+def needed(book: AnyRunbook, found: Mapping[str, Plain] | None = None) -> dict[str, Plain]:
+    """What the runbook must be given, out of what is `found`, else good in `pa-4x2`."""
+    known = found or {}
+    return {
+        one.name: known.get(one.name, one.choices[0] if one.choices else fit(one))
+        for one in book.parameters
+        if one.required
+    }
+
+
+def given(place: Place, text: str, others: Mapping[str, Plain] | None = None) -> dict[str, Plain]:
+    """The runbook's parameters, with this text in this place and `others`, else good ones where there must be one."""
+    made = dict(needed(place.book) if others is None else others)
+    made[place.parameter.name] = [text] if place.parameter.many else text
+    return made
+
+
+def good(place: Place, case: Case) -> str:
+    """What is good in this place, as text; empty: nobody knows of anything."""
+    known = case.parameters.get(place.parameter.name, BENIGN.get(place.parameter.name, place.parameter.default))
+    value = next(iter(known), "") if isinstance(known, list | tuple) else known
+    return value if isinstance(value, str) else ""
 
 
 def fit(one: Parameter) -> Plain:
@@ -215,13 +251,13 @@ class Tried:
     wrote: bool
 
 
-def tried(lab: InnerLab, place: Place, text: str) -> Tried:
+def tried(lab: InnerLab, place: Place, text: str, others: Mapping[str, Plain] | None = None) -> Tried:
     """Plan the runbook with the value there."""
     before = len(lab.transport.sent)
     error: StaroverError | None = None
     made: list[str] = []
     try:
-        made = [one.script for one in lab.plan(place.book.name, given(place, text)).plan.steps if one.script]
+        made = [one.script for one in lab.plan(place.book.name, given(place, text, others)).plan.steps if one.script]
     except StaroverError as failure:
         error = failure
     sent: list[Script] = lab.transport.sent[before:]
@@ -256,11 +292,33 @@ def escaped(text: str, found: Tried) -> list[str]:
     ]
 
 
+def carries(text: str, found: Tried) -> bool:
+    """Whether the value stands in anything that is sent, or would be; no, where our own words have it too."""
+    text = free_text(text)
+    if not text or text in _own():
+        return False
+    forms = (literal(text), literal(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    return any(form in one for one in (*found.scripts, *found.calls) for form in forms)
+
+
+@lru_cache(maxsize=2000)
+def _constants(script: str) -> tuple[Constant, ...]:
+    """The single-quoted ones, the last first."""
+    found = (node for node in walk(parse(script)) if isinstance(node, Constant) and node.single_quoted)
+    return tuple(sorted(found, key=lambda node: -node.start))
+
+
+@lru_cache(maxsize=200)
+def _shape(script: str) -> Any:
+    return _tree(parse(script), {})
+
+
 def _beyond_literals(script: str, forms: Mapping[str, str]) -> bool:
-    tree = parse(script)
+    if not any(bad in script or quoted(bad)[1:-1] in script for bad in forms):
+        return False
     other = script
-    for node in sorted(walk(tree), key=lambda node: -node.start):
-        if isinstance(node, Constant) and node.single_quoted and isinstance(node.value, str):
+    for node in _constants(script):
+        if isinstance(node.value, str):
             value = node.value
             for bad, good in forms.items():
                 value = value.replace(bad, good)
@@ -268,7 +326,8 @@ def _beyond_literals(script: str, forms: Mapping[str, str]) -> bool:
                 other = other[: node.start] + quoted(value) + other[node.end :]
     if any(bad in other and bad not in _own() for bad in forms):
         return True
-    return other != script and _tree(tree, forms) != _tree(parse(other), forms)
+    # The other one is the same for every value in this place.
+    return other != script and _tree(parse(script), forms) != _shape(other)
 
 
 @cache
@@ -281,10 +340,10 @@ def _own() -> str:
 
 
 def _tree(node: Any, forms: Mapping[str, str]) -> Any:
-    """A tree without places and without what stands in for the value."""
+    """A tree without places, and in its quoted literals without the value."""
     if isinstance(node, Constant):
         value: object = node.value
-        for bad, good in forms.items():
+        for bad, good in forms.items() if node.single_quoted else ():
             value = value.replace(bad, good) if isinstance(value, str) else value
         return ("Constant", value, node.bare, node.single_quoted)
     if isinstance(node, Node):
@@ -297,7 +356,8 @@ def _tree(node: Any, forms: Mapping[str, str]) -> Any:
 
 def _keys(found: Any, text: str) -> bool:
     """Whether the value has become a key of a call."""
-    if isinstance(found, dict):
-        ours = not text or text in _own()  # a letter is in many a key
-        return any((not ours and text in key) or _keys(one, text) for key, one in found.items())
+    if isinstance(found, dict):  # a letter is in many a key of ours
+        return any(
+            (text in key and bool(text) and text not in _own()) or _keys(one, text) for key, one in found.items()
+        )
     return isinstance(found, list) and any(_keys(one, text) for one in found)
