@@ -145,3 +145,33 @@ def test_a_zone_with_records_is_not_deleted(cloud: Cloud) -> None:
     with pytest.raises(CloudError) as refused:
         cloud.call("route53", "delete_hosted_zone", {"Id": zone(cloud)})
     assert refused.value.code == "HostedZoneNotEmpty"
+
+
+def test_what_was_deleted_gives_its_id_to_nothing_else(cloud: Cloud) -> None:
+    def check(name: str) -> str:
+        config = {"Type": "TCP", "FullyQualifiedDomainName": "mail.example.com", "Port": 443}
+        asked = {"CallerReference": name, "HealthCheckConfig": config}
+        made: Any = cloud.call("route53", "create_health_check", asked)["HealthCheck"]
+        return str(made["Id"])
+
+    def tagged(name: str) -> dict[str, object]:
+        return {"ResourceType": "healthcheck", "ResourceId": name}
+
+    first, second = check("of ids, one"), check("of ids, two")
+    tags = [{"Key": "for", "Value": "one"}]
+    cloud.call("route53", "change_tags_for_resource", {**tagged(first), "AddTags": tags})
+    cloud.call("route53", "delete_health_check", {"HealthCheckId": first})
+    with pytest.raises(CloudError, match="No health check exists"):
+        cloud.call("route53", "list_tags_for_resource", tagged(first))
+    third = check("of ids, three")
+    assert len({first, second, third}) == 3
+    kept: Any = cloud.call("route53", "get_health_check", {"HealthCheckId": second})["HealthCheck"]
+    assert kept["CallerReference"] == "of ids, two"
+
+    def hosted(caller: str) -> str:
+        made: Any = cloud.call("route53", "create_hosted_zone", {"Name": "ids.test", "CallerReference": caller})
+        return str(made["HostedZone"]["Id"])
+
+    one, two = hosted("ids one"), hosted("ids two")
+    cloud.call("route53", "delete_hosted_zone", {"Id": one})
+    assert len({one, two, hosted("ids three")}) == 3

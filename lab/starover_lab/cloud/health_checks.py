@@ -57,6 +57,8 @@ class HealthChecks:
         self._alarms = alarms
         self._state = world.state
         self._checks: dict[str, _Check] = {}
+        self._made = 0
+        """How many there ever were: an id is given once."""
         self._state.reviewers.append(self._review)
         self.calls: Mapping[str, Callable[[Given], Reply]] = {
             "create_health_check": self.create_health_check,
@@ -145,7 +147,8 @@ class HealthChecks:
             }
             defaults |= {} if kind == _ALARM else asked
             config = {**defaults, **({"EnableSNI": True} if kind == "HTTPS" else {}), **config}
-            identity = str(self._state.dice.guid("health check", str(len(self._checks) + 1)))
+            self._made += 1
+            identity = str(self._state.dice.guid("health check", str(self._made)))
             up = self._look(config)
             old = _Check(identity, caller, config, 1, up, self._state.now, was=True)
             self._checks[identity] = old

@@ -42,6 +42,8 @@ class Route53:
     def __init__(self, world: World, balancing: Balancing, alarms: Alarms) -> None:
         self._state = world.state
         self._zones: dict[str, _Zone] = {}
+        self._made = 0
+        """How many zones there ever were: an id is given once."""
         self._changes: dict[str, datetime] = {}
         """Change to when it was asked for."""
         self._tags: dict[tuple[str, str], dict[str, str]] = {}
@@ -76,7 +78,8 @@ class Route53:
     # -- zones ---------------------------------------------------------------------------------------------------
 
     def _new_zone(self, name: str, caller: str) -> _Zone:
-        identity = f"Z0{self._state.dice.text('hosted zone', f'{name} {len(self._zones)}', 16).upper()}"
+        identity = f"Z0{self._state.dice.text('hosted zone', f'{name} {self._made}', 16).upper()}"
+        self._made += 1
         zone = _Zone(identity, _dotted(name), caller)
         servers = [f"ns-{n}.awsdns-0{n}.org." for n in range(1, 5)]
         self._put(zone, {"Name": zone.name, "Type": "NS", "TTL": 172800, "ResourceRecords": _values(servers)})
@@ -287,15 +290,24 @@ class Route53:
 
     def change_tags_for_resource(self, given: Given) -> Reply:
         """Tag a zone or a health check."""
-        tags = self._tags.setdefault((text(given, "ResourceType"), text(given, "ResourceId")), {})
+        tags = self._tags.setdefault(self._tagged(given), {})
         for key in texts(given, "RemoveTagKeys"):
             tags.pop(key, None)
         tags |= {text(one, "Key"): text(one, "Value") for one in tables(given, "AddTags")}
         return {}
 
+    def _tagged(self, given: Given) -> tuple[str, str]:
+        """Kind and id of what has tags. Raises `NoSuchHealthCheck` and `NoSuchHostedZone`."""
+        kind, identity = text(given, "ResourceType"), text(given, "ResourceId")
+        if kind == "healthcheck" and not self.checks.known(identity):
+            raise CloudError("NoSuchHealthCheck", f"No health check exists with ID: {identity}")
+        if kind == "hostedzone":
+            self._zone({"HostedZoneId": identity})
+        return kind, identity
+
     def list_tags_for_resource(self, given: Given) -> Reply:
         """Its tags."""
-        kind, identity = text(given, "ResourceType"), text(given, "ResourceId")
+        kind, identity = self._tagged(given)
         tags = self._tags.get((kind, identity), {})
         shown = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
         return {"ResourceTagSet": {"ResourceType": kind, "ResourceId": identity, "Tags": shown}}
