@@ -13,6 +13,7 @@ import msgspec
 
 from starover.calendar_rules import Spell, spell
 from starover.errors import BadInventory
+from starover.expressions import why_not
 from starover.policy import Policy, Rule, person_of, same_dag
 from starover.yaml_lines import Path as Place
 from starover.yaml_lines import Problem, Text, parse
@@ -168,10 +169,8 @@ def _contradictions(policy: Policy, text: Text) -> Iterator[Problem]:
                 yield Problem(
                     text.line(("people", key)), f"`{name}` is two people: {person_of(policy, name)} and {key}"
                 )
-    try:
-        re.compile(policy.ticket)
-    except re.error as error:
-        yield Problem(text.line(("ticket",)), f"`ticket` is no regular expression: {error}")
+    if why := why_not(policy.ticket):
+        yield Problem(text.line(("ticket",)), f"`ticket` is no regular expression that is taken: {why}")
 
 
 def _unknown(names: tuple[str, ...], known: set[str], text: Text, place: Place) -> Iterator[Problem]:

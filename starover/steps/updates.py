@@ -7,7 +7,6 @@ the boot time.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, TypeAlias
@@ -16,6 +15,7 @@ import msgspec
 
 from starover.errors import BadParameter
 from starover.estate import Server
+from starover.expressions import LONGEST, SUBJECT, why_not
 from starover.steps.update_task import Installation, Offer, UpdateResult
 
 __all__ = [
@@ -58,23 +58,6 @@ Kb: TypeAlias = Annotated[
 ]
 _CONTACTED = ("nothing was contacted",)
 _KB = re.compile(r"KB[0-9]{6,7}", re.IGNORECASE)
-LONGEST = 200
-"""Characters of an expression: titles are not longer, and brackets in brackets without end are nobody's."""
-
-
-def _no_expression(text: str) -> str:
-    """Why it is none that is taken; empty: it is one."""
-    if len(text) > LONGEST:
-        return f"it has {len(text)} characters, and {LONGEST} are the most"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError, Warning) as error:
-            return str(error)
-    return ""
-
-
 @dataclass(frozen=True)
 class Exclude:
     """What is left alone: an article (`KB5044411`), or titles by a regular expression."""
@@ -84,7 +67,7 @@ class Exclude:
     @classmethod
     def parse(cls, text: str) -> Exclude:
         """Read it. Raises `BadParameter`, also for what another version of Python would read otherwise."""
-        if why := _no_expression(text):
+        if why := why_not(text):
             shown = text if len(text) <= LONGEST else f"{text[:40]}..."
             raise BadParameter(
                 f"`{shown}` is neither an article such as KB5044411 nor a regular expression: {why}",
@@ -100,7 +83,7 @@ class Exclude:
         """Whether it leaves this update out."""
         if _KB.fullmatch(self.text):
             return self.text.upper() in (one.upper() for one in offer.articles)
-        return re.search(self.text, offer.title, re.IGNORECASE) is not None
+        return re.search(self.text, offer.title[:SUBJECT], re.IGNORECASE) is not None
 
 
 DENIED = (
