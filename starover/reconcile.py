@@ -20,6 +20,7 @@ from starover.errors import BadParameter, Locked, StaroverError
 from starover.events import RunEnded
 from starover.journal import Begun, Entry, Recorded, Saved, head_of, lines_of, path_of, read_head, read_journal, run_ids
 from starover.journal_brought import Arrival, Brought, Order, brought, brought_file, orders, write_brought
+from starover.journal_carrier import carried_by
 from starover.journal_chain import PATIENCE
 from starover.journal_heads import signed_of
 from starover.journal_lock import hold
@@ -194,6 +195,10 @@ def _take(source: Path, folder: Path, run: str, bad: str, count: _Count) -> None
     if len(mine) >= len(theirs) and head_of(folder, run).exists():
         count.here.append(run)
     else:
+        if by := carried_by(folder, run)[0]:  # it goes on when its server is back, and knows nothing of these records
+            why = f"its beginning is here, and it is carried here by {by}"
+            count.not_taken.append(NotTaken(run=run, why=why, refused=True))
+            return
         with_lock = hold(folder / "index" / f"{run}.lock")
         if with_lock is None:
             why = "its beginning is here, and somebody goes on with it here just now"

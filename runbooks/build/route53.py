@@ -17,6 +17,7 @@ from starover.steps.route53_sides import (
     serves,
     sides_of,
     standby_of,
+    standing_by,
     stands_by,
 )
 from starover.steps.route53_weights import SetId, Weight, weighed
@@ -63,6 +64,7 @@ def route53_failover(
     there = (yield from records_from.read(server, zone=hosted_zone, name=name)).named(name, ("A", "CNAME"))
     standing = (yield from records_from.read(server, zone=hosted_zone, name=behind)).named(behind, ("A", "CNAME"))
     several = mode == "active-passive" and len(sides) > 2
+    standing = standing_by(standing, needed=several)
 
     def main(checks: Sequence[str]) -> tuple[Shape, ...]:
         if several:

@@ -30,6 +30,7 @@ __all__ = [
     "serves",
     "sides_of",
     "standby_of",
+    "standing_by",
     "stands_by",
 ]
 
@@ -184,6 +185,23 @@ def serves(server: Server, side: Side) -> Steps[bool]:
 def standby_of(name: str) -> str:
     """The name behind which several sides stand by, each with a weight: a failover pair has one SECONDARY."""
     return f"standby.{name.rstrip('.')}"
+
+
+def standing_by(there: Sequence[Record], *, needed: bool) -> tuple[Record, ...]:
+    """The records of `standby_of` a name, where they are a group as `records_of` makes it; others are somebody's own.
+
+    Raises `NotSafe` where such a group is `needed`, and somebody's own record has the name.
+    """
+    own = [one for one in there if one.weight is None]
+    if own and not needed:
+        return ()
+    if own:
+        raise NotSafe(
+            f"S-R53: {own[0].name.rstrip('.')} has a record already, and no failover made it: {own[0].words}",
+            certain=_NOTHING,
+            next=("give that record another name: several sides need this one",),
+        )
+    return tuple(there)
 
 
 def stands_by(name: str, zone: str) -> Shape:

@@ -99,3 +99,16 @@ def test_an_alarm_that_is_not_ok_is_no_healthy_side(lab: InnerLab) -> None:
     ran = lab.run("route53-failover", sides(C, A))
     assert ran.exit != 0
     assert "no side of mail.example.com is healthy" in str(ran.error)
+
+
+def test_a_record_of_somebody_elses_is_neither_replaced_nor_taken_away(lab: InnerLab) -> None:
+    lab.do(lambda _: alarmed(lab.transport.cloud))
+    own = {"Name": f"standby.{NAME}", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.7"}]}
+    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": own}]}
+    given = {"HostedZoneId": ZONE, "ChangeBatch": batch}
+    lab.do(lambda _: lab.transport.cloud.call("route53", "change_resource_record_sets", given))
+    with pytest.raises(NotSafe, match=r"has a record already .* 192\.0\.2\.7"):
+        lab.plan("route53-failover", sides(A, B, C))
+    ran = lab.run("route53-failover", sides(A, B))
+    assert ran.exit == 0, ran.error
+    assert answers(lab, f"standby.{NAME}") == {"192.0.2.7"}

@@ -24,6 +24,7 @@ from starover.drivers.local import Ran
 from starover.errors import BadParameter
 from starover.evidence import export
 from starover.journal import head_of, path_of, read_journal, run_ids
+from starover.journal_carrier import carry
 from starover.journal_chain import chain_of
 from starover.reconcile import Reconciled, reconcile
 
@@ -274,3 +275,14 @@ def test_two_runs_of_one_dag_at_the_same_time_are_told_of(tmp_path: Path) -> Non
         lab.run("copies-suspend", db="DB2", server="ExchangeNode1", mode="full", comment="the team")
     done = typed(team.folder, "reconcile", str(laptop.folder))
     assert "at DAG at the same time" in done.stdout, done.output
+
+
+def test_a_run_that_the_teams_server_still_carries_is_not_grown_behind_its_back(laptop: Site, team: Site) -> None:
+    run = run_ids(laptop.folder)[-1]
+    whole = path_of(laptop.folder, run).read_bytes()
+    begin = b"".join(whole.splitlines(keepends=True)[:3])
+    path_of(team.folder, run).write_bytes(begin)
+    carry(team.folder, run, "Temporal: starover/unit/dag1 (one)", 3)
+    (kept,) = [one for one in home(laptop.folder, team.folder).not_taken if one.run == run]
+    assert (kept.refused, "carried here by Temporal" in kept.why) == (True, True)
+    assert path_of(team.folder, run).read_bytes() == begin
