@@ -43,7 +43,7 @@ def evict_nodes(dag: Dag, estate: Estate, lost_server: Sequence[Server], break_g
     witness = directory = ""
     if needs_witness(len(survivors), dac=False):  # refused before anything is fenced
         best = rest_witness(found.seen, dag, estate, lost, first="primary")
-        _, witness, directory = witness_to_be(found.seen, dag, estate, best, lost)
+        _, witness, directory = witness_to_be(found.seen, dag, estate, best, lost, quorate=True)
     yield from fenced_first(
         dag, estate, lost, (), break_glass, dac=found.situation.mode == "DagOnly", answering=found.situation.answering
     )

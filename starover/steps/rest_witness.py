@@ -62,31 +62,41 @@ def _spare(seen: Survey, estate: Estate, lost: Collection[str]) -> str:
 
 
 def witness_to_be(
-    seen: Survey, dag: Dag, estate: Estate, choice: WitnessChoice, lost: Sequence[str]
+    seen: Survey, dag: Dag, estate: Estate, choice: WitnessChoice, lost: Sequence[str], *, quorate: bool = False
 ) -> tuple[WitnessChoice, str, str]:
     """The choice as it is carried out, the server, and its directory.
 
     `alternate`, where the DAG names none and its own witness answers, is that one. Raises `NotSafe` where there is
-    none: quorum would be forced, and then the witness would not be found that what is left must have.
+    none, or it does not answer: quorum would be forced, and then the witness would not be found that what is left must
+    have. `quorate`: there is quorum, so that a witness can be set before anything else.
     """
+    why = f"has no {choice.which} witness"
     if choice.which == "alternate" and not _named(seen, dag, "alternate"):
         choice = rest_witness(seen, dag, estate, lost)
         if choice.which != "primary":
-            raise _none(seen, dag, estate, lost)
+            raise _none(seen, dag, estate, lost, why, quorate=quorate)
     server = choice.server if choice.which == "new" else _named(seen, dag, choice.which)
     if not server:
-        raise _none(seen, dag, estate, lost)
+        raise _none(seen, dag, estate, lost, why, quorate=quorate)
+    if _dead(seen, server):
+        raise _none(seen, dag, estate, lost, f"gets no answer of the witness {short(server)}", quorate=quorate)
     kept = dag.witness_directory if dag.witness and same_host(server, dag.witness) else ""
     directory = choice.directory or directory_of(seen.object, server) or kept
     return choice, server, directory or default_directory(dag.name, estate, estate.members(dag)[0].fqdn)
 
 
-def _none(seen: Survey, dag: Dag, estate: Estate, lost: Sequence[str]) -> NotSafe:
+def _none(seen: Survey, dag: Dag, estate: Estate, lost: Sequence[str], why: str, *, quorate: bool) -> NotSafe:
     best = rest_witness(seen, dag, estate, lost)
-    spare = best.server if best.which == "new" else ""
-    given = str(best) if spare else r"new:SERVER:C:\DIRECTORY"
+    named = best.server if best.which == "new" else _named(seen, dag, best.which)
+    there = named if named and not _dead(seen, named) else ""
+    given = str(best) if there else r"new:SERVER:C:\DIRECTORY"
+    forced = f"starover plan force-quorum --dag {dag.name} --lost-server {','.join(lost)} --witness '{given}'"
+    first = (
+        f"starover run dag-witness-repair --dag {dag.name}   brings the witness back",
+        f"starover plan dag-set-witness --dag {dag.name} --server {there or 'SERVER'}   another one",
+    )
     return NotSafe(
-        f"{dag.name} has no alternate witness, and what is left of it needs a witness",
-        certain=(*((f"{spare} answers and may become it",) if spare else ()), *UNTOUCHED),
-        next=(f"starover plan force-quorum --dag {dag.name} --lost-server {','.join(lost)} --witness '{given}'",),
+        f"{dag.name} {why}, and what is left of it needs a witness",
+        certain=(*((f"{there} answers and may become it",) if there else ()), *UNTOUCHED),
+        next=first if quorate else (forced,),
     )

@@ -179,6 +179,29 @@ def test_a_dag_without_an_alternate_witness_gets_the_spare_one_that_answers(tmp_
         assert lab.plan("force-quorum", lost).plan.nothing, "it is the DAG's own witness now"
 
 
+def test_a_witness_that_does_not_answer_is_none_and_nothing_is_forced(tmp_path: Path) -> None:
+    with night(tmp_path, "pa-4x2-fsw1") as lab:
+        lost = {"lost_server": ["EX1", "EX2"]}
+        lab.do(lambda world: world.power_off("FSW2", "power"))
+        lab.later(120)
+        with pytest.raises(NotSafe, match="no answer of the witness FSW2") as refusal:
+            lab.plan("force-quorum", lost)
+        assert "quorum untouched, nothing forced, nothing mounted" in refusal.value.certain
+        (advice,) = refusal.value.next
+        assert "--witness 'new:" in advice
+
+
+def test_nobody_is_evicted_where_the_nodes_that_stay_would_have_no_witness(tmp_path: Path) -> None:
+    with InnerLab("pa-4x2", tmp_path) as lab:
+        for names in (("EX1", "EX2"), ("FSW2", "FSW3")):
+            for name in names:
+                lab.do(lambda world, name=name: world.power_off(name, "power"))
+            lab.later(300)
+        with pytest.raises(NotSafe, match="no answer of the witness FSW") as refusal:
+            lab.plan("evict-nodes", lost_server=["EX1", "EX2"])
+        assert any(line.startswith("starover run dag-witness-repair --dag DAG1") for line in refusal.value.next)
+
+
 # -- with DAC ----------------------------------------------------------------------------------------------------------
 
 
