@@ -93,10 +93,9 @@ class Chosen:
 
     Accidents that a leg may end by (`grave`) come with some calls between them (counted are those that are `steps`),
     and after each of them nothing happens for a while: the tool is to show what it makes of this one. All others are
-    strewn among them, and go on after `MOST` grave ones, in the leg that is to end the story.
+    strewn among them, and go on after `most` grave ones, in the leg that is to end the story.
     """
 
-    MOST = 60
     QUIET = 4
     """Calls."""
     APART = 8
@@ -112,12 +111,13 @@ class Chosen:
         *,
         grave: Callable[[Call, str], bool] = lambda _call, _kind: True,
         steps: Callable[[Call], bool] = lambda _call: True,
+        most: int = 60,
     ) -> None:
         self._kinds, self._grave, self._steps = kinds, grave, steps
         self.left = left
         self._chance = random.Random(str(seed))
         self._calls, self._passed, self._apart = self.QUIET, 0, self._chance.randrange(1, self.APART)
-        self._graves = 0
+        self._most = most
         self.over = False
 
     def __call__(self, call: Call, /) -> str | None:
@@ -131,8 +131,8 @@ class Chosen:
         if worst and not self.over and self._passed >= self._apart:
             kind = self._chance.choice(worst)
             self._calls, self._passed, self._apart = 0, 0, self._chance.randrange(1, self.APART)
-            self._graves += 1
-            self.over = self._graves >= self.MOST
+            self._most -= 1
+            self.over = self._most <= 0
         elif slight and self._chance.random() < self.OFTEN:
             kind = self._chance.choice(slight)
         else:

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 from crash_points import CONTENT, Scenario
 from fault_choice import Call, Chooser, about
-from fault_points import Tale, go_on, judge, leg, open_run
+from fault_points import LEGS, Tale, go_on, judge, leg, open_run
 from inner_lab import InnerLab
 
 from starover.transport import Script, ssm_errand
@@ -184,21 +184,22 @@ def play(scenario: Scenario, folder: Path, choose: Chooser, lived: Tale | None =
         def begin() -> Any:
             return lab.run(scenario.book, scenario.parameters)
 
-        act = begin
+        act, idle = begin, 0
         while True:
-            last = choose.over
+            last, before = choose.over, len(watch.struck)
             leg(lab, tale, act)
+            idle = idle + 1 if len(watch.struck) == before else 0
             if watch.when is not None and tale.exits[-1]:
                 tale.given_up = max(tale.given_up, (lab.clock.now() - watch.when).total_seconds())
             lab.do(lambda world: [world.mend(int(str(one["number"]))) for one in world.faults()])
-            if not tale.exits[-1] or last:
+            if not tale.exits[-1] or last or idle >= LEGS:
                 break
             lab.later(BETWEEN)
             watch.next_leg()
             left = open_run(lab.folder)
             act = partial(lab.resume, left) if left else begin
         watch.calm = True
-        go_on(lab, tale, begin, seconds=BETWEEN, legs=len(tale.exits) + 3)
+        go_on(lab, tale, begin, seconds=BETWEEN, legs=len(tale.exits) + LEGS - 1)
         lab.later(REST)
         judge(lab, tale, lived)
     return Struck(tale, watch.struck)

@@ -93,7 +93,7 @@ def _crashes(crashes: list[dict[str, Any]]) -> str:
 
 
 def _faults(faults: list[dict[str, Any]]) -> str:
-    head = "| scenario | runbook | road | points there are | struck | struck runs ended | longest time to give up | "
+    head = "| scenario | runbook | road | points there are | struck | struck legs ended | longest time to give up | "
     lines = [
         "## Faults on the way to the hosts\n",
         _prose(
@@ -103,16 +103,22 @@ def _faults(faults: list[dict[str, Any]]) -> str:
             "Over Run Command: throttling, an error of AWS, a denial, no connection, a lost reply, a host that is "
             "undeliverable, late or whose agent is dead, a cut output, a command that is not seen yet, a bucket that "
             "nobody may write. Every struck run ended right or stopped with an outcome that was the lab's truth; gone "
-            "on with, it came to the state of a run that was never struck. Nothing was done twice."
+            "on with, it came to the state of a run that was never struck, by the same cmdlets. Nothing was done twice."
         ),
         "",
-        f"{head}seed | which run |",
-        "| --- | --- | --- | ---: | ---: | --- | --- | --- | --- |",
+        _prose(
+            "On real wires and over Run Command a story is struck in every leg: in the run, in what resumes it, and in "
+            "what plans it anew. A request or a call is known by what it is about there, and has a point for each time "
+            "that the run that lived made it. What is not struck is made only where nothing befalls others."
+        ),
+        "",
+        f"{head}stories | seed | which run |",
+        "| --- | --- | --- | ---: | ---: | --- | --- | ---: | --- | --- |",
     ]
     for one in faults:
         ends = ", ".join(f"{times} {end}" for end, times in sorted(one["outcomes"].items()))
         cells = (one["scenario"], one["runbook"], one["road"], one["points"], one["tried"], ends, one["longest"])
-        lines.append(f"| {' | '.join(map(str, cells))} | {one['seed']} | {_which(one)} |")
+        lines.append(f"| {' | '.join(map(str, cells))} | {one.get('stories', '')} | {one['seed']} | {_which(one)} |")
     more = (
         "Real seconds are those of the tests, which make the tool's patience with a line short. A copy that falls "
         "silent while it is seeded is waited for as long as its seeding may take."

@@ -414,7 +414,11 @@ class Applying:
         if leasing is None:
             return None
         takes = leasing.takes
-        lease = yield from leasing.ready(self.step.server, traced=envelope.leaves_receipt(self.step.server, body))
+        try:
+            lease = yield from leasing.ready(self.step.server, traced=envelope.leaves_receipt(self.step.server, body))
+        except StaroverError:  # not from the last answer on: whoever was silent is asked again
+            self.resume = self.resume or leasing.first
+            raise
         found = (yield from self._look_again()) if takes != leasing.takes else None
         return found or lease
 

@@ -59,6 +59,10 @@ class Leasing:
         """How often it was taken anew for an operation."""
         self._doubt = False
         """A renewal went wrong on some host."""
+        self.first = 0
+        """Number of the first answer since it was last asked for: a later leg goes on from there, and asks all again."""
+        self._asking = 0
+        """How many parts of the run ask for it just now."""
 
     # -- what a run asks for -------------------------------------------------------------------------------------
 
@@ -102,7 +106,16 @@ class Leasing:
         `traced`: the script checks the lease on its host. What does not run on a host is confirmed on one just before;
         the moment between the two remains.
         """
-        if self._leg != self.state.leg:
+        if not self._asking:
+            self.first = 0
+        self._asking += 1
+        try:
+            return (yield from self._ready(server, traced=traced))
+        finally:
+            self._asking -= 1
+
+    def _ready(self, server: Server, *, traced: bool) -> Process[Lease | None]:
+        while self._leg != self.state.leg:  # what an earlier leg had asked for is its own, and does not count
             yield from self.take()
         if self._doubt:
             self._doubt = False
@@ -248,6 +261,7 @@ class Leasing:
                 self._silent[host] = "it has no road"
                 return
             answer = yield from perform(Send(what="lease", script=script))
+            self.first = self.first or self.state.scheduler.answered
             if isinstance(answer, Facts):
                 if "lease" in answer.results:
                     said[host] = msgspec.json.decode(answer.results["lease"], type=Said)
