@@ -13,6 +13,7 @@ from typing import TypeAlias
 from starover import journal as kept
 from starover.clock import Clock, SystemClock
 from starover.drivers.hosts import Came, Hosts, Job, Woke
+from starover.drivers.listeners import Listeners
 from starover.drivers.tracking import Renewals, sent
 from starover.drivers.tracking import Steps as Tracked
 from starover.effects import (
@@ -123,8 +124,7 @@ class Leg:
         """Its steps, so far."""
         self.result: Result | None = None
         self.stops = 0
-        self._gone: list[Sink] = []
-        """Those that could not take what they were told; they are told nothing more."""
+        self.listeners = Listeners(self.sinks)
         self.asked = 0
         """Number of the last effect that the engine has asked for."""
         self._leases = Renewals()
@@ -353,12 +353,7 @@ class Leg:
             self._perform([])
 
     def _tell(self, event: Event, at: datetime | None = None) -> None:
-        told = Told(at=at or self.clock.now(), run=self.run.id, event=event)
-        for sink in [one for one in self.sinks if one not in self._gone]:
-            try:
-                sink.tell(told)
-            except (OSError, ValueError):  # a closed pipe, a console that has no such letter: the run is what matters
-                self._gone.append(sink)
+        self.listeners.tell(Told(at=at or self.clock.now(), run=self.run.id, event=event))
 
     # -- mail ----------------------------------------------------------------------------------------------------
 

@@ -269,8 +269,7 @@ class Local:
                 ),
             )
             event = RunResumed(who=why.who, replayed=len(entries), under_way=tuple(sent))
-            for sink in self.sinks:
-                sink.tell(Told(at=self.clock.now(), run=past.run, event=event))
+            leg.listeners.tell(Told(at=self.clock.now(), run=past.run, event=event))
             leg.live()
             return self._ran(leg)
 

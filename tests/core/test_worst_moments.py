@@ -484,6 +484,20 @@ def test_a_screen_that_is_gone_does_not_end_the_run_in_the_middle_of_a_step(site
     assert site.lamps.done == ["on EX1/a", "on EX1/b"]
 
 
+def test_a_screen_that_is_gone_keeps_nobody_from_resuming(site: Site) -> None:
+    made = site.plan("lamps-on", "EX1").plan
+    site.hosts.fail(FakeFault("unreachable", what="write", times=-1))
+    ran = site.local().apply(made, approve=approval_of)
+    assert ran.exit == 6
+    site.hosts.heal()
+
+    def tell(_: Told) -> None:
+        raise BrokenPipeError("nobody reads")
+
+    site.tell = tell  # type: ignore[method-assign] # a sink is told by this name
+    assert site.resume(ran.run).exit == 0
+
+
 def test_time_that_fails_while_a_step_is_under_way_leaves_that_step_unknown(site: Site) -> None:
     made = site.plan("lamps-on", "EX1").plan
     site.hosts.fail(FakeFault("throttled", what="write"))
