@@ -149,7 +149,12 @@ def test_a_run_that_somebody_has_gone_on_with_alone_is_not_written_any_more(
     (tmp_path / "index" / f"{run}.carried").unlink()
     with pytest.raises(ApplicationError) as refused:
         write(keeper, run, 2, line(2))
-    assert isinstance(error_of(refused.value), Locked)
+    locked = error_of(refused.value)
+    assert isinstance(locked, Locked)
+    assert (locked.certain, locked.next[0].split("   ")[0]) == (
+        ("nothing more was sent by this workflow",),
+        f"starover runs show {run}",
+    )
     assert said(tmp_path, run) == ["a fact"]
 
 

@@ -66,6 +66,7 @@ _PASSING = (
 """What a server says that is not up, or not yet."""
 _WORKER = timedelta(seconds=10)
 """For one that a worker has to answer."""
+_WORK = ("starover worker   on a machine that reaches the hosts",)
 
 
 class NoWorker(StaroverError):
@@ -198,7 +199,7 @@ async def standing(client: Client, handle: Handle, /) -> Standing:
             if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 raise
             await of.describe(rpc_timeout=_WORKER)  # the server is there
-            raise NoWorker(f"no worker answers for {handle.workflow}") from error
+            raise NoWorker(f"no worker answers for {handle.workflow}", next=_WORK) from error
     return found
 
 
@@ -294,7 +295,7 @@ async def asking() -> AsyncGenerator[None]:
     except WorkflowUpdateFailedError as error:
         raise error_of(error.cause) from error
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise StaroverError("no worker took this in time", next=("starover worker   on a machine",)) from error
+        raise StaroverError("no worker took this in time", next=_WORK) from error
     except WorkflowQueryFailedError as error:
         raise StaroverError(f"no worker answers for this run: {error}") from error
     except RPCError as error:
@@ -305,9 +306,7 @@ async def asking() -> AsyncGenerator[None]:
                 next=("start a worker of the starover that began it: the run goes on there",),
             ) from error
         if error.status in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-            raise StaroverError(
-                "nobody answered in time: neither a worker nor the server", next=("starover worker   on a machine",)
-            ) from error
+            raise StaroverError("nobody answered in time: neither a worker nor the server", next=_WORK) from error
         if error.status is RPCStatusCode.NOT_FOUND:
             raise BadParameter(
                 f"there is no such run under way: {error.message}", next=("starover runs --engine temporal",)

@@ -226,7 +226,11 @@ class Keeper:
         by, epoch = carried_by(folder, run)
         if by != asked.workflow and (by or _same(one.lines[asked.first :], asked.lines) < len(asked.lines)):
             # (the last write of a run lets it go, and may be asked for once more)
-            raise Locked(f"run {run} is not carried by this workflow any more, but by {by or 'nobody'}")
+            raise Locked(
+                f"run {run} is not carried by this workflow any more, but by {by or 'nobody'}",
+                certain=("nothing more was sent by this workflow",),
+                next=(f"starover runs show {run}   who has gone on with it, on a machine of the workers",),
+            )
         self._append(one, asked, epoch)
         one.used = time.monotonic()
         if not asked.ends:
