@@ -69,14 +69,14 @@ class Watching:
         self._quiet: Quiet | None = None
 
     def go(self, *, until_healthy: bool) -> None:
-        """Until it is healthy, or for ever."""
+        """Until it is healthy, nobody reads any more, or for ever."""
         from starover_cli.views.watch import is_healthy
 
         before: DagMap | None = None
         while True:
             drawn = self._look(first=before is None)
             self._tell(before, drawn)
-            if until_healthy and is_healthy(drawn):
+            if (until_healthy and is_healthy(drawn)) or self._settings.console.deaf:
                 return
             before = drawn
             if self._live is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import sys
@@ -32,7 +31,7 @@ from starover_cli import (
     cmd_team,
     cmd_watch,
 )
-from starover_cli.console import Console
+from starover_cli.console import Console, let_go
 from starover_cli.crash import write_crash
 from starover_cli.settings import Settings, common, settings_of
 from starover_cli.views import json as machine
@@ -72,12 +71,12 @@ class Starover(click.Group):
         return code
 
     def _guarded(self, given: list[str], settings: Settings, complete_var: str | None, extra: dict[str, Any]) -> int:
-        console = settings.console
+        console, streams = settings.console, (sys.stdout, sys.stderr)
         if "--format=json" in given or "json" in [b for a, b in itertools.pairwise(given) if a == "--format"]:
             settings.format = "json"  # so that even a wrong command line is answered in the form that was asked for
         try:
             value = super().main(given, NAME, complete_var, standalone_mode=False, windows_expand_args=False, **extra)
-            sys.stdout.flush()
+            console.flush()
         except click.UsageError as error:
             return _report(as_mistake(error), console, settings)
         except click.ClickException as error:
@@ -87,10 +86,13 @@ class Starover(click.Group):
         except (click.Abort, KeyboardInterrupt):
             console.note(exit_line(INTERRUPTED))
             return INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read us has gone (`| head`). Python would complain once more while it shuts down.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+        except SystemExit:
+            if sys.stdout is streams[0]:
+                raise
+            # click wraps both when whoever read its help has gone (`| head`), and leaves
+            sys.stdout, sys.stderr = streams
+            let_go(sys.stdout)
+            return 0
         except Exception as error:  # a bug of ours: said in one sentence, kept in a file
             return _report(write_crash(error, settings.state, settings.secrets), console, settings)
         return value if isinstance(value, int) else 0
@@ -99,8 +101,10 @@ class Starover(click.Group):
 def leave(code: int) -> NoReturn:
     """End this process. What has loaded Temporal's client sometimes crashes while Python shuts down: it does not."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        try:
             stream.flush()
+        except (OSError, ValueError):
+            let_go(stream)
     if "temporalio" in sys.modules:
         os._exit(code)
     sys.exit(code)
