@@ -116,7 +116,8 @@ def test_an_alias_in_its_zone_leads_to_a_record(cloud: Cloud) -> None:
 def test_instances_come_in_pages_and_by_patterns(cloud: Cloud) -> None:
     def found(**given: object) -> tuple[int, str]:
         reply = cloud.call("ec2", "describe_instances", given)
-        return len(reply["Reservations"]), str(reply.get("NextToken", ""))  # type: ignore[arg-type]
+        found: Any = reply["Reservations"]
+        return len(found), str(reply.get("NextToken", ""))
 
     assert [found(MaxResults=5), found(MaxResults=5, NextToken="5")] == [(5, "5"), (4, "")]
     for value, many in (("EX*", 4), ("EX?", 4), ("ex*", 0), ("E\\*", 0), ("EX1", 1), ("*", 9)):
@@ -133,7 +134,8 @@ def test_health_checks_come_in_pages(cloud: Cloud) -> None:
     while True:
         given = {"MaxItems": "2"} | ({"Marker": marker} if marker else {})
         reply = cloud.call("route53", "list_health_checks", given)
-        seen += len(reply["HealthChecks"])  # type: ignore[arg-type]
+        found: Any = reply["HealthChecks"]
+        seen += len(found)
         if not reply["IsTruncated"]:
             break
         marker = str(reply["NextMarker"])

@@ -164,6 +164,18 @@ def test_a_second_run_of_the_dag_is_refused_and_the_first_is_approved_or_decline
     assert (unknown.exit_code, "no run DAG under way" in unknown.stderr) == (2, True), unknown.output
 
 
+def test_who_looks_on_no_more_hears_that_the_run_goes_on(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def follow(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("starover_cli.team.submitting.follow", follow)
+    left = team.type("submit", *SUSPEND, "--wait")
+    assert (left.exit_code, "the run goes on with the workers" in left.stderr) == (130, True), left.output
+    assert "starover cancel starover/aws-2az-nodac/dag" in left.stderr
+    waiting(team)
+    assert team.type("cancel", "DAG").exit_code == 0
+
+
 def known(team: Team, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The newest run of the server that is wanted; its list is a little behind."""
     for _ in range(300):

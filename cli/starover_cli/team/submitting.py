@@ -85,6 +85,7 @@ def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any])
     from starover.drivers.temporal import id_of, submit
 
     lines = Lines(room.settings, simulated=room.estate.lab)
+    submitted: list[Handle] = []
 
     def asked(now: Standing) -> Approval | None:
         assert now.plan is not None
@@ -94,12 +95,19 @@ def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any])
     async def act(client: Client) -> tuple[Handle, Ended | None]:
         with refusals_kept(room, "submit", whole.plan, whole.runbook, whole.parameters):
             handle = await submit(client, whole)
+        submitted.append(handle)
         _say(room, line, handle, whole, follows=bool(given.get("wait")))
         if not given.get("wait"):
             return handle, None
         return handle, await follow(client, handle, lines, asked)
 
-    _, ended = talk(room, line, act)
+    try:
+        _, ended = talk(room, line, act)
+    except KeyboardInterrupt:  # it stops a run on this machine, and here it stops the looking on
+        for one in submitted:
+            ends = f"starover cancel {word(one.workflow)}   ends it after the step under way"
+            room.settings.console.note(f"! the run goes on with the workers:\n  {ends}")
+        raise
     if ended is None:
         return 0
     return show_ended(room, ended, lines)

@@ -481,7 +481,7 @@ def children(node: Node) -> list[Node]:
         if isinstance(value, Node):
             found.append(value)
         elif type(value) is tuple:
-            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType]
+            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType] # whatever a field holds
     return found
 
 
@@ -533,4 +533,4 @@ def _gather(values: tuple[object, ...], found: list[Node]) -> None:
         if isinstance(value, Node):
             found.append(value)
         elif type(value) is tuple:
-            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType]
+            _gather(value, found)  # pyright: ignore[reportUnknownArgumentType] # whatever a field holds
