@@ -34,6 +34,7 @@ from starover.drivers.temporal import ended as end_of
 from starover.drivers.temporal import standing as standing_of
 from starover.drivers.temporal import submission as submission_of
 from starover.drivers.temporal import submit as submit_to
+from starover.drivers.temporal.client import NoWorker
 from starover.effects import Approval
 from starover.errors import StaroverError
 from starover.journal import Entry, Journal, read_journal
@@ -201,11 +202,12 @@ _OPTIONS = ("approval", "patience", "leased", "zoned", "heartbeat", "only_plan",
 
 
 async def until(client: Any, handle: Handle, *states: str) -> Standing:
-    """Wait until a run stands there."""
+    """Wait until a run stands there; a worker on a busy machine may not say so at once."""
     while True:
-        found = await standing_of(client, handle)
-        if found.state in states:
-            return found
+        with contextlib.suppress(NoWorker):
+            found = await standing_of(client, handle)
+            if found.state in states:
+                return found
         await asyncio.sleep(0.05)
 
 

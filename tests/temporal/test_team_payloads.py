@@ -11,6 +11,7 @@ import pytest
 from core_hand import ESTATE
 from temporal_server import missing
 
+from starover.effects import Script
 from starover.errors import BadParameter, PlanIsStale
 from starover.estate import Site
 
@@ -21,7 +22,7 @@ if not missing():
 
     from starover.drivers import temporal
     from starover.drivers.local import Why
-    from starover.drivers.temporal.payloads import id_of, queue_of, zone_of
+    from starover.drivers.temporal.payloads import id_of, queue_of, zone_for, zone_of
 
 
 def through(sealing: temporal.Codec, data: bytes) -> tuple[bytes, bytes]:
@@ -95,3 +96,19 @@ def test_the_zone_of_a_host_is_its_own_or_that_of_its_site() -> None:
     servers = (change(one, az="1a", site="West"), change(two, site="East"), three)
     estate = change(ESTATE, servers=servers, sites=(Site(name="East", az="1b"), Site(name="West", az="1c")))
     assert [zone_of(estate, name) for name in ("EX1", "EX2", "EX3", "nobody")] == ["1a", "1b", "", ""]
+
+
+def test_a_lost_zone_is_fenced_by_the_workers_that_are_left(tmp_path: Path) -> None:
+    team = Team(tmp_path, "nowhere")
+    change = msgspec.structs.replace
+    lost = tuple(change(one, az="1a") for one in team.estate.servers)
+    team.estate = change(team.estate, servers=lost)
+
+    def zone(way: str, text: str = "", **more: bool) -> str:
+        script = Script(host="EX1", text=text, nonce="n", deadline=1.0, parts=(), way=way)  # type: ignore[arg-type] # a literal
+        return zone_for(team.given("lamps-on", **more), script)
+
+    assert zone("script", zoned=True) == zone("command", zoned=True) == "1a"
+    assert zone("call", '{"service": "probe", "operation": "tcp"}', zoned=True) == "1a"
+    assert zone("call", '{"service": "ec2", "operation": "stop_instances"}', zoned=True) == ""
+    assert zone("script") == ""

@@ -33,7 +33,7 @@ from starover.drivers.temporal.payloads import (
     Watching,
     Written,
     queue_of,
-    zone_of,
+    zone_for,
 )
 from starover.effects import NOBODY, Approval, Approve, Dead, Effect, Failed, Find, Ok, Poll, Until, digest_of
 from starover.errors import ConnectFailed, Fault, NotApproved, ReplyLost, StaroverError
@@ -119,7 +119,7 @@ class Hands:
             turn=course.written,
             of=of,
         )
-        zone = zone_of(self.given.estate, job.script.host) if self.given.zoned else ""
+        zone = zone_for(self.given, job.script)
         heartbeat = timedelta(seconds=self.given.heartbeat)
         queue = queue_of(self.given.estate.name, zone)
         if isinstance(effect, Poll):

@@ -11,6 +11,7 @@ from uuid import uuid4
 import msgspec
 
 import starover
+from starover.calls import read_call
 from starover.content import Content
 from starover.drivers.local import Why
 from starover.effects import Approval, Dead, Done, Facts, Failed, Find, Found, Ok, Script
@@ -97,7 +98,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Seconds for which an approval is waited for."""
     leased: bool = True
     zoned: bool = False
-    """Scripts go to the workers of each host's Availability Zone (`run_worker(zones=...)`)."""
+    """Scripts go to the workers of each host's Availability Zone (`run_worker(zones=...)`); calls to AWS do not."""
     heartbeat: float = HEARTBEAT
     """Seconds without a sign of life after which a worker is taken for dead, and what it had sent for unknown."""
     confirmed: bool = False
@@ -220,6 +221,17 @@ def zone_of(estate: Estate, host: str) -> str:
     if server is None or server.az:
         return server.az if server is not None else ""
     return next((site.az for site in estate.sites if site.name == server.site), "")
+
+
+def zone_for(given: Submission, script: Script) -> str:
+    """The zone whose workers send a script; empty: those who take the runs.
+
+    What AWS is asked about a host goes to these too: with a zone that is lost its workers are lost, and its hosts are
+    fenced from elsewhere.
+    """
+    if not given.zoned or (script.way == "call" and read_call(script.text).service != "probe"):
+        return ""
+    return zone_of(given.estate, script.host)
 
 
 def dag_name(given: Submission) -> str:
