@@ -62,9 +62,9 @@ class RunSummary:
     resumed: tuple[str, ...] = ()
     """Who went on with it."""
     declined: tuple[str, ...] = ()
+    """Who was not let go on with it, and why."""
     asked: str = ""
     """What was asked for and refused before it was a run; empty: it is one."""
-    """Who was not let go on with it, and why."""
     settled: tuple[str, ...] = ()
     """What people decided of outcomes that stayed unknown."""
     acknowledged: tuple[str, ...] = ()
