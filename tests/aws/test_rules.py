@@ -149,7 +149,9 @@ def test_a_zone_with_records_is_not_deleted(cloud: Cloud) -> None:
     assert refused.value.code == "HostedZoneNotEmpty"
 
 
-def test_what_was_deleted_gives_its_id_to_nothing_else(cloud: Cloud) -> None:
+def test_what_was_deleted_gives_its_id_to_nothing_else() -> None:
+    cloud = Cloud(World.from_topology("pa-4x2"))
+
     def check(name: str) -> str:
         config = {"Type": "TCP", "FullyQualifiedDomainName": "mail.example.com", "Port": 443}
         asked = {"CallerReference": name, "HealthCheckConfig": config}
