@@ -49,7 +49,9 @@ _NONCE = re.compile(r"[0-9a-f]{16}")
 _OPERATION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 RECEIPT_DAYS = 90
-"""So long a host keeps receipts: each write there removes older ones."""
+"""So long a host keeps receipts: each write there removes older ones, by the host's own clock."""
+RECEIPTS = 500
+"""So many receipts a host keeps whatever their age: its clock may leap, and then all of them seem old."""
 LEASE_TTL = 1800
 """Seconds after which a lease that nobody renewed is over, by the clock of the host that keeps it."""
 
@@ -176,6 +178,7 @@ def write(
         holder="" if lease is None else lease.holder,
         ttl=LEASE_TTL,
         kept=RECEIPT_DAYS * 86_400,
+        least=RECEIPTS * 2,  # of each there are two files
         begun=kept + "}",
         ended=kept + ',"result":',
         **_receipt_paths(operation),

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from lab_hosts import Estate, Shell
 
+from starover import envelope
 from starover.envelope import Composed, Decoded, Lease, decode, probe, reads, write
 from starover.errors import ErrorRecord
 from starover.inventory import Exchange, Server
@@ -274,20 +275,36 @@ def test_no_receipt_proves_nothing_where_the_lease_beside_it_is_gone(
     )
 
 
-def test_receipts_are_removed_after_ninety_days(shell: Shell) -> None:
-    send(shell, write(EX3, body("$x = 1\n"), OPERATION, NONCE))
+def aged(shell: Shell, operation: str, days: float) -> None:
+    """Have the host's clock be so much further."""
     files = shell.estate.world.server("EX3").files
     for ending in ("begin", "end"):
-        entry = files.get(f"{FOLDER}\\receipts\\{OPERATION}.{ending}")
+        entry = files.get(f"{FOLDER}\\receipts\\{operation}.{ending}")
         assert entry is not None
-        entry.modified -= timedelta(days=91)
-    folder = files.get(f"{FOLDER}")
+        entry.modified -= timedelta(days=days)
+
+
+def test_the_oldest_receipts_are_removed_after_ninety_days(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(envelope, "RECEIPTS", 2)
+    operations = [OPERATION.replace(OPERATION[:8], f"{number:08x}") for number in range(4)]
+    for number, operation in enumerate(operations):
+        send(shell, write(EX3, body("$x = 1\n"), operation, NONCE))
+        aged(shell, operation, 95 - number)
+    folder = shell.estate.world.server("EX3").files.get(f"{FOLDER}")
     assert folder is not None
     assert folder.owners, "only SYSTEM and Administrators may touch receipts"
     send(shell, write(EX3, body("$x = 1\n"), OTHER, NONCE))
+    got = send(shell, probe(EX3, [*operations, OTHER], NONCE))
+    states = [got.receipts[operation].state for operation in [*operations, OTHER]]
+    assert states == ["absent", "absent", "absent", "ran-before", "ran-before"]
+
+
+def test_a_clock_that_leaps_takes_no_receipt_away(shell: Shell) -> None:
+    send(shell, write(EX3, body("$x = 1\n"), OPERATION, NONCE))
+    aged(shell, OPERATION, 91)
+    send(shell, write(EX3, body("$x = 1\n"), OTHER, NONCE))
     got = send(shell, probe(EX3, [OPERATION, OTHER], NONCE))
-    assert got.receipts[OPERATION].state == "absent"
-    assert got.receipts[OTHER].state == "ran-before"
+    assert [got.receipts[one].state for one in (OPERATION, OTHER)] == ["ran-before", "ran-before"], "sent never again"
 
 
 def test_no_secret_is_seen_in_any_script(shell: Shell) -> None:

@@ -111,10 +111,7 @@ try {
         }
         try {
             New-Item -Path $staroverEnd -ItemType File -Value (ConvertTo-StaroverAscii -Text ('{"operation":"6d2b4f4e-5d0c-5c0e-9a55-2f1d7a1c0b11","prev":{"status":"Healthy"},"result":' + $staroverPart + '}')) | Out-Null
-            $staroverOld = [datetime]::UtcNow - [timespan]::FromSeconds(7776000)
-            foreach ($staroverFile in @(Get-ChildItem -LiteralPath 'C:\ProgramData\Starover\receipts' -File | Where-Object { $_.LastWriteTimeUtc -lt $staroverOld })) {
-                Remove-Item -LiteralPath $staroverFile.FullName -Force
-            }
+            Get-ChildItem -LiteralPath 'C:\ProgramData\Starover\receipts' -File | Sort-Object -Property LastWriteTimeUtc -Descending | Select-Object -Skip 1000 | Where-Object { $_.LastWriteTimeUtc -lt ([datetime]::UtcNow - [timespan]::FromSeconds(7776000)) } | ForEach-Object { Remove-Item -LiteralPath $_.FullName -Force }
         } catch {
             $staroverWarnings += 'receipt: ' + [string]$_.Exception.Message
         }
