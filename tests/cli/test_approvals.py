@@ -89,6 +89,7 @@ def test_whoever_is_refused_or_does_not_confirm_is_in_the_journal(do: Do, hosts:
     """Also before it is a run: no runs are counted for it, and nothing was sent."""
     from starover_cli.room import who
 
+    assert approve(do, plan).exit_code == 0  # else the driver refuses it, in a run of the plan
     for line, asked, why in (
         (("apply", plan, *TICKET), "apply", "nobody is here to be asked"),
         (("approve", plan, "--as", who(), "--dag", "DAG1"), "approve", "cannot be its second person"),
