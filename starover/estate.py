@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from starover.errors import BadParameter
-from starover.names import DagName, ServerName, SiteName, WitnessDirectory, first_label, same_host
+from starover.names import DagName, ServerName, SiteName, SomeWitnessDirectory, first_label, same_host
 from starover.windows import WindowText
 
 __all__ = [
@@ -151,7 +151,7 @@ class Dag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Server names, in the inventory's order."""
     witness: str = ""
     alternate_witness: str = ""
-    witness_directory: WitnessDirectory | Literal[""] = ""
+    witness_directory: SomeWitnessDirectory = ""
     dc: str = ""
     """The domain controller that its members' Exchange sessions are pinned to (S-PREFDC), by name or FQDN."""
     windows: tuple[WindowText, ...] = ()

@@ -22,6 +22,7 @@ __all__ = [
     "IPv4",
     "ServerName",
     "SiteName",
+    "SomeWitnessDirectory",
     "WitnessDirectory",
     "WitnessServer",
     "first_label",
@@ -89,16 +90,20 @@ SiteName: TypeAlias = Annotated[
 ]
 """An AD site; on AWS one for each AZ."""
 
+_LOCAL = rf"[A-Za-z]:\\[^\\/:*?\"<>|{_INVISIBLE}]+(?:\\[^\\/:*?\"<>|{_INVISIBLE}]+)*"
+_LOCAL_WORDS = r"a local absolute path such as C:\DAGFileShareWitnesses\DAG1, not a root, not UNC"
 WitnessDirectory: TypeAlias = Annotated[
     str,
-    msgspec.Meta(
-        pattern=rf"^[A-Za-z]:\\[^\\/:*?\"<>|{_INVISIBLE}]+(?:\\[^\\/:*?\"<>|{_INVISIBLE}]+)*{_END}",
-        max_length=248,
-        title="WitnessDirectory",
-        description=r"a local absolute path such as C:\DAGFileShareWitnesses\DAG1, not a root, not UNC",
-    ),
+    msgspec.Meta(pattern=rf"^{_LOCAL}{_END}", max_length=248, title="WitnessDirectory", description=_LOCAL_WORDS),
 ]
 """Where the witness share lies on the witness server."""
+SomeWitnessDirectory: TypeAlias = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?:{_LOCAL})?{_END}", max_length=248, title="SomeWitnessDirectory", description=_LOCAL_WORDS
+    ),
+]
+"""The same in an inventory; empty: it does not say."""
 
 WitnessServer: TypeAlias = Annotated[
     str,
@@ -182,7 +187,8 @@ def free_text(text: str) -> str:
 
 def wishes(*more: object) -> dict[str, str]:
     """The sentence of every name type (and of `more`) by its pattern, since msgspec's errors tell the pattern."""
-    kinds = (DagName, ServerName, DbName, SiteName, WitnessDirectory, WitnessServer, IPv4, *more)
+    own = (DagName, ServerName, DbName, SiteName, WitnessDirectory, SomeWitnessDirectory, WitnessServer, IPv4)
+    kinds = (*own, *more)
     metas = [m for kind in kinds for m in get_args(kind) if isinstance(m, msgspec.Meta)]
     return {m.pattern: m.description for m in metas if m.pattern and m.description}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -117,19 +117,6 @@ def _estate(data: bytes) -> Estate:
     return msgspec.json.decode(data, type=Estate)
 
 
-def _inventory(estate: Estate) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(_filled(msgspec.to_builtins(estate))))
-
-
-def _filled(tree: object) -> object:
-    """Without texts that are empty: an empty name is no name."""
-    if isinstance(tree, dict):
-        return {name: _filled(one) for name, one in cast("dict[str, object]", tree).items() if one != ""}
-    if isinstance(tree, list | tuple):
-        return [_filled(one) for one in cast("Sequence[object]", tree)]
-    return tree
-
-
 def submission(
     content: Content,
     estate: Estate,
@@ -173,7 +160,7 @@ def submission(
     except UnicodeDecodeError as error:
         raise BadParameter(f"the content is not UTF-8: {error}", certain=("nothing was sent",)) from None
     return Submission(
-        inventory=_inventory(estate),
+        inventory=msgspec.Raw(msgspec.json.encode(estate)),
         files=files,
         content=content.sha256,
         version=starover.__version__,
