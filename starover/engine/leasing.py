@@ -60,7 +60,7 @@ class Leasing:
         self._doubt = False
         """A renewal went wrong on some host."""
         self.first = 0
-        """Number of the first answer since it was last asked for: a later leg goes on from there, and asks all again."""
+        """Number of the first answer since it was last asked for: a later leg goes on there, and asks all again."""
         self._asking = 0
         """How many parts of the run ask for it just now."""
 
