@@ -58,6 +58,8 @@ Kb: TypeAlias = Annotated[
 ]
 _CONTACTED = ("nothing was contacted",)
 _KB = re.compile(r"KB[0-9]{6,7}", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Exclude:
     """What is left alone: an article (`KB5044411`), or titles by a regular expression."""
