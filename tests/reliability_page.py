@@ -9,6 +9,8 @@ import json
 import os
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +32,20 @@ def leave(name: str, figures: dict[str, Any]) -> None:
         (path / f"{name}.json").write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
-def page(folder: Path) -> str:
-    """The whole page."""
+def page(folder: Path, ended: int = 0) -> str:
+    """The whole page; `ended`: how pytest ended, since what fails leaves no figures."""
     known = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))}
-    parts = [HEAD]
-    stories = [one for name, one in known.items() if name.startswith("stories-")]
-    if stories:
-        parts.append(_stories(stories))
-    crashes = [one for name, one in known.items() if name.startswith("crash-")]
-    if crashes:
-        parts.append(_crashes(crashes))
-    faults = [one for name, one in known.items() if name.startswith("line-")]
-    if faults:
-        parts.append(_faults(faults))
-    if "strings" in known:
-        parts.append(_strings(known["strings"]))
-    if "broken" in known:
-        parts.append(_broken(known["broken"]))
-    guards = [one for name, one in known.items() if name.startswith("guard-")]
-    if guards:
-        parts.append(_guards(guards))
+    parts, missing = [HEAD], list[str]()
+    for what, (begin, write) in SECTIONS.items():
+        found = [one for name, one in known.items() if name.startswith(begin)]
+        if found:
+            parts.append(write(found))
+        else:
+            missing.append(what)
+    if ended:
+        parts.insert(1, _prose("**Not every test of that run passed: what failed has no figures here.**") + "\n")
+    if missing:
+        parts.insert(1, _prose(f"**There are no figures for: {', '.join(missing)}.**") + "\n")
     return "\n".join(parts)
 
 
@@ -126,20 +122,32 @@ def _faults(faults: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, "", _prose(more)]) + "\n"
 
 
-def _strings(one: dict[str, Any]) -> str:
-    ends = ", ".join(f"{times} {end}" for end, times in sorted(one["ends"].items()))
-    each = f", each string once and each parameter {one['each']} times at least" if one.get("each") else ""
+def _strings(strings: list[dict[str, Any]]) -> str:
+    def total(what: str) -> int:
+        return sum(one.get(what, 0) for one in strings)
+
+    whole = all(one["whole"] for one in strings)
+    counted: Counter[str] = Counter()
+    for one in strings:
+        counted.update(one["ends"])
+    ends = ", ".join(f"{times} {end}" for end, times in sorted(counted.items()))
     text = (
-        f"{one['strings']} strings (quotes of every kind, backticks, `$(`, new lines, NUL, surrogates, right-to-left "
-        f"marks, a template's braces, hyphens, all categories of Unicode, very long ones) in each of the "
-        f"{one['places']} parameters of {one['runbooks']} runbooks: {one['refused']} times refused before anything was "
-        f"contacted, {one['taken']} times taken. Of those taken {one['planned']} were planned{each} ({ends}): all that "
-        f"was sent held the value within a literal only, and nothing was changed. Seed {one['seed']}, {_which(one)}."
+        f"{strings[0]['strings']} strings (quotes of every kind, backticks, `$(`, new lines, NUL, surrogates, "
+        f"right-to-left marks, a template's braces, hyphens, all categories of Unicode, very long ones), as they are "
+        f"and behind a good value where one is known, in each of the {total('places')} parameters of {len(strings)} "
+        f"runbooks, each on a lab where it has something to do: of {total('bound')} values {total('refused')} were "
+        f"refused before anything was contacted and {total('taken')} taken. "
+        f"{'All that were taken' if total('planned') == total('taken') else total('planned')} were planned ({ends}); "
+        f"{total('read')} plans asked hosts or AWS, and in {total('carried')} the value stood in what was sent or "
+        f"would be. All scripts and calls of all plans held the value within a literal only, and nothing was changed. "
+        f"A reading that is word for word the same is asked of the lab once and remembered for five simulated minutes; "
+        f"one that holds the value is always asked. Seed {strings[0]['seed']}, {_which({'whole': whole})}."
     )
     return f"## Hostile strings\n\n{_prose(text)}\n"
 
 
-def _broken(one: dict[str, Any]) -> str:
+def _broken(broken: list[dict[str, Any]]) -> str:
+    (one,) = broken
     text = (
         f"{one['examples']} broken ones for each of {len(one['readers'])} readers ({', '.join(one['readers'])}), and "
         f"{len(one['huge'])} huge ones for each ({', '.join(one['huge'])}): refused in words, soon, in little memory. "
@@ -170,5 +178,15 @@ def _guards(guards: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+SECTIONS: Mapping[str, tuple[str, Callable[[list[dict[str, Any]]], str]]] = {
+    "stories": ("stories-", _stories),
+    "kills at journal writes": ("crash-", _crashes),
+    "faults on the way to the hosts": ("line-", _faults),
+    "hostile strings": ("strings-", _strings),
+    "broken and huge documents": ("broken", _broken),
+    "guards removed": ("guard-", _guards),
+}
+"""In the page's order, by what they are called: how the files of figures begin, and what writes them down."""
+
 if __name__ == "__main__":
-    (ROOT / "docs" / "reliability.md").write_text(page(Path(sys.argv[1])), "utf-8")
+    (ROOT / "docs" / "reliability.md").write_text(page(Path(sys.argv[1]), *map(int, sys.argv[2:3])), "utf-8")
