@@ -18,10 +18,12 @@ COMMAND = "starover attest warnings"
 
 
 def waiting(room: Room, run: str) -> tuple[Warned, ...]:
-    """The warnings of a run that nobody has acknowledged."""
+    """The warnings of a run that nobody has acknowledged; none where its journal lies elsewhere."""
     from starover.acknowledging import open_warnings
-    from starover.journal import read_journal
+    from starover.journal import path_of, read_journal
 
+    if not path_of(room.settings.state, run).exists():
+        return ()
     return open_warnings(read_journal(room.settings.state, run))
 
 

@@ -122,7 +122,6 @@ def cancel(ctx: click.Context, run_id: str, now: bool, line: Line) -> int:
 
 
 assert isinstance(submit, SubmitGroup)
-answers = {name: flag for name, flag in ANSWERS.items() if name != "acknowledge_warnings"}  # nobody sees them here
-submit.act, submit.flags = _submit, {**_OWN, **answers, **LINE}
+submit.act, submit.flags = _submit, {**_OWN, **ANSWERS, **LINE}
 
 COMMANDS = (submit, worker, cancel)

@@ -65,10 +65,15 @@ def _nothing_named(context: click.Context, certain: list[str]) -> BadParameter:
     """A group without one of its commands: `starover plan`."""
     group, path = context.command, context.command_path
     known = group.list_commands(context) if isinstance(group, click.Group) else []
+    plans = "PLAN" in (group.subcommand_metavar if isinstance(group, click.Group) else "")
     return BadParameter(
-        f"{path} needs a name behind it.",
+        f"{path} needs {'a plan or ' if plans else ''}a name behind it.",
         certain=certain,
-        next=[f"there are: {', '.join(known)}", f"{path} --help   each in a sentence"],
+        next=[
+            *(["a plan is named by its id, or by its file: starover plans"] if plans else []),
+            f"there are: {', '.join(known)}",
+            f"{path} --help   each in a sentence",
+        ],
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from cli_danger import dangerous, home
-from cli_estate import Hosts, typing
+from cli_estate import FakeParts, Hosts, typing
 from click.testing import Result
 from starover_cli.console import Console
+from starover_cli.room import Room
+from starover_cli.settings import Settings
 
 from starover.audit import verify
-from starover.journal import Acknowledged, read_journal
+from starover.journal import Acknowledged, Begun, read_journal
 
 Do = Callable[..., Result]
 TICKET = ("--ticket", "INC1234")
@@ -81,6 +83,38 @@ def test_a_line_without_a_person_answers_beforehand(do: Do, tmp_path: Path) -> N
     (one,) = kept(tmp_path, run)
     assert one.how == "flag"
     assert "by --acknowledge-warnings" in words(do("runs", "show", run))
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_run_of_workers_is_acknowledged_where_its_journal_is(
+    do: Do, tmp_path: Path, here: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("temporalio")
+    from starover_cli.team.following import Lines
+    from starover_cli.team.submitting import show_ended
+
+    from starover.drivers.temporal import Ended
+
+    run, _ = forced(do)
+    begun = read_journal(tmp_path / "state", run)[0].body
+    assert isinstance(begun, Begun)
+    settings = Settings(dir=str(tmp_path / ("state" if here else "elsewhere")), parts=FakeParts(dangerous(Hosts())))
+    ended = Ended(state="done", exit=0, run=run, plan=begun.plan, changed=1, journal="/srv/team/runs/x.jsonl")
+    with Room(settings, settings.parts) as room:
+        assert show_ended(room, ended, Lines(settings, simulated=False), acknowledge=True) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert [one.how for one in kept(tmp_path, run)] == (["flag"] if here else [])
+    assert ("acknowledged by --acknowledge-warnings" in said) is here
+    assert (f"there: starover attest warnings {run}" in said) is not here
+
+
+def test_submit_says_what_it_takes_and_that_nobody_waits(do: Do) -> None:
+    named = words(do("submit"))
+    assert "starover submit needs a plan or a name behind it" in named
+    assert "a plan is named by its id" in named
+    assert "a plan" not in words(do("run")).partition("there are")[0]
+    unread = do("submit", "abcd1234", "--acknowledge-warnings")
+    assert (unread.exit_code, "--wait --acknowledge-warnings" in words(unread)) == (2, True), unread.output
 
 
 @pytest.mark.parametrize(("answer", "how"), [("y", ["typed"]), ("", []), ("later", [])])

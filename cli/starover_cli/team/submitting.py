@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starover.command_line import word
-from starover.errors import NotApproved, NotSafe
+from starover.errors import BadParameter, NotApproved, NotSafe
 from starover_cli import params
+from starover_cli.acknowledging import COMMAND
 from starover_cli.asking import ask, dag_of_plan, second_for
 from starover_cli.look import plain_where
 from starover_cli.plan_files import load_plan
@@ -41,6 +42,7 @@ def submit_plan(settings: Settings, named: str, given: Mapping[str, Any], line: 
     from starover.drivers.temporal import submission
     from starover.guard import check_applicable
 
+    _check_words(given)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         made = load_plan(settings, named)
         if made.nothing or made.blocked:
@@ -61,6 +63,7 @@ def submit_runbook(
     """Have the workers plan it, and apply it once somebody has approved. Gives the exit code."""
     from starover.drivers.temporal import submission
 
+    _check_words(given)
     with Room(settings, settings.parts, lines=True) as room, heading(room):
         bound = params.understood(runbook, params.typed(runbook, values, settings), room.estate)
         whole = submission(
@@ -110,7 +113,7 @@ def _submit(room: Room, line: Line, whole: Submission, given: Mapping[str, Any])
         raise
     if ended is None:
         return 0
-    return show_ended(room, ended, lines)
+    return show_ended(room, ended, lines, acknowledge=bool(given.get("acknowledge_warnings")))
 
 
 def _say(room: Room, line: Line, handle: Handle, whole: Submission, *, follows: bool) -> None:
@@ -185,8 +188,21 @@ def _show(room: Room, made: Plan, *, code: int, asking: bool = False, second: Se
     return show_plan(room, made, where, exit=code, exit_code=False, asking=asking, second=second)
 
 
-def show_ended(room: Room, ended: Ended, lines: Lines) -> int:
-    """How it came out, as a run on this machine is shown. Gives its exit code; raises what ended its planning."""
+def _check_words(given: Mapping[str, Any]) -> None:
+    """Raises `BadParameter`."""
+    if given.get("acknowledge_warnings") and not given.get("wait"):
+        raise BadParameter(
+            "--acknowledge-warnings is about the end of the run, which nobody waits for",
+            certain=("nothing was contacted",),
+            next=("--wait --acknowledge-warnings", "starover attest warnings RUN   afterwards, with the workers"),
+        )
+
+
+def show_ended(room: Room, ended: Ended, lines: Lines, *, acknowledge: bool = False) -> int:
+    """How it came out, as a run on this machine is shown. Gives its exit code; raises what ended its planning.
+
+    `acknowledge`: its warnings are, where its journal lies here.
+    """
     from starover.drivers.local import Ran
 
     settings, console = room.settings, room.settings.console
@@ -217,9 +233,13 @@ def show_ended(room: Room, ended: Ended, lines: Lines) -> int:
         journal=Path(ended.journal),
         unsigned=ended.unsigned,
     )
-    code = show_ran(room, ran, lines.story(ended.run))
+    code = show_ran(room, ran, lines.story(ended.run), acknowledge=acknowledge)
     from starover.journal import path_of
 
-    if not settings.json and not path_of(settings.state, ended.run).exists():
-        console.note(f"The journal lies with the workers ({ended.journal}): resume, undo and report are typed there.")
+    if not path_of(settings.state, ended.run).exists():
+        there = f"The journal lies with the workers ({ended.journal})"
+        if not settings.json:
+            console.note(f"{there}: resume, undo and report are typed there.")
+        if acknowledge:
+            console.note(f"! no warning was acknowledged. {there}; there: {COMMAND} {ended.run}")
     return code
