@@ -14,8 +14,8 @@ import pytest
 import temporal_server
 from hypothesis import settings
 
-# Everybody plays the same examples, so that a change is judged by what it changed; `make shuffled` looks for others, and
-# `make test-all` for those of its SEED. No example has a deadline: a loaded machine is slow, and nothing is wrong for that.
+# Everybody plays the same examples, so that a change is judged by what it changed; `make shuffled` looks for others,
+# and `make test-all` for those of its SEED. No example has a deadline: a loaded machine is slow, and nothing is wrong.
 settings.register_profile("any", deadline=None)
 settings.register_profile("same", settings.get_profile("any"), derandomize=True)
 settings.load_profile("any" if {"STAROVER_SHUFFLED", "STAROVER_STORIES"} & set(os.environ) else "same")
