@@ -29,6 +29,7 @@ from starover.values import Plain
 
 __all__ = [
     "BENIGN",
+    "MARK",
     "Place",
     "Tried",
     "carries",
@@ -271,7 +272,7 @@ def tried(lab: InnerLab, place: Place, text: str, others: Mapping[str, Plain] | 
     )
 
 
-MARK = "\ue000"
+MARK = "\ue5a7"
 """What stands in for a value: in no other string, and none is in it, not even a blank."""
 
 

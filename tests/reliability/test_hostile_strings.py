@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hostile import Place, Tried, carries, escaped, fit, given, good, ground, needed, places, strings, tried
+from hostile import MARK, Place, Tried, carries, escaped, fit, given, good, ground, needed, places, strings, tried
 from inner_cli import typed
 from inner_lab import InnerLab
 from reliability_page import leave
@@ -56,6 +56,10 @@ def taken(lab: InnerLab, place: Place, text: str, others: Mapping[str, Plain] | 
     assert refused.exit == 2
     assert not {"\n", "\x00", "\x1b"} & set(refused.what), f"{place.name}: {refused.what!a}"
     return False
+
+
+def test_the_mark_of_the_judge_is_in_no_string() -> None:
+    assert not [text for text in strings(2000, SEED) if MARK in text]
 
 
 def test_what_is_good_is_taken(lab: InnerLab) -> None:
