@@ -40,6 +40,7 @@ __all__ = [
     "leg",
     "open_run",
     "play",
+    "put_back",
 ]
 
 KINDS = ("before", "after", "gone", "mute")
@@ -173,7 +174,7 @@ def go_on(
     """
     while tale.exits[-1] and len(tale.exits) < legs:
         lab.later(seconds)
-        left = open_run(lab.folder) if resumes(tale.exits[-1]) else ""
+        left = open_run(lab.folder) if resumes(tale.exits[-1]) and not put_back(tale.words[-1]) else ""
         leg(lab, tale, partial(lab.resume, left) if left else begin)
     if tale.exits[-1]:
         tale.faults.append("it comes to no good end although all is well again")
@@ -218,6 +219,11 @@ def _untrue(lab: InnerLab, ran: Ran) -> list[str]:
         if times not in TRUTH[ended.state] and not (ended.state in ("right", "changed") and late and times <= 1):
             found.append(f"step {step} {ended.what} on {ended.host} is {ended.state}, and was done {times} times")
     return found
+
+
+def put_back(words: str) -> bool:
+    """Whether a leg's end says that the run has put back what it had done: it is planned anew, then."""
+    return "has put back what it had done" in words
 
 
 def open_run(folder: Path) -> str:

@@ -149,12 +149,17 @@ def check_receipts(run: str, every: Sequence[Entry], sent: Mapping[str, bool], n
 
 
 def earlier_prev(every: Sequence[Entry], sent: Mapping[str, bool]) -> dict[str, bytes]:
-    """What was before each operation that was sent."""
+    """What was before each operation that was sent: as it was read for the first sending, not for a leg before it that
+    began the step and was refused.
+    """
+    begun: dict[str, bytes] = {}
     found: dict[str, bytes] = {}
-    for begun, _ in _lives(every).values():
-        if begun.operation in sent:
-            found[begun.operation] = bytes(begun.prev)
-    return found
+    for one in every:
+        if isinstance(one.body, Recorded) and isinstance(one.body.event, StepBegan):
+            begun[one.body.event.operation] = bytes(one.body.event.prev)
+        elif isinstance(one.body, Sent) and one.body.what == "write" and one.body.operation in begun:
+            found.setdefault(one.body.operation, begun[one.body.operation])
+    return {operation: prev for operation, prev in found.items() if operation in sent}
 
 
 def put_aside(every: Sequence[Entry], entries: Sequence[Entry]) -> tuple[Aside, ...]:
