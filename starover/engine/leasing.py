@@ -251,7 +251,6 @@ class Leasing:
 
     def _ask(self, host: str, verb: Verb, said: dict[str, Said]) -> Process:
         attempt = 1
-        self._silent.pop(host, None)
         leased = self.state.run.leased
         if verb == "take":
             leased[host] = lambda: self._script(host, "release")
@@ -264,6 +263,7 @@ class Leasing:
             self.first = self.first or self.state.scheduler.answered
             if isinstance(answer, Facts):
                 if "lease" in answer.results:
+                    self._silent.pop(host, None)  # not before: another part of the run may be counting just now
                     said[host] = msgspec.json.decode(answer.results["lease"], type=Said)
                     if verb == "release" or (verb == "take" and said[host].state != "mine"):
                         leased.pop(host, None)
