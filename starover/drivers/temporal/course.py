@@ -156,7 +156,8 @@ class Course:
 
     def stopped(self) -> None:
         """It ends here, without a result."""
-        self.lines.append(Stopped(now=bool(self.track.begun), under_way=self.track.words()))
+        leased = tuple(sorted(self.run.leased))
+        self.lines.append(Stopped(now=bool(self.track.begun), under_way=self.track.words(), leased=leased))
 
     # -- the machine ---------------------------------------------------------------------------------------------
 
