@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from starover.content import find
+
 ROOT = Path(__file__).parents[1]
 HEAD = """# Reliability
 
@@ -131,11 +133,13 @@ def _strings(strings: list[dict[str, Any]]) -> str:
     for one in strings:
         counted.update(one["ends"])
     ends = ", ".join(f"{times} {end}" for end, times in sorted(counted.items()))
+    there = len(find().runbooks)
+    of = f" (of {there})" if len(strings) != there else ""
     text = (
         f"{strings[0]['strings']} strings (quotes of every kind, backticks, `$(`, new lines, NUL, surrogates, "
         f"right-to-left marks, a template's braces, hyphens, all categories of Unicode, very long ones), as they are "
         f"and behind a good value where one is known, in each of the {total('places')} parameters of {len(strings)} "
-        f"runbooks, each on a lab where it has something to do: of {total('bound')} values {total('refused')} were "
+        f"runbooks{of}, each on a lab where it has something to do: of {total('bound')} values {total('refused')} were "
         f"refused before anything was contacted and {total('taken')} taken. "
         f"{'All that were taken' if total('planned') == total('taken') else total('planned')} were planned ({ends}); "
         f"{total('read')} plans asked hosts or AWS, and in {total('carried')} the value stood in what was sent or "

@@ -23,7 +23,7 @@ def test_strings_are_summed_over_runbooks(tmp_path: Path, monkeypatch: pytest.Mo
     leave("strings-a", {**STRINGS, "taken": 10, "planned": 10, "read": 7, "ends": {"planned": 10}, "whole": True})
     leave("strings-b", {**STRINGS, "taken": 10, "planned": 10, "carried": 4, "ends": {"NotSafe": 10}, "whole": True})
     text = " ".join(page(tmp_path).split())
-    assert "6 parameters of 2 runbooks" in text
+    assert "6 parameters of 2 runbooks (of " in text
     assert "of 12000 values 11980 were refused before anything was contacted and 20 taken" in text
     assert "All that were taken were planned (10 NotSafe, 10 planned); 7 plans" in text
     assert "Seed 1, `make test-all`" in text
