@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, TypeVar, cast
 
 import pytest
-from crash_points import Scenario, steady
+from crash_points import Scenario, crowded, steady
 from fault_choice import Call, Chooser, Chosen, about
 from fault_points import LEGS, difference
 from lab_cli import Place, Typed
@@ -44,7 +44,7 @@ PATIENCE: Mapping[ModuleType, Mapping[str, float]] = {
 """Our own on the wires, made short; the rules are the same."""
 MOST = 150
 """Accidents in one story: few of them end a leg."""
-SIDE_BY_SIDE = 6
+SIDE_BY_SIDE = 4
 """Stories, each in a process."""
 BETWEEN = 120.0
 """Simulated seconds until somebody goes on."""
@@ -62,6 +62,7 @@ class WireEstate:
     def __init__(self, topology: str, folder: Path, choose: Chooser) -> None:
         self.place = Place(folder)
         self.world = World.from_topology(topology)
+        crowded(self.world)  # nobody loses a hundred sessions within the hours after which they end by themselves
         self.choose: Chooser | None = choose
         """None: all is well."""
         self.leg = 1
