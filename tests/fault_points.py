@@ -78,6 +78,8 @@ class Tale:
     exits: list[int] = field(default_factory=list[int])
     faults: list[str] = field(default_factory=list[str])
     """What is not as it must be; empty: nothing."""
+    next: tuple[str, ...] = ()
+    """What the legs say that a person should type."""
     scripts: int = 0
     given_up: float = 0.0
     """Simulated seconds from the stroke to the end of the leg that it ended; 0: the run went on."""
@@ -146,12 +148,14 @@ def leg(lab: InnerLab, tale: Tale, act: Callable[[], Ran]) -> None:
     except StaroverError as error:
         tale.words.append(f"not begun: {type(error).__name__}: {error.what}")
         tale.exits.append(error.exit)
+        tale.next += tuple(error.next)
         _is_word(error, tale)
         if not isinstance(error, Unreachable | OutcomeUnknown | OutputTruncated | Refused | NotVerified):
             tale.faults.append(f"an accident of the line is called {type(error).__name__}: {error.what}")
     else:
         tale.words.append(f"{ran.state}: {ran.error.what if ran.error is not None else ''}")
         tale.exits.append(ran.exit)
+        tale.next += tuple(ran.error.next) if ran.error is not None else ()
         if ran.error is not None:
             _is_word(ran.error, tale)
             if ran.exit != ran.error.exit:
@@ -223,7 +227,7 @@ def _untrue(lab: InnerLab, ran: Ran) -> list[str]:
 
 def put_back(words: str) -> bool:
     """Whether a leg's end says that the run has put back what it had done: it is planned anew, then."""
-    return "has put back what it had done" in words
+    return "began to put back what it had done" in words
 
 
 def open_run(folder: Path) -> str:

@@ -100,9 +100,12 @@ class Past:
         keep = min(fatal) - 1
         if any(isinstance(event, StepBegan) and event.undoing for n, event in self.events() if n > keep):
             raise PlanIsStale(
-                f"run {self.run} has put back what it had done when it failed: going on would not fit",
+                f"run {self.run} began to put back what it had done when it failed: going on would not fit",
                 certain=("nothing was sent",),
-                next=(f"{command_of(self.begun.runbook, self.begun.parameters)}   makes a new plan",),
+                next=(
+                    f"starover report {self.run}   whether anything is left as it was then",
+                    f"{command_of(self.begun.runbook, self.begun.parameters)}   makes a new plan",
+                ),
             )
         return keep
 

@@ -163,7 +163,7 @@ def take_out(
         yield from out_of_balancers(estate, server, where, undo)
         yield from _quieten(around, server, before, comment, warnings, heir, undo, scripts)
     except StaroverError as error:
-        yield from _put_back(undo, error)
+        yield from _put_back(server, undo, error)
         raise
     yield redirected.on(server, server=server.name, target=target.fqdn, allowed=allow_queued)
     yield queues_retried.on(server, server=server.name, allowed=allow_queued)
@@ -174,7 +174,7 @@ def take_out(
             undo.append(_component(server, WIDE, "Active"))
         yield from _verified_out(server, dag)
     except StaroverError as error:
-        yield from _put_back(undo, error)
+        yield from _put_back(server, undo, error)
         raise
     return TakenOut(**msgspec.structs.asdict(before), where=where)
 
@@ -245,12 +245,27 @@ def _component(server: Server, component: str, state: str) -> Step:
     return component_set.on(server, server=server.name, component=component, state=state, requester=MAINTENANCE)
 
 
-def _put_back(undo: Sequence[Step], error: StaroverError) -> Steps:
-    """Set back what was set, last first; not where nobody knows what happened."""
+def _put_back(server: Server, undo: Sequence[Step], error: StaroverError) -> Steps:
+    """Set back what was set, last first; not where nobody knows what happened.
+
+    Raises what stops it, with the words of `error`, what is left as it is, and who brings that back.
+    """
     if isinstance(error, Unreachable | OutcomeUnknown):
         return
-    for step in reversed(undo):  # noqa: UP028 - a list takes no answers
-        yield step
+    left = list(undo)
+    try:
+        while left:
+            yield left[-1]
+            left.pop()
+    except StaroverError as stopped:
+        kinds = ", ".join(one.kind.name for one in reversed(left))
+        stopped.certain = (*stopped.certain, f"before that: {error.what}", *error.certain)
+        stopped.uncertain = (*stopped.uncertain, f"not put back, or not surely, on {server.name}: {kinds}")
+        stopped.next = (
+            f"starover plan maintenance-stop --server {server.name}   puts back what is left",
+            *stopped.next,
+        )
+        raise
 
 
 def _is_out(around: Around, server: Server, before: Snapshot) -> bool:

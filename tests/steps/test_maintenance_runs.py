@@ -143,6 +143,33 @@ def test_a_failure_on_the_way_puts_back_all_but_the_databases(lab: InnerLab, cmd
     assert server_state(lab, "EX1") == before
 
 
+def test_what_could_not_be_put_back_is_named_and_who_brings_it_back(lab: InnerLab) -> None:
+    before = server_state(lab, "EX1")
+    plan = lab.plan("maintenance-start", server="EX1").plan
+    spoil(lab, "Suspend-ClusterNode")
+    gone = False
+
+    def silent(script: Script) -> str | None:
+        nonlocal gone
+        gone = gone or (script.mutates and script.parts[0].template == "component/restore_hub.ps1.j2")
+        return "before" if gone else None
+
+    lab.transport.accident = silent
+    ran = lab.apply(plan)
+    lab.transport.accident = lambda _script: None
+    assert ran.exit == 6, ran.error
+    assert ran.error is not None
+    assert [line for line in ran.error.uncertain if line.endswith("on EX1: hub_restored, target_registered")], (
+        ran.error.uncertain
+    )
+    assert "Suspend-ClusterNode" in str(ran.error.certain), "and why it was put back at all"
+    assert "maintenance-stop --server EX1" in ran.error.next[0]
+    assert server_state(lab, "EX1") != before
+    assert lab.run("maintenance-stop", server="EX1").exit == 0
+    lab.later(120)
+    assert server_state(lab, "EX1") == before
+
+
 def spoil(lab: InnerLab, words: str) -> None:
     """The first write with these words fails in PowerShell."""
     original = lab.transport.run
