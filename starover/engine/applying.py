@@ -413,14 +413,19 @@ class Applying:
         leasing = self.state.leasing
         if leasing is None:
             return None
-        takes = leasing.takes
-        try:
-            lease = yield from leasing.ready(self.step.server, traced=envelope.leaves_receipt(self.step.server, body))
-        except StaroverError:  # not from the last answer on: whoever was silent is asked again
-            self.resume = self.resume or leasing.first
-            raise
-        found = (yield from self._look_again()) if takes != leasing.takes else None
-        return found or lease
+        while True:
+            takes, leg = leasing.takes, self.state.leg
+            try:
+                lease = yield from leasing.ready(
+                    self.step.server, traced=envelope.leaves_receipt(self.step.server, body)
+                )
+            except StaroverError:  # not from the last answer on: whoever was silent is asked again
+                self.resume = self.resume or leasing.first
+                raise
+            found = (yield from self._look_again()) if takes != leasing.takes else None
+            if found is not None or self.state.leg == leg:
+                return found or lease
+            # A resume came while it was read: the lease is the earlier leg's, and not good any more.
 
     def _look_again(self) -> Process[Known | None]:
         """The lease was taken anew, and somebody else may have had it since the fact was read. None: send it."""
