@@ -91,6 +91,10 @@ class Keys:
                 return uuid4()
 
 
+STILL = 900
+"""Seconds of real time, far more than any test needs, after which a clock that stands still is said to."""
+
+
 class Simulation:
     """The thread that a world belongs to. Whatever is done to it is done there, and then the scheduler runs."""
 
@@ -110,13 +114,14 @@ class Simulation:
             self._died = error
 
     def take(self, queue: SimpleQueue[T]) -> T:
-        """What comes next; raises when the simulation has died of a bug, and nothing will come any more."""
-        while True:
+        """What comes next; raises when the simulation has died of a bug or stands still: nothing will come any more."""
+        for _ in range(STILL):
             try:
                 return queue.get(timeout=1.0)
             except Empty:
                 if not self._thread.is_alive():
                     raise RuntimeError("the simulation has ended: nothing answers any more") from self._died
+        raise RuntimeError("the simulated clock stands still: it waits for a script that nobody sends")
 
     def later(self, act: Callable[[], None]) -> None:
         """Have something done."""

@@ -142,10 +142,15 @@ class _RunCommand:
 
     def _taken(self, script: Script) -> int:
         """How many commands with it AWS has, which the road may not have heard of."""
-        asked = {"InstanceId": script.server.instance, "MaxResults": 50}
-        answer = self._world.now(lambda: Cloud.answer(self._inner.cloud, "ssm", "list_commands", asked))
-        reply = cast("Mapping[str, Sequence[Mapping[str, object]]]", answer["reply"])
-        return sum(script.nonce in str(one["Parameters"]) for one in reply["Commands"])
+        asked: dict[str, object] = {"InstanceId": script.server.instance, "MaxResults": 50}
+        found = 0
+        while True:  # to the last page: a reading may have been sent more often than a page has room for
+            answer = self._world.now(lambda: Cloud.answer(self._inner.cloud, "ssm", "list_commands", dict(asked)))
+            reply = cast("Mapping[str, Any]", answer["reply"])
+            found += sum(script.nonce in str(one["Parameters"]) for one in reply["Commands"])
+            if not (more := reply.get("NextToken")):
+                return found
+            asked["NextToken"] = more
 
     def secrets(self) -> Sequence[str]:
         return ()

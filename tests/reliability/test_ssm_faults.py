@@ -42,6 +42,27 @@ def test_struck_at_any_call_it_ends_right_or_says_what_is_true(scenario: Scenari
     outcomes: Counter[str] = Counter()
     stories = fruitless = most = 0
     longest = 0.0
+
+    def keep(*, whole: bool) -> None:
+        """What is known so far is left after each story: a night that is cut off has its figures."""
+        leave(
+            f"line-ssm-{scenario.name}",
+            {
+                "scenario": scenario.name,
+                "runbook": scenario.book,
+                "road": "Run Command",
+                "kinds": len(KINDS) + 1,
+                "points": points.all.total(),
+                "tried": points.tried,
+                "stories": stories,
+                "most": most,
+                "outcomes": outcomes,
+                "longest": f"{longest:.0f} s simulated",
+                "seed": SEED,
+                "whole": whole,
+            },
+        )
+
     while fruitless < FRUITLESS and points.left.total():
         before = points.tried
         told = play(
@@ -63,22 +84,7 @@ def test_struck_at_any_call_it_ends_right_or_says_what_is_true(scenario: Scenari
         most = max(most, len(told.tale.exits))
         longest = max(longest, told.tale.given_up)
         print(f"story {stories}: {points.tried} of {points.all.total()}, {told.tale.given_up:g} s", flush=True)  # noqa: T201
+        keep(whole=False)
     print(f"{scenario.name}: the longest time to give up was {longest:g} simulated seconds")  # noqa: T201
     print(f"not met: {+points.left}")  # noqa: T201
-    leave(
-        f"line-ssm-{scenario.name}",
-        {
-            "scenario": scenario.name,
-            "runbook": scenario.book,
-            "road": "Run Command",
-            "kinds": len(KINDS) + 1,
-            "points": points.all.total(),
-            "tried": points.tried,
-            "stories": stories,
-            "most": most,
-            "outcomes": outcomes,
-            "longest": f"{longest:.0f} s simulated",
-            "seed": SEED,
-            "whole": True,
-        },
-    )
+    keep(whole=True)
