@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
@@ -83,6 +83,8 @@ class WireEstate:
             self.server = LabServer(self.world, Sessions(self.world), self.place.folder / ".starover" / "lab")
             await self.server.start()
             for name, host in self.server.hosts.items():
+                many = replace(host.options.limits, shells_per_user=10_000)  # the listener counts for itself
+                host.configure(replace(host.options, limits=many))
                 self._watch(name, host.plans)
 
         asyncio.run_coroutine_threadsafe(start(), self._loop).result(60)

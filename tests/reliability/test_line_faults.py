@@ -85,6 +85,26 @@ def test_struck_at_any_request_it_ends_right_or_says_what_is_true(scenario: Scen
     outcomes: Counter[str] = Counter()
     stories = fruitless = most = 0
     longest = 0.0
+
+    def keep(*, whole: bool) -> None:
+        """What is known so far is left after each story: a night that is cut off has its figures."""
+        leave(
+            f"line-wire-{scenario.name}",
+            {
+                "scenario": scenario.name,
+                "runbook": scenario.book,
+                "road": "real wires",
+                "points": points.all.total(),
+                "tried": points.tried,
+                "stories": stories,
+                "most": most,
+                "outcomes": outcomes,
+                "longest": f"{longest:.0f} s real",
+                "seed": SEED,
+                "whole": whole,
+            },
+        )
+
     while fruitless < FRUITLESS and points.left.total():
         before, seed = points.tried, f"{SEED} {stories}"
         shares = points.shares(fault_wires.SIDE_BY_SIDE, seed)
@@ -101,21 +121,7 @@ def test_struck_at_any_request_it_ends_right_or_says_what_is_true(scenario: Scen
             longest = max(longest, told.given_up)
         fruitless = fruitless + 1 if points.tried == before else 0
         print(f"{scenario.name}, story {stories}: {points.tried} of {points.all.total()}", flush=True)  # noqa: T201
+        keep(whole=False)
     print(f"{scenario.name}: the longest time to give up was {longest:.1f} s, with patience made short")  # noqa: T201
     print(f"not met: {+points.left}")  # noqa: T201
-    leave(
-        f"line-wire-{scenario.name}",
-        {
-            "scenario": scenario.name,
-            "runbook": scenario.book,
-            "road": "real wires",
-            "points": points.all.total(),
-            "tried": points.tried,
-            "stories": stories,
-            "most": most,
-            "outcomes": outcomes,
-            "longest": f"{longest:.0f} s real",
-            "seed": SEED,
-            "whole": True,
-        },
-    )
+    keep(whole=True)
