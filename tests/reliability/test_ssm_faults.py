@@ -21,8 +21,8 @@ DAILY, APART = 10, 40
 """Strokes in the daily run, and calls between them, about."""
 FRUITLESS = 3
 """So many stories without a point that is left end the search: some calls are made only when nothing befalls others."""
-PATIENCE = 2 * 3600.0
-"""Simulated seconds."""
+PATIENCE = 5 * 3600.0
+"""Simulated seconds: whoever installs updates is waited for four hours, in silence too, since it may restart."""
 
 
 def test_struck_now_and_then_it_ends_right_or_says_what_is_true(tmp_path: Path) -> None:
