@@ -248,7 +248,7 @@ def _component(server: Server, component: str, state: str) -> Step:
 def _put_back(server: Server, undo: Sequence[Step], error: StaroverError) -> Steps:
     """Set back what was set, last first; not where nobody knows what happened.
 
-    Raises what stops it, with the words of `error`, what is left as it is, and who brings that back.
+    Raises what stops it, with why it was put back, what is left as it is, and who brings that back.
     """
     if isinstance(error, Unreachable | OutcomeUnknown):
         return
@@ -259,7 +259,8 @@ def _put_back(server: Server, undo: Sequence[Step], error: StaroverError) -> Ste
             left.pop()
     except StaroverError as stopped:
         kinds = ", ".join(one.kind.name for one in reversed(left))
-        stopped.certain = (*stopped.certain, f"before that: {error.what}", *error.certain)
+        # Not what was certain of `error`: "nothing was changed" and the like were of that one step.
+        stopped.certain = (*stopped.certain, f"it was put back because of this: {error.what}")
         stopped.uncertain = (*stopped.uncertain, f"not put back, or not surely, on {server.name}: {kinds}")
         stopped.next = (
             f"starover plan maintenance-stop --server {server.name}   puts back what is left",

@@ -45,7 +45,7 @@ def test_struck_at_any_script_it_ends_right_or_says_what_is_true(scenario: Scena
         assert tale.given_up <= PATIENCE
         outcomes[tale.outcome] += 1
         longest = max(longest, tale.given_up)
-    print(f"{scenario.name}: the longest time to give up was {longest:g} simulated seconds")  # noqa: T201
+    print(f"{scenario.name}: the longest time to give up was {longest:g} simulated seconds")  # noqa: T201 - seen by whoever plays it for long
     leave(
         f"line-{scenario.name}",
         {
@@ -120,8 +120,8 @@ def test_struck_at_any_request_it_ends_right_or_says_what_is_true(scenario: Scen
             most = max(most, len(told.exits))
             longest = max(longest, told.given_up)
         fruitless = fruitless + 1 if points.tried == before else 0
-        print(f"{scenario.name}, story {stories}: {points.tried} of {points.all.total()}", flush=True)  # noqa: T201
+        print(f"{scenario.name}, story {stories}: {points.tried} of {points.all.total()}", flush=True)  # noqa: T201 - seen by whoever plays it for long
         keep(whole=False)
-    print(f"{scenario.name}: the longest time to give up was {longest:.1f} s, with patience made short")  # noqa: T201
-    print(f"not met: {+points.left}")  # noqa: T201
+    print(f"{scenario.name}: the longest time to give up was {longest:.1f} s, with patience made short")  # noqa: T201 - seen by whoever plays it for long
+    print(f"not met: {+points.left}")  # noqa: T201 - seen by whoever plays it for long
     keep(whole=True)

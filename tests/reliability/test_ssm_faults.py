@@ -83,8 +83,8 @@ def test_struck_at_any_call_it_ends_right_or_says_what_is_true(scenario: Scenari
             outcomes[f"exit {code}" if code else "done"] += 1
         most = max(most, len(told.tale.exits))
         longest = max(longest, told.tale.given_up)
-        print(f"story {stories}: {points.tried} of {points.all.total()}, {told.tale.given_up:g} s", flush=True)  # noqa: T201
+        print(f"story {stories}: {points.tried} of {points.all.total()}, {told.tale.given_up:g} s", flush=True)  # noqa: T201 - seen by whoever plays it for long
         keep(whole=False)
-    print(f"{scenario.name}: the longest time to give up was {longest:g} simulated seconds")  # noqa: T201
-    print(f"not met: {+points.left}")  # noqa: T201
+    print(f"{scenario.name}: the longest time to give up was {longest:g} simulated seconds")  # noqa: T201 - seen by whoever plays it for long
+    print(f"not met: {+points.left}")  # noqa: T201 - seen by whoever plays it for long
     keep(whole=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,27 +147,30 @@ def test_what_could_not_be_put_back_is_named_and_who_brings_it_back(lab: InnerLa
     before = server_state(lab, "EX1")
     plan = lab.plan("maintenance-start", server="EX1").plan
     spoil(lab, "Suspend-ClusterNode")
-    gone = False
-
-    def silent(script: Script) -> str | None:
-        nonlocal gone
-        gone = gone or (script.mutates and script.parts[0].template == "component/restore_hub.ps1.j2")
-        return "before" if gone else None
-
-    lab.transport.accident = silent
+    lab.transport.accident = silent_from("component/restore_hub.ps1.j2")
     ran = lab.apply(plan)
     lab.transport.accident = lambda _script: None
     assert ran.exit == 6, ran.error
     assert ran.error is not None
-    assert [line for line in ran.error.uncertain if line.endswith("on EX1: hub_restored, target_registered")], (
-        ran.error.uncertain
-    )
+    assert ran.error.uncertain[-1].endswith("on EX1: hub_restored, target_registered")
     assert "Suspend-ClusterNode" in str(ran.error.certain), "and why it was put back at all"
     assert "maintenance-stop --server EX1" in ran.error.next[0]
     assert server_state(lab, "EX1") != before
     assert lab.run("maintenance-stop", server="EX1").exit == 0
     lab.later(120)
     assert server_state(lab, "EX1") == before
+
+
+def silent_from(template: str) -> Callable[[Script], str | None]:
+    """Nothing arrives anywhere from the first change of this kind on."""
+    gone = False
+
+    def silent(script: Script) -> str | None:
+        nonlocal gone
+        gone = gone or (script.mutates and script.parts[0].template == template)
+        return "before" if gone else None
+
+    return silent
 
 
 def spoil(lab: InnerLab, words: str) -> None:
@@ -188,14 +191,7 @@ def spoil(lab: InnerLab, words: str) -> None:
 
 def test_after_an_unknown_outcome_nothing_is_put_back(lab: InnerLab) -> None:
     plan = lab.plan("maintenance-start", server="EX1").plan
-    lost = False
-
-    def silent(script: Script) -> str | None:
-        nonlocal lost
-        lost = lost or (script.mutates and script.parts[0].template == "node/pause.ps1.j2")
-        return "before" if lost else None
-
-    lab.transport.accident = silent
+    lab.transport.accident = silent_from("node/pause.ps1.j2")
     ran = lab.apply(plan)
     assert ran.exit in (5, 6)
     lab.transport.accident = lambda _script: None
@@ -208,14 +204,7 @@ def test_after_an_unknown_outcome_nothing_is_put_back(lab: InnerLab) -> None:
 def test_what_a_dead_run_left_is_brought_back_and_what_others_left_is_named(lab: InnerLab) -> None:
     before = server_state(lab, "EX1")
     plan = lab.plan("maintenance-start", server="EX1").plan
-    dead = False
-
-    def die(script: Script) -> str | None:
-        nonlocal dead
-        dead = dead or (script.mutates and script.parts[0].template == "node/pause.ps1.j2")
-        return "before" if dead else None
-
-    lab.transport.accident = die
+    lab.transport.accident = silent_from("node/pause.ps1.j2")
     assert lab.apply(plan).exit in (5, 6)
     lab.transport.accident = lambda _script: None
     lab.do(lambda world: world.suspend_node("EX4", "EX4"))
