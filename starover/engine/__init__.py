@@ -87,7 +87,9 @@ def _whole(state: State, runbook: Steps[object]) -> Process[Result]:
             plan=result.plan.digest if result.plan is not None else "",
             fault=Fault.of(result.error) if result.error is not None else None,
             resume=result.resume,
-            also=tuple(sorted({failure.resume for failure in counted} - {0, result.resume})),
+            also=tuple(
+                sorted({one for failure in counted for one in (failure.resume, *failure.also)} - {0, result.resume})
+            ),
         )
     )
     return result

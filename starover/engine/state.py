@@ -94,6 +94,8 @@ class Failure:
     reading: bool
     steps: int = 0
     """How many steps had ended."""
+    also: tuple[int, ...] = ()
+    """Other effects that it comes from."""
 
     @property
     def counts(self) -> bool:
@@ -153,21 +155,26 @@ class State:
         answer = yield from perform(Record(event=event))
         assert isinstance(answer, Ok)
 
-    def note_failure(self, error: StaroverError, resume: int, *, reading: bool = False) -> None:
-        """Remember a failure: `resume` is the effect a later leg goes on from; `reading`: nothing was sent."""
-        self.failures.append(Failure(error, resume, reading=reading, steps=len(self.ended)))
+    def note_failure(
+        self, error: StaroverError, resume: int, *, also: tuple[int, ...] = (), reading: bool = False
+    ) -> None:
+        """Remember a failure: `resume` is the effect a later leg goes on from, and asks `also` for these anew.
+
+        `reading`: nothing was sent.
+        """
+        self.failures.append(Failure(error, resume, reading=reading, steps=len(self.ended), also=also))
         self.note_quiet(error, reading=reading)
 
-    def origin(self, error: StaroverError) -> int:
-        """The effect that a later leg goes on from when the runbook itself raises `error`.
+    def origins(self, error: StaroverError) -> tuple[int, ...]:
+        """The effects that a later leg goes on from when the runbook itself raises `error`, first one first.
 
-        That is the reading which failed with it and was taken as a value, or the first such reading since a step ended:
-        its silence may be why a guard refused, so it is asked for again. Else the last answer there was.
+        Those are the readings which failed with it and were taken as values, or such readings since a step ended: their
+        silence may be why a guard refused, so all of them are asked for again. Else the last answer there was.
         """
         taken = [one for one in self.failures if one.reading and one.error.attempted]
-        own = [one.resume for one in taken if one.error is error]
-        lately = [one.resume for one in taken if one.steps == len(self.ended)]
-        return min(own or lately or [self.scheduler.answered])
+        own = {one.resume for one in taken if one.error is error}
+        lately = {one.resume for one in taken if one.steps == len(self.ended)}
+        return tuple(sorted(own or lately or {self.scheduler.answered}))
 
     def note_quiet(self, error: StaroverError, *, reading: bool = False) -> None:
         """After a host that did not answer, and after an unknown outcome, nothing more is changed."""

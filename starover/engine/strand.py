@@ -100,7 +100,8 @@ class Strand:
                 return value
             except StaroverError as failure:
                 if self.thrown is not failure or failure.attempted:  # its own guard refused, or a report was not as
-                    self.state.note_failure(failure, self.state.origin(failure))  # promised, or a value was raised
+                    first, *others = self.state.origins(failure)  # promised, or a value was raised
+                    self.state.note_failure(failure, first, also=tuple(others))
                 raise
             except Exception as bug:
                 raise self._bug(bug) from bug

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ from starover import (
     Steps,
     attempt,
     runbook,
+    together,
 )
 from starover.audit import verify
 from starover.events import RunResumed, StepBegan, StepEnded
 from starover.journal import Answered, Journal, Recorded, Resumed, Sent
 from starover.testing import FakeContent, FakeFault, PowerShellError
+from starover.transport import Answer, Script
 
 
 @pytest.fixture
@@ -173,6 +175,34 @@ def test_a_failed_reading_that_was_taken_as_a_value_is_asked_again_when_it_ended
     ran = site.audited(site.local().apply(made, approve=approval_of))
     assert (ran.exit, ran.resumable) == (end, True)
     assert site.lamps.done == ["on EX1/a"]
+    again = site.resume(ran.run)
+    assert (again.exit, again.error) == (0, None)
+    assert site.lamps.done == ["on EX1/a", "on EX1/c"]
+
+
+@runbook(beyond=[lit])
+def lamps_at_once(servers: Sequence[Server]) -> Steps:
+    """Light a lamp, look at all others side by side, and go on only when all answered."""
+    yield lit.on(servers[0], name="a")
+    found = yield from together(attempt(lamp.read(server, name="b")) for server in servers)
+    if any(isinstance(one, StaroverError) for one in found):
+        raise NotSafe("nobody knows the lamps")
+    yield lit.on(servers[0], name="c")
+
+
+def test_all_that_were_silent_side_by_side_are_asked_again_whoever_fell_silent_first(tmp_path: Path) -> None:
+    site = Site(tmp_path, content=FakeContent([lamps_at_once]))
+    made = site.plan("lamps-at-once", "EX1", "EX2", "EX3").plan
+    forwards = site.hosts.run
+
+    def backwards(batch: Sequence[Script], /) -> Iterator[Answer]:
+        yield from forwards(list(reversed(batch)))
+
+    site.hosts.run = backwards  # type: ignore[method-assign] # who is asked last answers first
+    for host in ("EX2", "EX3"):
+        site.hosts.fail(FakeFault("unreachable", host=host, what="read", times=1))
+    ran = site.audited(site.local().apply(made, approve=approval_of))
+    assert (ran.exit, ran.resumable) == (4, True)
     again = site.resume(ran.run)
     assert (again.exit, again.error) == (0, None)
     assert site.lamps.done == ["on EX1/a", "on EX1/c"]
